@@ -1,0 +1,159 @@
+import type { ArtifactRef, VersionRef } from '../workflows/messages.ts';
+
+/** What each activity takes and gives. One object in, one object out, references instead of data. */
+
+export interface ExperimentRef {
+  readonly experimentId: string;
+}
+
+/** One unit of training: one model (one instrument, or the pool of all). */
+export interface FitUnit {
+  readonly model: string;
+  readonly instruments: readonly string[];
+}
+
+export interface OpenedExperiment extends ExperimentRef {
+  readonly units: readonly FitUnit[];
+  readonly seeds: readonly number[];
+  readonly specHash: string;
+}
+
+export interface CollectInput extends ExperimentRef {
+  readonly instrument: string;
+}
+export interface CollectResult {
+  readonly instrument: string;
+  readonly datasetHash: string;
+  readonly bars: ArtifactRef;
+  readonly firstBar: string;
+  readonly lastBar: string;
+  readonly deliveredBy: string;
+  readonly cached: boolean;
+}
+
+export interface ValidateInput extends ExperimentRef {
+  readonly datasets: readonly CollectResult[];
+}
+export interface ValidateResult {
+  readonly reports: ArtifactRef;
+  readonly passed: boolean;
+  /** Why it failed, in one sentence per instrument; empty when passed. */
+  readonly reasons: readonly string[];
+  readonly cached: boolean;
+}
+
+export interface SkipInput extends ExperimentRef {
+  readonly unit: FitUnit;
+  readonly datasets: readonly CollectResult[];
+}
+export type SkipResult =
+  | { readonly skip: true; readonly version: number; readonly reason: string }
+  | { readonly skip: false };
+
+export interface BuildFeaturesInput extends ExperimentRef {
+  readonly unit: FitUnit;
+  readonly datasets: readonly CollectResult[];
+}
+/** Features, labels, split and scalers of one unit in one artifact (see activities/prepared.ts). */
+export interface BuildFeaturesResult {
+  readonly prepared: ArtifactRef;
+  readonly samples: { readonly train: number; readonly valid: number; readonly test: number };
+  readonly cached: boolean;
+}
+
+export interface FitInput extends ExperimentRef {
+  readonly unit: FitUnit;
+  readonly prepared: ArtifactRef;
+  /** The spec's family, or a baseline. */
+  readonly family: string;
+  readonly seed: number;
+}
+export interface FitResult {
+  readonly family: string;
+  readonly seed: number;
+  readonly fitted: ArtifactRef;
+  readonly weightsDigest: string;
+  readonly bestValidLoss: number;
+  readonly bestEpoch: number;
+  readonly epochsRun: number;
+  readonly attempt: number;
+  readonly resumedFromEpoch: number | null;
+  readonly cached: boolean;
+}
+
+export interface EvaluateInput extends ExperimentRef {
+  readonly unit: FitUnit;
+  readonly prepared: ArtifactRef;
+  readonly fits: readonly FitResult[];
+  readonly baselines: readonly FitResult[];
+  readonly validation: ValidateResult;
+}
+export interface EvaluateResult {
+  readonly evaluation: ArtifactRef;
+  /** The seed with the median validation loss. */
+  readonly servedSeed: number;
+  readonly beatsNaive: boolean;
+  readonly verdict: string;
+}
+
+export interface PackageInput extends ExperimentRef {
+  readonly unit: FitUnit;
+  readonly prepared: ArtifactRef;
+  readonly fit: FitResult;
+  readonly evaluation: EvaluateResult;
+  readonly datasets: readonly CollectResult[];
+}
+/** The version number is reserved (idempotently) before packaging: the manifest binds it. */
+export interface PackageResult {
+  readonly version: number;
+  readonly manifest: ArtifactRef;
+  readonly packageDigest: string;
+}
+
+export interface RegisterInput extends ExperimentRef {
+  readonly unit: FitUnit;
+  readonly package: PackageResult;
+  readonly fits: readonly FitResult[];
+  readonly evaluation: EvaluateResult;
+}
+export interface RegisterResult {
+  readonly model: string;
+  readonly version: number;
+}
+
+export interface DecideInput extends ExperimentRef {
+  readonly unit: FitUnit;
+  readonly version: number;
+  readonly evaluation: EvaluateResult;
+}
+export interface DecideResult {
+  readonly verdict: 'accept' | 'reject' | 'continue';
+  readonly reasons: readonly string[];
+  readonly promotionId: string;
+  readonly expectedGeneration: number;
+}
+
+export interface FinishInput extends ExperimentRef {
+  readonly status: 'completed' | 'skipped' | 'failed' | 'cancelled';
+  readonly message: string;
+  readonly versions: readonly VersionRef[];
+}
+
+export interface PromotionRef {
+  readonly promotionId: string;
+}
+export interface IntentInput extends PromotionRef {
+  readonly model: string;
+  readonly version: number;
+  readonly actor: string;
+  readonly reason: string;
+  readonly expectedGeneration: number;
+}
+export type IntentResult =
+  | { readonly status: 'announced'; readonly replicas: number }
+  | { readonly status: 'conflict'; readonly reason: string };
+export type AwaitReplicasResult =
+  { readonly status: 'ready' } | { readonly status: 'failed'; readonly reason: string };
+export type SwitchResult =
+  | { readonly status: 'promoted'; readonly generation: number }
+  | { readonly status: 'conflict'; readonly reason: string };

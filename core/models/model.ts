@@ -1,0 +1,119 @@
+import type { z } from 'zod';
+import type { ScalerState } from '../scaling/scaler.ts';
+
+/**
+ * Samples of one part of a split. A sample is a window of `lookback` consecutive rows of `features`
+ * that ends at `endRow[i]`. Windows are never materialised here: a family slices what it needs.
+ */
+export interface Samples {
+  /** Row-major [rows x featureCount], unscaled. */
+  readonly features: Float64Array;
+  readonly featureCount: number;
+  readonly lookback: number;
+  /** Row at which each window ends. */
+  readonly endRow: Int32Array;
+  /** Row-major [samples x horizons], unscaled label units. */
+  readonly labels: Float64Array;
+  readonly horizons: readonly number[];
+}
+
+export interface EpochEvent {
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Weighted training loss, scaled units. */
+  readonly loss: number;
+  readonly validLoss: number;
+  readonly lossByHorizon: readonly number[];
+  readonly validLossByHorizon: readonly number[];
+  readonly validMaeByHorizon: readonly number[];
+  readonly learningRate: number;
+  readonly seconds: number;
+  readonly rssBytes: number;
+}
+
+/** Everything a fit may touch. Clock and randomness come from here only. */
+export interface FitContext {
+  readonly seed: number;
+  readonly scalers: { readonly features: ScalerState; readonly labels: ScalerState };
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  readonly rssBytes: () => number;
+  /** Newest valid checkpoint of this fit, if any. */
+  readonly loadCheckpoint: () => Promise<Uint8Array | undefined>;
+  /** Publishes a checkpoint; resolves once it is durable. */
+  readonly saveCheckpoint: (
+    bytes: Uint8Array,
+    at: { epoch: number; batch: number },
+  ) => Promise<void>;
+  readonly onEpoch: (event: EpochEvent) => void;
+  /** Called often inside an epoch: liveness, and where a cancel is noticed. */
+  readonly onBatch: (at: { epoch: number; batch: number; batches: number }) => void;
+}
+
+export interface FitSummary {
+  readonly epochsRun: number;
+  readonly bestEpoch: number;
+  readonly bestValidLoss: number;
+  /** Digest over all weights in order, little-endian (sha256 hex): "same seed, same weights". */
+  readonly weightsDigest: string;
+  readonly history: readonly EpochEvent[];
+}
+
+/** What the package needs besides weights to turn raw windows into label units. */
+export interface ExportContext {
+  readonly featureNames: readonly string[];
+  readonly lookback: number;
+  readonly horizons: readonly number[];
+  readonly scalers: FitContext['scalers'];
+  /** `forwardPrice`: the graph multiplies its ratio by the input `close` [N,1]. */
+  readonly multiplyByClose: boolean;
+}
+
+/** ONNX graphs as bytes. `model`: x float64 [N, lookback, F] -> y float64 [N, H] in label units. */
+export interface ExportedGraphs {
+  readonly model: Uint8Array;
+  /** Monte-Carlo graph: x float64 [1, lookback, F], noise float32 [S, noiseWidth] -> y float64 [S, H]. */
+  readonly monteCarlo?: { readonly graph: Uint8Array; readonly noiseWidth: number };
+}
+
+/** A fitted model in memory; `dispose` frees native memory. Using it before a fit is impossible by type. */
+export interface FittedModel {
+  readonly summary: FitSummary;
+  /** Predictions in *label units*, row-major [samples x horizons]; `samples.labels` is not read. */
+  predict(samples: Samples): Promise<Float64Array>;
+  /** All state needed by `restore`, pickle-free. */
+  save(): Uint8Array;
+  export(ctx: ExportContext): ExportedGraphs;
+  dispose(): void;
+}
+
+export interface ModelImplementation<P> {
+  fit(params: P, train: Samples, valid: Samples, ctx: FitContext): Promise<FittedModel>;
+  restore(bytes: Uint8Array): Promise<FittedModel>;
+}
+
+export interface ModelTraits {
+  /** Wants scaled features and labels. */
+  readonly needsScaling: boolean;
+  /** Reads the whole window; otherwise only its last row. */
+  readonly sequence: boolean;
+  /** Its fit depends on the seed. */
+  readonly stochastic: boolean;
+  /** Needs TensorFlow in the training process. */
+  readonly needsTensorflow: boolean;
+  /** Has a Monte-Carlo graph. */
+  readonly monteCarlo: boolean;
+}
+
+/** A model family: a light descriptor; `load` brings the heavy part. */
+export interface ModelDescriptor<P extends z.ZodType = z.ZodType> {
+  readonly name: string;
+  readonly docs: string;
+  readonly params: P;
+  readonly traits: ModelTraits;
+  load(): Promise<{ implementation: ModelImplementation<z.infer<P>> }>;
+}
+
+export function defineModel<P extends z.ZodType>(model: ModelDescriptor<P>): ModelDescriptor<P> {
+  return Object.freeze(model);
+}

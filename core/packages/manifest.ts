@@ -1,0 +1,82 @@
+import type { ScalerState } from '../scaling/scaler.ts';
+
+export interface PackageFile {
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** `manifest.json`: what a package is and what each file's bytes must be. Signed with Ed25519. */
+export interface Manifest {
+  readonly format: 1;
+  readonly model: string;
+  /** Given by the registry before packaging, so that the manifest binds it. */
+  readonly version: number;
+  readonly family: string;
+  readonly instruments: readonly string[];
+  readonly timeframe: string;
+  readonly featureSet: string;
+  readonly featureHash: string;
+  readonly label: { readonly kind: string; readonly horizons: readonly number[] };
+  readonly lookback: number;
+  readonly datasetHash: string;
+  readonly specHash: string;
+  readonly seed: number;
+  readonly weightsDigest: string;
+  /** Open time of the last bar whose label was used for anything (ISO). */
+  readonly trainedThrough: string;
+  readonly workflowId: string;
+  readonly codeVersion: string;
+  readonly libraries: Readonly<Record<string, string>>;
+  readonly createdAt: string;
+  readonly files: readonly PackageFile[];
+}
+
+/** `preprocessing.json`: what serving needs beside the graph. */
+export interface Preprocessing {
+  readonly featureSet: string;
+  readonly featureNames: readonly string[];
+  readonly lookback: number;
+  readonly label: { readonly kind: string; readonly horizons: readonly number[] };
+  readonly scalers: { readonly features: ScalerState; readonly labels: ScalerState };
+  readonly missing: 'ffill' | 'zero' | 'drop';
+  readonly calendar: string;
+  readonly timeframe: '1h' | '1d';
+  readonly expiresAfter: number;
+  readonly confidence: ConfidenceCalibration;
+  /** Did the test part show a positive skill against naive on every horizon's weighted sum? */
+  readonly beatsNaive: boolean;
+}
+
+/** Per horizon, fitted on the validation part only (STATISTICS: directional confidence, interval80). */
+export interface ConfidenceCalibration {
+  readonly method: 'directional' | 'relativeStd' | 'none';
+  readonly samples: number;
+  readonly noiseWidth: number;
+  readonly byHorizon: readonly {
+    /** Isotonic steps: share of samples in the answer's class -> observed hit rate. */
+    readonly directional: IsotonicMap;
+    /** Isotonic steps: share of samples above 0 -> observed share of rises. */
+    readonly probabilityUp: IsotonicMap;
+    /** Split-conformal 80 % quantile of abs(y - forecast)/s. */
+    readonly intervalQuantile: number;
+    /** Smallest s used: the 10 % quantile of the sample SD on valid. */
+    readonly minSd: number;
+  }[];
+}
+
+export interface IsotonicMap {
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+}
+
+/** `golden.json`: windows with known answers, probed before a package may serve. */
+export interface GoldenProbes {
+  /** base64 of float64 little-endian [probes, lookback, features]. */
+  readonly windows: string;
+  readonly close: readonly number[];
+  readonly expected: readonly (readonly number[])[];
+  /** abs(difference) <= tolerance x max(abs(y), labelSd[h]). */
+  readonly tolerance: number;
+  readonly labelSd: readonly number[];
+}

@@ -1,0 +1,40 @@
+export type Direction = 'up' | 'down' | 'neutral';
+
+/** One horizon of a prediction. Prices in the instrument's currency, changes as fractions (0.01 = 1 %). */
+export interface HorizonAnswer {
+  readonly horizon: number;
+  /** Session of the bar the forecast is for, ISO date (or instant for hourly bars). */
+  readonly targetDate: string;
+  readonly price: number;
+  readonly change: number;
+  /** up or down beyond +-0.5 %, else neutral. */
+  readonly direction: Direction;
+  /** 0.1..0.9; null with `confidence: none`. */
+  readonly confidence: number | null;
+  /** The seed's formula, shown beside; null with `confidence: none`. */
+  readonly relativeStd: number | null;
+  readonly probabilityUp: number | null;
+  /** Prices; null with `confidence: none`. */
+  readonly interval80: readonly [number, number] | null;
+}
+
+export interface PredictionAnswer {
+  readonly id: string;
+  readonly batchId: string;
+  readonly model: string;
+  readonly version: number;
+  readonly packageDigest: string;
+  readonly instrument: string;
+  /** Open time of the window's last bar (ISO). */
+  readonly asOf: string;
+  readonly lastClose: number;
+  readonly horizons: readonly HorizonAnswer[];
+  readonly consistency: number;
+  readonly beatsNaive: boolean;
+  readonly stale: boolean;
+  readonly staleBars: number;
+  readonly generation: number;
+  readonly generationAgeS: number;
+  readonly fallback: null | 'naive';
+  readonly recorded: boolean;
+}

@@ -1,0 +1,73 @@
+/** The only reader of process.env. Everything else gets a `Config`. */
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+const url = z.string().min(1);
+const schema = z.object({
+  RATCHET_STATE: z.string().default('.ratchet'),
+  RATCHET_DATA: z.string().optional(),
+  RATCHET_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  RATCHET_TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
+  RATCHET_TEMPORAL_NAMESPACE: z.string().default('default'),
+  RATCHET_DATABASE_URL: url.optional(),
+  RATCHET_S3_ENDPOINT: z.string().optional(),
+  RATCHET_S3_ACCESS_KEY: z.string().optional(),
+  RATCHET_S3_SECRET_KEY: z.string().optional(),
+  RATCHET_S3_BUCKET: z.string().default('ratchet'),
+  RATCHET_MLFLOW_URL: z.string().optional(),
+  RATCHET_API_HOST: z.string().default('127.0.0.1'),
+  RATCHET_API_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
+  RATCHET_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
+  RATCHET_TRAINING_SLOTS: z.coerce.number().int().min(1).max(64).default(2),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.string().optional(),
+});
+
+export interface Config {
+  /** Folder of all local state (0700). */
+  readonly stateDir: string;
+  /** Folder of bar files the bundled dataset names fall back to. */
+  readonly dataDir: string | undefined;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly temporal: { readonly address: string; readonly namespace: string };
+  readonly databaseUrl: string | undefined;
+  /** Absent: artifacts live in a directory of the state folder. */
+  readonly s3:
+    | {
+        readonly endpoint: string;
+        readonly accessKey: string;
+        readonly secretKey: string;
+        readonly bucket: string;
+      }
+    | undefined;
+  readonly mlflowUrl: string | undefined;
+  readonly api: { readonly host: string; readonly port: number };
+  readonly metricsPort: number;
+  readonly trainingSlots: number;
+  readonly otlpEndpoint: string | undefined;
+}
+
+/** Reads and checks the environment; throws a ZodError that names each bad variable. */
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const e = schema.parse(env);
+  return {
+    stateDir: resolve(e.RATCHET_STATE),
+    dataDir: e.RATCHET_DATA ? resolve(e.RATCHET_DATA) : undefined,
+    logLevel: e.RATCHET_LOG_LEVEL,
+    temporal: { address: e.RATCHET_TEMPORAL_ADDRESS, namespace: e.RATCHET_TEMPORAL_NAMESPACE },
+    databaseUrl: e.RATCHET_DATABASE_URL,
+    s3:
+      e.RATCHET_S3_ENDPOINT && e.RATCHET_S3_ACCESS_KEY && e.RATCHET_S3_SECRET_KEY
+        ? {
+            endpoint: e.RATCHET_S3_ENDPOINT,
+            accessKey: e.RATCHET_S3_ACCESS_KEY,
+            secretKey: e.RATCHET_S3_SECRET_KEY,
+            bucket: e.RATCHET_S3_BUCKET,
+          }
+        : undefined,
+    mlflowUrl: e.RATCHET_MLFLOW_URL,
+    api: { host: e.RATCHET_API_HOST, port: e.RATCHET_API_PORT },
+    metricsPort: e.RATCHET_METRICS_PORT,
+    trainingSlots: e.RATCHET_TRAINING_SLOTS,
+    otlpEndpoint: e.OTEL_EXPORTER_OTLP_ENDPOINT,
+  };
+}

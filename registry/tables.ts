@@ -1,0 +1,307 @@
+import type { ColumnType, Generated } from 'kysely';
+
+/** Columns of every table, as kysely reads and writes them. The SQL stands in migrations/. */
+export interface Database {
+  collection: CollectionTable;
+  bar: BarTable;
+  factor: FactorTable;
+  dataset_version: DatasetVersionTable;
+  upload: UploadTable;
+  step_cache: StepCacheTable;
+  experiment: ExperimentTable;
+  experiment_event: ExperimentEventTable;
+  registered_model: RegisteredModelTable;
+  model_version: ModelVersionTable;
+  model_state: ModelStateTable;
+  champion: ChampionTable;
+  promotion: PromotionTable;
+  promotion_answer: PromotionAnswerTable;
+  replica: ReplicaTable;
+  prediction: PredictionTable;
+  gate_try: GateTryTable;
+  api_key: ApiKeyTable;
+  idempotency_key: IdempotencyKeyTable;
+  audit: AuditTable;
+  outbox: OutboxTable;
+}
+
+type Timestamp = ColumnType<Date, Date | string, Date | string>;
+type CreatedAt = ColumnType<Date, Date | string | undefined, never>;
+/** jsonb: read as parsed JSON, written as a JSON string. */
+type Json<T = unknown> = ColumnType<T, string, string>;
+type NullableJson<T = unknown> = ColumnType<T | null, string | null | undefined, string | null>;
+type Nullable<T> = ColumnType<T | null, T | null | undefined, T | null>;
+
+/** Who delivered what: one row per attempt of a source to deliver an instrument. */
+export interface CollectionTable {
+  id: Generated<string>;
+  dataset: string;
+  source: string;
+  instrument: string;
+  timeframe: string;
+  role: string;
+  status: 'delivered' | 'empty' | 'failed' | 'timeout' | 'unavailable';
+  rows: number;
+  new_rows: number;
+  notes: Json<readonly string[]>;
+  error: Nullable<string>;
+  started_at: Timestamp;
+  finished_at: Timestamp;
+}
+
+/** Append-only raw bars. A changed value is a new `revision`. */
+export interface BarTable {
+  instrument: string;
+  timeframe: string;
+  open_time: Timestamp;
+  source: string;
+  revision: number;
+  open: number;
+  high: number;
+  low: number;
+  close: number;
+  volume: number;
+  value: Nullable<number>;
+  arrived_at: Timestamp;
+  known_at: Timestamp;
+  known_assumed: boolean;
+  collection_id: string;
+}
+
+export interface FactorTable {
+  instrument: string;
+  source: string;
+  effective_from: Timestamp;
+  price_factor: number;
+  split_factor: number;
+  arrived_at: Timestamp;
+}
+
+export interface DatasetVersionTable {
+  /** sha256 of the canonical rows: sorted, little-endian columns, schema line. */
+  hash: string;
+  instrument: string;
+  timeframe: string;
+  /** As-of, sources, adjustment: what was asked. */
+  query: Json;
+  rows: number;
+  first_bar: Timestamp;
+  last_bar: Timestamp;
+  artifact_uri: string;
+  artifact_sha256: string;
+  artifact_bytes: number;
+  delivered_by: string;
+  created_at: CreatedAt;
+}
+
+export interface UploadTable {
+  sha256: string;
+  file_name: string;
+  bytes: number;
+  artifact_uri: string;
+  actor: string;
+  created_at: CreatedAt;
+}
+
+/** Content-keyed results of steps: same key, same result, no TTL. */
+export interface StepCacheTable {
+  key: string;
+  step: string;
+  result: Json;
+  created_at: CreatedAt;
+}
+
+export type ExperimentStatus =
+  'queued' | 'running' | 'completed' | 'skipped' | 'failed' | 'cancelled';
+
+export interface ExperimentTable {
+  /** ULID. */
+  id: string;
+  name: string;
+  model: string;
+  spec: Json;
+  spec_hash: string;
+  status: ExperimentStatus;
+  message: Nullable<string>;
+  workflow_id: string;
+  actor: string;
+  request_id: Nullable<string>;
+  created_at: CreatedAt;
+  started_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+  finished_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+}
+
+/** Append-only progress; `seq` grows within the whole table, readers resume after the last seen. */
+export interface ExperimentEventTable {
+  seq: Generated<string>;
+  experiment_id: string;
+  at: CreatedAt;
+  /** stage | epoch | finding | verdict | note | done */
+  kind: string;
+  stage: Nullable<string>;
+  model: Nullable<string>;
+  seed: Nullable<number>;
+  payload: Json<Record<string, unknown>>;
+  /** Repeats of an activity write the same key once. */
+  dedupe_key: Nullable<string>;
+}
+
+export interface RegisteredModelTable {
+  name: string;
+  instruments: Json<readonly string[]>;
+  timeframe: string;
+  model_group: Nullable<string>;
+  description: string;
+  /** The spec that retrains run. */
+  template: NullableJson;
+  created_at: CreatedAt;
+  retired_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+}
+
+export interface ModelVersionTable {
+  model: string;
+  version: number;
+  status: 'reserved' | 'registered' | 'deleted';
+  /** experiment id + model: a repeated reservation gives the same number. */
+  reservation_key: string;
+  experiment_id: string;
+  family: string;
+  seed: Nullable<number>;
+  instruments: Json<readonly string[]>;
+  spec_hash: string;
+  dataset_hash: string;
+  trained_through: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+  manifest_uri: Nullable<string>;
+  /** sha256 of manifest.json: names the package. */
+  package_digest: Nullable<string>;
+  package_bytes: Nullable<number>;
+  evaluation_uri: Nullable<string>;
+  metrics: NullableJson<Record<string, number | null>>;
+  beats_naive: Nullable<boolean>;
+  verdict: Nullable<string>;
+  created_at: CreatedAt;
+}
+
+export interface ModelStateTable {
+  model: string;
+  generation: number;
+  champion_version: Nullable<number>;
+  changed_at: Timestamp;
+}
+
+/** History of champions: who served the model at any moment. */
+export interface ChampionTable {
+  model: string;
+  version: number;
+  generation: number;
+  valid_from: Timestamp;
+  valid_to: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+  promotion_id: string;
+  actor: string;
+  reason: string;
+}
+
+export interface PromotionTable {
+  id: string;
+  model: string;
+  version: number;
+  expected_generation: number;
+  status: 'announced' | 'promoted' | 'withdrawn' | 'conflict';
+  actor: string;
+  reason: string;
+  evidence: NullableJson;
+  outcome: Nullable<string>;
+  created_at: CreatedAt;
+  finished_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+}
+
+export interface PromotionAnswerTable {
+  promotion_id: string;
+  replica_id: string;
+  ok: boolean;
+  error: Nullable<string>;
+  at: CreatedAt;
+}
+
+/** A lease: the API process `id` serves until `expires_at` unless it renews. */
+export interface ReplicaTable {
+  id: string;
+  address: string;
+  /** model -> { version, generation, digest } as loaded. */
+  loaded: Json<Record<string, { version: number; generation: number; digest: string }>>;
+  started_at: Timestamp;
+  expires_at: Timestamp;
+}
+
+/** Partitioned by month on `at`. */
+export interface PredictionTable {
+  id: string;
+  at: Timestamp;
+  batch_id: string;
+  model: string;
+  version: number;
+  generation: number;
+  package_digest: string;
+  instrument: string;
+  as_of: Timestamp;
+  request_id: string;
+  key_id: string;
+  replica_id: string;
+  answer: Json;
+  duration_ms: number;
+}
+
+export interface GateTryTable {
+  model: string;
+  champion_version: number;
+  rows_digest: string;
+  challenger_version: number;
+  k: number;
+  created_at: CreatedAt;
+}
+
+export interface ApiKeyTable {
+  id: string;
+  name: string;
+  /** sha256 of the secret, hex. */
+  hash: string;
+  scopes: string[];
+  /** Models it is for; empty: all. */
+  models: string[];
+  created_at: CreatedAt;
+  expires_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+  revoked_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+}
+
+export interface IdempotencyKeyTable {
+  key: string;
+  /** Route it was used on. */
+  route: string;
+  body_sha256: string;
+  response: NullableJson;
+  created_at: CreatedAt;
+}
+
+export interface AuditTable {
+  id: Generated<string>;
+  at: CreatedAt;
+  actor: string;
+  action: string;
+  object: string;
+  before: NullableJson;
+  after: NullableJson;
+  request_id: Nullable<string>;
+  workflow_id: Nullable<string>;
+}
+
+export interface OutboxTable {
+  id: Generated<string>;
+  kind: string;
+  /** Same key, one row: a repeated activity enqueues once. */
+  key: string;
+  payload: Json;
+  created_at: CreatedAt;
+  done_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+  attempts: Generated<number>;
+  last_error: Nullable<string>;
+}

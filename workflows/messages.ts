@@ -1,0 +1,58 @@
+/** Task queues: which worker polls what stands in workers/. */
+export const TASK_QUEUES = {
+  /** Workflow tasks only. */
+  orchestration: 'ratchet-orchestration',
+  /** Collection, validation, features, evaluation, registry work. */
+  general: 'ratchet-general',
+  /** Fits and packaging: one training process per slot. */
+  training: 'ratchet-training',
+} as const;
+
+/** Workflow ids say what they are about, so that a second start of the same thing is refused. */
+export const workflowIds = {
+  experiment: (ulid: string): string => `experiment/${ulid}`,
+  promote: (model: string): string => `promote/${model}`,
+};
+
+export interface ExperimentInput {
+  readonly experimentId: string;
+}
+
+export type ExperimentOutcome =
+  | {
+      readonly status: 'skipped';
+      readonly versions: readonly VersionRef[];
+      readonly reason: string;
+    }
+  | { readonly status: 'completed'; readonly versions: readonly VersionRef[] };
+
+export interface VersionRef {
+  readonly model: string;
+  readonly version: number;
+  readonly promoted: boolean;
+  readonly verdict: string;
+}
+
+export interface PromoteInput {
+  readonly promotionId: string;
+  readonly model: string;
+  readonly version: number;
+  readonly actor: string;
+  readonly reason: string;
+  /** Generation the decision was made on; a changed generation loses (409). */
+  readonly expectedGeneration: number;
+}
+
+export type PromoteOutcome =
+  | { readonly status: 'promoted'; readonly generation: number }
+  | { readonly status: 'withdrawn'; readonly reason: string }
+  | { readonly status: 'conflict'; readonly reason: string };
+
+/** Bytes that lie in the artifact store: what travels between activities instead of data. */
+export interface ArtifactRef {
+  /** Key in the artifact store, made by the server: `cas/<sha256>`. */
+  readonly uri: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly rows?: number;
+}
