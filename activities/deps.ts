@@ -1,0 +1,76 @@
+import type { Kysely } from 'kysely';
+import type { SourceContext } from '../core/sources/source.ts';
+import type { ArtifactStore } from '../registry/artifact-store.ts';
+import type { Database } from '../registry/tables.ts';
+
+/** A dataset an operator named: what a spec may refer to. */
+export interface NamedDataset {
+  readonly name: string;
+  readonly source: string;
+  readonly params: unknown;
+  /** Hosts its source may reach; empty: none. */
+  readonly hosts: readonly string[];
+  /** Folder its files lie in; absent: it reads no files. */
+  readonly root?: string;
+  /** Instruments it can deliver, where that is known. */
+  readonly instruments?: readonly string[];
+  /** Calendar by name, e.g. `nyse`, `24x7`. */
+  readonly calendar: string;
+  /** What licence or terms the data has, in words. */
+  readonly notice?: string;
+}
+
+export interface ExperimentEventInput {
+  readonly experimentId: string;
+  readonly kind: 'stage' | 'epoch' | 'finding' | 'verdict' | 'note' | 'done';
+  readonly stage?: string;
+  readonly model?: string;
+  readonly seed?: number;
+  readonly payload: Readonly<Record<string, unknown>>;
+  /** Same key, one row: repeats of an activity do not repeat its events. */
+  readonly dedupeKey?: string;
+}
+
+export interface Log {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+  debug(fields: object, message: string): void;
+}
+
+/** Trains in a child process of its own; killing the child is how a cancel frees the core. */
+export interface Trainer {
+  train(job: TrainingJob, callbacks: TrainingCallbacks, signal: AbortSignal): Promise<Uint8Array>;
+}
+
+export interface TrainingJob {
+  readonly family: string;
+  readonly params: unknown;
+  readonly seed: number;
+  /** Encoded `Prepared`. */
+  readonly prepared: Uint8Array;
+  readonly checkpoint: Uint8Array | undefined;
+  readonly multiplyByClose: boolean;
+}
+
+export interface TrainingCallbacks {
+  onEpoch(event: import('../core/models/model.ts').EpochEvent): void;
+  onBatch(at: { epoch: number; batch: number; batches: number }): void;
+  /** Resolves once the checkpoint is durable (or throws when this attempt is fenced off). */
+  onCheckpoint(bytes: Uint8Array, at: { epoch: number; batch: number }): Promise<void>;
+}
+
+/** What activities get from the worker that runs them. Nothing else is reached from an activity. */
+export interface ActivityDeps {
+  readonly db: Kysely<Database>;
+  readonly artifacts: ArtifactStore;
+  readonly datasets: ReadonlyMap<string, NamedDataset>;
+  readonly sourceContext: (dataset: NamedDataset, signal: AbortSignal) => SourceContext;
+  readonly trainer: Trainer;
+  /** Ed25519 signature of a manifest by this worker's key. */
+  readonly sign: (bytes: Uint8Array) => Uint8Array;
+  readonly events: { append(event: ExperimentEventInput): Promise<void> };
+  readonly clock: () => number;
+  readonly codeVersion: string;
+  readonly log: Log;
+}

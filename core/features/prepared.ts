@@ -1,0 +1,60 @@
+import type { Samples } from '../models/model.ts';
+import type { ScalerState } from '../scaling/scaler.ts';
+
+/**
+ * Everything a fit, an evaluation or a package needs of the data: features, labels, split and scalers
+ * of one unit. Instruments of a pooled unit are stacked; windows never cross from one to the next.
+ */
+export interface Prepared {
+  readonly featureSet: string;
+  readonly featureHash: string;
+  readonly featureNames: readonly string[];
+  readonly lookback: number;
+  readonly labelKind: string;
+  readonly horizons: readonly number[];
+  readonly timeframe: '1h' | '1d';
+  readonly calendar: string;
+  /** Row ranges [from, to) by instrument. */
+  readonly instruments: readonly {
+    readonly id: string;
+    readonly from: number;
+    readonly to: number;
+  }[];
+  /** ms UTC by row. */
+  readonly openTime: Float64Array;
+  readonly close: Float64Array;
+  /** Row-major [rows x features], unscaled; NaN in warm-up rows. */
+  readonly features: Float64Array;
+  /** Row-major [rows x horizons], unscaled; NaN where unknown. */
+  readonly labels: Float64Array;
+  /** Window end rows of each part, chronological, purged. */
+  readonly split: {
+    readonly train: Int32Array;
+    readonly valid: Int32Array;
+    readonly test: Int32Array;
+  };
+  /** Fitted on the train part only. */
+  readonly scalers: { readonly features: ScalerState; readonly labels: ScalerState };
+  /** Per horizon over the training labels (population variance). */
+  readonly trainLabelMean: readonly number[];
+  readonly trainLabelVariance: readonly number[];
+  /** Open time (ms) of the last bar whose label end was used by train or valid. */
+  readonly trainedThrough: number;
+}
+
+/** The samples of some window end rows, sharing the prepared memory. */
+export function samplesOf(prepared: Prepared, rows: Int32Array): Samples {
+  const h = prepared.horizons.length;
+  const labels = new Float64Array(rows.length * h);
+  for (let i = 0; i < rows.length; i++) {
+    labels.set(prepared.labels.subarray(rows[i]! * h, (rows[i]! + 1) * h), i * h);
+  }
+  return {
+    features: prepared.features,
+    featureCount: prepared.featureNames.length,
+    lookback: prepared.lookback,
+    endRow: rows,
+    labels,
+    horizons: prepared.horizons,
+  };
+}
