@@ -15,6 +15,9 @@ export interface FitUnit {
 export interface OpenedExperiment extends ExperimentRef {
   readonly units: readonly FitUnit[];
   readonly seeds: readonly number[];
+  /** The spec's family and its baselines. */
+  readonly family: string;
+  readonly baselines: readonly string[];
   readonly specHash: string;
 }
 
@@ -152,6 +155,9 @@ export interface IntentInput extends PromotionRef {
 export type IntentResult =
   | { readonly status: 'announced'; readonly replicas: number }
   | { readonly status: 'conflict'; readonly reason: string };
+export interface WithdrawInput extends PromotionRef {
+  readonly reason: string;
+}
 export type AwaitReplicasResult =
   { readonly status: 'ready' } | { readonly status: 'failed'; readonly reason: string };
 export type SwitchResult =

@@ -1,0 +1,209 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  ParentClosePolicy,
+  WorkflowExecutionAlreadyStartedError,
+  executeChild,
+  isCancellation,
+  rootCause,
+} from '@temporalio/workflow';
+import type {
+  CollectResult,
+  DecideResult,
+  EvaluateResult,
+  FitResult,
+  FitUnit,
+  OpenedExperiment,
+  ValidateResult,
+} from '../activities/contracts.ts';
+import { mapBounded } from './map-bounded.ts';
+import { workflowIds } from './messages.ts';
+import type { ExperimentInput, ExperimentOutcome, PromoteInput, VersionRef } from './messages.ts';
+import { promote } from './promote.ts';
+import { collection, compute, record, training } from './stubs.ts';
+
+/** Instruments collected at once: vendors limit request rates. */
+const COLLECT_AT_ONCE = 8;
+/** Units in flight: 8 units x (16 seeds + 8 baselines) stay far below 500 pending activities. */
+const UNITS_AT_ONCE = 8;
+
+/** One experiment from bars to a decided champion. Every step is an activity; data travels by reference. */
+export async function experiment({ experimentId }: ExperimentInput): Promise<ExperimentOutcome> {
+  try {
+    const opened = await record.openExperiment({ experimentId });
+    const versions = await runUnits(opened);
+    const skipped = versions.every((version) => version.skipped);
+    const outcome = {
+      status: skipped ? ('skipped' as const) : ('completed' as const),
+      message: versions.map((version) => version.ref.verdict).join(' '),
+      versions: versions.map((version) => version.ref),
+    };
+    await record.finishExperiment({ experimentId, ...outcome });
+    return skipped
+      ? { status: 'skipped', versions: outcome.versions, reason: outcome.message }
+      : { status: 'completed', versions: outcome.versions };
+  } catch (error) {
+    await CancellationScope.nonCancellable(() => recordEnd(experimentId, error));
+    throw error;
+  }
+}
+
+interface UnitOutcome {
+  readonly skipped: boolean;
+  readonly ref: VersionRef;
+}
+
+async function runUnits(opened: OpenedExperiment): Promise<readonly UnitOutcome[]> {
+  const datasets = await collectAll(opened);
+  const validation = await compute.validate({ experimentId: opened.experimentId, datasets });
+  if (!validation.passed) {
+    throw ApplicationFailure.nonRetryable(validation.reasons.join(' '), 'quality.failed');
+  }
+  const settled = await mapBounded(opened.units, UNITS_AT_ONCE, (unit) =>
+    runUnit(opened, unit, datasetsOf(unit, datasets), validation),
+  );
+  return allOrThrow(settled);
+}
+
+async function collectAll(opened: OpenedExperiment): Promise<readonly CollectResult[]> {
+  const instruments = [...new Set(opened.units.flatMap((unit) => unit.instruments))];
+  const settled = await mapBounded(instruments, COLLECT_AT_ONCE, (instrument) =>
+    collection.collect({ experimentId: opened.experimentId, instrument }),
+  );
+  return allOrThrow(settled);
+}
+
+/** One unit: its version trained, judged, packaged, registered and, when it proved better, promoted. */
+async function runUnit(
+  opened: OpenedExperiment,
+  unit: FitUnit,
+  datasets: readonly CollectResult[],
+  validation: ValidateResult,
+): Promise<UnitOutcome> {
+  const { experimentId } = opened;
+  const fitting = await record.findFittingVersion({ experimentId, unit, datasets });
+  if (fitting.skip) {
+    const ref = {
+      model: unit.model,
+      version: fitting.version,
+      promoted: false,
+      verdict: fitting.reason,
+    };
+    return { skipped: true, ref };
+  }
+  const { prepared } = await compute.buildFeatures({ experimentId, unit, datasets });
+  const { fits, baselines } = await fitAll(opened, unit, prepared);
+  const input = { experimentId, unit, prepared };
+  const evaluation = await compute.evaluate({ ...input, fits, baselines, validation });
+  const served = fits.find((fit) => fit.seed === evaluation.servedSeed);
+  if (served === undefined) {
+    throw ApplicationFailure.nonRetryable(
+      `no fit has seed ${evaluation.servedSeed}`,
+      'internal.seed',
+    );
+  }
+  const packaged = await compute.packageModel({ ...input, fit: served, evaluation, datasets });
+  const { version } = await record.register({
+    experimentId,
+    unit,
+    package: packaged,
+    fits,
+    evaluation,
+  });
+  return { skipped: false, ref: await decideAndPromote(opened, unit, version, evaluation) };
+}
+
+async function fitAll(
+  opened: OpenedExperiment,
+  unit: FitUnit,
+  prepared: Parameters<typeof training.fit>[0]['prepared'],
+): Promise<{ fits: FitResult[]; baselines: FitResult[] }> {
+  const fit = (family: string, seed: number): Promise<FitResult> =>
+    training.fit({ experimentId: opened.experimentId, unit, prepared, family, seed });
+  const [fits, baselines] = await Promise.all([
+    Promise.all(opened.seeds.map((seed) => fit(opened.family, seed))),
+    // Baselines are deterministic: one seed says all.
+    Promise.all(opened.baselines.map((family) => fit(family, 0))),
+  ]);
+  return { fits, baselines };
+}
+
+async function decideAndPromote(
+  opened: OpenedExperiment,
+  unit: FitUnit,
+  version: number,
+  evaluation: EvaluateResult,
+): Promise<VersionRef> {
+  const { experimentId } = opened;
+  const decision = await record.decide({ experimentId, unit, version, evaluation });
+  const ref = { model: unit.model, version, promoted: false, verdict: evaluation.verdict };
+  if (decision.verdict !== 'accept') {
+    return {
+      ...ref,
+      verdict: `${evaluation.verdict} Not promoted: ${decision.reasons.join('; ')}.`,
+    };
+  }
+  const outcome = await promoteAccepted(unit, version, decision);
+  return outcome === 'promoted'
+    ? { ...ref, promoted: true }
+    : { ...ref, verdict: `${evaluation.verdict} Not promoted: ${outcome}.` };
+}
+
+/** `promoted`, or why not. The child outlives a cancelled parent: a begun promotion ends by itself. */
+async function promoteAccepted(
+  unit: FitUnit,
+  version: number,
+  decision: DecideResult,
+): Promise<string> {
+  const input: PromoteInput = {
+    promotionId: decision.promotionId,
+    model: unit.model,
+    version,
+    actor: 'policy',
+    reason: decision.reasons.join('; '),
+    expectedGeneration: decision.expectedGeneration,
+  };
+  try {
+    const outcome = await executeChild(promote, {
+      workflowId: workflowIds.promote(unit.model),
+      args: [input],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+    });
+    return outcome.status === 'promoted' ? 'promoted' : outcome.reason;
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) {
+      return `another promotion of ${unit.model} is under way; promote version ${version} when it has ended`;
+    }
+    throw error;
+  }
+}
+
+function datasetsOf(unit: FitUnit, all: readonly CollectResult[]): readonly CollectResult[] {
+  return all.filter((dataset) => unit.instruments.includes(dataset.instrument));
+}
+
+/** All values, or one failure that names every cause; a cancel stays a cancel. */
+function allOrThrow<T>(settled: readonly PromiseSettledResult<T>[]): T[] {
+  const failures = settled.filter((result) => result.status === 'rejected');
+  const first = failures[0];
+  if (first === undefined) {
+    return settled.map((result) => (result as PromiseFulfilledResult<T>).value);
+  }
+  if (failures.length === 1 || failures.some((failure) => isCancellation(failure.reason))) {
+    throw (failures.find((failure) => isCancellation(failure.reason)) ?? first).reason;
+  }
+  const message = failures.map((failure) => reasonOf(failure.reason)).join(' | ');
+  throw ApplicationFailure.nonRetryable(message, 'experiment.units-failed');
+}
+
+async function recordEnd(experimentId: string, error: unknown): Promise<void> {
+  const cancelled = isCancellation(error);
+  await record.finishExperiment({
+    experimentId,
+    status: cancelled ? 'cancelled' : 'failed',
+    message: cancelled ? 'cancelled on request' : reasonOf(error),
+    versions: [],
+  });
+}
+
+const reasonOf = (error: unknown): string => rootCause(error) ?? String(error);

@@ -1,0 +1,35 @@
+import { CancellationScope } from '@temporalio/workflow';
+import type { PromoteInput, PromoteOutcome } from './messages.ts';
+import { record, replicas } from './stubs.ts';
+
+/**
+ * Makes a version the champion: intent, proof by every live replica, one switching transaction.
+ * Before the switch a failure withdraws the intent and nothing has to be undone; from the switch on it
+ * only goes forward. The workflow id `promote/<model>` keeps it to one at a time.
+ */
+export async function promote(input: PromoteInput): Promise<PromoteOutcome> {
+  const intent = await record.announcePromotion(input);
+  if (intent.status === 'conflict') return intent;
+  const { promotionId } = input;
+  try {
+    const answer = await replicas.awaitReplicas({ promotionId });
+    if (answer.status === 'failed') return await withdraw(promotionId, answer.reason);
+  } catch (error) {
+    await CancellationScope.nonCancellable(() => withdraw(promotionId, describe(error)));
+    throw error;
+  }
+  // A cancel that arrives now is too late: the outcome of the switch must be known.
+  return CancellationScope.nonCancellable(() => record.switchChampion({ promotionId }));
+}
+
+async function withdraw(promotionId: string, reason: string): Promise<PromoteOutcome> {
+  await record.withdrawPromotion({ promotionId, reason });
+  return { status: 'withdrawn', reason };
+}
+
+const describe = (error: unknown): string =>
+  error instanceof Error
+    ? error.cause instanceof Error
+      ? error.cause.message
+      : error.message
+    : String(error);
