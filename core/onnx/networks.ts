@@ -1,0 +1,246 @@
+import { RatchetError } from '../errors.ts';
+import type { ExportContext } from '../models/model.ts';
+import { Graph } from './graph.ts';
+import type { BranchWeights, DenseWeights, LstmLayerWeights } from './layers.ts';
+import {
+  batchNorm,
+  cast,
+  dense,
+  joinBranches,
+  lstm,
+  mul,
+  relu,
+  scale,
+  sigmoidGatesFirst,
+  unscale,
+} from './layers.ts';
+
+export type { BranchWeights, DenseWeights, LstmLayerWeights } from './layers.ts';
+
+/** All weights of the multi-horizon LSTM, in Keras layout (gates i, f, c, o). */
+export interface LstmNetWeights {
+  /** First to last; layer k's `inputs` are layer k - 1's `units`. */
+  readonly lstm: readonly LstmLayerWeights[];
+  /** Shared relu layers after the last LSTM. */
+  readonly dense: readonly DenseWeights[];
+  /** One per horizon, in the order of the horizons. */
+  readonly branches: readonly BranchWeights[];
+  readonly batchNormEpsilon: number;
+  /** Used by the Monte-Carlo graph only. `dropout`: LSTM inputs, dense and branch outputs. */
+  readonly rates: { readonly dropout: number; readonly recurrentDropout: number };
+}
+
+/** y = scaled last row x coefficients + intercepts, all in float64. */
+export interface LinearWeights {
+  /** Row-major [inputs x horizons]. */
+  readonly coefficients: Float64Array;
+  /** [horizons]. */
+  readonly intercepts: Float64Array;
+}
+
+const check = (ok: boolean, what: string): void => {
+  if (!ok) throw new RatchetError('onnx.shape', `weights do not fit: ${what}`);
+};
+
+function checkContext(ctx: ExportContext): void {
+  const { features, labels } = ctx.scalers;
+  const [f, h] = [ctx.featureNames.length, ctx.horizons.length];
+  check(features.offset.length === f && features.factor.length === f, 'feature scaler');
+  check(labels.offset.length === h && labels.factor.length === h, 'label scaler');
+}
+
+function checkDense(w: DenseWeights, inputs: number, what: string): void {
+  check(w.inputs === inputs, `${what} takes ${w.inputs} inputs, gets ${inputs}`);
+  check(w.kernel.length === w.inputs * w.units && w.bias.length === w.units, what);
+}
+
+/** Throws `onnx.shape` with the layer that does not fit. */
+function checkWeights(weights: LstmNetWeights, ctx: ExportContext): void {
+  checkContext(ctx);
+  check(weights.lstm.length > 0, 'no LSTM layer');
+  let inputs = ctx.featureNames.length;
+  weights.lstm.forEach((w, k) => {
+    const name = `LSTM layer ${k + 1}`;
+    check(w.inputs === inputs, `${name} takes ${w.inputs} inputs, gets ${inputs}`);
+    check(w.kernel.length === inputs * 4 * w.units, `${name}, kernel`);
+    check(w.recurrent.length === 4 * w.units ** 2, `${name}, recurrent kernel`);
+    check(w.bias.length === 4 * w.units, `${name}, bias`);
+    for (const vector of [w.gamma, w.beta, w.movingMean, w.movingVariance]) {
+      check(vector.length === w.units, `${name}, batch norm`);
+    }
+    inputs = w.units;
+  });
+  weights.dense.forEach((w, k) => {
+    checkDense(w, inputs, `dense layer ${k + 1}`);
+    inputs = w.units;
+  });
+  check(weights.branches.length === ctx.horizons.length, 'one branch per horizon');
+  weights.branches.forEach((branch, k) => {
+    checkDense(branch.hidden, inputs, `branch ${k + 1}`);
+    check(branch.output.kernel.length === branch.hidden.units, `branch ${k + 1}, output`);
+  });
+}
+
+/** Facts a reader of the file alone should have. */
+const metadataOf = (ctx: ExportContext): Record<string, string> => ({
+  lookback: String(ctx.lookback),
+  horizons: ctx.horizons.join(','),
+  features: ctx.featureNames.join(','),
+});
+
+/** [rows, H] float64 in label units (times `close` where the label is a price) as the output `y`. */
+function finish(g: Graph, y: string, ctx: ExportContext, rows: string): void {
+  const labels = unscale(g, y, ctx.scalers.labels);
+  const closeRows = rows === 'N' ? 'N' : 1;
+  const out = ctx.multiplyByClose
+    ? mul(g, labels, g.input('close', 'float64', [closeRows, 1]))
+    : labels;
+  g.output(out, 'y', 'float64', [rows, ctx.horizons.length]);
+}
+
+/**
+ * The forecaster as one graph: scaling (float64, clipped) -> float32 -> LSTM layers, each with batch
+ * norm -> shared relu layers -> a relu and a linear layer per horizon -> float64 label units.
+ *
+ * Inputs: `x` float64 [N, lookback, features], unscaled; with `ctx.multiplyByClose` also `close`
+ * float64 [N, 1]. Output: `y` float64 [N, horizons]. Throws `onnx.shape` where the weights do not fit.
+ */
+export function buildForecasterGraph(weights: LstmNetWeights, ctx: ExportContext): Uint8Array {
+  checkWeights(weights, ctx);
+  const g = new Graph('lstm-forecaster');
+  const x = g.input('x', 'float64', ['N', ctx.lookback, ctx.featureNames.length]);
+  const scaled = cast(g, scale(g, x, ctx.scalers.features), 'float32');
+  let h = g.op('Transpose', [scaled], { perm: { ints: [1, 0, 2] } });
+  weights.lstm.forEach((w, k) => {
+    const last = k === weights.lstm.length - 1;
+    h = batchNorm(g, lstm(g, h, w, last), w, weights.batchNormEpsilon);
+  });
+  for (const w of weights.dense) h = relu(g, dense(g, h, w));
+  const { hidden, output } = joinBranches(weights.branches);
+  const y = dense(g, relu(g, dense(g, h, hidden)), output);
+  finish(g, cast(g, y, 'float64'), ctx, 'N');
+  return g.toModel(metadataOf(ctx));
+}
+
+interface Mask {
+  readonly width: number;
+  readonly rate: number;
+}
+
+/** The masks of one sample in the order of the noise columns. */
+function maskPlan(weights: LstmNetWeights): readonly Mask[] {
+  const { dropout, recurrentDropout } = weights.rates;
+  return [
+    ...weights.lstm.flatMap((w) => [
+      { width: w.inputs, rate: dropout },
+      { width: w.units, rate: recurrentDropout },
+    ]),
+    ...weights.dense.map((w) => ({ width: w.units, rate: dropout })),
+    { width: joinBranches(weights.branches).hidden.units, rate: dropout },
+  ];
+}
+
+/** noise [S, sum of widths], uniform in [0, 1) -> masks [S, width]: (noise >= rate) / (1 - rate). */
+function masksFromNoise(g: Graph, noise: string, plan: readonly Mask[]): string[] {
+  const widths = g.ints(...plan.map((mask) => mask.width));
+  const parts = g.opMany('Split', [noise, widths], plan.length, { axis: { int: 1 } });
+  return plan.map(({ rate }, i) => {
+    const kept = g.op('GreaterOrEqual', [parts[i]!, g.scalar(rate)]);
+    return mul(g, cast(g, kept, 'float32'), g.scalar(1 / (1 - rate)));
+  });
+}
+
+/**
+ * One LSTM layer with its own recurrent mask per sample, spelled out under Scan over time, because the
+ * LSTM operator knows one recurrent matrix for all rows. x [T, S, inputs], mask [S, units].
+ */
+function maskedLstm(
+  g: Graph,
+  x: string,
+  w: LstmLayerWeights,
+  mask: string,
+  options: { tag: string; lastStepOnly: boolean },
+): string {
+  const { units } = w;
+  const kernel = g.constant(sigmoidGatesFirst(w.kernel, units), [w.inputs, 4 * units]);
+  const recurrent = g.constant(sigmoidGatesFirst(w.recurrent, units), [units, 4 * units]);
+  const bias = g.constant(sigmoidGatesFirst(w.bias, units));
+  const projected = g.op('Add', [g.op('MatMul', [x, kernel]), bias]);
+  const body = new Graph(`${options.tag}-step`, `${options.tag}_`);
+  const h = body.input(`${options.tag}_h`, 'float32', ['S', units]);
+  const c = body.input(`${options.tag}_c`, 'float32', ['S', units]);
+  const z = body.input(`${options.tag}_z`, 'float32', ['S', 4 * units]);
+  const gates = body.op('Gemm', [mul(body, h, mask), recurrent, z]);
+  const axis = { axis: { int: 1 } };
+  const [sigmoids, candidate] = body.opMany('Split', [gates, body.ints(3 * units, units)], 2, axis);
+  const ifo = body.op('Sigmoid', [sigmoids!]);
+  const [i, f, o] = body.opMany('Split', [ifo, body.ints(units, units, units)], 3, axis);
+  const kept = mul(body, f!, c);
+  const cell = body.op('Add', [kept, mul(body, i!, body.op('Tanh', [candidate!]))]);
+  const hidden = mul(body, o!, body.op('Tanh', [cell]));
+  body.output(hidden, `${options.tag}_h_next`, 'float32', ['S', units]);
+  body.output(cell, `${options.tag}_c_next`, 'float32', ['S', units]);
+  if (!options.lastStepOnly) body.output(hidden, `${options.tag}_y`, 'float32', ['S', units]);
+  const zero = mul(g, mask, g.scalar(0));
+  const out = g.opMany('Scan', [zero, zero, projected], options.lastStepOnly ? 2 : 3, {
+    body: { body },
+    num_scan_inputs: { int: 1 },
+  });
+  return options.lastStepOnly ? out[0]! : out[2]!;
+}
+
+/**
+ * The forecaster with dropout really on, for S samples of one window: Keras' semantics, a mask per
+ * sample that is constant over time and shared by the four gates; batch norm stays at inference.
+ *
+ * Inputs: `x` float64 [1, lookback, features], `noise` float32 [S, noiseWidth] uniform in [0, 1); with
+ * `ctx.multiplyByClose` also `close` float64 [1, 1]. Output: `y` float64 [S, horizons]. The rates live in
+ * the graph, the randomness in the caller: same noise, same samples; sample k does not depend on S.
+ */
+export function buildMonteCarloGraph(
+  weights: LstmNetWeights,
+  ctx: ExportContext,
+): { readonly graph: Uint8Array; readonly noiseWidth: number } {
+  checkWeights(weights, ctx);
+  const plan = maskPlan(weights);
+  for (const { rate } of plan) check(rate >= 0 && rate < 1, `dropout rate ${rate}`);
+  const noiseWidth = plan.reduce((sum, mask) => sum + mask.width, 0);
+  const g = new Graph('lstm-forecaster-monte-carlo');
+  const x = g.input('x', 'float64', [1, ctx.lookback, ctx.featureNames.length]);
+  const masks = masksFromNoise(g, g.input('noise', 'float32', ['S', noiseWidth]), plan);
+  const scaled = cast(g, scale(g, x, ctx.scalers.features), 'float32');
+  let h = g.op('Transpose', [scaled], { perm: { ints: [1, 0, 2] } });
+  weights.lstm.forEach((w, k) => {
+    const options = { tag: `l${k + 1}`, lastStepOnly: k === weights.lstm.length - 1 };
+    const masked = maskedLstm(g, mul(g, h, masks[2 * k]!), w, masks[2 * k + 1]!, options);
+    h = batchNorm(g, masked, w, weights.batchNormEpsilon);
+  });
+  weights.dense.forEach((w, k) => {
+    h = mul(g, relu(g, dense(g, h, w)), masks[2 * weights.lstm.length + k]!);
+  });
+  const { hidden, output } = joinBranches(weights.branches);
+  const y = dense(g, mul(g, relu(g, dense(g, h, hidden)), masks.at(-1)!), output);
+  finish(g, cast(g, y, 'float64'), ctx, 'S');
+  return { graph: g.toModel(metadataOf(ctx)), noiseWidth };
+}
+
+/**
+ * A linear model of the window's last row: scaling -> last row x coefficients + intercepts -> label
+ * units, all in float64. Inputs and output as `buildForecasterGraph`. With all weights zero the answer is
+ * the label scaler's offset; a naive forecast therefore needs labels that are not scaled.
+ */
+export function buildLinearGraph(weights: LinearWeights, ctx: ExportContext): Uint8Array {
+  checkContext(ctx);
+  const [f, h] = [ctx.featureNames.length, ctx.horizons.length];
+  check(weights.coefficients.length === f * h, 'coefficients');
+  check(weights.intercepts.length === h, 'intercepts');
+  const g = new Graph('linear-forecaster');
+  const x = g.input('x', 'float64', ['N', ctx.lookback, f]);
+  const last = g.op('Gather', [x, g.constant(BigInt64Array.of(BigInt(ctx.lookback - 1)), [])], {
+    axis: { int: 1 },
+  });
+  const row = scale(g, last, ctx.scalers.features);
+  const product = g.op('MatMul', [row, g.constant(weights.coefficients, [f, h])]);
+  finish(g, g.op('Add', [product, g.constant(weights.intercepts)]), ctx, 'N');
+  return g.toModel(metadataOf(ctx));
+}

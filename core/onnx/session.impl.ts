@@ -1,0 +1,50 @@
+import * as ort from 'onnxruntime-node';
+import { RatchetError } from '../errors.ts';
+import type { OnnxSession, SessionInput, SessionInputs, SessionOptions } from './session.ts';
+
+const elementCount = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
+
+function toTensor(name: string, { data, dims }: SessionInput): ort.Tensor {
+  if (elementCount(dims) !== data.length) {
+    throw new RatchetError('onnx.input', `${name}: ${data.length} values for [${dims.join(', ')}]`);
+  }
+  return data instanceof Float32Array
+    ? new ort.Tensor('float32', data, dims)
+    : new ort.Tensor('float64', data, dims);
+}
+
+/**
+ * Opens an ONNX model from bytes that `verifyPackage` (or their own maker) has vouched for: this is
+ * where native code reads them. One intra-op thread by default, because parallelism comes from worker
+ * threads and more threads get slower on busy cores. Throws `onnx.open` when the runtime refuses them.
+ */
+export async function openSession(
+  bytes: Uint8Array,
+  { threads = 1 }: SessionOptions = {},
+): Promise<OnnxSession> {
+  let session: ort.InferenceSession;
+  try {
+    session = await ort.InferenceSession.create(bytes, {
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      // Memory patterns and the arena keep the peak of one request; serving values a small process.
+      enableMemPattern: false,
+    });
+  } catch (cause) {
+    throw new RatchetError('onnx.open', 'the ONNX runtime refused the model', { cause });
+  }
+  return {
+    inputNames: [...session.inputNames],
+    async run(inputs: SessionInputs): Promise<Float64Array> {
+      const feeds = Object.entries(inputs).map(([name, input]) => [name, toTensor(name, input)]);
+      try {
+        const outputs = await session.run(Object.fromEntries(feeds) as Record<string, ort.Tensor>);
+        return outputs['y']!.data as Float64Array;
+      } catch (cause) {
+        throw new RatchetError('onnx.run', 'inference failed', { cause, permanent: false });
+      }
+    },
+    release: () => session.release(),
+  };
+}
