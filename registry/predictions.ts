@@ -1,0 +1,71 @@
+import { sql, type Insertable, type Kysely, type Selectable } from 'kysely';
+import type { Database, PredictionTable } from './tables.ts';
+
+export type PredictionRow = Insertable<PredictionTable>;
+export type Prediction = Selectable<PredictionTable>;
+
+/** First instant of the month of `at`, and of the next one (UTC). */
+export function monthOf(at: Date): { name: string; from: string; to: string } {
+  const from = new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), 1));
+  const to = new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + 1, 1));
+  const month = String(from.getUTCMonth() + 1).padStart(2, '0');
+  return {
+    name: `prediction_y${from.getUTCFullYear()}m${month}`,
+    from: from.toISOString(),
+    to: to.toISOString(),
+  };
+}
+
+/** Creates the partition of the month of `at` where it is missing. Safe to race. */
+export async function ensurePredictionMonth(db: Kysely<Database>, at: Date): Promise<void> {
+  const { name, from, to } = monthOf(at);
+  await db.transaction().execute(async (trx) => {
+    // Two creators of one partition would dead-lock or fail: the advisory lock puts them in a row.
+    await sql`select pg_advisory_xact_lock(hashtext(${name}))`.execute(trx);
+    await sql`create table if not exists ${sql.table(name)} partition of prediction
+      for values from (${sql.lit(from)}) to (${sql.lit(to)})`.execute(trx);
+  });
+}
+
+/** Stores predictions; a row that is already there (same id and time) is left alone: exactly once. */
+export async function insertPredictions(
+  db: Kysely<Database>,
+  rows: readonly PredictionRow[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  await db
+    .insertInto('prediction')
+    .values([...rows])
+    .onConflict((oc) => oc.columns(['id', 'at']).doNothing())
+    .execute();
+}
+
+export interface PredictionFilter {
+  readonly model: string;
+  readonly instrument?: string | undefined;
+  readonly version?: number | undefined;
+  readonly from?: Date | undefined;
+  readonly to?: Date | undefined;
+  /** Only rows strictly older than this place: (at, id) of the last row seen. */
+  readonly before?: { readonly at: Date; readonly id: string } | undefined;
+  readonly limit: number;
+}
+
+/** Newest first. */
+export async function listPredictions(
+  db: Kysely<Database>,
+  filter: PredictionFilter,
+): Promise<Prediction[]> {
+  let query = db.selectFrom('prediction').selectAll().where('model', '=', filter.model);
+  if (filter.instrument !== undefined) query = query.where('instrument', '=', filter.instrument);
+  if (filter.version !== undefined) query = query.where('version', '=', filter.version);
+  if (filter.from) query = query.where('at', '>=', filter.from);
+  if (filter.to) query = query.where('at', '<', filter.to);
+  if (filter.before) {
+    const { at, id } = filter.before;
+    query = query.where((eb) =>
+      eb.or([eb('at', '<', at), eb.and([eb('at', '=', at), eb('id', '<', id)])]),
+    );
+  }
+  return query.orderBy('at', 'desc').orderBy('id', 'desc').limit(filter.limit).execute();
+}

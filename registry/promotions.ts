@@ -1,0 +1,315 @@
+import { sql, type Kysely, type Selectable } from 'kysely';
+import type { IntentInput, IntentResult, SwitchResult } from '../activities/contracts.ts';
+import { recordAudit } from './audit.ts';
+import { inTransaction, type Db, type Trx } from './in-transaction.ts';
+import { enqueueOutbox } from './outbox.ts';
+import { liveReplicas } from './replicas.ts';
+import type { Database, PromotionTable } from './tables.ts';
+
+/** NOTIFY channel: a hint that a generation changed or an intent stands. The poll is the truth. */
+export const PROMOTION_CHANNEL = 'ratchet_promotion';
+
+export type Promotion = Selectable<PromotionTable>;
+
+/** One announced promotion: what replicas prepare for. */
+export interface OpenPromotion {
+  readonly id: string;
+  readonly model: string;
+  readonly version: number;
+}
+
+const conflict = (reason: string): { status: 'conflict'; reason: string } => ({
+  status: 'conflict',
+  reason,
+});
+
+/**
+ * Writes the intent to promote. It stands only while the model is still on `expectedGeneration`, the
+ * version is registered, and no other intent is open; else the row says `conflict` and why.
+ * Repeating it with the same id gives the same answer.
+ */
+export async function announcePromotion(db: Db, input: IntentInput): Promise<IntentResult> {
+  return inTransaction(db, async (trx) => {
+    const generation = await lockGeneration(trx, input.model);
+    const earlier = await promotionById(trx, input.promotionId);
+    if (earlier) {
+      if (earlier.status === 'announced' || earlier.status === 'promoted') return announced(trx);
+      return conflict(earlier.outcome ?? `the promotion was ${earlier.status}`);
+    }
+    const refusal =
+      generation === undefined
+        ? `there is no model ${input.model}`
+        : await refusalOf(trx, input, generation);
+    await trx
+      .insertInto('promotion')
+      .values({
+        id: input.promotionId,
+        model: input.model,
+        version: input.version,
+        expected_generation: input.expectedGeneration,
+        status: refusal === undefined ? 'announced' : 'conflict',
+        actor: input.actor,
+        reason: input.reason,
+        outcome: refusal ?? null,
+        finished_at: refusal === undefined ? null : sql<Date>`clock_timestamp()`,
+      })
+      .execute();
+    if (refusal !== undefined) return conflict(refusal);
+    await notify(trx, input.model);
+    return announced(trx);
+  });
+}
+
+async function announced(trx: Trx): Promise<IntentResult> {
+  return { status: 'announced', replicas: (await liveReplicas(trx)).length };
+}
+
+/** Row lock on the model's state: announcements and switches of one model stand in a queue. */
+async function lockGeneration(trx: Trx, model: string): Promise<number | undefined> {
+  const known = await trx
+    .selectFrom('registered_model')
+    .select('name')
+    .where('name', '=', model)
+    .where('retired_at', 'is', null)
+    .executeTakeFirst();
+  if (!known) return undefined;
+  await trx
+    .insertInto('model_state')
+    .values({
+      model,
+      generation: 0,
+      champion_version: null,
+      changed_at: sql<Date>`clock_timestamp()`,
+    })
+    .onConflict((oc) => oc.column('model').doNothing())
+    .execute();
+  const state = await trx
+    .selectFrom('model_state')
+    .select('generation')
+    .where('model', '=', model)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
+  return state.generation;
+}
+
+async function refusalOf(
+  trx: Trx,
+  input: IntentInput,
+  generation: number,
+): Promise<string | undefined> {
+  if (generation !== input.expectedGeneration) {
+    return `the model is at generation ${generation}, the decision was made at ${input.expectedGeneration}`;
+  }
+  const version = await trx
+    .selectFrom('model_version')
+    .select('status')
+    .where('model', '=', input.model)
+    .where('version', '=', input.version)
+    .executeTakeFirst();
+  if (version?.status !== 'registered') {
+    return `version ${input.version} of ${input.model} is ${version?.status ?? 'unknown'}`;
+  }
+  const open = await trx
+    .selectFrom('promotion')
+    .select(['id', 'version'])
+    .where('model', '=', input.model)
+    .where('status', '=', 'announced')
+    .executeTakeFirst();
+  return open && `promotion ${open.id} of version ${open.version} is already under way`;
+}
+
+export async function promotionById(db: Db, id: string): Promise<Promotion | undefined> {
+  return db.selectFrom('promotion').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+/** The newest promotion of a model, whatever became of it. */
+export async function latestPromotion(db: Db, model: string): Promise<Promotion | undefined> {
+  return db
+    .selectFrom('promotion')
+    .selectAll()
+    .where('model', '=', model)
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** Intents that this replica has not answered yet. */
+export async function unansweredPromotions(db: Db, replicaId: string): Promise<OpenPromotion[]> {
+  return db
+    .selectFrom('promotion')
+    .leftJoin('promotion_answer', (join) =>
+      join
+        .onRef('promotion_answer.promotion_id', '=', 'promotion.id')
+        .on('promotion_answer.replica_id', '=', replicaId),
+    )
+    .where('promotion.status', '=', 'announced')
+    .where('promotion_answer.promotion_id', 'is', null)
+    .select(['promotion.id', 'promotion.model', 'promotion.version'])
+    .execute();
+}
+
+/** Says whether this replica can serve the announced version. The first answer of a replica counts. */
+export async function answerPromotion(
+  db: Db,
+  answer: {
+    readonly promotionId: string;
+    readonly replicaId: string;
+    readonly ok: boolean;
+    readonly error: string | null;
+  },
+): Promise<void> {
+  await db
+    .insertInto('promotion_answer')
+    .values({
+      promotion_id: answer.promotionId,
+      replica_id: answer.replicaId,
+      ok: answer.ok,
+      error: answer.error,
+    })
+    .onConflict((oc) => oc.columns(['promotion_id', 'replica_id']).doNothing())
+    .execute();
+}
+
+export type ReplicaReadiness =
+  | { readonly status: 'ready'; readonly replicas: number }
+  | { readonly status: 'waiting'; readonly missing: readonly string[] }
+  | { readonly status: 'failed'; readonly reason: string };
+
+/**
+ * One look at the answers to an intent: ready once every replica with a live lease answered ok (no live
+ * replica: at once), failed with the first refusal. A replica whose lease ended is not waited for.
+ */
+export async function replicaReadiness(db: Db, promotionId: string): Promise<ReplicaReadiness> {
+  const answers = await db
+    .selectFrom('promotion_answer')
+    .selectAll()
+    .where('promotion_id', '=', promotionId)
+    .execute();
+  const live = await liveReplicas(db);
+  const refused = answers.find((a) => !a.ok && live.some((r) => r.id === a.replica_id));
+  if (refused) {
+    return {
+      status: 'failed',
+      reason: `replica ${refused.replica_id} cannot serve the version: ${refused.error ?? 'no reason given'}`,
+    };
+  }
+  const missing = live.filter((r) => !answers.some((a) => a.replica_id === r.id));
+  if (missing.length > 0) return { status: 'waiting', missing: missing.map((r) => r.id) };
+  return { status: 'ready', replicas: live.length };
+}
+
+/**
+ * The switch, one transaction: champion history, generation + 1, audit, outbox, NOTIFY. Repeating it
+ * after success returns the same generation. Anything else than a standing intent on the expected
+ * generation is a conflict, and the row says so.
+ */
+export async function switchChampion(
+  db: Kysely<Database>,
+  promotionId: string,
+): Promise<SwitchResult> {
+  return inTransaction(db, async (trx) => {
+    const named = await promotionById(trx, promotionId);
+    if (!named) return conflict(`there is no promotion ${promotionId}`);
+    // The model's row first, then the promotion's: the same order as in announcePromotion.
+    const generation = await lockGeneration(trx, named.model);
+    const promotion = (await promotionById(trx, promotionId))!;
+    if (promotion.status === 'promoted') return alreadyPromoted(trx, promotionId);
+    if (promotion.status !== 'announced') {
+      return conflict(promotion.outcome ?? `the promotion was ${promotion.status}`);
+    }
+    if (generation !== promotion.expected_generation) {
+      const reason = `the model moved on to generation ${generation ?? 'none (retired)'}`;
+      await finish(trx, promotionId, 'conflict', reason);
+      return conflict(reason);
+    }
+    return commitSwitch(trx, promotion, generation + 1);
+  });
+}
+
+async function alreadyPromoted(trx: Trx, promotionId: string): Promise<SwitchResult> {
+  const row = await trx
+    .selectFrom('champion')
+    .select('generation')
+    .where('promotion_id', '=', promotionId)
+    .executeTakeFirstOrThrow();
+  return { status: 'promoted', generation: row.generation };
+}
+
+async function commitSwitch(
+  trx: Trx,
+  promotion: Promotion,
+  generation: number,
+): Promise<SwitchResult> {
+  const { model, version, actor, reason } = promotion;
+  // Read after the lock: a start-of-transaction time could lie before the former champion's.
+  const { at } = await trx
+    .selectNoFrom(sql<Date>`clock_timestamp()`.as('at'))
+    .executeTakeFirstOrThrow();
+  const before = await trx
+    .updateTable('champion')
+    .set({ valid_to: at })
+    .where('model', '=', model)
+    .where('valid_to', 'is', null)
+    .returning(['version', 'generation'])
+    .executeTakeFirst();
+  await trx
+    .insertInto('champion')
+    .values({
+      model,
+      version,
+      generation,
+      valid_from: at,
+      promotion_id: promotion.id,
+      actor,
+      reason,
+    })
+    .execute();
+  await trx
+    .updateTable('model_state')
+    .set({ generation, champion_version: version, changed_at: at })
+    .where('model', '=', model)
+    .execute();
+  await finish(trx, promotion.id, 'promoted', `generation ${generation}`);
+  await recordAudit(trx, {
+    actor,
+    action: 'champion.switch',
+    object: `model/${model}`,
+    before: before ?? null,
+    after: { version, generation, promotionId: promotion.id, reason },
+    workflowId: `promote/${model}`,
+  });
+  await enqueueOutbox(trx, {
+    kind: 'champion-changed',
+    key: `champion-changed/${model}/${generation}`,
+    payload: { model, version, generation },
+  });
+  await notify(trx, model);
+  return { status: 'promoted', generation };
+}
+
+/** Takes an intent back before the switch; after a switch, or when it is gone already, nothing happens. */
+export async function withdrawPromotion(
+  db: Db,
+  withdrawal: { readonly promotionId: string; readonly reason: string },
+): Promise<void> {
+  await finish(db, withdrawal.promotionId, 'withdrawn', withdrawal.reason);
+}
+
+async function finish(
+  db: Db,
+  id: string,
+  status: 'promoted' | 'withdrawn' | 'conflict',
+  outcome: string,
+): Promise<void> {
+  await db
+    .updateTable('promotion')
+    .set({ status, outcome, finished_at: sql<Date>`clock_timestamp()` })
+    .where('id', '=', id)
+    .where('status', '=', 'announced')
+    .execute();
+}
+
+async function notify(trx: Trx, model: string): Promise<void> {
+  await sql`select pg_notify(${PROMOTION_CHANNEL}, ${model})`.execute(trx);
+}
