@@ -304,4 +304,6 @@ export interface OutboxTable {
   done_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
   attempts: Generated<number>;
   last_error: Nullable<string>;
+  /** Not due before this time. */
+  next_attempt_at: ColumnType<Date, Date | string | undefined, Date | string>;
 }

@@ -144,6 +144,7 @@ CREATE TABLE audit (
 CREATE TABLE outbox (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind text NOT NULL, key text NOT NULL UNIQUE,
   payload jsonb NOT NULL, created_at timestamptz NOT NULL DEFAULT now(), done_at timestamptz,
-  attempts integer NOT NULL DEFAULT 0, last_error text
+  attempts integer NOT NULL DEFAULT 0, last_error text,
+  next_attempt_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX outbox_open ON outbox (id) WHERE done_at IS NULL;
+CREATE INDEX outbox_open ON outbox (next_attempt_at, id) WHERE done_at IS NULL;

@@ -1,0 +1,53 @@
+import type { Selectable } from 'kysely';
+import type { Db, Trx } from './in-transaction.ts';
+import type { AuditTable } from './tables.ts';
+
+export interface AuditEntry {
+  /** Id of the key, or `workflow` / `system` where no person asked. */
+  readonly actor: string;
+  /** Verb phrase, e.g. `model.create`, `version.delete`, `champion.switch`. */
+  readonly action: string;
+  /** What it was done to, e.g. `model/index-gspc`, `version/index-gspc/3`. */
+  readonly object: string;
+  readonly before?: unknown;
+  readonly after?: unknown;
+  readonly requestId?: string | undefined;
+  readonly workflowId?: string | undefined;
+}
+
+export type AuditRow = Selectable<AuditTable>;
+
+/** Longest page of any list of the registry. */
+export const PAGE_MAX = 500;
+
+/** Writes the record; takes a transaction so that it cannot stand apart from the change itself. */
+export async function recordAudit(trx: Trx, entry: AuditEntry): Promise<void> {
+  await trx
+    .insertInto('audit')
+    .values({
+      actor: entry.actor,
+      action: entry.action,
+      object: entry.object,
+      before: entry.before === undefined ? null : JSON.stringify(entry.before),
+      after: entry.after === undefined ? null : JSON.stringify(entry.after),
+      request_id: entry.requestId ?? null,
+      workflow_id: entry.workflowId ?? null,
+    })
+    .execute();
+}
+
+/** Newest first. `before` is the id of the last row of the page before. */
+export function listAudit(
+  db: Db,
+  query: { limit: number; before?: string; object?: string; actor?: string },
+): Promise<AuditRow[]> {
+  return db
+    .selectFrom('audit')
+    .selectAll()
+    .$if(query.before !== undefined, (q) => q.where('id', '<', query.before ?? ''))
+    .$if(query.object !== undefined, (q) => q.where('object', '=', query.object ?? ''))
+    .$if(query.actor !== undefined, (q) => q.where('actor', '=', query.actor ?? ''))
+    .orderBy('id', 'desc')
+    .limit(Math.min(query.limit, PAGE_MAX))
+    .execute();
+}
