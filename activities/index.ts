@@ -1,0 +1,32 @@
+import { createBuildFeaturesActivities } from './build-features.ts';
+import { createCollectActivities } from './collect.ts';
+import { createDecideActivities } from './decide.ts';
+import type { ActivityDeps } from './deps.ts';
+import { createEvaluateActivities } from './evaluate.ts';
+import { createExperimentRecordActivities } from './experiment-record.ts';
+import { withFailures } from './failures.ts';
+import { createFitActivities } from './fit.ts';
+import { createPackageActivities } from './package.ts';
+import { createPromoteActivities } from './promote.ts';
+import { createRegisterActivities } from './register.ts';
+import { createSkipActivities } from './skip.ts';
+import { createValidateActivities } from './validate.ts';
+
+/** Every activity, bound to what its worker provides. Workflows see only the type. */
+export function createActivities(deps: ActivityDeps) {
+  return withFailures({
+    ...createExperimentRecordActivities(deps),
+    ...createCollectActivities(deps),
+    ...createValidateActivities(deps),
+    ...createSkipActivities(deps),
+    ...createBuildFeaturesActivities(deps),
+    ...createFitActivities(deps),
+    ...createEvaluateActivities(deps),
+    ...createPackageActivities(deps),
+    ...createRegisterActivities(deps),
+    ...createDecideActivities(deps),
+    ...createPromoteActivities(deps),
+  });
+}
+
+export type Activities = ReturnType<typeof createActivities>;

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ApplicationFailure, CancelledFailure, WorkflowFailedError } from '@temporalio/client';
+import { Context } from '@temporalio/activity';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { TASK_QUEUES, workflowIds } from '../../workflows/messages.ts';
+import type { ExperimentOutcome } from '../../workflows/messages.ts';
+import { failingFirst, permanent, scriptedActivities } from '../support/scripted-activities.ts';
+import type { Script } from '../support/scripted-activities.ts';
+import { startTemporal, temporalMissing } from '../support/temporal.ts';
+import { withWorkers } from '../support/workflow-workers.ts';
+
+describe('workflow experiment', { skip: temporalMissing }, () => {
+  let env: TestWorkflowEnvironment;
+  let nextId = 0;
+
+  before(async () => {
+    env = await startTemporal();
+  });
+  after(async () => {
+    await env.teardown();
+  });
+
+  async function scripted<T>(
+    script: Script,
+    run: (calls: { name: string; input: unknown }[], id: string) => Promise<T>,
+  ): Promise<T> {
+    const { activities, calls } = scriptedActivities(script);
+    return withWorkers(env.nativeConnection, activities, () => run(calls, `E${nextId++}`));
+  }
+
+  const start = (id: string) =>
+    env.client.workflow.start('experiment', {
+      taskQueue: TASK_QUEUES.orchestration,
+      workflowId: workflowIds.experiment(id),
+      args: [{ experimentId: id }],
+    });
+
+  const result = async (id: string): Promise<ExperimentOutcome> => {
+    const handle = await start(id);
+    return handle.result() as Promise<ExperimentOutcome>;
+  };
+
+  const causeOf = (error: unknown): Error => {
+    assert.ok(error instanceof WorkflowFailedError);
+    return error.cause as Error;
+  };
+
+  it('goes from bars to a promoted champion, one activity a step', async () => {
+    await scripted({}, async (calls, id) => {
+      const outcome = await result(id);
+      assert.deepEqual(outcome, {
+        status: 'completed',
+        versions: [
+          { model: 'index-gspc', version: 7, promoted: true, verdict: 'Better than naive.' },
+        ],
+      });
+      const names = calls.map((call) => call.name);
+      assert.equal(names.filter((name) => name === 'fit').length, 5);
+      assert.deepEqual(names.slice(0, 5), [
+        'openExperiment',
+        'collect',
+        'validate',
+        'findFittingVersion',
+        'buildFeatures',
+      ]);
+      assert.deepEqual(names.slice(-8), [
+        'evaluate',
+        'packageModel',
+        'register',
+        'decide',
+        'announcePromotion',
+        'awaitReplicas',
+        'switchChampion',
+        'finishExperiment',
+      ]);
+      const packaged = calls.find((call) => call.name === 'packageModel');
+      assert.equal((packaged?.input as { fit: { seed: number } }).fit.seed, 2, 'the median seed');
+    });
+  });
+
+  it('stops on failed validation, says why and registers nothing', async () => {
+    const reasons = ['^GSPC: 8,509 flat bars; set from: 1962-01-02.'];
+    await scripted({ validation: reasons }, async (calls, id) => {
+      await assert.rejects(result(id), (error) => {
+        const cause = causeOf(error);
+        assert.ok(cause instanceof ApplicationFailure);
+        assert.equal(cause.type, 'quality.failed');
+        assert.match(cause.message, /8,509 flat bars/);
+        return true;
+      });
+      const names = calls.map((call) => call.name);
+      assert.ok(!names.includes('register') && !names.includes('fit'));
+      const end = calls.at(-1);
+      assert.equal(end?.name, 'finishExperiment');
+      assert.equal((end.input as { status: string }).status, 'failed');
+      assert.match((end.input as { message: string }).message, /8,509 flat bars/);
+    });
+  });
+
+  it('skips training when a fitting version exists', async () => {
+    const skip = { skip: true as const, version: 4, reason: 'Version 4 fits.' };
+    await scripted({ skip }, async (calls, id) => {
+      const outcome = await result(id);
+      assert.equal(outcome.status, 'skipped');
+      assert.equal(outcome.versions[0]?.version, 4);
+      assert.ok(!calls.some((call) => call.name === 'fit'));
+    });
+  });
+
+  it('retries a transient failure and does not repeat the steps before it', async () => {
+    const evaluation = {
+      evaluation: { uri: 'cas/00', sha256: '00', bytes: 1 },
+      servedSeed: 1,
+      beatsNaive: false,
+      verdict: 'No better than naive.',
+    };
+    const evaluate = failingFirst(1, new Error('connection reset'), evaluation);
+    await scripted({ override: { evaluate } }, async (calls, id) => {
+      assert.equal((await result(id)).status, 'completed');
+      const names = calls.map((call) => call.name);
+      assert.equal(names.filter((name) => name === 'evaluate').length, 2);
+      assert.equal(names.filter((name) => name === 'fit').length, 5);
+    });
+  });
+
+  it('does not retry a permanent failure', async () => {
+    const fit = async (): Promise<never> => {
+      throw permanent('training.nan-loss', 'the loss became NaN in epoch 3');
+    };
+    await scripted({ override: { fit }, seeds: [1] }, async (calls, id) => {
+      await assert.rejects(result(id), (error) =>
+        /NaN in epoch 3/.test(String(causeOf(error).cause)),
+      );
+      assert.ok(
+        calls.filter((call) => call.name === 'fit').length <= 3,
+        'one call a family and seed',
+      );
+      assert.match((calls.at(-1)?.input as { message: string }).message, /NaN in epoch 3/);
+    });
+  });
+
+  it('finishes the other units when one fails, then fails with the reason', async () => {
+    const { activities } = scriptedActivities();
+    const buildFeatures: typeof activities.buildFeatures = async (input) => {
+      if (input.unit.model === 'index-bad')
+        throw permanent('split.too-few', 'index-bad: too few rows');
+      return activities.buildFeatures(input);
+    };
+    const script = { units: ['index-bad', 'index-good'], override: { buildFeatures } };
+    await scripted(script, async (calls, id) => {
+      await assert.rejects(result(id));
+      const registered = calls.filter((call) => call.name === 'register');
+      assert.equal(registered.length, 1);
+      assert.match((calls.at(-1)?.input as { message: string }).message, /index-bad: too few rows/);
+    });
+  });
+
+  it('keeps the champion when the policy rejects, and says why', async () => {
+    const decision = { verdict: 'reject' as const, reasons: ['p = 0.40 > 0.05'] };
+    await scripted({ decision }, async (calls, id) => {
+      const outcome = await result(id);
+      assert.equal(outcome.versions[0]?.promoted, false);
+      assert.match(outcome.versions[0]?.verdict ?? '', /Not promoted: p = 0\.40/);
+      assert.ok(!calls.some((call) => call.name === 'announcePromotion'));
+    });
+  });
+
+  it('withdraws the intent when a replica cannot load the package', async () => {
+    const replicas = { status: 'failed' as const, reason: 'replica a: digest differs' };
+    await scripted({ replicas }, async (calls, id) => {
+      const outcome = await result(id);
+      assert.equal(outcome.versions[0]?.promoted, false);
+      assert.match(outcome.versions[0]?.verdict ?? '', /digest differs/);
+      assert.ok(calls.some((call) => call.name === 'withdrawPromotion'));
+      assert.ok(!calls.some((call) => call.name === 'switchChampion'));
+    });
+  });
+
+  it('cancels its fits and records the end', async () => {
+    let fitting: () => void = () => undefined;
+    const started = new Promise<void>((resolve) => {
+      fitting = resolve;
+    });
+    const fit = async (): Promise<never> => {
+      fitting();
+      const context = Context.current();
+      const beat = setInterval(() => context.heartbeat(), 100);
+      return context.cancelled.finally(() => clearInterval(beat));
+    };
+    await scripted({ override: { fit } }, async (calls, id) => {
+      const handle = await start(id);
+      await started;
+      await handle.cancel();
+      await assert.rejects(handle.result(), (error) => causeOf(error) instanceof CancelledFailure);
+      const end = calls.at(-1);
+      assert.equal(end?.name, 'finishExperiment');
+      assert.equal((end.input as { status: string }).status, 'cancelled');
+    });
+  });
+});
