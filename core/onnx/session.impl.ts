@@ -27,9 +27,6 @@ export async function openSession(
     session = await ort.InferenceSession.create(bytes, {
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
-      executionMode: 'sequential',
-      // Memory patterns and the arena keep the peak of one request; serving values a small process.
-      enableMemPattern: false,
     });
   } catch (cause) {
     throw new RatchetError('onnx.open', 'the ONNX runtime refused the model', { cause });
