@@ -4,16 +4,20 @@ import { alwaysUp, directionAccuracy2, directionAccuracy3 } from './direction.ts
 import type { Metric } from './metric.ts';
 import { mae, mse, r2, rmse } from './regression.ts';
 
-export const metrics: ReadonlyMap<string, Metric> = new Map(
-  [mse, mae, rmse, r2, directionAccuracy3, directionAccuracy2, alwaysUp].map((m) => [m.name, m]),
-);
+export const metrics: readonly Metric[] = [
+  mse,
+  mae,
+  rmse,
+  r2,
+  directionAccuracy3,
+  directionAccuracy2,
+  alwaysUp,
+];
 
-/** The metric of a name; throws `metrics.unknown` with the names there are. */
+/** The metric of that name; throws `metrics.unknown` with the names there are. */
 export function metricOrThrow(name: string): Metric {
-  const metric = metrics.get(name);
+  const metric = metrics.find((m) => m.name === name);
   if (metric) return metric;
-  throw new RatchetError(
-    'metrics.unknown',
-    `there is no metric ${JSON.stringify(name)}; known: ${[...metrics.keys()].join(', ')}`,
-  );
+  const names = metrics.map((m) => m.name).join(', ');
+  throw new RatchetError('metrics.unknown', `no metric "${name}"; there are ${names}`);
 }

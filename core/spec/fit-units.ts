@@ -1,0 +1,28 @@
+import type { ExperimentSpec } from './spec.ts';
+
+/** One unit of training: one model, of one instrument or of the pool of all. */
+export interface FitUnit {
+  readonly model: string;
+  readonly instruments: readonly string[];
+}
+
+const PLACEHOLDER = '{instrument}';
+
+/** An instrument as part of a model's name: `^GSPC` is `gspc`, `KRW-BTC` is `krw-btc`, `BRK.B` is `brk.b`. */
+export function instrumentSlug(instrument: string): string {
+  return instrument
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9._-]+/g, '-')
+    .replace(/^[^a-z0-9]+/, '')
+    .replace(/[-._]+$/, '');
+}
+
+/** The models a spec trains, in the order of its instruments. */
+export function expandUnits(spec: Pick<ExperimentSpec, 'model' | 'fit' | 'data'>): FitUnit[] {
+  const ids = spec.data.instruments.map((instrument) => instrument.id);
+  if (spec.fit === 'pooled') return [{ model: spec.model, instruments: ids }];
+  return ids.map((id) => ({
+    model: spec.model.replaceAll(PLACEHOLDER, instrumentSlug(id)),
+    instruments: [id],
+  }));
+}

@@ -1,0 +1,172 @@
+import { z } from 'zod';
+import { featureSets } from '../features/index.ts';
+import { modelFamilies } from '../models/index.ts';
+import { policies } from '../policies/index.ts';
+import { crossChecks } from './cross-checks.ts';
+import { nearestName } from './nearest-name.ts';
+import { knownKeysAt } from './known-keys.ts';
+import { pathText, SpecError, type SpecIssue } from './spec-error.ts';
+import { experimentSpecSchema, type ExperimentSpec } from './spec.ts';
+
+/** A dataset that a spec may name, as far as a spec can be checked against it. */
+export interface KnownDataset {
+  /** Instruments it can deliver, where that is known. */
+  readonly instruments?: readonly string[] | undefined;
+}
+
+export interface SpecCatalogues {
+  /** By name; absent: dataset names are not checked here. */
+  readonly datasets?: ReadonlyMap<string, KnownDataset>;
+}
+
+/** Specs are small; anything larger is a mistake, and checking it would only take time. */
+const MAX_ISSUES = 50;
+
+/**
+ * Turns a parsed YAML or JSON value into a spec with every default filled in, the family's hyperparameters too.
+ * Throws SpecError (`spec.invalid`) with all issues: each names its path, what is wrong and what to do.
+ */
+export function parseSpec(value: unknown, catalogues: SpecCatalogues = {}): ExperimentSpec {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new SpecError([
+      {
+        path: '',
+        message: 'a spec is a mapping of fields such as name, model and data',
+        suggestion: 'See docs/spec.md',
+      },
+    ]);
+  }
+  const parsed = experimentSpecSchema.safeParse(value);
+  if (!parsed.success) {
+    throw new SpecError(issuesOf(parsed.error, experimentSpecSchema, []).slice(0, MAX_ISSUES));
+  }
+  const { spec, issues } = checkCatalogues(parsed.data, catalogues);
+  const all = [...issues, ...crossChecks(spec, value)];
+  if (all.length > 0) throw new SpecError(all.slice(0, MAX_ISSUES));
+  return spec;
+}
+
+/** Names must be in their catalogues; the family's own schema fills in and checks its hyperparameters. */
+function checkCatalogues(
+  spec: ExperimentSpec,
+  { datasets }: SpecCatalogues,
+): { spec: ExperimentSpec; issues: SpecIssue[] } {
+  const issues: SpecIssue[] = [];
+  const check = (path: string, kind: string, name: string, known: readonly string[]): boolean => {
+    if (known.includes(name)) return true;
+    issues.push({ path, message: `no ${kind} "${name}"`, suggestion: suggestionFor(name, known) });
+    return false;
+  };
+  const families = modelFamilies.map((f) => f.name);
+  check(
+    'features',
+    'feature set',
+    spec.features.set,
+    featureSets.map((set) => set.name),
+  );
+  check(
+    'promotion.policy',
+    'policy',
+    spec.promotion.policy,
+    policies.map((p) => p.name),
+  );
+  spec.baselines.forEach((name, i) => check(`baselines[${i}]`, 'model family', name, families));
+  if (datasets) checkDatasets(spec, datasets, issues, check);
+  if (!check('family', 'model family', spec.family, families)) return { spec, issues };
+  const family = modelFamilies.find((f) => f.name === spec.family)!;
+  const params = family.params.safeParse(spec.hyperparameters);
+  if (!params.success) {
+    return {
+      spec,
+      issues: [...issues, ...issuesOf(params.error, family.params, ['hyperparameters'])],
+    };
+  }
+  const hyperparameters = params.data as ExperimentSpec['hyperparameters'];
+  return { spec: { ...spec, hyperparameters }, issues };
+}
+
+function checkDatasets(
+  spec: ExperimentSpec,
+  datasets: ReadonlyMap<string, KnownDataset>,
+  issues: SpecIssue[],
+  check: (path: string, kind: string, name: string, known: readonly string[]) => boolean,
+): void {
+  const named = spec.data.sources.filter((source) => !source.dataset.startsWith('upload:'));
+  spec.data.sources.forEach((source, i) => {
+    if (!named.includes(source)) return;
+    check(`data.sources[${i}].dataset`, 'dataset', source.dataset, [...datasets.keys()]);
+  });
+  // Only where every source says what it has can it be said that none has it.
+  const offers = spec.data.sources.map((source) => datasets.get(source.dataset)?.instruments);
+  if (offers.some((offer) => offer === undefined)) return;
+  const known = [...new Set(offers.flatMap((offer) => offer ?? []))];
+  spec.data.instruments.forEach(({ id }, i) => {
+    check(`data.instruments[${i}]`, 'instrument in these datasets', id, known);
+  });
+}
+
+function suggestionFor(name: string, known: readonly string[]): string {
+  const nearest = nearestName(name, known);
+  const list = known.length <= 12 ? known.join(', ') : `${known.slice(0, 12).join(', ')}, ...`;
+  return nearest ? `Did you mean "${nearest}"? Known: ${list}` : `Known: ${list}`;
+}
+
+/** zod's issues in our words. */
+function issuesOf(error: z.ZodError, schema: z.ZodType, at: readonly PropertyKey[]): SpecIssue[] {
+  return error.issues.flatMap((issue) => issueOf(issue, schema, at));
+}
+
+function issueOf(
+  issue: z.core.$ZodIssue,
+  schema: z.ZodType,
+  at: readonly PropertyKey[],
+): SpecIssue[] {
+  const path = pathText([...at, ...issue.path]);
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeysAt(schema, issue.path);
+    return issue.keys.map((key) => ({
+      path: pathText([...at, ...issue.path, key]),
+      message: 'there is no such field',
+      suggestion: suggestionFor(key, known),
+    }));
+  }
+  if (issue.code === 'invalid_union') {
+    return unionIssue(issue, schema, at);
+  }
+  return [{ path, message: wordsOf(issue) }];
+}
+
+/** Of a union, the alternative that came furthest says what is wrong. */
+function unionIssue(
+  issue: z.core.$ZodIssueInvalidUnion,
+  schema: z.ZodType,
+  at: readonly PropertyKey[],
+): SpecIssue[] {
+  const path = pathText([...at, ...issue.path]);
+  const candidates = issue.errors.filter(
+    (errors) => !errors.some((e) => e.code === 'invalid_type' && e.path.length === 0),
+  );
+  const chosen = candidates.toSorted((a, b) => a.length - b.length)[0];
+  if (!chosen) {
+    const expected = issue.errors
+      .flatMap((errors) => errors.map((e) => (e.code === 'invalid_type' ? e.expected : '')))
+      .filter((text) => text !== '');
+    const words = [...new Set(expected)].join(' or ');
+    return [{ path, message: words ? `must be ${words}` : wordsOf(issue) }];
+  }
+  return chosen.flatMap((inner) =>
+    issueOf({ ...inner, path: [...issue.path, ...inner.path] }, schema, at),
+  );
+}
+
+function wordsOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type') {
+    return issue.message.includes('received undefined')
+      ? 'is missing'
+      : `must be ${issue.expected}${issue.message.includes('received') ? `, not ${issue.message.split('received ').at(-1)}` : ''}`;
+  }
+  if (issue.code === 'invalid_value') {
+    return `must be ${issue.values.map((v) => JSON.stringify(v)).join(' or ')}`;
+  }
+  return issue.message;
+}
