@@ -24,6 +24,8 @@ export type OutboxMessage = z.infer<typeof outboxMessageSchema>;
 
 /** Longest pause between two deliveries of one entry: MLflow may be down for days. */
 const BACKOFF_MAX_S = 300;
+/** Any number that nothing else locks. */
+const DELIVERY_LOCK = 7_283_442;
 const ERROR_MAX_CHARS = 2_000;
 
 /** Names the message: enqueued twice, delivered once. */
@@ -39,7 +41,7 @@ export function outboxKey(message: OutboxMessage): string {
 }
 
 /** Takes a transaction: the message exists exactly when the change it tells of does. */
-export async function enqueue(trx: Trx, message: OutboxMessage): Promise<void> {
+export async function enqueueOutbox(trx: Trx, message: OutboxMessage): Promise<void> {
   const { kind, ...payload } = outboxMessageSchema.parse(message);
   await trx
     .insertInto('outbox')
@@ -48,9 +50,9 @@ export async function enqueue(trx: Trx, message: OutboxMessage): Promise<void> {
     .execute();
 }
 
-/** Like `enqueue`, but a message that was delivered is delivered again. */
+/** Like `enqueueOutbox`, but a message that was delivered is delivered again. */
 export async function enqueueAgain(trx: Trx, message: OutboxMessage): Promise<void> {
-  await enqueue(trx, message);
+  await enqueueOutbox(trx, message);
   await trx
     .updateTable('outbox')
     .set({ done_at: null, attempts: 0, last_error: null, next_attempt_at: sql`now()` })
@@ -65,7 +67,7 @@ export interface ClaimedMessage {
   readonly attempts: number;
 }
 
-export type DeliveryResult = 'delivered' | 'failed' | 'empty';
+export type DeliveryResult = 'delivered' | 'failed' | 'empty' | 'busy';
 
 /**
  * Claims the oldest due entry, hands it to `deliver` and records what came of it. The row stays
@@ -73,15 +75,21 @@ export type DeliveryResult = 'delivered' | 'failed' | 'empty';
  * one entry can overlap only when the connection is lost in the middle of one: `deliver` must be
  * idempotent.
  *
- * @returns `failed` when `deliver` threw: the entry stays, and is due again after a pause
+ * One delivery at a time in the whole system: two at once could both look for a thing, not find it,
+ * and both create it.
+ *
+ * @returns `busy` when another process delivers just now; `failed` when `deliver` threw: the entry stays, and is due again after a pause
  */
 export function deliverNext(
   db: Db,
-  deliver: (claimed: ClaimedMessage, trx: Trx) => Promise<void>,
+  deliver: (claimed: ClaimedMessage) => Promise<void>,
 ): Promise<DeliveryResult> {
   return inTransaction(db, async (trx) => {
     // The delivery takes as long as the other side does.
     await sql`SET LOCAL idle_in_transaction_session_timeout = 0`.execute(trx);
+    const lock = await sql<{ ours: boolean }>`
+      SELECT pg_try_advisory_xact_lock(${DELIVERY_LOCK}) AS ours`.execute(trx);
+    if (lock.rows[0]?.ours !== true) return 'busy';
     const row = await trx
       .selectFrom('outbox')
       .select(['id', 'kind', 'payload', 'attempts'])
@@ -96,7 +104,7 @@ export function deliverNext(
     if (!row) return 'empty';
     try {
       const message = outboxMessageSchema.parse({ kind: row.kind, ...(row.payload as object) });
-      await deliver({ id: row.id, message, attempts: row.attempts }, trx);
+      await deliver({ id: row.id, message, attempts: row.attempts });
     } catch (error) {
       await recordFailure(trx, row.id, row.attempts, error);
       return 'failed';

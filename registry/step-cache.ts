@@ -1,0 +1,73 @@
+import type { ArtifactStore } from './artifact-store.ts';
+import { canonicalHash } from './canonical-json.ts';
+import type { Db } from './in-transaction.ts';
+
+export interface StepCacheDeps {
+  readonly db: Db;
+  readonly artifacts: Pick<ArtifactStore, 'has'>;
+  /** Version of the code when the step declares none of its own. */
+  readonly codeVersion: string;
+}
+
+export interface CachedStep {
+  /** Name of the step, e.g. `build-features`. */
+  readonly step: string;
+  /** Raised when the step's code gives other results; default: the deployed code's version. */
+  readonly version?: string;
+  /** Everything the result depends on: hashes of inputs, configuration. JSON values only. */
+  readonly key: readonly unknown[];
+}
+
+export interface StepOutcome<T> {
+  readonly result: T;
+  readonly cached: boolean;
+}
+
+/** sha256 of what the result depends on. */
+export function stepKey(codeVersion: string, { step, version, key }: CachedStep): string {
+  return canonicalHash([step, version ?? codeVersion, key]);
+}
+
+/**
+ * The result of an equal earlier step, or that of `compute`, which is then kept for ever. A result
+ * is JSON (artifact references instead of data); one that names artifacts which no longer exist is
+ * computed again. Two computes at once are allowed: their results are equal, the last one stays.
+ */
+export async function cachedStep<T>(
+  deps: StepCacheDeps,
+  step: CachedStep,
+  compute: () => Promise<T>,
+): Promise<StepOutcome<T>> {
+  const key = stepKey(deps.codeVersion, step);
+  const row = await deps.db
+    .selectFrom('step_cache')
+    .select('result')
+    .where('key', '=', key)
+    .executeTakeFirst();
+  if (row && (await allExist(deps.artifacts, row.result))) {
+    return { result: row.result as T, cached: true };
+  }
+  const result = await compute();
+  const json = JSON.stringify(result);
+  await deps.db
+    .insertInto('step_cache')
+    .values({ key, step: step.step, result: json })
+    .onConflict((oc) => oc.column('key').doUpdateSet({ result: json }))
+    .execute();
+  return { result, cached: false };
+}
+
+async function allExist(artifacts: Pick<ArtifactStore, 'has'>, result: unknown): Promise<boolean> {
+  const found = await Promise.all([...artifactDigests(result)].map((sha) => artifacts.has(sha)));
+  return found.every(Boolean);
+}
+
+/** Digests of all artifact references anywhere in a JSON value. */
+export function artifactDigests(value: unknown, found = new Set<string>()): Set<string> {
+  if (typeof value !== 'object' || value === null) return found;
+  if ('uri' in value && 'sha256' in value && typeof value.sha256 === 'string') {
+    found.add(value.sha256);
+  }
+  for (const member of Object.values(value)) artifactDigests(member, found);
+  return found;
+}
