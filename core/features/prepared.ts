@@ -58,3 +58,5 @@ export function samplesOf(prepared: Prepared, rows: Int32Array): Samples {
     horizons: prepared.horizons,
   };
 }
+
+export { decodePrepared, encodePrepared } from './prepared-codec.ts';

@@ -1,0 +1,154 @@
+import { z } from 'zod';
+import { RatchetError } from '../errors.ts';
+import type { ScalerState } from './scaler.ts';
+
+export type { ScalerState } from './scaler.ts';
+
+/** A way of bringing columns to a common scale. Add one: an entry here, nothing else. */
+interface ScalerKind {
+  readonly name: ScalerState['kind'];
+  readonly docs: string;
+  /** Range that served feature values are clipped to, in scaled units. */
+  readonly clip?: readonly [number, number];
+  /** Offset and factor of one column from its statistics over the training rows. */
+  fit(stats: ColumnStats): { readonly offset: number; readonly factor: number };
+}
+
+interface ColumnStats {
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  /** Population standard deviation. */
+  readonly sd: number;
+}
+
+const inverse = (range: number): number => (range > 0 ? 1 / range : 1);
+
+export const scalers: Readonly<Record<ScalerState['kind'], ScalerKind>> = Object.freeze({
+  minmax: {
+    name: 'minmax',
+    docs: 'Training minimum to 0, training maximum to 1; served values are clipped to -0.5..1.5.',
+    clip: [-0.5, 1.5] as const,
+    fit: ({ min, max }) => ({ offset: min, factor: inverse(max - min) }),
+  },
+  standard: {
+    name: 'standard',
+    docs: 'Training mean to 0, training SD to 1; served values are clipped to -5..5.',
+    clip: [-5, 5] as const,
+    fit: ({ mean, sd }) => ({ offset: mean, factor: inverse(sd) }),
+  },
+  none: {
+    name: 'none',
+    docs: 'Values as they are.',
+    fit: () => ({ offset: 0, factor: 1 }),
+  },
+});
+
+export const scalerKindSchema = z.enum(['minmax', 'standard', 'none']);
+
+/**
+ * Fits a scaler on some rows of a row-major matrix `[any x columns]`: the training rows only, or the
+ * scaler leaks. `clip: false` for labels, whose forecasts are never clipped.
+ *
+ * A column that is constant in these rows keeps factor 1 (it becomes 0, not NaN).
+ * Throws `scaling.noRows` and `scaling.notFinite` (a NaN or Infinity in a training row).
+ */
+export function fitScaler(
+  kind: ScalerState['kind'],
+  matrix: Float64Array,
+  columns: number,
+  rows: Int32Array,
+  options: { readonly clip?: boolean } = {},
+): ScalerState {
+  if (rows.length === 0) throw new RatchetError('scaling.noRows', 'no rows to fit a scaler on');
+  const entry = scalers[kind];
+  const offset: number[] = [];
+  const factor: number[] = [];
+  for (let column = 0; column < columns; column++) {
+    const fitted = entry.fit(columnStats(matrix, columns, column, rows));
+    offset.push(fitted.offset);
+    factor.push(fitted.factor);
+  }
+  const clip = options.clip === false ? undefined : entry.clip;
+  return { kind, offset, factor, ...(clip === undefined ? {} : { clip }) };
+}
+
+/** Two passes, so that the SD does not suffer from cancellation. */
+function columnStats(
+  matrix: Float64Array,
+  columns: number,
+  column: number,
+  rows: Int32Array,
+): ColumnStats {
+  let min = Infinity;
+  let max = -Infinity;
+  let sum = 0;
+  for (let i = 0; i < rows.length; i++) {
+    const value = matrix[rows[i]! * columns + column]!;
+    if (value < min) min = value;
+    if (value > max) max = value;
+    sum += value;
+  }
+  if (!Number.isFinite(sum)) {
+    throw new RatchetError(
+      'scaling.notFinite',
+      `column ${column} has values that are not finite in the training rows`,
+      { details: { column } },
+    );
+  }
+  const mean = sum / rows.length;
+  let squares = 0;
+  for (let i = 0; i < rows.length; i++) {
+    const deviation = matrix[rows[i]! * columns + column]! - mean;
+    squares += deviation * deviation;
+  }
+  // A constant column may leave a rounding residue in the mean; it is constant all the same.
+  return { min, max, mean, sd: max > min ? Math.sqrt(squares / rows.length) : 0 };
+}
+
+export interface Scaled {
+  /** Same shape as the input. */
+  readonly values: Float64Array;
+  /** How many values were clipped: a served window far outside of what was trained on. */
+  readonly clipped: number;
+}
+
+/** Scales row-major `[rows x columns]` values: `(x - offset) * factor`, then clips where the state says. */
+export function applyScaler(state: ScalerState, values: Float64Array): Scaled {
+  const columns = checkedColumns(state, values);
+  const [low, high] = state.clip ?? [-Infinity, Infinity];
+  const scaled = new Float64Array(values.length);
+  let clipped = 0;
+  for (let i = 0, column = 0; i < values.length; i++) {
+    let value = (values[i]! - state.offset[column]!) * state.factor[column]!;
+    if (value < low || value > high) {
+      clipped++;
+      value = value < low ? low : high;
+    }
+    scaled[i] = value;
+    if (++column === columns) column = 0;
+  }
+  return { values: scaled, clipped };
+}
+
+/** Undoes `applyScaler` for values that were not clipped: `scaled / factor + offset`. */
+export function invertScaler(state: ScalerState, scaled: Float64Array): Float64Array {
+  const columns = checkedColumns(state, scaled);
+  const values = new Float64Array(scaled.length);
+  for (let i = 0, column = 0; i < scaled.length; i++) {
+    values[i] = scaled[i]! / state.factor[column]! + state.offset[column]!;
+    if (++column === columns) column = 0;
+  }
+  return values;
+}
+
+function checkedColumns(state: ScalerState, values: Float64Array): number {
+  const columns = state.offset.length;
+  if (columns === 0 || state.factor.length !== columns || values.length % columns !== 0) {
+    throw new RatchetError(
+      'scaling.shape',
+      `${values.length} values do not fit a scaler of ${columns} columns`,
+    );
+  }
+  return columns;
+}
