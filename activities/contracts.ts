@@ -90,9 +90,18 @@ export interface EvaluateInput extends ExperimentRef {
   readonly fits: readonly FitResult[];
   readonly baselines: readonly FitResult[];
   readonly validation: ValidateResult;
+  /** Bars of the unit: named in the report, and read when the champion uses another feature set. */
+  readonly datasets?: readonly CollectResult[];
 }
 export interface EvaluateResult {
+  /** `Evaluation` of core/evaluation as JSON. */
   readonly evaluation: ArtifactRef;
+  /** The report for people: one self-contained HTML file. */
+  readonly report?: ArtifactRef;
+  /** PNG charts, by file name (`loss-curves.png`, `forecast-7.png`, ...). */
+  readonly plots?: readonly { readonly name: string; readonly artifact: ArtifactRef }[];
+  /** Headline figures of the served seed, e.g. `mse_7`, `skillVsNaive`; null where undefined. */
+  readonly metrics?: Readonly<Record<string, number | null>>;
   /** The seed with the median validation loss. */
   readonly servedSeed: number;
   readonly beatsNaive: boolean;
