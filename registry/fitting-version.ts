@@ -1,0 +1,58 @@
+import type { Db } from './in-transaction.ts';
+
+export interface FittingQuery {
+  readonly model: string;
+  readonly specHash: string;
+  /** Of the unit's datasets together. */
+  readonly datasetHash: string;
+  /** Bars of market time between a version's `trainedThrough` and the newest usable bar. */
+  readonly ageInBars: (trainedThrough: Date) => number;
+  /** An older version no longer counts as fitting. */
+  readonly maxAgeBars: number;
+}
+
+export interface FittingVersion {
+  readonly version: number;
+  readonly reason: string;
+}
+
+/** How many of the newest versions of a spec are looked at; older ones are older in market time too. */
+const CANDIDATES_MAX = 20;
+
+/**
+ * Row A11: the newest registered version of the same spec that was trained on exactly these bars, or
+ * whose age in bars is at most `maxAgeBars`.
+ */
+export async function findFittingVersion(
+  db: Db,
+  query: FittingQuery,
+): Promise<FittingVersion | undefined> {
+  const candidates = await db
+    .selectFrom('model_version')
+    .select(['version', 'dataset_hash', 'trained_through'])
+    .where('model', '=', query.model)
+    .where('status', '=', 'registered')
+    .where('spec_hash', '=', query.specHash)
+    .orderBy('version', 'desc')
+    .limit(CANDIDATES_MAX)
+    .execute();
+  const same = candidates.find((version) => version.dataset_hash === query.datasetHash);
+  if (same) {
+    return {
+      version: same.version,
+      reason: `version ${same.version} was trained by the same spec on the same bars`,
+    };
+  }
+  for (const { version, trained_through: trainedThrough } of candidates) {
+    if (trainedThrough === null) continue;
+    const age = query.ageInBars(trainedThrough);
+    if (age > query.maxAgeBars) continue;
+    return {
+      version,
+      reason:
+        `version ${version} of the same spec is trained through ` +
+        `${trainedThrough.toISOString()}, ${age} bars ago (at most ${query.maxAgeBars} are allowed)`,
+    };
+  }
+  return undefined;
+}
