@@ -28,6 +28,8 @@ export interface Bars {
   readonly value: Float64Array;
   /** True where the source had no traded value and `value` is volume x (high + low + close) / 3. */
   readonly valueDerived: boolean;
+  /** Columns of exogenous sources, named `dataset.column`; NaN where such a source had no bar. */
+  readonly exogenous?: Readonly<Record<string, Float64Array>>;
 }
 
 export const BAR_COLUMNS = ['open', 'high', 'low', 'close', 'volume', 'value'] as const;
@@ -49,5 +51,10 @@ export function sliceBars(bars: Bars, from: number, to: number = barCount(bars))
     volume: bars.volume.subarray(from, to),
     value: bars.value.subarray(from, to),
     valueDerived: bars.valueDerived,
+    ...(bars.exogenous && {
+      exogenous: Object.fromEntries(
+        Object.entries(bars.exogenous).map(([name, column]) => [name, column.subarray(from, to)]),
+      ),
+    }),
   };
 }

@@ -1,5 +1,8 @@
 import type { z } from 'zod';
+import type { FactorRow } from '../bars/adjust.ts';
 import type { Bars, Timeframe } from '../bars/bars.ts';
+
+export type { FactorRow };
 
 /** What a source may touch: nothing else reaches the network or the file system. */
 export interface SourceContext {
@@ -21,14 +24,6 @@ export interface BarRequest {
   readonly timeframe: Timeframe;
   readonly from: number;
   readonly to: number;
-}
-
-/** Split and dividend factors that apply to bars before `effectiveFrom` (ms UTC). */
-export interface FactorRow {
-  readonly effectiveFrom: number;
-  /** Multiply earlier raw prices by this, divide earlier volumes by `splitFactor`. */
-  readonly priceFactor: number;
-  readonly splitFactor: number;
 }
 
 export interface BarPage {

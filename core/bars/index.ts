@@ -1,0 +1,27 @@
+export { adjustBars, type FactorRow } from './adjust.ts';
+export {
+  BAR_COLUMNS,
+  barCount,
+  sliceBars,
+  TIMEFRAME_MS,
+  TIMEFRAMES,
+  type BarColumn,
+  type Bars,
+  type Timeframe,
+} from './bars.ts';
+export {
+  barsBetween,
+  barsFromRows,
+  concatBars,
+  emptyBars,
+  lowerBound,
+  mapColumns,
+  sortBars,
+  takeBars,
+  type BarRow,
+} from './build.ts';
+export { hashBars } from './hash.ts';
+export { mergeSources, type MergedBars, type SourcedBars, type SourceRole } from './merge.ts';
+export { applyMissing, MISSING_POLICIES, type MissingPolicy } from './missing.ts';
+export { CLOSE_GRACE_MS, dropProvisional } from './provisional.ts';
+export { knownAt, newRevisions, type NewRevisions, type StoredBars } from './revisions.ts';
