@@ -34,6 +34,8 @@ export interface EpochEvent {
 /** Everything a fit may touch. Clock and randomness come from here only. */
 export interface FitContext {
   readonly seed: number;
+  /** The label that says "nothing changes": 0 for returns, 1 for the price ratio c[t+h] / c[t]. */
+  readonly neutralLabel: number;
   readonly scalers: { readonly features: ScalerState; readonly labels: ScalerState };
   readonly signal: AbortSignal;
   readonly now: () => number;
@@ -90,6 +92,8 @@ export interface FittedModel {
 export interface ModelImplementation<P> {
   fit(params: P, train: Samples, valid: Samples, ctx: FitContext): Promise<FittedModel>;
   restore(bytes: Uint8Array): Promise<FittedModel>;
+  /** Native libraries a fit depends on, by name: same seed, same weights holds for one set of them. */
+  libraries?(): Readonly<Record<string, string>>;
 }
 
 export interface ModelTraits {
@@ -111,6 +115,8 @@ export interface ModelDescriptor<P extends z.ZodType = z.ZodType> {
   readonly docs: string;
   readonly params: P;
   readonly traits: ModelTraits;
+  /** Raised whenever the same inputs give other weights: cached fits of an older version are not reused. */
+  readonly version: number;
   load(): Promise<{ implementation: ModelImplementation<z.infer<P>> }>;
 }
 

@@ -1,0 +1,22 @@
+import { RatchetError } from '../errors.ts';
+import { lstmMultiHorizon } from './lstm-multi-horizon.ts';
+import type { ModelDescriptor } from './model.ts';
+import { naive } from './naive.ts';
+import { ridge } from './ridge.ts';
+
+/** All model families. A new one is a file beside these and one line here. */
+export const modelFamilies: readonly ModelDescriptor[] = [lstmMultiHorizon, ridge, naive];
+
+/** The family of that name; throws `model.unknown-family` that lists the names there are. */
+export function modelFamilyOrThrow(name: string): ModelDescriptor {
+  const family = modelFamilies.find((f) => f.name === name);
+  if (!family) {
+    const names = modelFamilies.map((f) => f.name).join(', ');
+    throw new RatchetError(
+      'model.unknown-family',
+      `no model family "${name}"; there are ${names}`,
+      { details: { name } },
+    );
+  }
+  return family;
+}

@@ -1,0 +1,153 @@
+import type { BranchWeights, DenseWeights, LstmNetWeights } from '../../onnx/networks.ts';
+import type { LstmParams } from '../lstm-multi-horizon.ts';
+
+/** Keras' default; the exported graph uses the same. */
+export const BATCH_NORM_EPSILON = 1e-3;
+/** Keras uses .99: moving = .99 moving + .01 batch. */
+export const BATCH_NORM_MOMENTUM = 0.99;
+
+/** Sizes of one network. */
+export interface NetworkShape {
+  readonly inputs: number;
+  readonly units: readonly number[];
+  readonly dense: readonly number[];
+  readonly branch: number;
+  readonly horizons: number;
+}
+
+/** One tensor inside the flat parameter vector. */
+export interface Parameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** Where everything lies in the flat vectors of a network. */
+export interface Layout {
+  readonly shape: NetworkShape;
+  readonly parameters: readonly Parameter[];
+  readonly parameterCount: number;
+  /** Length of the moving means (and of the moving variances) of all batch norms together. */
+  readonly statisticsCount: number;
+}
+
+/** All weights of a network as three flat arrays, in layout order. */
+export interface FlatWeights {
+  readonly theta: Float32Array;
+  readonly movingMean: Float32Array;
+  readonly movingVariance: Float32Array;
+}
+
+export const shapeOf = (params: LstmParams, inputs: number, horizons: number): NetworkShape => ({
+  inputs,
+  units: params.units,
+  dense: params.dense,
+  branch: params.branch,
+  horizons,
+});
+
+/**
+ * Order of the parameters. An LSTM layer's kernel is [inputs + units, 4 units]: the input rows, then
+ * the recurrent rows, gates i, f, c, o as in Keras; the fused kernel takes it in one piece. The
+ * branches are joined: one matrix [width, horizons x branch], outputs [horizons, branch].
+ */
+export function layoutOf(shape: NetworkShape): Layout {
+  const parameters: Parameter[] = [];
+  let offset = 0;
+  const add = (name: string, ...dims: number[]): void => {
+    const size = dims.reduce((a, b) => a * b, 1);
+    parameters.push({ name, shape: dims, offset, size });
+    offset += size;
+  };
+  let width = shape.inputs;
+  shape.units.forEach((units, k) => {
+    add(`lstm${k}.kernel`, width + units, 4 * units);
+    add(`lstm${k}.bias`, 4 * units);
+    add(`lstm${k}.gamma`, units);
+    add(`lstm${k}.beta`, units);
+    width = units;
+  });
+  shape.dense.forEach((units, k) => {
+    add(`dense${k}.kernel`, width, units);
+    add(`dense${k}.bias`, units);
+    width = units;
+  });
+  add('branch.kernel', width, shape.horizons * shape.branch);
+  add('branch.bias', shape.horizons * shape.branch);
+  add('output.kernel', shape.horizons, shape.branch);
+  add('output.bias', shape.horizons);
+  const statisticsCount = shape.units.reduce((a, b) => a + b, 0);
+  return { shape, parameters, parameterCount: offset, statisticsCount };
+}
+
+/** Columns [from, from + count) of a row-major matrix. */
+function columns(matrix: Float32Array, width: number, from: number, count: number): Float32Array {
+  const rows = matrix.length / width;
+  const out = new Float32Array(rows * count);
+  for (let r = 0; r < rows; r++) {
+    out.set(matrix.subarray(r * width + from, r * width + from + count), r * count);
+  }
+  return out;
+}
+
+/** The weights in Keras' layout, as the ONNX builders take them. */
+export function toNetWeights(
+  layout: Layout,
+  weights: FlatWeights,
+  rates: LstmNetWeights['rates'],
+): LstmNetWeights {
+  const { shape } = layout;
+  const part = (name: string): Float32Array => {
+    const p = layout.parameters.find((parameter) => parameter.name === name)!;
+    return weights.theta.slice(p.offset, p.offset + p.size);
+  };
+  let width = shape.inputs;
+  let statistics = 0;
+  const lstm = shape.units.map((units, k) => {
+    const joined = part(`lstm${k}.kernel`);
+    const inputs = width;
+    width = units;
+    const from = statistics;
+    statistics += units;
+    return {
+      inputs,
+      units,
+      kernel: joined.slice(0, inputs * 4 * units),
+      recurrent: joined.slice(inputs * 4 * units),
+      bias: part(`lstm${k}.bias`),
+      gamma: part(`lstm${k}.gamma`),
+      beta: part(`lstm${k}.beta`),
+      movingMean: weights.movingMean.slice(from, statistics),
+      movingVariance: weights.movingVariance.slice(from, statistics),
+    };
+  });
+  const dense: DenseWeights[] = shape.dense.map((units, k) => {
+    const inputs = width;
+    width = units;
+    return { inputs, units, kernel: part(`dense${k}.kernel`), bias: part(`dense${k}.bias`) };
+  });
+  const branches = branchesOf(shape, width, part);
+  return { lstm, dense, branches, batchNormEpsilon: BATCH_NORM_EPSILON, rates };
+}
+
+function branchesOf(
+  shape: NetworkShape,
+  inputs: number,
+  part: (name: string) => Float32Array,
+): BranchWeights[] {
+  const { branch: units, horizons } = shape;
+  const kernel = part('branch.kernel');
+  const bias = part('branch.bias');
+  const output = part('output.kernel');
+  const outputBias = part('output.bias');
+  return Array.from({ length: horizons }, (_, k) => ({
+    hidden: {
+      inputs,
+      units,
+      kernel: columns(kernel, horizons * units, k * units, units),
+      bias: bias.slice(k * units, (k + 1) * units),
+    },
+    output: { kernel: output.slice(k * units, (k + 1) * units), bias: outputBias[k]! },
+  }));
+}

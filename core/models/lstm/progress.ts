@@ -1,0 +1,53 @@
+import type { LstmParams } from '../lstm-multi-horizon.ts';
+
+/** Counters that decide when to stop and how fast to go; plain data, part of a checkpoint. */
+export interface Progress {
+  readonly learningRate: number;
+  /** Best validation loss so far, epochs since. `null` before the first epoch. */
+  readonly stop: { readonly best: number | null; readonly wait: number };
+  readonly plateau: { readonly best: number | null; readonly wait: number };
+}
+
+export interface ProgressStep {
+  readonly progress: Progress;
+  /** This epoch's weights are the best so far. */
+  readonly improved: boolean;
+  readonly stop: boolean;
+}
+
+type Rules = Pick<LstmParams, 'learningRate' | 'earlyStopping' | 'reduceLr'>;
+
+export const initialProgress = (rules: Rules): Progress => ({
+  learningRate: rules.learningRate,
+  stop: { best: null, wait: 0 },
+  plateau: { best: null, wait: 0 },
+});
+
+const isBetter = (loss: number, best: number | null, minDelta: number): boolean =>
+  best === null || loss < best - minDelta;
+
+/** After an epoch with this validation loss; the rules of Keras' EarlyStopping and ReduceLROnPlateau. */
+export function advance(progress: Progress, validLoss: number, rules: Rules): ProgressStep {
+  const { earlyStopping, reduceLr } = rules;
+  const improved = isBetter(validLoss, progress.stop.best, earlyStopping.minDelta);
+  const stop = improved
+    ? { best: validLoss, wait: 0 }
+    : { best: progress.stop.best, wait: progress.stop.wait + 1 };
+  let { learningRate } = progress;
+  let plateau = isBetter(validLoss, progress.plateau.best, reduceLr.minDelta)
+    ? { best: validLoss, wait: 0 }
+    : { best: progress.plateau.best, wait: progress.plateau.wait + 1 };
+  if (plateau.wait >= reduceLr.patience) {
+    // Never raised: a floor above the first rate leaves it as it is.
+    learningRate = Math.min(
+      learningRate,
+      Math.max(learningRate * reduceLr.factor, reduceLr.minLearningRate),
+    );
+    plateau = { ...plateau, wait: 0 };
+  }
+  return {
+    progress: { learningRate, stop, plateau },
+    improved,
+    stop: stop.wait >= earlyStopping.patience,
+  };
+}

@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import { defineModel } from './model.ts';
+
+/** The random walk: the price stays where it is. What every other model has to beat. */
+export const naive = defineModel({
+  name: 'naive',
+  docs: 'Predicts no change at every horizon (zero return, price = last close). Learns nothing.',
+  params: z.strictObject({}),
+  traits: {
+    needsScaling: false,
+    sequence: false,
+    stochastic: false,
+    needsTensorflow: false,
+    monteCarlo: false,
+  },
+  version: 1,
+  load: () => import('./naive.impl.ts'),
+});

@@ -1,0 +1,238 @@
+import { createHash } from 'node:crypto';
+import { RatchetError } from '../errors.ts';
+import { buildLinearGraph } from '../onnx/networks.ts';
+import type { ScalerState } from '../scaling/scaler.ts';
+import type { FitSummary, FittedModel, ModelImplementation, Samples } from './model.ts';
+import type { RidgeParams } from './ridge.ts';
+import {
+  assertUsable,
+  assertWindowsFinite,
+  scaleLabels,
+  scaleLastRows,
+  unscaleLabels,
+} from './scaled.ts';
+import { decodeSections, encodeSections, sectionOrThrow } from './sections.ts';
+
+/**
+ * Ridge regression (Hoerl and Kennard, 1970) on the last row of each scaled window.
+ * Formula: with columns centred on the training rows, b(alpha) = (X'X + alpha I)^-1 X'y and the
+ * intercept mean(y) - mean(x) b, so it is not penalised.
+ * Edge cases: a constant column has X'X = 0 and gets the coefficient 0; more columns than rows is
+ * fine because every alpha is above 0; ties between alphas go to the larger one.
+ */
+
+const KIND = 'ridge-model';
+const VERSION = 1;
+
+interface Linear {
+  /** Row-major [features x horizons], scaled units. */
+  readonly coefficients: Float64Array;
+  readonly intercepts: Float64Array;
+}
+
+interface Scalers {
+  readonly features: ScalerState;
+  readonly labels: ScalerState;
+}
+
+/** Lower triangle L of A = L L' (Cholesky), in place over a row-major [n x n] copy. */
+function choleskyOrThrow(a: Float64Array, n: number): Float64Array {
+  for (let j = 0; j < n; j++) {
+    for (let i = j; i < n; i++) {
+      let sum = a[i * n + j]!;
+      for (let k = 0; k < j; k++) sum -= a[i * n + k]! * a[j * n + k]!;
+      if (i > j) {
+        a[i * n + j] = sum / a[j * n + j]!;
+        continue;
+      }
+      if (!(sum > 0)) throw new RatchetError('training.singular', 'ridge: X is not finite');
+      a[j * n + j] = Math.sqrt(sum);
+    }
+  }
+  return a;
+}
+
+/** x with L L' x = b, in place. */
+function solveCholesky(l: Float64Array, n: number, b: Float64Array): Float64Array {
+  for (let i = 0; i < n; i++) {
+    let sum = b[i]!;
+    for (let k = 0; k < i; k++) sum -= l[i * n + k]! * b[k]!;
+    b[i] = sum / l[i * n + i]!;
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    let sum = b[i]!;
+    for (let k = i + 1; k < n; k++) sum -= l[k * n + i]! * b[k]!;
+    b[i] = sum / l[i * n + i]!;
+  }
+  return b;
+}
+
+/** Mean of each column of a row-major matrix. */
+function columnMeans(x: Float64Array, columns: number): Float64Array {
+  const mean = new Float64Array(columns);
+  for (let at = 0; at < x.length; at++) mean[at % columns]! += x[at]!;
+  return mean.map((sum) => sum / (x.length / columns));
+}
+
+interface NormalEquations {
+  readonly gram: Float64Array;
+  /** X'y, one array per horizon. */
+  readonly moments: readonly Float64Array[];
+  readonly xMean: Float64Array;
+  readonly yMean: Float64Array;
+}
+
+function normalEquations(x: Float64Array, y: Float64Array, f: number, h: number): NormalEquations {
+  const rows = x.length / f;
+  const xMean = columnMeans(x, f);
+  const yMean = columnMeans(y, h);
+  const gram = new Float64Array(f * f);
+  const moments = Array.from({ length: h }, () => new Float64Array(f));
+  const row = new Float64Array(f);
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < f; c++) row[c] = x[r * f + c]! - xMean[c]!;
+    for (let i = 0; i < f; i++) {
+      const xi = row[i]!;
+      for (let j = 0; j <= i; j++) gram[i * f + j]! += xi * row[j]!;
+      for (let k = 0; k < h; k++) moments[k]![i]! += xi * (y[r * h + k]! - yMean[k]!);
+    }
+  }
+  return { gram, moments, xMean, yMean };
+}
+
+function solve(equations: NormalEquations, alpha: number, f: number, h: number): Linear {
+  const penalised = equations.gram.slice();
+  for (let i = 0; i < f; i++) penalised[i * f + i]! += alpha;
+  const l = choleskyOrThrow(penalised, f);
+  const coefficients = new Float64Array(f * h);
+  const intercepts = new Float64Array(h);
+  for (let k = 0; k < h; k++) {
+    const b = solveCholesky(l, f, equations.moments[k]!.slice());
+    let intercept = equations.yMean[k]!;
+    for (let i = 0; i < f; i++) {
+      coefficients[i * h + k] = b[i]!;
+      intercept -= equations.xMean[i]! * b[i]!;
+    }
+    intercepts[k] = intercept;
+  }
+  return { coefficients, intercepts };
+}
+
+function apply(model: Linear, x: Float64Array, f: number): Float64Array {
+  const h = model.intercepts.length;
+  const rows = x.length / f;
+  const out = new Float64Array(rows * h);
+  for (let r = 0; r < rows; r++) {
+    for (let k = 0; k < h; k++) {
+      let sum = model.intercepts[k]!;
+      for (let i = 0; i < f; i++) sum += x[r * f + i]! * model.coefficients[i * h + k]!;
+      out[r * h + k] = sum;
+    }
+  }
+  return out;
+}
+
+/** MSE of each horizon. */
+function mseByHorizon(predicted: Float64Array, y: Float64Array, h: number): Float64Array {
+  const sum = new Float64Array(h);
+  for (let at = 0; at < y.length; at++) sum[at % h]! += (predicted[at]! - y[at]!) ** 2;
+  return sum.map((s) => s / (y.length / h));
+}
+
+/** Takes, horizon by horizon, the alpha with the least validation MSE. */
+function chooseByValidation(
+  alphas: readonly number[],
+  equations: NormalEquations,
+  validX: Float64Array,
+  validY: Float64Array,
+): { model: Linear; loss: Float64Array; alpha: Float64Array } {
+  const f = equations.xMean.length;
+  const h = equations.yMean.length;
+  const loss = new Float64Array(h).fill(Infinity);
+  const alpha = new Float64Array(h);
+  const model: Linear = { coefficients: new Float64Array(f * h), intercepts: new Float64Array(h) };
+  for (const candidate of alphas.toSorted((a, b) => b - a)) {
+    const trial = solve(equations, candidate, f, h);
+    const mse = mseByHorizon(apply(trial, validX, f), validY, h);
+    for (let k = 0; k < h; k++) {
+      if (mse[k]! >= loss[k]!) continue;
+      loss[k] = mse[k]!;
+      alpha[k] = candidate;
+      model.intercepts[k] = trial.intercepts[k]!;
+      for (let i = 0; i < f; i++) model.coefficients[i * h + k] = trial.coefficients[i * h + k]!;
+    }
+  }
+  return { model, loss, alpha };
+}
+
+function digestOf(model: Linear): string {
+  const hash = createHash('sha256');
+  for (const array of [model.coefficients, model.intercepts]) {
+    hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+  }
+  return hash.digest('hex');
+}
+
+interface State {
+  readonly model: Linear;
+  readonly alpha: Float64Array;
+  readonly scalers: Scalers;
+  readonly summary: FitSummary;
+}
+
+function fitted({ model, alpha, scalers, summary }: State): FittedModel {
+  return {
+    summary,
+    predict: async (samples: Samples) => {
+      assertWindowsFinite(samples, 'predicted', 1);
+      const x = scaleLastRows(samples, scalers.features);
+      return unscaleLabels(apply(model, x, samples.featureCount), scalers.labels);
+    },
+    save: () =>
+      encodeSections({
+        kind: KIND,
+        version: VERSION,
+        meta: { summary, scalers },
+        sections: { coefficients: model.coefficients, intercepts: model.intercepts, alpha },
+      }),
+    export: (ctx) => ({ model: buildLinearGraph(model, ctx) }),
+    dispose: () => {},
+  };
+}
+
+export const implementation: ModelImplementation<RidgeParams> = {
+  async fit(params, train, valid, ctx) {
+    assertUsable(train, 'train', 'last-row');
+    assertUsable(valid, 'valid', 'last-row');
+    const [f, h] = [train.featureCount, train.horizons.length];
+    const { features, labels } = ctx.scalers;
+    const equations = normalEquations(
+      scaleLastRows(train, features),
+      scaleLabels(train, labels),
+      f,
+      h,
+    );
+    ctx.signal.throwIfAborted();
+    const { model, loss, alpha } = chooseByValidation(
+      params.alphas,
+      equations,
+      scaleLastRows(valid, features),
+      scaleLabels(valid, labels),
+    );
+    const summary: FitSummary = {
+      epochsRun: 1,
+      bestEpoch: 1,
+      bestValidLoss: loss.reduce((a, b) => a + b, 0) / h,
+      weightsDigest: digestOf(model),
+      history: [],
+    };
+    return fitted({ model, alpha, scalers: ctx.scalers, summary });
+  },
+  async restore(bytes) {
+    const file = decodeSections(bytes, KIND, VERSION);
+    const { summary, scalers } = file.meta as { summary: FitSummary; scalers: Scalers };
+    const read = (name: string): Float64Array => sectionOrThrow(file, name, Float64Array);
+    const model = { coefficients: read('coefficients'), intercepts: read('intercepts') };
+    return fitted({ model, alpha: read('alpha'), scalers, summary });
+  },
+};
