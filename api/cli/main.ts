@@ -1,0 +1,103 @@
+/** Entry of the `ratchet` command: registers every command module and turns failures into exit codes. */
+import { Command, CommanderError } from 'commander';
+import { ZodError } from 'zod';
+import { RatchetError } from '../../core/errors.ts';
+import { readConfig } from '../../infra/config.ts';
+import {
+  CliError,
+  createOutput,
+  EXIT,
+  EXIT_HELP,
+  type CliContext,
+  type ExitCode,
+  type RegisterCommands,
+} from './output.ts';
+import { connect } from './stack-connect.ts';
+import { register as registerStack } from './stack-commands.ts';
+
+/** Modules of the other parts of the platform, in the order of the help. */
+const MODULES = ['experiments', 'models', 'predict', 'keys', 'inspect'] as const;
+
+async function loadModules(): Promise<readonly RegisterCommands[]> {
+  const found: RegisterCommands[] = [registerStack];
+  for (const name of MODULES) {
+    const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
+    const loaded = (await import(new URL(`./${name}.${extension}`, import.meta.url).href).catch(
+      (error: unknown) => {
+        if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') {
+          return undefined;
+        }
+        throw error;
+      },
+    )) as { register: RegisterCommands } | undefined;
+    if (loaded) found.push(loaded.register);
+  }
+  return found;
+}
+
+function describe(error: unknown): {
+  exitCode: ExitCode;
+  message: string;
+  hint?: string | undefined;
+  details?: unknown;
+} {
+  if (error instanceof CliError) return error;
+  if (error instanceof ZodError) {
+    const issues = error.issues.map((i) => `${i.path.join('.') || 'value'}: ${i.message}`);
+    return { exitCode: EXIT.usage, message: `not valid: ${issues.join('; ')}` };
+  }
+  if (error instanceof RatchetError) {
+    const exitCode = error.permanent ? EXIT.usage : EXIT.failed;
+    return { exitCode, message: error.message, details: { code: error.code, ...error.details } };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { exitCode: EXIT.failed, message };
+}
+
+/** Runs one command line; returns its exit code. */
+export async function runCli(argv: readonly string[]): Promise<ExitCode> {
+  const program = new Command('ratchet')
+    .description('Durable MLOps for market models: a champion is replaced only by a better one.')
+    .option('--json', 'print JSON instead of text')
+    .showHelpAfterError('(ratchet --help lists the commands)')
+    .addHelpText('after', EXIT_HELP)
+    .exitOverride();
+  const interrupted = new AbortController();
+  process.once('SIGINT', () => interrupted.abort());
+  const json = (): boolean => program.opts<{ json?: boolean }>().json === true;
+  const ctx: CliContext = {
+    get json() {
+      return json();
+    },
+    get interactive() {
+      return process.stdout.isTTY && !json();
+    },
+    config: readConfig(),
+    out: createOutput(process.stdout, json),
+    signal: interrupted.signal,
+    connect: () => connect(ctx.config),
+  };
+  for (const register of await loadModules()) register(program, ctx);
+  for (const command of program.commands) command.exitOverride();
+  try {
+    await program.parseAsync([...argv]);
+    return (process.exitCode as ExitCode | undefined) ?? EXIT.ok;
+  } catch (error) {
+    ctx.out.endProgress();
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    }
+    if (interrupted.signal.aborted) return EXIT.interrupted;
+    const { exitCode, message, hint, details } = describe(error);
+    if (json()) {
+      process.stderr.write(
+        `${JSON.stringify({ error: { message, hint, exitCode, ...(details as object) } })}\n`,
+      );
+    } else {
+      process.stderr.write(`error: ${message}\n${hint ? `  ${hint}\n` : ''}`);
+    }
+    return exitCode;
+  }
+}
+
+process.exitCode = await runCli(process.argv);
