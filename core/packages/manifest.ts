@@ -43,6 +43,8 @@ export interface Preprocessing {
   readonly calendar: string;
   readonly timeframe: '1h' | '1d';
   readonly expiresAfter: number;
+  /** What is served when inference fails. */
+  readonly fallback: 'naive' | 'none';
   readonly confidence: ConfidenceCalibration;
   /** Did the test part show a positive skill against naive on every horizon's weighted sum? */
   readonly beatsNaive: boolean;
@@ -79,4 +81,9 @@ export interface GoldenProbes {
   /** abs(difference) <= tolerance x max(abs(y), labelSd[h]). */
   readonly tolerance: number;
   readonly labelSd: readonly number[];
+  /** Samples of the first window by the Monte-Carlo graph, noise keyed by `noiseKey`. */
+  readonly monteCarlo?: {
+    readonly noiseKey: string;
+    readonly expected: readonly (readonly number[])[];
+  };
 }

@@ -1,0 +1,108 @@
+import type { Manifest, Preprocessing } from './manifest.ts';
+
+/** What the card says beside manifest and preprocessing. */
+export interface CardFacts {
+  readonly split: readonly {
+    readonly part: string;
+    readonly samples: number;
+    /** ISO dates of the first and last window end. */
+    readonly from: string;
+    readonly to: string;
+  }[];
+  /** Metrics on the test part, one row per horizon, values by column name; null: not known. */
+  readonly metrics: readonly {
+    readonly horizon: number;
+    readonly values: Readonly<Record<string, number | null>>;
+  }[];
+  /** The evaluation's verdict in one sentence. */
+  readonly verdict: string;
+  /** Further limits, one sentence each. */
+  readonly limits: readonly string[];
+}
+
+const cell = (value: number | null | undefined): string =>
+  value === null || value === undefined ? 'n/a' : String(Number(value.toPrecision(4)));
+
+const tableRow = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  return [tableRow(header), tableRow(header.map(() => '---')), ...rows.map(tableRow)];
+}
+
+function metricsTable(metrics: CardFacts['metrics']): string[] {
+  const columns = [...new Set(metrics.flatMap(({ values }) => Object.keys(values)))];
+  return table(
+    ['horizon (bars)', ...columns],
+    metrics.map(({ horizon, values }) => [
+      String(horizon),
+      ...columns.map((column) => cell(values[column])),
+    ]),
+  );
+}
+
+const confidenceWords = ({ method, samples }: Preprocessing['confidence']): string =>
+  method === 'none'
+    ? 'This family has no Monte-Carlo graph: answers carry no confidence and no interval.'
+    : `Confidence \`${method}\` from ${samples} Monte-Carlo dropout samples, calibrated on the ` +
+      'validation part only.';
+
+/** card.md: for a person who finds the package without the platform that made it. */
+export function renderCard(
+  manifest: Omit<Manifest, 'format' | 'files'>,
+  preprocessing: Preprocessing,
+  facts: CardFacts,
+): string {
+  const { label, lookback, timeframe } = manifest;
+  const closeInput = label.kind === 'forwardPrice' ? " and 'close' (float64 [N, 1])" : '';
+  return [
+    `# ${manifest.model}, version ${manifest.version}`,
+    '',
+    `Family \`${manifest.family}\`, seed ${manifest.seed}: forecasts \`${label.kind}\` of ` +
+      `${manifest.instruments.join(', ')} (${timeframe}) over ${label.horizons.join(', ')} bars from ` +
+      `windows of ${lookback} bars with ${preprocessing.featureNames.length} features ` +
+      `(\`${manifest.featureSet}\`).`,
+    '',
+    '## Data',
+    `Dataset version \`${manifest.datasetHash}\`, calendar \`${preprocessing.calendar}\`. No label ` +
+      `after ${manifest.trainedThrough} was used for training or validation.`,
+    '',
+    ...table(
+      ['part', 'samples', 'from', 'to'],
+      facts.split.map(({ part, samples, from, to }) => [part, String(samples), from, to]),
+    ),
+    '',
+    '## Evaluation on the test part',
+    facts.verdict,
+    '',
+    ...metricsTable(facts.metrics),
+    '',
+    '## Use',
+    confidenceWords(preprocessing.confidence),
+    `An answer is \`stale\` when the newest bar is more than ${preprocessing.expiresAfter} bars behind.`,
+    '',
+    'The graph scales its input and gives label units; anyone can load it:',
+    '',
+    '```python',
+    'import onnxruntime',
+    "session = onnxruntime.InferenceSession('model.onnx', providers=['CPUExecutionProvider'])",
+    `# windows: float64 [N, ${lookback}, ${preprocessing.featureNames.length}], unscaled, columns as ` +
+      'in preprocessing.json' +
+      closeInput,
+    "y = session.run(['y'], {'x': windows" + (closeInput ? ", 'close': close" : '') + '})[0]',
+    '```',
+    '',
+    '`golden.json` holds windows with the answers they must give.',
+    '',
+    '## Limits',
+    ...[
+      'A forecast of returns explains little of their variance; read the skill score and its interval.',
+      'Trained on the instruments above only; other instruments were not tested.',
+      ...facts.limits,
+    ].map((limit) => `- ${limit}`),
+    '',
+    '## Origin',
+    `Experiment \`${manifest.workflowId}\`, spec \`${manifest.specHash}\`, code ` +
+      `\`${manifest.codeVersion}\`, weights \`${manifest.weightsDigest}\`, made ${manifest.createdAt}.`,
+    '',
+  ].join('\n');
+}

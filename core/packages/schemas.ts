@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import type { GoldenProbes, Manifest, Preprocessing } from './manifest.ts';
+
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+const names = z.array(z.string()).min(1);
+const horizons = z.array(z.int().min(1)).min(1);
+const label = z.strictObject({ kind: z.string(), horizons });
+const text = z.record(z.string(), z.string());
+
+export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
+  format: z.literal(1),
+  model: z.string(),
+  version: z.int().min(1),
+  family: z.string(),
+  instruments: names,
+  timeframe: z.string(),
+  featureSet: z.string(),
+  featureHash: z.string(),
+  label,
+  lookback: z.int().min(1),
+  datasetHash: z.string(),
+  specHash: z.string(),
+  seed: z.int(),
+  weightsDigest: z.string(),
+  trainedThrough: z.iso.datetime(),
+  workflowId: z.string(),
+  codeVersion: z.string(),
+  libraries: text,
+  createdAt: z.iso.datetime(),
+  files: z.array(z.strictObject({ path: z.string(), bytes: z.int().min(0), sha256: digest })),
+});
+
+const scaler = z.strictObject({
+  kind: z.enum(['minmax', 'standard', 'none']),
+  offset: z.array(z.number()),
+  factor: z.array(z.number()),
+  clip: z.tuple([z.number(), z.number()]).exactOptional(),
+});
+
+const isotonic = z
+  .strictObject({ x: z.array(z.number()).min(1), y: z.array(z.number()).min(1) })
+  .refine(({ x, y }) => x.length === y.length, 'x and y differ in length');
+
+export const preprocessingSchema: z.ZodType<Preprocessing> = z
+  .strictObject({
+    featureSet: z.string(),
+    featureNames: names,
+    lookback: z.int().min(1),
+    label,
+    scalers: z.strictObject({ features: scaler, labels: scaler }),
+    missing: z.enum(['ffill', 'zero', 'drop']),
+    calendar: z.string(),
+    timeframe: z.enum(['1h', '1d']),
+    expiresAfter: z.int().min(1),
+    fallback: z.enum(['naive', 'none']),
+    confidence: z.strictObject({
+      method: z.enum(['directional', 'relativeStd', 'none']),
+      samples: z.int().min(0),
+      noiseWidth: z.int().min(0),
+      byHorizon: z.array(
+        z.strictObject({
+          directional: isotonic,
+          probabilityUp: isotonic,
+          intervalQuantile: z.number().min(0),
+          minSd: z.number().min(0),
+        }),
+      ),
+    }),
+    beatsNaive: z.boolean(),
+  })
+  .refine((p) => p.scalers.features.offset.length === p.featureNames.length, 'feature scaler')
+  .refine(
+    (p) =>
+      p.confidence.method === 'none' || p.confidence.byHorizon.length === p.label.horizons.length,
+    'one calibration per horizon',
+  );
+
+const rows = z.array(z.array(z.number()));
+
+export const goldenSchema: z.ZodType<GoldenProbes> = z.strictObject({
+  windows: z.base64(),
+  close: z.array(z.number()).min(1),
+  expected: rows.min(1),
+  tolerance: z.number().positive(),
+  labelSd: z.array(z.number()),
+  monteCarlo: z.strictObject({ noiseKey: z.string(), expected: rows }).exactOptional(),
+});
