@@ -1,0 +1,154 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { Client } from 'minio';
+import {
+  ARTIFACT_BYTES_MAX,
+  ArtifactError,
+  checkedDigest,
+  digestOf,
+  isDigest,
+  missing,
+  referenceTo,
+  verified,
+} from './artifact-content.ts';
+import type { ArtifactStore } from './artifact-store.ts';
+
+export interface S3Settings {
+  /** `http://host:port`, or https. */
+  readonly endpoint: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+  readonly bucket: string;
+}
+
+/** A server that says nothing for this long is taken as gone. */
+const SILENCE_MAX_MS = 20_000;
+/** Connections to the server at once; more wait. */
+const SOCKETS_MAX = 16;
+
+/** Artifacts as objects `cas/<sha256>` of one bucket, which is made at the first use. */
+export function openS3Store(settings: S3Settings): ArtifactStore {
+  const { bucket } = settings;
+  const client = connect(settings);
+  let ensured: Promise<void> | undefined;
+  const ready = (): Promise<void> => {
+    // A failed attempt is not remembered: the next call tries again.
+    ensured ??= ensureBucket(client, bucket).catch((error: unknown) => {
+      ensured = undefined;
+      throw error;
+    });
+    return ensured;
+  };
+  const read = async (sha256: string): Promise<Buffer> => {
+    await ready();
+    try {
+      return await collect(await client.getObject(bucket, `cas/${sha256}`));
+    } catch (error) {
+      if (codeOf(error) === 'NoSuchKey') throw missing(sha256, error);
+      throw error;
+    }
+  };
+  return {
+    kind: 's3',
+    async put(bytes, rows) {
+      const ref = referenceTo(bytes, rows);
+      await ready();
+      const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const write = (headers: Record<string, string>): Promise<unknown> =>
+        client.putObject(bucket, ref.uri, body, body.length, headers);
+      try {
+        await write({ 'If-None-Match': '*' });
+      } catch (error) {
+        if (codeOf(error) !== 'PreconditionFailed') throw error;
+        // It is there already. Only bytes that rotted are written again.
+        if (digestOf(await read(ref.sha256)) !== ref.sha256) await write({});
+      }
+      return ref;
+    },
+    async get(ref) {
+      const sha256 = checkedDigest(ref);
+      return verified(await read(sha256), sha256);
+    },
+    async has(sha256) {
+      if (!isDigest(sha256)) return false;
+      await ready();
+      try {
+        await client.statObject(bucket, `cas/${sha256}`);
+        return true;
+      } catch (error) {
+        if (['NotFound', 'NoSuchKey'].includes(codeOf(error))) return false;
+        throw error;
+      }
+    },
+    async ping() {
+      await client.bucketExists(bucket);
+    },
+  };
+}
+
+function connect(settings: S3Settings): Client {
+  const url = new URL(settings.endpoint);
+  const secure = url.protocol === 'https:';
+  return new Client({
+    endPoint: url.hostname,
+    port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
+    useSSL: secure,
+    accessKey: settings.accessKey,
+    secretKey: settings.secretKey,
+    region: 'us-east-1',
+    pathStyle: true,
+    // One PUT an artifact: a multipart upload has no `If-None-Match` and can stay half.
+    partSize: ARTIFACT_BYTES_MAX,
+    // The activity that asked is retried by Temporal; retries of retries multiply.
+    retryOptions: { disableRetry: true },
+    transportAgent: givingUp(
+      secure
+        ? new HttpsAgent({ keepAlive: true, maxSockets: SOCKETS_MAX })
+        : new HttpAgent({ keepAlive: true, maxSockets: SOCKETS_MAX }),
+    ),
+  });
+}
+
+/** Ends connections on which nothing happens; minio itself would wait for ever. */
+function givingUp<A extends HttpAgent>(agent: A): A {
+  const create = agent.createConnection.bind(agent);
+  agent.createConnection = (...args) => {
+    const socket = create(...args) as Socket;
+    socket.setTimeout(SILENCE_MAX_MS, () =>
+      socket.destroy(new Error(`the S3 server was silent for ${SILENCE_MAX_MS / 1000} s`)),
+    );
+    return socket;
+  };
+  return agent;
+}
+
+async function ensureBucket(client: Client, bucket: string): Promise<void> {
+  if (await client.bucketExists(bucket)) return;
+  try {
+    await client.makeBucket(bucket);
+  } catch (error) {
+    // Processes that start together both make it.
+    if (!['BucketAlreadyOwnedByYou', 'BucketAlreadyExists'].includes(codeOf(error))) throw error;
+  }
+}
+
+async function collect(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > ARTIFACT_BYTES_MAX) {
+      stream.destroy();
+      throw new ArtifactError('artifact.too-large', 'the object is larger than any artifact');
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : '';
+}
