@@ -1,6 +1,10 @@
 import { z } from 'zod';
 import { MIN_INDEPENDENT } from '../metrics/comparison.ts';
-import { definePolicy, type ComparisonEvidence, type Decision, type Evidence } from './policy.ts';
+import { levelOfTry } from '../metrics/tries.ts';
+import { NAIVE, TRAINING_MEAN } from '../evaluation/references.ts';
+import type { EvaluatedComparison } from '../evaluation/evaluation.ts';
+import { provedBetter } from '../evaluation/verdict.ts';
+import { definePolicy, type Decision, type Evidence } from './policy.ts';
 
 const params = z.object({
   alpha: z
@@ -15,11 +19,6 @@ const params = z.object({
     .describe('Refuse a first champion that is not proved better than naive forecasts.'),
 });
 
-/** Level of the k-th challenger against one champion: the levels of all tries add up to alpha. */
-export function alphaOfTry(alpha: number, k: number): number {
-  return (alpha * 6) / (Math.PI ** 2 * k ** 2);
-}
-
 type Outcome = Pick<Decision, 'verdict' | 'reasons'>;
 const reject = (...reasons: string[]): Outcome => ({ verdict: 'reject', reasons });
 
@@ -33,32 +32,35 @@ export const beatsChampion = definePolicy({
     'is accepted and marked when it does not beat naive; requireSkill refuses it.',
   params,
   decide(evidence, { alpha, requireSkill }) {
-    const k = Math.max(1, Math.floor(evidence.tries.k));
-    const alphaK = Number.isFinite(k) ? alphaOfTry(alpha, k) : 0;
-    const outcome =
-      evidence.championVersion === null
-        ? decideFirst(evidence, alphaK, requireSkill)
-        : decideAgainst(evidence.championVersion, evidence, alphaK);
+    const alphaK = levelOfTry(alpha, evidence.tries.k);
+    const outcome = outcomeOf(evidence, alphaK, requireSkill);
     return { ...outcome, evidence: { ...evidence, policy: 'beats-champion', alphaK } };
   },
 });
 
-function decideFirst(evidence: Evidence, alphaK: number, requireSkill: boolean): Outcome {
-  if (!Number.isFinite(evidence.servedLoss)) {
+function outcomeOf(evidence: Evidence, alphaK: number, requireSkill: boolean): Outcome {
+  if (evidence.servedLoss === null || !Number.isFinite(evidence.servedLoss)) {
     return reject('The loss on the test rows is not a finite number: nothing can be said of it.');
   }
-  const failing = evidence.references.filter((r) => !provedBetter(r, alphaK));
-  const notProved = failing.map((r) => r.against);
-  if (requireSkill && (notProved.length > 0 || !evidence.beatsNaive)) {
+  return evidence.championVersion === null
+    ? decideFirst(evidence, alphaK, requireSkill)
+    : decideAgainst(evidence.championVersion, evidence, alphaK);
+}
+
+function decideFirst(evidence: Evidence, alphaK: number, requireSkill: boolean): Outcome {
+  const proved = (name: string): boolean =>
+    evidence.comparisons.some((c) => c.against === name && provedBetter(c, alphaK));
+  const missing = [NAIVE, TRAINING_MEAN].filter((name) => !proved(name));
+  if (requireSkill && missing.length > 0) {
     return reject(
-      `requireSkill: the first champion must be proved better than ${listOf(notProved, 'naive')}, and is not ` +
-        `(level ${percent(alphaK)}).`,
+      `requireSkill: a first champion must be proved better than ${missing.join(' and ')} ` +
+        `(p <= ${alphaK.toPrecision(3)}), and this one is not.`,
       evidence.verdict,
     );
   }
   const mark = evidence.beatsNaive
-    ? 'It beats the naive forecast.'
-    : 'It is not proved better than the naive forecast; each answer says so (beatsNaive: false).';
+    ? 'It is proved better than the naive forecast.'
+    : 'It is not proved better than the naive forecast, and each answer says so (beatsNaive: false).';
   return {
     verdict: 'accept',
     reasons: ['Nothing serves this model yet, so it becomes the first champion.', mark],
@@ -66,55 +68,60 @@ function decideFirst(evidence: Evidence, alphaK: number, requireSkill: boolean):
 }
 
 function decideAgainst(version: number, evidence: Evidence, alphaK: number): Outcome {
-  const against = evidence.champion;
-  if (against === null) {
+  const against = evidence.comparisons.find(
+    (c) => c.against === 'champion' && c.version === version,
+  );
+  if (against === undefined) {
     return reject(
-      `Champion v${version} and this version have no test rows in common: insufficient evidence, the champion stays.`,
+      `Insufficient evidence: champion v${version} and this version were not compared on common rows. ` +
+        'The champion stays.',
     );
   }
-  const { comparison, servedMeanDifference } = against;
-  if (comparison.status === 'insufficientEvidence') {
+  if (against.status === 'insufficientEvidence') {
     return reject(
-      `Insufficient evidence: ${comparison.rows} common rows are ${comparison.independent.toFixed(1)} independent ` +
-        `horizons of ${comparison.horizon} bars, ${MIN_INDEPENDENT} are needed. The champion stays; this does not ` +
-        'mean that the challenger is worse.',
+      `Insufficient evidence: ${against.rows} common rows are ${against.independent.toFixed(1)} independent ` +
+        `horizons of ${against.horizon} bars, ${MIN_INDEPENDENT} are needed. The champion stays; that does ` +
+        'not mean that the challenger is worse.',
     );
   }
-  if (comparison.status === 'notFinite' || comparison.test === null) {
+  if (against.status === 'notFinite' || against.test === null) {
     return reject('A loss is not a finite number: the champion stays.');
   }
-  const { p } = comparison.test;
-  const gain = percent(comparison.relativeDifference);
+  const { p } = against.test;
+  const figures = `loss ${changeOf(against)} on ${against.rows} common rows, p = ${p.toPrecision(3)}`;
   if (!(p <= alphaK)) {
     return reject(
-      `Not proved better than champion v${version}: loss ${gain} lower, p = ${p.toPrecision(3)}, and try ` +
-        `${evidence.tries.k} against this champion needs p <= ${alphaK.toPrecision(3)}.`,
+      `Not proved better than champion v${version}: ${figures}, and try ${evidence.tries.k} against this ` +
+        `champion needs p <= ${alphaK.toPrecision(3)}.`,
+      ...powerReason(against),
     );
   }
-  if (!(servedMeanDifference > 0)) {
+  if (!provedBetter(against, alphaK)) {
     return reject(
-      `The seeds together are better than champion v${version} (p = ${p.toPrecision(3)}), but the seed that would ` +
-        'be deployed is not better by itself.',
+      `The seeds together are better than champion v${version} (p = ${p.toPrecision(3)}), but the seed that ` +
+        'would be deployed is not better by itself.',
     );
   }
   return {
     verdict: 'accept',
     reasons: [
-      `Proved better than champion v${version}: loss ${gain} lower on ${comparison.rows} common rows, ` +
-        `p = ${p.toPrecision(3)} <= ${alphaK.toPrecision(3)} (try ${evidence.tries.k}).`,
+      `Proved better than champion v${version}: ${figures} <= ${alphaK.toPrecision(3)} ` +
+        `(try ${evidence.tries.k} against this champion).`,
     ],
   };
 }
 
-function provedBetter(
-  { comparison, servedMeanDifference }: ComparisonEvidence,
-  level: number,
-): boolean {
-  return comparison.test !== null && comparison.test.p <= level && servedMeanDifference > 0;
+/** Mean over seeds, as tested. */
+function changeOf({ relativeDifference }: EvaluatedComparison): string {
+  if (relativeDifference === null) return 'of unknown size';
+  const percent = (100 * Math.abs(relativeDifference)).toFixed(2);
+  return `${percent} % ${relativeDifference > 0 ? 'lower' : 'higher'}`;
 }
 
-const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
-
-function listOf(names: readonly string[], otherwise: string): string {
-  return names.length === 0 ? otherwise : names.join(', ');
+function powerReason({ power }: EvaluatedComparison): string[] {
+  if (power === null) return [];
+  const probability = `${power.atLeast ? 'at least ' : ''}${Math.round(100 * power.reduction5)} %`;
+  return [
+    `This test (at the 5 % level) would have found a 5 % improvement with probability ${probability}.`,
+  ];
 }

@@ -1,16 +1,5 @@
 import type { z } from 'zod';
-import type { Comparison } from '../metrics/comparison.ts';
-
-/** A loss comparison of the candidate against something named, as the evaluation found it. */
-export interface ComparisonEvidence {
-  /** `champion`, `zero return`, `training mean`, or a baseline's name. */
-  readonly against: string;
-  /** Version of the champion; absent for references and baselines. */
-  readonly version?: number;
-  readonly comparison: Comparison;
-  /** mean(loss of the other - loss of the *deployed* seed): positive is better. NaN: unknown. */
-  readonly servedMeanDifference: number;
-}
+import type { EvaluatedComparison, Evaluation } from '../evaluation/evaluation.ts';
 
 /** Everything a promotion decision may look at; it becomes the evidence sheet that is kept for good. */
 export interface Evidence {
@@ -18,17 +7,21 @@ export interface Evidence {
   readonly version: number;
   /** null: nothing serves this model yet. */
   readonly championVersion: number | null;
-  /** Against the champion; null without one, or where the two have no rows in common. */
-  readonly champion: ComparisonEvidence | null;
-  readonly references: readonly ComparisonEvidence[];
-  /** Weighted loss of the deployed seed on the test rows. */
-  readonly servedLoss: number;
+  /** Against the champion, references and baselines, as the evaluation found them. */
+  readonly comparisons: readonly EvaluatedComparison[];
+  /** Weighted loss of the deployed seed on the test rows; null when it is not finite. */
+  readonly servedLoss: number | null;
+  /** Figures by name; null where a figure is not finite. */
+  readonly metrics: Readonly<Record<string, number | null>>;
   readonly beatsNaive: boolean;
   readonly beatsTrainingMean: boolean;
   readonly verdict: string;
   readonly warnings: readonly string[];
+  readonly independent: number;
+  readonly power: Evaluation['power'];
   /** This is the k-th challenger (k >= 1) tested against this champion. */
   readonly tries: { readonly k: number; readonly rowsDigest: string };
+  /** What was read: dataset, feature, evaluation and package digests by name. */
   readonly data: Readonly<Record<string, string>>;
   readonly codeVersion: string;
 }

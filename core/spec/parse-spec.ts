@@ -71,7 +71,7 @@ function checkCatalogues(
     policies.map((p) => p.name),
   );
   spec.baselines.forEach((name, i) => check(`baselines[${i}]`, 'model family', name, families));
-  if (datasets) checkDatasets(spec, datasets, issues, check);
+  if (datasets) checkDatasets(spec, datasets, check);
   if (!check('family', 'model family', spec.family, families)) return { spec, issues };
   const family = modelFamilies.find((f) => f.name === spec.family)!;
   const params = family.params.safeParse(spec.hyperparameters);
@@ -88,7 +88,6 @@ function checkCatalogues(
 function checkDatasets(
   spec: ExperimentSpec,
   datasets: ReadonlyMap<string, KnownDataset>,
-  issues: SpecIssue[],
   check: (path: string, kind: string, name: string, known: readonly string[]) => boolean,
 ): void {
   const named = spec.data.sources.filter((source) => !source.dataset.startsWith('upload:'));

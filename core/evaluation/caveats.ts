@@ -1,0 +1,74 @@
+/** What a reader must know beside the figures: what looks odd, and what nobody looked at. */
+import { MIN_INDEPENDENT } from '../metrics/comparison.ts';
+import type { Evaluation } from './evaluation.ts';
+import type { EvaluationInput } from './input.ts';
+import type { Draws } from './scores.ts';
+
+/** Honest skill at a week is 0 to +0.02: more than this is a suspect (STATISTICS section 7). */
+const SUSPICIOUS_SKILL = 0.05;
+const SUSPICIOUS_HORIZON_BARS = 7;
+
+export function warningsOf(
+  input: EvaluationInput,
+  skill: Evaluation['skill'],
+  draws: Draws,
+): string[] {
+  const warnings = input.quality.flatMap((report) =>
+    report.findings.map((finding) => `Data of ${report.instrument}: ${finding.message}`),
+  );
+  if (draws.overall.tooFewBlocks) {
+    const blocks = (draws.overall.n / draws.overall.block).toFixed(1);
+    warnings.push(
+      `Too few blocks (${blocks}) for the interval of the weighted loss: read it as a hint.`,
+    );
+  }
+  for (const { horizon, skill: value } of skill.find((s) => s.reference === 'naive')?.byHorizon ??
+    []) {
+    if (horizon > SUSPICIOUS_HORIZON_BARS || value.value === null || value.low === null) continue;
+    if (value.value <= SUSPICIOUS_SKILL || value.low <= 0) continue;
+    warnings.push(
+      `Skill ${value.value.toFixed(3)} at ${horizon} bars is more than honest models reach: look for a leak first.`,
+    );
+  }
+  const flat = input.seeds.filter((seed) => isConstant(seed.predictions, input.horizons.length));
+  if (flat.length > 0) {
+    const names = flat.map((seed) => seed.seed).join(', ');
+    warnings.push(
+      `The forecast does not depend on the features (seed ${names}): nothing was learnt.`,
+    );
+  }
+  return warnings;
+}
+
+/** All rows the same forecast? */
+function isConstant(predictions: Float64Array, width: number): boolean {
+  if (predictions.length <= width) return false;
+  return predictions.every(
+    (value, i) => Math.abs(value - predictions[i % width]!) <= 1e-9 * Math.abs(value),
+  );
+}
+
+export function notTestedOf(input: EvaluationInput, timeStamps: number): string[] {
+  const short = input.horizons.filter((h) => timeStamps / h < MIN_INDEPENDENT);
+  const unused = input.reliability === undefined;
+  return [
+    `Other times than ${input.split.test.from} to ${input.split.test.to}: one test part is one stretch of market.`,
+    'Trading: no costs, slippage, position sizes or limits; a lower forecast error is not a profit.',
+    'Live data: late, revised or missing bars, which a served model meets and stored bars do not show.',
+    ...(input.instruments.length > 1
+      ? ['Each instrument by itself: the loss is averaged over instruments at each time.']
+      : []),
+    ...(input.seeds.length < 2
+      ? ['The spread over seeds: one seed cannot show how much luck is in its result.']
+      : []),
+    ...(short.length > 0
+      ? [
+          `Horizon ${short.join(', ')}: fewer than ${MIN_INDEPENDENT} independent outcomes in the test part, so no test by itself.`,
+        ]
+      : []),
+    ...(input.champion === null ? ['A champion: nothing serves this model yet.'] : []),
+    ...(unused
+      ? ['Confidence: calibrated on the validation part when packaged, not measured here.']
+      : []),
+  ];
+}

@@ -1,0 +1,347 @@
+import { createHash } from 'node:crypto';
+import { groupByTime, type TimeGroups } from '../metrics/bootstrap.ts';
+import { compareLosses } from '../metrics/comparison.ts';
+import { assertSameLength, meanOf } from '../metrics/metric.ts';
+import { powerOf } from '../metrics/power.ts';
+import { levelOfTry } from '../metrics/tries.ts';
+import { RatchetError } from '../errors.ts';
+import { notTestedOf, warningsOf } from './caveats.ts';
+import { figureOf, type EvaluatedComparison, type Evaluation } from './evaluation.ts';
+import type { EvaluationInput, SeedForecast } from './input.ts';
+import { constantForecast, lossesByTime, rowsOfHorizon, weightedLosses } from './losses.ts';
+import { medianSeed } from './median-seed.ts';
+import { NAIVE, TRAINING_MEAN } from './references.ts';
+import {
+  drawAll,
+  scoreForecaster,
+  skillInterval,
+  squaredErrors,
+  type Draws,
+  type NamedForecaster,
+} from './scores.ts';
+import { provedBetter, verdictOf } from './verdict.ts';
+
+/**
+ * Judges trained seeds on the test rows: against references, baselines and the champion, per horizon and on the
+ * weighted loss, with intervals, and in one sentence. Pure; the same input gives the same evaluation.
+ * Throws `evaluation.empty` without rows or seeds. NaN forecasts make figures null and never pass a gate.
+ */
+export function evaluate(input: EvaluationInput): Evaluation {
+  assertInput(input);
+  const groups = groupByTime(input.rows.openTime);
+  const draws = drawAll(input, groups);
+  const served = input.seeds.find((seed) => seed.seed === medianSeed(input.seeds))!;
+  const others = othersOf(input);
+  const forecasters = [
+    { name: 'model', kind: 'model' as const, predictions: served.predictions },
+    ...others,
+  ].map((forecaster) => scoreForecaster(input, forecaster, draws));
+  const comparisons = others.map((other) => compareWith(input, served, other, draws));
+  const championComparison = compareWithChampion(input, served);
+  if (championComparison) comparisons.push(championComparison);
+  const k = input.triesBefore + 1;
+  const level = levelOfTry(input.alpha, k);
+  const beats = (name: string): boolean =>
+    provedBetter(
+      comparisons.find((c) => c.against === name)!,
+      input.alpha,
+    );
+  const longest = Math.max(...input.horizons);
+  const facts = {
+    comparisons,
+    beatsNaive: beats(NAIVE),
+    beatsTrainingMean: beats(TRAINING_MEAN),
+    tries: { k, alpha: input.alpha, level },
+    power: powerOf(groups.count, longest),
+    skill: skillsOf(input, served, others, draws),
+  };
+  return {
+    format: 1,
+    model: input.model,
+    family: input.family,
+    codeVersion: input.codeVersion,
+    data: dataOf(input),
+    split: { ...input.split, trainedThrough: isoOf(input.trainedThrough) },
+    rows: {
+      rows: input.rows.openTime.length,
+      timeStamps: groups.count,
+      longestHorizon: longest,
+      independent: groups.count / longest,
+      digest: rowsDigest(input),
+    },
+    lossWeights: [...input.lossWeights],
+    forecasters,
+    ...seedsOf(input, served, groups),
+    bestBaseline: bestOf(forecasters),
+    champion: input.champion && {
+      version: input.champion.version,
+      trainedThrough: isoOf(input.champion.trainedThrough),
+      commonRows: championComparison?.rows ?? 0,
+    },
+    ...facts,
+    verdict: verdictOf({ ...facts, champion: input.champion }),
+    notTested: notTestedOf(input, groups.count),
+    warnings: warningsOf(input, facts.skill, draws),
+  };
+}
+
+function assertInput(input: EvaluationInput): void {
+  const { rows, horizons, seeds } = input;
+  if (rows.openTime.length === 0 || seeds.length === 0 || horizons.length === 0) {
+    throw new RatchetError(
+      'evaluation.empty',
+      'an evaluation needs test rows, a horizon and a seed',
+    );
+  }
+  assertSameLength(
+    'labels and forecasts',
+    { length: rows.openTime.length * horizons.length },
+    rows.labels,
+    ...seeds.map((seed) => seed.predictions),
+    ...input.baselines.map((baseline) => baseline.predictions),
+    ...(input.champion ? [input.champion.predictions] : []),
+  );
+  assertSameLength(
+    'figures per horizon',
+    horizons,
+    input.lossWeights,
+    input.trainLabelMean,
+    input.trainLabelVariance,
+  );
+}
+
+/** References first, then baselines; a baseline that says what a reference says is not shown twice. */
+function othersOf(input: EvaluationInput): NamedForecaster[] {
+  const rows = input.rows.openTime.length;
+  const unchanged = input.horizons.map(() => input.label.unchanged);
+  const references: NamedForecaster[] = [
+    { name: NAIVE, kind: 'reference', predictions: constantForecast(rows, unchanged) },
+    {
+      name: TRAINING_MEAN,
+      kind: 'reference',
+      predictions: constantForecast(rows, input.trainLabelMean),
+    },
+  ];
+  const baselines = input.baselines
+    .filter(({ predictions }) => !references.some((r) => sameForecast(r.predictions, predictions)))
+    .map((baseline): NamedForecaster => ({ ...baseline, kind: 'baseline' }));
+  return [...references, ...baselines];
+}
+
+/** Equal but for the rounding of a graph in float32. */
+function sameForecast(a: Float64Array, b: Float64Array): boolean {
+  return a.every((value, i) => Math.abs(value - b[i]!) <= 1e-7 * Math.max(1e-3, Math.abs(value)));
+}
+
+function compareWith(
+  input: EvaluationInput,
+  served: SeedForecast,
+  other: NamedForecaster,
+  draws: Draws,
+): EvaluatedComparison {
+  const { groups } = draws;
+  const comparison = compareLosses({
+    other: lossesByTime(input, other.predictions, groups),
+    challenger: input.seeds.map((seed) => lossesByTime(input, seed.predictions, groups)),
+    horizon: Math.max(...input.horizons),
+  });
+  return recordOf(comparison, other.name, null, {
+    served: lossesByTime(input, served.predictions, groups),
+    other: lossesByTime(input, other.predictions, groups),
+    input,
+  });
+}
+
+/** On rows after what either of the two was trained on, where both give a forecast. */
+function compareWithChampion(
+  input: EvaluationInput,
+  served: SeedForecast,
+): EvaluatedComparison | undefined {
+  const { champion } = input;
+  if (champion === null) return undefined;
+  const horizons = input.horizons.length;
+  const after = Math.max(champion.trainedThrough, input.trainedThrough);
+  const common = [...input.rows.openTime.keys()].filter(
+    (row) =>
+      input.rows.openTime[row]! > after &&
+      champion.predictions
+        .subarray(row * horizons, (row + 1) * horizons)
+        .every((value) => !Number.isNaN(value)),
+  );
+  if (common.length === 0) return undefined;
+  const only = onRows(input, common);
+  const groups = groupByTime(only.rows.openTime);
+  const pick = (predictions: Float64Array): Float64Array =>
+    lossesByTime(only, pickRows(predictions, common, horizons), groups);
+  const other = pick(champion.predictions);
+  const comparison = compareLosses({
+    other,
+    challenger: input.seeds.map((seed) => pick(seed.predictions)),
+    horizon: Math.max(...input.horizons),
+  });
+  return recordOf(comparison, 'champion', champion.version, {
+    served: pick(served.predictions),
+    other,
+    input: only,
+  });
+}
+
+function onRows(input: EvaluationInput, rows: readonly number[]): EvaluationInput {
+  return {
+    ...input,
+    rows: {
+      openTime: pickRows(input.rows.openTime, rows, 1),
+      labels: pickRows(input.rows.labels, rows, input.horizons.length),
+    },
+  };
+}
+
+function pickRows(values: Float64Array, rows: readonly number[], width: number): Float64Array {
+  const out = new Float64Array(rows.length * width);
+  rows.forEach((row, i) => out.set(values.subarray(row * width, (row + 1) * width), i * width));
+  return out;
+}
+
+function recordOf(
+  comparison: ReturnType<typeof compareLosses>,
+  against: string,
+  version: number | null,
+  at: {
+    readonly served: Float64Array;
+    readonly other: Float64Array;
+    readonly input: EvaluationInput;
+  },
+): EvaluatedComparison {
+  const groups = {
+    count: at.other.length,
+    group: Int32Array.from(at.other.keys()),
+  };
+  return {
+    ...comparison,
+    against,
+    version,
+    otherLoss: figureOf(comparison.otherLoss),
+    challengerLoss: figureOf(comparison.challengerLoss),
+    meanDifference: figureOf(comparison.meanDifference),
+    relativeDifference: figureOf(comparison.relativeDifference),
+    seedVariance: figureOf(comparison.seedVariance),
+    servedRelativeDifference: skillInterval(
+      at.served,
+      at.other,
+      groups,
+      drawAll(at.input, groups).overall,
+    ),
+    servedMeanDifference: figureOf(meanOf(at.other) - meanOf(at.served)),
+    power: powerOf(comparison.rows, comparison.horizon),
+  };
+}
+
+function skillsOf(
+  input: EvaluationInput,
+  served: SeedForecast,
+  others: readonly NamedForecaster[],
+  draws: Draws,
+): Evaluation['skill'] {
+  return others.map((other) => ({
+    reference: other.name,
+    overall: skillInterval(
+      weightedLosses(input, served.predictions),
+      weightedLosses(input, other.predictions),
+      draws.groups,
+      draws.overall,
+    ),
+    byHorizon: input.horizons.map((horizon, k) => ({
+      horizon,
+      skill: skillInterval(
+        squaredErrors(input, served.predictions, k),
+        squaredErrors(input, other.predictions, k),
+        draws.groups,
+        draws.byHorizon[k]!,
+      ),
+    })),
+  }));
+}
+
+function seedsOf(
+  input: EvaluationInput,
+  served: SeedForecast,
+  groups: TimeGroups,
+): Pick<Evaluation, 'seeds' | 'servedSeed' | 'seedSpread'> {
+  const rows = input.rows.openTime.length;
+  const naive = constantForecast(
+    rows,
+    input.horizons.map(() => input.label.unchanged),
+  );
+  const naiveLoss = meanOf(lossesByTime(input, naive, groups));
+  const losses = input.seeds.map((s) => meanOf(lossesByTime(input, s.predictions, groups)));
+  const mean = losses.reduce((a, b) => a + b, 0) / losses.length;
+  const variance = losses.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (losses.length - 1);
+  return {
+    servedSeed: served.seed,
+    seedSpread: {
+      mean: figureOf(mean),
+      sd: losses.length < 2 ? null : figureOf(Math.sqrt(variance)),
+    },
+    seeds: input.seeds.map((seed, i) => ({
+      seed: seed.seed,
+      served: seed === served,
+      bestValidLoss: figureOf(seed.bestValidLoss),
+      bestEpoch: seed.bestEpoch,
+      epochsRun: seed.epochsRun,
+      weightsDigest: seed.weightsDigest,
+      weightedLoss: figureOf(losses[i]!),
+      skillVsNaive: figureOf(1 - losses[i]! / naiveLoss),
+      rmse: input.horizons.map((_, k) => {
+        const { actual, predicted } = rowsOfHorizon(input, seed.predictions, k);
+        return figureOf(Math.sqrt(meanOf(actual.map((y, row) => (y - predicted[row]!) ** 2))));
+      }),
+    })),
+  };
+}
+
+/** The reference or baseline with the lowest weighted loss. */
+function bestOf(forecasters: Evaluation['forecasters']): string {
+  const rivals = forecasters.filter((f) => f.kind !== 'model');
+  const loss = (f: Evaluation['forecasters'][number]): number => f.weightedLoss.value ?? Infinity;
+  return rivals.reduce((best, f) => (loss(f) < loss(best) ? f : best)).name;
+}
+
+function dataOf(input: EvaluationInput): Evaluation['data'] {
+  return {
+    instruments: [...input.instruments],
+    timeframe: input.timeframe,
+    featureSet: input.featureSet,
+    featureHash: input.featureHash,
+    features: input.featureCount,
+    lookback: input.lookback,
+    labelKind: input.label.name,
+    horizons: [...input.horizons],
+    datasets: [...input.datasets],
+    quality: input.quality.map((report) => ({
+      instrument: report.instrument,
+      rows: report.rows,
+      score: report.score,
+      minScore: report.minScore,
+      passed: report.passed,
+      findings: report.findings.map(({ rule, severity, message, count }) => ({
+        rule,
+        severity,
+        message,
+        count,
+      })),
+    })),
+  };
+}
+
+/** Names the test rows by content: the same rows, whatever was trained. */
+function rowsDigest(input: EvaluationInput): string {
+  const hash = createHash('sha256').update(`rows/1 ${input.label.name} ${input.horizons.join()}\n`);
+  for (const column of [input.rows.openTime, input.rows.labels]) {
+    const bytes = new DataView(new ArrayBuffer(column.length * 8));
+    column.forEach((value, i) => bytes.setFloat64(i * 8, value, true));
+    hash.update(new Uint8Array(bytes.buffer));
+  }
+  return hash.digest('hex');
+}
+
+const isoOf = (time: number): string => new Date(time).toISOString();

@@ -1,0 +1,177 @@
+/** `evaluation.json`: what was found out about one version on rows that nothing was fitted or chosen on. */
+import { z } from 'zod';
+
+/** A figure; null where it is not defined (never NaN: JSON has none). */
+const figure = z.number().nullable();
+
+export const intervalSchema = z.object({
+  value: figure,
+  /** 95 % percentile interval of the circular block bootstrap. */
+  low: figure,
+  high: figure,
+  tooFewBlocks: z.boolean(),
+});
+
+export const powerSchema = z
+  .object({ reduction2: z.number(), reduction5: z.number(), atLeast: z.boolean() })
+  .nullable();
+
+/** A loss comparison against something named, as `compareLosses` found it. */
+export const comparisonSchema = z.object({
+  /** `champion`, `naive`, `training mean`, or a baseline's family. */
+  against: z.string(),
+  /** Of the champion. */
+  version: z.int().nullable(),
+  status: z.enum(['tested', 'insufficientEvidence', 'notFinite']),
+  rows: z.int(),
+  horizon: z.int(),
+  independent: z.number(),
+  otherLoss: figure,
+  challengerLoss: figure,
+  meanDifference: figure,
+  /** Share of the other's loss that the challenger saves, mean over seeds. */
+  relativeDifference: figure,
+  /** Interval of the served seed's relative difference. */
+  servedRelativeDifference: intervalSchema,
+  /** mean(other's loss - served seed's loss); positive: the served seed is better. */
+  servedMeanDifference: figure,
+  seeds: z.int(),
+  seedVariance: figure,
+  test: z
+    .object({
+      terms: z.int(),
+      statistic: z.number(),
+      degreesOfFreedom: z.number(),
+      p: z.number(),
+    })
+    .nullable(),
+  dieboldMariano: z.object({ statistic: z.number(), p: z.number() }).nullable(),
+  power: powerSchema,
+});
+
+export const forecasterSchema = z.object({
+  /** `model`, `naive`, `training mean`, a baseline's family, or `champion`. */
+  name: z.string(),
+  kind: z.enum(['model', 'reference', 'baseline', 'champion']),
+  /** sum_h w_h e_h^2 / var_train(h), mean over time stamps. */
+  weightedLoss: intervalSchema,
+  byHorizon: z.array(
+    z.object({
+      horizon: z.int(),
+      /** By the names of the metric catalogue. */
+      metrics: z.record(z.string(), intervalSchema),
+    }),
+  ),
+});
+
+export const skillSchema = z.object({
+  reference: z.string(),
+  /** 1 - loss(model) / loss(reference), of the weighted loss. */
+  overall: intervalSchema,
+  byHorizon: z.array(z.object({ horizon: z.int(), skill: intervalSchema })),
+});
+
+export const seedSchema = z.object({
+  seed: z.int(),
+  served: z.boolean(),
+  bestValidLoss: figure,
+  bestEpoch: z.int(),
+  epochsRun: z.int(),
+  weightsDigest: z.string(),
+  weightedLoss: figure,
+  skillVsNaive: figure,
+  rmse: z.array(figure),
+});
+
+const partSchema = z.object({ samples: z.int(), from: z.string(), to: z.string() });
+
+const findingSchema = z.object({
+  rule: z.string(),
+  severity: z.enum(['block', 'warn']),
+  message: z.string(),
+  count: z.int(),
+});
+
+export const evaluationSchema = z.object({
+  format: z.literal(1),
+  model: z.string(),
+  family: z.string(),
+  codeVersion: z.string(),
+  data: z.object({
+    instruments: z.array(z.string()),
+    timeframe: z.string(),
+    featureSet: z.string(),
+    featureHash: z.string(),
+    features: z.int(),
+    lookback: z.int(),
+    labelKind: z.string(),
+    horizons: z.array(z.int()),
+    datasets: z.array(
+      z.object({
+        instrument: z.string(),
+        hash: z.string(),
+        firstBar: z.string(),
+        lastBar: z.string(),
+        deliveredBy: z.string(),
+      }),
+    ),
+    quality: z.array(
+      z.object({
+        instrument: z.string(),
+        rows: z.int(),
+        score: z.number(),
+        minScore: z.number(),
+        passed: z.boolean(),
+        findings: z.array(findingSchema),
+      }),
+    ),
+  }),
+  split: z.object({
+    train: partSchema,
+    valid: partSchema,
+    test: partSchema,
+    /** Open time of the last bar whose label was used by train or valid. */
+    trainedThrough: z.string(),
+  }),
+  rows: z.object({
+    rows: z.int(),
+    timeStamps: z.int(),
+    longestHorizon: z.int(),
+    independent: z.number(),
+    /** sha256 over the times and labels of the test rows. */
+    digest: z.string(),
+  }),
+  lossWeights: z.array(z.number()),
+  forecasters: z.array(forecasterSchema),
+  skill: z.array(skillSchema),
+  seeds: z.array(seedSchema),
+  servedSeed: z.int(),
+  /** Mean and SD (ddof 1, null for one seed) of the weighted loss over seeds. */
+  seedSpread: z.object({ mean: figure, sd: figure }),
+  bestBaseline: z.string(),
+  comparisons: z.array(comparisonSchema),
+  champion: z
+    .object({ version: z.int(), trainedThrough: z.string(), commonRows: z.int() })
+    .nullable(),
+  beatsNaive: z.boolean(),
+  beatsTrainingMean: z.boolean(),
+  verdict: z.string(),
+  tries: z.object({ k: z.int(), alpha: z.number(), level: z.number() }),
+  power: powerSchema,
+  notTested: z.array(z.string()),
+  warnings: z.array(z.string()),
+});
+
+export type Evaluation = z.infer<typeof evaluationSchema>;
+export type EvaluatedComparison = z.infer<typeof comparisonSchema>;
+export type Forecaster = z.infer<typeof forecasterSchema>;
+
+/** Reads `evaluation.json`; throws a ZodError that names what does not fit. */
+export function parseEvaluation(bytes: Uint8Array): Evaluation {
+  return evaluationSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+}
+
+/** JSON's number: null for NaN and infinities. */
+export function figureOf(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}

@@ -1,0 +1,17 @@
+/** Evaluation: what a trained version is worth, on rows nothing was fitted or chosen on. */
+export { evaluate } from './evaluate.ts';
+export {
+  evaluationSchema,
+  parseEvaluation,
+  type EvaluatedComparison,
+  type Evaluation,
+} from './evaluation.ts';
+export type {
+  ChampionForecast,
+  EvaluationInput,
+  NamedForecast,
+  Reliability,
+  SeedForecast,
+} from './input.ts';
+export { medianSeed } from './median-seed.ts';
+export { NAIVE, TRAINING_MEAN } from './references.ts';

@@ -1,0 +1,102 @@
+import type { EpochEvent } from '../models/model.ts';
+import type { QualityReport } from '../quality/report.ts';
+import type { LabelKind } from '../labels/label.ts';
+
+/** Forecasts of a trained seed on the test rows. */
+export interface SeedForecast {
+  readonly seed: number;
+  readonly bestValidLoss: number;
+  readonly bestEpoch: number;
+  readonly epochsRun: number;
+  readonly weightsDigest: string;
+  readonly history: readonly EpochEvent[];
+  /** Row-major [test rows x horizons], in the units of the labels. */
+  readonly predictions: Float64Array;
+}
+
+export interface NamedForecast {
+  readonly name: string;
+  /** Row-major [test rows x horizons], in the units of the labels. */
+  readonly predictions: Float64Array;
+}
+
+/** The version that serves now, on the same test rows; NaN where it gives no forecast. */
+export interface ChampionForecast {
+  readonly version: number;
+  /** ms UTC. */
+  readonly trainedThrough: number;
+  readonly predictions: Float64Array;
+}
+
+/** Rows nothing was fitted or chosen on: window ends of the test part, all labels known. */
+export interface TestRows {
+  /** ms UTC of each row; the same time for several instruments. */
+  readonly openTime: Float64Array;
+  /** Row-major [rows x horizons]. */
+  readonly labels: Float64Array;
+}
+
+export interface EvaluatedPart {
+  readonly samples: number;
+  /** ISO dates of the first and last window end. */
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface EvaluatedDataset {
+  readonly instrument: string;
+  readonly hash: string;
+  readonly firstBar: string;
+  readonly lastBar: string;
+  readonly deliveredBy: string;
+}
+
+/** Everything an evaluation reads. */
+export interface EvaluationInput {
+  readonly model: string;
+  readonly family: string;
+  readonly codeVersion: string;
+  readonly instruments: readonly string[];
+  readonly timeframe: string;
+  /** Bars in a trading day; 1 for daily bars. */
+  readonly barsPerDay: number;
+  readonly featureSet: string;
+  readonly featureHash: string;
+  readonly featureCount: number;
+  readonly lookback: number;
+  readonly label: LabelKind;
+  readonly horizons: readonly number[];
+  /** One a horizon, adding up to 1. */
+  readonly lossWeights: readonly number[];
+  readonly datasets: readonly EvaluatedDataset[];
+  readonly quality: readonly QualityReport[];
+  readonly split: {
+    readonly train: EvaluatedPart;
+    readonly valid: EvaluatedPart;
+    readonly test: EvaluatedPart;
+  };
+  /** ms UTC. */
+  readonly trainedThrough: number;
+  readonly trainLabelMean: readonly number[];
+  readonly trainLabelVariance: readonly number[];
+  readonly rows: TestRows;
+  readonly seeds: readonly SeedForecast[];
+  readonly baselines: readonly NamedForecast[];
+  readonly champion: ChampionForecast | null;
+  /** Level of the gate over all tries. */
+  readonly alpha: number;
+  /** Challengers already tested against this champion. */
+  readonly triesBefore: number;
+  /** Where a served confidence was compared with what happened. */
+  readonly reliability?: readonly Reliability[];
+}
+
+/** Stated confidence against the observed hit rate, per bin. */
+export interface Reliability {
+  readonly horizon: number;
+  readonly bins: readonly {
+    readonly stated: number;
+    readonly observed: number;
+    readonly rows: number;
+  }[];
+}

@@ -1,0 +1,96 @@
+import {
+  blockLength,
+  bootstrapInterval,
+  drawBlocks,
+  intervalOf,
+  resampledMeans,
+  type BlockDraws,
+  type Interval,
+  type TimeGroups,
+} from '../metrics/bootstrap.ts';
+import { metrics } from '../metrics/index.ts';
+import { skillScore } from '../metrics/skill.ts';
+import type { Forecaster } from './evaluation.ts';
+import type { EvaluationInput, NamedForecast } from './input.ts';
+import { rowsOfHorizon, weightedLosses } from './losses.ts';
+
+/** Any fixed number: it makes the report the same on every machine and at every repetition. */
+const BOOTSTRAP_SEED = 20_260_101;
+
+/** Draws per horizon and for the weighted loss (longest horizon), shared by everything compared. */
+export interface Draws {
+  readonly groups: TimeGroups;
+  readonly byHorizon: readonly BlockDraws[];
+  readonly overall: BlockDraws;
+}
+
+export function drawAll(input: EvaluationInput, groups: TimeGroups): Draws {
+  const draw = (horizon: number, seed: number): BlockDraws =>
+    drawBlocks({
+      n: groups.count,
+      block: blockLength(groups.count, horizon, input.barsPerDay),
+      seed,
+    });
+  return {
+    groups,
+    byHorizon: input.horizons.map((horizon, k) => draw(horizon, BOOTSTRAP_SEED + 1 + k)),
+    overall: draw(Math.max(...input.horizons), BOOTSTRAP_SEED),
+  };
+}
+
+export interface NamedForecaster extends NamedForecast {
+  readonly kind: Forecaster['kind'];
+}
+
+/** Every metric of the catalogue per horizon, and the weighted loss, each with its interval. */
+export function scoreForecaster(
+  input: EvaluationInput,
+  { name, kind, predictions }: NamedForecaster,
+  draws: Draws,
+): Forecaster {
+  return {
+    name,
+    kind,
+    weightedLoss: bootstrapInterval(
+      [weightedLosses(input, predictions)],
+      ([loss = NaN]) => loss,
+      draws.groups,
+      draws.overall,
+    ),
+    byHorizon: input.horizons.map((horizon, k) => {
+      const rows = rowsOfHorizon(input, predictions, k);
+      const scored = metrics.map((metric): [string, Interval] => [
+        metric.name,
+        bootstrapInterval(
+          metric.terms(rows),
+          metric.value.bind(metric),
+          draws.groups,
+          draws.byHorizon[k]!,
+        ),
+      ]);
+      return { horizon, metrics: Object.fromEntries(scored) };
+    }),
+  };
+}
+
+/** 1 - loss / reference loss with its interval, model and reference resampled by the same draws. */
+export function skillInterval(
+  loss: Float64Array,
+  referenceLoss: Float64Array,
+  groups: TimeGroups,
+  draws: BlockDraws,
+): Interval {
+  const [mine, other] = resampledMeans([loss, referenceLoss], groups, draws);
+  const skills = mine!.map((value, i) => skillScore(value, other![i]!));
+  return intervalOf(skills[0]!, skills.subarray(1), draws.tooFewBlocks);
+}
+
+/** Squared errors of one horizon. */
+export function squaredErrors(
+  input: EvaluationInput,
+  predictions: Float64Array,
+  k: number,
+): Float64Array {
+  const { actual, predicted } = rowsOfHorizon(input, predictions, k);
+  return actual.map((value, i) => (value - predicted[i]!) ** 2);
+}

@@ -1,0 +1,82 @@
+import type { EvaluatedComparison, Evaluation } from './evaluation.ts';
+
+/** Better beyond chance, and the served seed better by itself. */
+export function provedBetter(comparison: EvaluatedComparison, level: number): boolean {
+  return (
+    comparison.test !== null &&
+    comparison.test.p <= level &&
+    comparison.servedMeanDifference !== null &&
+    comparison.servedMeanDifference > 0
+  );
+}
+
+export interface VerdictFacts {
+  readonly comparisons: readonly EvaluatedComparison[];
+  readonly beatsNaive: boolean;
+  readonly beatsTrainingMean: boolean;
+  readonly tries: Evaluation['tries'];
+  readonly power: Evaluation['power'];
+  readonly champion: { readonly version: number } | null;
+}
+
+/** The evaluation in one sentence: against the champion where there is one, and against naive always. */
+export function verdictOf(facts: VerdictFacts): string {
+  const naive = facts.comparisons.find((c) => c.against === 'naive')!;
+  if (naive.challengerLoss === null) {
+    return 'Unusable: the loss on the test part is not a finite number.';
+  }
+  const clauses = [againstNaive(naive, facts)];
+  if (facts.champion !== null) clauses.unshift(againstChampion(facts.champion.version, facts));
+  const text = clauses.join('; ');
+  return `${text[0]!.toUpperCase()}${text.slice(1)}.`;
+}
+
+function againstChampion(version: number, { comparisons, tries }: VerdictFacts): string {
+  const comparison = comparisons.find((c) => c.against === 'champion');
+  if (!comparison)
+    return `no test rows in common with champion v${version}, so not compared with it`;
+  if (comparison.status === 'insufficientEvidence') {
+    return `insufficient evidence against champion v${version} (${independentText(comparison)})`;
+  }
+  if (comparison.test === null)
+    return `not comparable with champion v${version}: a loss is not finite`;
+  const figures = `weighted loss ${changeText(comparison)} (${pText(comparison.test.p)}, try ${tries.k})`;
+  return provedBetter(comparison, tries.level)
+    ? `proved better than champion v${version}: ${figures}`
+    : `not proved better than champion v${version}: ${figures}`;
+}
+
+function againstNaive(naive: EvaluatedComparison, facts: VerdictFacts): string {
+  const figures = `weighted loss ${changeText(naive)} than "nothing changes"`;
+  const interval = intervalText(naive);
+  if (facts.beatsNaive) {
+    const mean = facts.beatsTrainingMean
+      ? 'and better than the training mean'
+      : 'but not proved better than the training mean';
+    return `better than naive: ${figures} (${interval}, ${pText(naive.test!.p)}), ${mean}`;
+  }
+  if ((naive.servedMeanDifference ?? -1) <= 0 || (naive.meanDifference ?? -1) <= 0) {
+    return `no better than naive: ${figures} (${interval})`;
+  }
+  if (naive.test === null) return `not proved better than naive: ${independentText(naive)}`;
+  return `not proved better than naive: ${figures} (${interval}, ${pText(naive.test.p)})`;
+}
+
+/** The served seed's loss relative to the other's. */
+function changeText({ servedRelativeDifference }: EvaluatedComparison): string {
+  const share = servedRelativeDifference.value;
+  if (share === null) return 'of unknown size';
+  return `${(100 * Math.abs(share)).toFixed(1)} % ${share > 0 ? 'lower' : 'higher'}`;
+}
+
+function intervalText({ servedRelativeDifference: { low, high } }: EvaluatedComparison): string {
+  if (low === null || high === null) return 'no interval';
+  const signed = (share: number): string => `${share > 0 ? '+' : ''}${(100 * share).toFixed(1)}`;
+  return `skill 95 % interval ${signed(low)} to ${signed(high)} %`;
+}
+
+function independentText({ rows, independent, horizon }: EvaluatedComparison): string {
+  return `${rows} rows are ${independent.toFixed(1)} independent horizons of ${horizon} bars, 20 are needed`;
+}
+
+const pText = (p: number): string => (p < 0.001 ? 'p < 0.001' : `p = ${p.toFixed(3)}`);
