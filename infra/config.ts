@@ -19,6 +19,11 @@ const schema = z.object({
   RATCHET_API_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   RATCHET_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   RATCHET_TRAINING_SLOTS: z.coerce.number().int().min(1).max(64).default(2),
+  RATCHET_SIGNING_KEY_FILE: z.string().optional(),
+  RATCHET_VERIFY_KEY_FILE: z.string().optional(),
+  RATCHET_ADMIN_KEY_FILE: z.string().optional(),
+  RATCHET_URL: z.string().optional(),
+  RATCHET_API_KEY: z.string().optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.string().optional(),
 });
 
@@ -44,6 +49,17 @@ export interface Config {
   readonly metricsPort: number;
   readonly trainingSlots: number;
   readonly otlpEndpoint: string | undefined;
+  /** Files of keys; each process is given only those it needs. */
+  readonly keyFiles: {
+    /** Ed25519 private key (PKCS8 PEM) that signs manifests: workers only. */
+    readonly signing: string | undefined;
+    /** Ed25519 public key (SPKI PEM) that verifies them: API and workers. */
+    readonly verify: string | undefined;
+    /** Secret of the admin API key, which the API registers at its start. */
+    readonly admin: string | undefined;
+  };
+  /** What the command line talks to when it is not the local stack. */
+  readonly remote: { readonly url: string | undefined; readonly apiKey: string | undefined };
 }
 
 /** Reads and checks the environment; throws a ZodError that names each bad variable. */
@@ -69,5 +85,11 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     metricsPort: e.RATCHET_METRICS_PORT,
     trainingSlots: e.RATCHET_TRAINING_SLOTS,
     otlpEndpoint: e.OTEL_EXPORTER_OTLP_ENDPOINT,
+    keyFiles: {
+      signing: e.RATCHET_SIGNING_KEY_FILE,
+      verify: e.RATCHET_VERIFY_KEY_FILE,
+      admin: e.RATCHET_ADMIN_KEY_FILE,
+    },
+    remote: { url: e.RATCHET_URL?.replace(/\/+$/, ''), apiKey: e.RATCHET_API_KEY },
   };
 }

@@ -1,3 +1,5 @@
+import { fstatSync } from 'node:fs';
+
 /** Time an orderly end may take before the process goes anyway. */
 const GRACE_MS = 900;
 
@@ -21,7 +23,8 @@ export function endWithParent(onEnd?: () => void | Promise<void>): void {
       );
   };
   // Only a pipe tells that the parent is gone; a terminal or /dev/null at stdin means nothing.
-  if (process.env['RATCHET_SUPERVISED'] !== '1') return;
+  const stdin = fstatSync(0);
+  if (!stdin.isFIFO() && !stdin.isSocket()) return;
   process.stdin.on('end', end).on('close', end).on('error', end);
   process.stdin.resume();
 }
