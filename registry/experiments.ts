@@ -1,5 +1,6 @@
 import { sql, type Selectable } from 'kysely';
 import { RatchetError } from '../core/errors.ts';
+import { experimentSpecSchema, type ExperimentSpec } from '../core/spec/spec.ts';
 import { PAGE_MAX, recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
 import { enqueueOutbox } from './outbox.ts';
@@ -102,6 +103,11 @@ export async function getExperimentOrThrow(db: Db, id: string): Promise<Experime
     throw new ExperimentError('experiment.unknown', `there is no experiment ${id}`);
   }
   return experiment;
+}
+
+/** The spec of an experiment; defaults that came after it was written are filled in. */
+export async function experimentSpecOrThrow(db: Db, id: string): Promise<ExperimentSpec> {
+  return experimentSpecSchema.parse((await getExperimentOrThrow(db, id)).spec);
 }
 
 export interface ExperimentQuery {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Db } from './in-transaction.ts';
 
 export interface FittingQuery {
@@ -55,4 +56,19 @@ export async function findFittingVersion(
     };
   }
   return undefined;
+}
+
+/**
+ * Names the bars of one unit of training: the dataset's own hash for one instrument, else the sha256
+ * of the instruments and hashes in the order of the instruments' names.
+ */
+export function unitDatasetHash(
+  datasets: readonly { readonly instrument: string; readonly datasetHash: string }[],
+): string {
+  const [only] = datasets;
+  if (only && datasets.length === 1) return only.datasetHash;
+  const lines = datasets
+    .map(({ instrument, datasetHash }) => `${instrument} ${datasetHash}\n`)
+    .sort();
+  return createHash('sha256').update(lines.join('')).digest('hex');
 }

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
+import { RatchetError } from '../core/errors.ts';
+import { canonicalJson } from '../core/spec/canonical-json.ts';
 import type { ArtifactStore } from './artifact-store.ts';
-import { canonicalHash } from './canonical-json.ts';
 import type { Db } from './in-transaction.ts';
 
 export interface StepCacheDeps {
@@ -23,9 +25,23 @@ export interface StepOutcome<T> {
   readonly cached: boolean;
 }
 
-/** sha256 of what the result depends on. */
+/** sha256 of what the result depends on. Throws for key parts that JSON cannot say. */
 export function stepKey(codeVersion: string, { step, version, key }: CachedStep): string {
-  return canonicalHash([step, version ?? codeVersion, key]);
+  refuseOpaque(key);
+  return createHash('sha256')
+    .update(canonicalJson([step, version ?? codeVersion, key]))
+    .digest('hex');
+}
+
+/** A Date, Map or typed array has no JSON of its own: different ones would share one key. */
+function refuseOpaque(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== Array.prototype && prototype !== null) {
+    const message = `${value.constructor.name} cannot be part of a step's key`;
+    throw new RatchetError('step.key', message);
+  }
+  for (const member of Object.values(value)) refuseOpaque(member);
 }
 
 /**

@@ -158,6 +158,13 @@ export interface RegisteredModelTable {
   retired_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
 }
 
+export interface Attachment {
+  readonly name: string;
+  readonly uri: string;
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
 export interface ModelVersionTable {
   model: string;
   version: number;
@@ -176,6 +183,8 @@ export interface ModelVersionTable {
   package_digest: Nullable<string>;
   package_bytes: Nullable<number>;
   evaluation_uri: Nullable<string>;
+  /** Files for people, e.g. `report.html` and the plots. */
+  attachments: ColumnType<readonly Attachment[], string | undefined, string>;
   metrics: NullableJson<Record<string, number | null>>;
   beats_naive: Nullable<boolean>;
   verdict: Nullable<string>;

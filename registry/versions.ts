@@ -3,7 +3,7 @@ import { RatchetError } from '../core/errors.ts';
 import { PAGE_MAX, recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
 import { enqueueOutbox } from './outbox.ts';
-import type { ModelVersionTable } from './tables.ts';
+import type { Attachment, ModelVersionTable } from './tables.ts';
 
 export type ModelVersion = Selectable<ModelVersionTable>;
 
@@ -72,6 +72,8 @@ export interface Registration {
   readonly packageDigest: string;
   readonly packageBytes: number;
   readonly evaluationUri: string;
+  /** Files for people: the report, plots. */
+  readonly attachments?: readonly Attachment[];
   /** Flat, e.g. `h7.rmse`; a value that is not finite is null. */
   readonly metrics: Readonly<Record<string, number | null>>;
   readonly beatsNaive: boolean;
@@ -113,6 +115,7 @@ export function registerVersion(
         package_digest: input.packageDigest,
         package_bytes: input.packageBytes,
         evaluation_uri: input.evaluationUri,
+        attachments: JSON.stringify(input.attachments ?? []),
         metrics: JSON.stringify(finiteMetrics(input.metrics)),
         beats_naive: input.beatsNaive,
         verdict: input.verdict,

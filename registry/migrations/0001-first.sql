@@ -68,7 +68,7 @@ CREATE TABLE model_version (
   status text NOT NULL, reservation_key text NOT NULL, experiment_id text NOT NULL,
   family text NOT NULL, seed integer, instruments jsonb NOT NULL, spec_hash text NOT NULL,
   dataset_hash text NOT NULL, trained_through timestamptz, manifest_uri text, package_digest text,
-  package_bytes bigint, evaluation_uri text, metrics jsonb, beats_naive boolean, verdict text,
+  package_bytes bigint, evaluation_uri text, attachments jsonb NOT NULL DEFAULT '[]', metrics jsonb, beats_naive boolean, verdict text,
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (model, version), UNIQUE (model, reservation_key)
 );
