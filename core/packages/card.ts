@@ -1,3 +1,4 @@
+import { labelKindOrThrow } from '../labels/index.ts';
 import type { Manifest, Preprocessing } from './manifest.ts';
 
 /** What the card says beside manifest and preprocessing. */
@@ -53,7 +54,9 @@ export function renderCard(
   facts: CardFacts,
 ): string {
   const { label, lookback, timeframe } = manifest;
-  const closeInput = label.kind === 'forwardPrice' ? " and 'close' (float64 [N, 1])" : '';
+  const closeInput = labelKindOrThrow(label.kind).multiplyByClose
+    ? " and 'close' (float64 [N, 1])"
+    : '';
   return [
     `# ${manifest.model}, version ${manifest.version}`,
     '',

@@ -1,0 +1,29 @@
+export type { Direction, HorizonAnswer, PredictionAnswer } from './answer.ts';
+export {
+  CALIBRATION_WINDOWS_MAX,
+  NO_CONFIDENCE,
+  evenlySpaced,
+  fitConfidence,
+  type CalibrationWindow,
+} from './confidence.ts';
+export {
+  drawSamples,
+  openMonteCarlo,
+  summariseSamples,
+  type MonteCarloOpener,
+  type MonteCarloRequest,
+  type MonteCarloRunner,
+  type MonteCarloShape,
+  type SampleSummary,
+} from './mc.ts';
+export { openPackage, windowShape, type OpenedPackage, type Openers } from './opened.ts';
+export {
+  forecastFrom,
+  forecastValues,
+  naiveForecast,
+  predict,
+  predictWindows,
+  type ConfidenceMode,
+  type Forecast,
+} from './predict.ts';
+export { PredictError, windowFromBars, windowFromValues, type PredictionWindow } from './window.ts';

@@ -1,0 +1,202 @@
+import { applyMissing } from '../bars/index.ts';
+import { barCount, sliceBars } from '../bars/bars.ts';
+import type { Bars } from '../bars/bars.ts';
+import type { Calendar } from '../calendar/calendar.ts';
+import { calendarFor } from '../calendar/index.ts';
+import { RatchetError } from '../errors.ts';
+import { buildFeatures, featureSetOrThrow } from '../features/index.ts';
+import type { VerifiedPackage } from '../packages/verify.ts';
+import { volatility20 } from './direction.ts';
+
+/** A request that cannot be answered as asked: the caller's doing, not the package's. */
+export class PredictError extends RatchetError {}
+
+/** What a forecast is computed from. */
+export interface PredictionWindow {
+  readonly instrument: string;
+  /** Raw features, row-major [lookback x features]. */
+  readonly values: Float64Array;
+  readonly lastClose: number;
+  /** Open time of the window's last bar, ms UTC. */
+  readonly asOf: number;
+  /** Complete bars that the calendar has after `asOf` at the time of asking. */
+  readonly staleBars: number;
+  /** SD of the last 20 log returns; undefined where it cannot be known. */
+  readonly volatility: number | undefined;
+}
+
+/** Column that carries vol_20 in the feature sets that have it, for windows that come without bars. */
+const VOLATILITY_COLUMN = 'volatility_20';
+
+const iso = (time: number): string => new Date(time).toISOString();
+
+/** Complete bars of the calendar after the one that opens at `openTime`, at the instant `now`. */
+function barsBehind(calendar: Calendar, openTime: number, now: number, pkg: VerifiedPackage) {
+  const { timeframe } = pkg.preprocessing;
+  const newest = calendar.indexOf(now, timeframe);
+  const open = calendar.closeTime(calendar.openTimeAt(newest, timeframe), timeframe) > now;
+  return Math.max(0, newest - (open ? 1 : 0) - calendar.indexOf(openTime, timeframe));
+}
+
+function checkInstrument(pkg: VerifiedPackage, instrument: string): void {
+  const { instruments, model } = pkg.manifest;
+  if (instruments.includes(instrument)) return;
+  throw new PredictError(
+    'predict.unknown-instrument',
+    `${model} answers for ${instruments.join(', ')}, not for ${instrument}`,
+    { details: { instrument, instruments } },
+  );
+}
+
+/** Throws `predict.bad-window` that names the first value which is not finite. */
+function checkFinite(values: Float64Array, pkg: VerifiedPackage): void {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  const names = pkg.preprocessing.featureNames;
+  const [row, field] = [Math.floor(at / names.length), names[at % names.length]];
+  throw new PredictError(
+    'predict.bad-window',
+    `${field} in row ${row} of the window is ${values[at]}, not a finite number`,
+    { details: { row, field } },
+  );
+}
+
+/** Number of leading bars that are complete at `asOf`. */
+function completeBars(bars: Bars, calendar: Calendar, asOf: number): number {
+  let n = barCount(bars);
+  while (n > 0 && calendar.closeTime(bars.openTime[n - 1]!, bars.timeframe) > asOf) n--;
+  return n;
+}
+
+function tooFew(missing: number, needed: number, have: number): PredictError {
+  return new PredictError(
+    'predict.too-few-bars',
+    `${needed} complete bars are needed, ${missing} more than the ${have} there are`,
+    { details: { missing, needed, have } },
+  );
+}
+
+/**
+ * The bars from the anchor of the window's first row to the last complete one, holes treated as in
+ * training. What lies before the anchor cannot change a feature.
+ */
+function barsSinceAnchor(
+  bars: Bars,
+  pkg: VerifiedPackage,
+  options: { asOf: number; fromFirstBar: boolean },
+): Bars {
+  const { calendar: name, timeframe, lookback, missing, featureSet } = pkg.preprocessing;
+  const calendar = calendarFor(name);
+  const set = featureSetOrThrow(featureSet);
+  if (bars.timeframe !== timeframe) {
+    throw new PredictError(
+      'predict.timeframe',
+      `${pkg.manifest.model} reads ${timeframe} bars, not ${bars.timeframe}`,
+    );
+  }
+  const end = completeBars(bars, calendar, options.asOf);
+  const last = end === 0 ? options.asOf : bars.openTime[end - 1]!;
+  const needed = set.barsNeeded(last, lookback, calendar, timeframe);
+  if (end === 0) throw tooFew(needed, needed, 0);
+  const anchor = calendar.indexOf(last, timeframe) - needed + 1;
+  const lacking = calendar.indexOf(bars.openTime[0]!, timeframe) - anchor;
+  if (lacking > 0 && !options.fromFirstBar) throw tooFew(lacking, needed, needed - lacking);
+  const anchorTime = calendar.openTimeAt(anchor, timeframe);
+  let from = 0;
+  // One bar before the anchor stays until holes are filled: it may be what fills the anchor's bar.
+  while (from + 1 < end && bars.openTime[from + 1]! <= anchorTime) from++;
+  const filled = applyMissing(sliceBars(bars, from, end), calendar, missing);
+  return sliceBars(filled, bars.openTime[from]! < anchorTime ? firstFrom(filled, anchorTime) : 0);
+}
+
+function firstFrom(bars: Bars, time: number): number {
+  const at = bars.openTime.findIndex((openTime) => openTime >= time);
+  return at < 0 ? barCount(bars) : at;
+}
+
+/**
+ * The newest window of `bars` whose last bar is complete at `asOf`, with the features that training saw.
+ *
+ * `fromFirstBar`: the bars begin where the instrument's recorded history begins, which counts as an
+ * anchor too. Throws `predict.too-few-bars` (details: missing, needed, have), `predict.timeframe`,
+ * `predict.unknown-instrument`, `predict.bad-window` (a feature that is not finite).
+ */
+export function windowFromBars(
+  pkg: VerifiedPackage,
+  bars: Bars,
+  options: { readonly asOf: number; readonly fromFirstBar?: boolean },
+): PredictionWindow {
+  checkInstrument(pkg, bars.instrument);
+  const { calendar: name, lookback, featureNames, featureSet } = pkg.preprocessing;
+  const calendar = calendarFor(name);
+  const fromFirstBar = options.fromFirstBar ?? false;
+  const used = barsSinceAnchor(bars, pkg, { asOf: options.asOf, fromFirstBar });
+  const rows = barCount(used);
+  const matrix = buildFeatures(featureSetOrThrow(featureSet), used, calendar);
+  const lacking = matrix.firstWarmRow + lookback - rows;
+  if (lacking > 0) throw tooFew(lacking, rows + lacking, rows);
+  const from = (rows - lookback) * featureNames.length;
+  const values = matrix.values.slice(from, rows * featureNames.length);
+  checkFinite(values, pkg);
+  const asOf = used.openTime[rows - 1]!;
+  return {
+    instrument: bars.instrument,
+    values,
+    lastClose: used.close[rows - 1]!,
+    asOf,
+    staleBars: barsBehind(calendar, asOf, options.asOf, pkg),
+    volatility: volatility20(used.close),
+  };
+}
+
+/**
+ * A window that the caller brings, row-major [lookback x features] in the order of
+ * `preprocessing.featureNames`. Throws `predict.bad-window`, `predict.unknown-instrument`.
+ */
+export function windowFromValues(
+  pkg: VerifiedPackage,
+  input: {
+    readonly instrument: string;
+    readonly values: Float64Array;
+    readonly lastClose: number;
+    /** Open time of the last bar, ms UTC. */
+    readonly openTime: number;
+    /** Instant of asking, ms UTC: says how stale the window is. */
+    readonly asOf: number;
+  },
+): PredictionWindow {
+  checkInstrument(pkg, input.instrument);
+  const { calendar: name, timeframe, lookback, featureNames } = pkg.preprocessing;
+  const calendar = calendarFor(name);
+  const expected = lookback * featureNames.length;
+  if (input.values.length !== expected) {
+    throw new PredictError(
+      'predict.bad-window',
+      `a window has ${lookback} rows of ${featureNames.length} features, ${expected} numbers; ` +
+        `this one has ${input.values.length}`,
+      { details: { field: 'window', expected, have: input.values.length } },
+    );
+  }
+  checkFinite(input.values, pkg);
+  if (!(input.lastClose > 0 && Number.isFinite(input.lastClose))) {
+    throw new PredictError('predict.bad-window', 'the last close must be a positive number', {
+      details: { field: 'lastClose' },
+    });
+  }
+  if (!calendar.isOpen(input.openTime, timeframe)) {
+    throw new PredictError(
+      'predict.bad-window',
+      `${calendar.name} has no ${timeframe} bar that opens at ${iso(input.openTime)}`,
+      { details: { field: 'openTime' } },
+    );
+  }
+  const column = featureNames.indexOf(VOLATILITY_COLUMN);
+  return {
+    instrument: input.instrument,
+    values: input.values,
+    lastClose: input.lastClose,
+    asOf: input.openTime,
+    staleBars: barsBehind(calendar, input.openTime, input.asOf, pkg),
+    volatility: column < 0 ? undefined : input.values[expected - featureNames.length + column],
+  };
+}
