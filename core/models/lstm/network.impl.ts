@@ -1,0 +1,134 @@
+import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
+import { DropoutMasks, type DropoutRates } from './dropout.impl.ts';
+import { denseRelu, fusedBatchNorm, fusedLstm, lastStep, movingBatchNorm } from './layers.impl.ts';
+import type { Layout } from './layout.ts';
+import type { NativeOps } from './tensorflow.impl.ts';
+
+/** What a training pass leaves besides the loss; the caller disposes all of it. */
+export interface TrainingPass {
+  /** MSE by horizon [H], unweighted. */
+  readonly mse: Tensor1D;
+  /** Batch statistics of each batch norm, [units] each. */
+  readonly means: readonly Tensor[];
+  readonly variances: readonly Tensor[];
+}
+
+export interface NetworkOptions {
+  readonly layout: Layout;
+  readonly rates: DropoutRates;
+  readonly lossWeights: readonly number[];
+  readonly seed: number;
+}
+
+type Parameters = ReadonlyMap<string, Tensor>;
+
+/** One network's arithmetic on TensorFlow. Time-major: x [T, B, inputs], y [B, horizons]. */
+export class Network {
+  readonly #native: NativeOps;
+  readonly #layout: Layout;
+  readonly #masks: DropoutMasks;
+  readonly #lossWeights: Tensor1D;
+  readonly #zeroPeepholes: readonly Tensor[];
+
+  constructor(native: NativeOps, { layout, rates, lossWeights, seed }: NetworkOptions) {
+    this.#native = native;
+    this.#layout = layout;
+    this.#masks = new DropoutMasks(native, layout.shape, rates, seed);
+    this.#lossWeights = native.tf.tensor1d([...lossWeights]);
+    this.#zeroPeepholes = layout.shape.units.map((units) => native.tf.zeros([units]));
+  }
+
+  /**
+   * Weighted MSE of a batch with dropout on, as a scalar that tfjs can differentiate by `theta`.
+   * `step` keys the masks: same seed and step, same masks. `keep` receives the rest of the pass.
+   */
+  trainingLoss(
+    theta: Tensor1D,
+    batch: { readonly x: Tensor3D; readonly y: Tensor2D; readonly step: number },
+    keep: (pass: TrainingPass) => void,
+  ): Tensor {
+    const { tf } = this.#native;
+    const { units } = this.#layout.shape;
+    const p = this.#unpack(theta);
+    const masks = this.#masks.of(batch.x.shape[1], batch.step);
+    const drop = (h: Tensor, i: number): Tensor => (masks ? tf.mul(h, masks[i]!) : h);
+    const means: Tensor[] = [];
+    const variances: Tensor[] = [];
+    let h: Tensor = batch.x;
+    units.forEach((_, k) => {
+      const w = drop(p.get(`lstm${k}.kernel`)!, 2 * k + 1);
+      h = this.#lstm(drop(h, 2 * k), w, p, k);
+      const norm = { x: h, gamma: p.get(`lstm${k}.gamma`)!, beta: p.get(`lstm${k}.beta`)! };
+      h = fusedBatchNorm(this.#native, norm, (mean, variance) => {
+        means.push(mean);
+        variances.push(variance);
+      });
+    });
+    const out = this.#head(h, p, (value, i) => drop(value, 2 * units.length + i));
+    const mse = tf.mean(tf.square(tf.sub(out, batch.y)), 0) as Tensor1D;
+    keep({ mse: tf.keep(tf.clone(mse)), means, variances });
+    return tf.sum(tf.mul(mse, this.#lossWeights));
+  }
+
+  /** Outputs [B, H] in scaled units with dropout off and the moving statistics. */
+  predict(
+    theta: Tensor1D,
+    statistics: { readonly mean: Tensor1D; readonly variance: Tensor1D },
+    x: Tensor3D,
+  ): Tensor2D {
+    const { tf } = this.#native;
+    const { units } = this.#layout.shape;
+    const p = this.#unpack(theta);
+    const means = tf.split(statistics.mean, [...units]);
+    const variances = tf.split(statistics.variance, [...units]);
+    let h: Tensor = x;
+    units.forEach((_, k) => {
+      h = this.#lstm(h, p.get(`lstm${k}.kernel`)!, p, k);
+      h = movingBatchNorm(this.#native, h, {
+        mean: means[k]!,
+        variance: variances[k]!,
+        gamma: p.get(`lstm${k}.gamma`)!,
+        beta: p.get(`lstm${k}.beta`)!,
+      });
+    });
+    return this.#head(h, p, (value) => value);
+  }
+
+  /** Frees the constants. */
+  dispose(): void {
+    this.#masks.dispose();
+    this.#native.tf.dispose([this.#lossWeights, ...this.#zeroPeepholes]);
+  }
+
+  #unpack(theta: Tensor1D): Parameters {
+    const { tf } = this.#native;
+    const { parameters } = this.#layout;
+    const pieces = tf.split(
+      theta,
+      parameters.map((p) => p.size),
+    );
+    return new Map(parameters.map((p, i) => [p.name, tf.reshape(pieces[i]!, [...p.shape])]));
+  }
+
+  /** Layer k; all steps, or the newest only after the last layer. */
+  #lstm(x: Tensor, w: Tensor, p: Parameters, k: number): Tensor {
+    const b = p.get(`lstm${k}.bias`)!;
+    const h = fusedLstm(this.#native, { x, w, b, zeroPeephole: this.#zeroPeepholes[k]! });
+    return k === this.#layout.shape.units.length - 1 ? lastStep(this.#native, h) : h;
+  }
+
+  /** Shared layers and joined branches: [B, U] -> [B, H]; `drop` applies the i-th mask of the head. */
+  #head(h: Tensor, p: Parameters, drop: (h: Tensor, i: number) => Tensor): Tensor2D {
+    const { tf } = this.#native;
+    const { dense, horizons, branch } = this.#layout.shape;
+    const relu = (x: Tensor, name: string): Tensor =>
+      denseRelu(this.#native, x, p.get(`${name}.kernel`)!, p.get(`${name}.bias`)!);
+    dense.forEach((_, k) => {
+      h = drop(relu(h, `dense${k}`), k);
+    });
+    h = drop(relu(h, 'branch'), dense.length);
+    const byHorizon = tf.reshape(h, [-1, horizons, branch]);
+    const products = tf.sum(tf.mul(byHorizon, p.get('output.kernel')!), 2);
+    return tf.add(products, p.get('output.bias')!) as Tensor2D;
+  }
+}

@@ -1,0 +1,321 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
+import { RatchetError } from '../../errors.ts';
+import type { LstmParams } from '../lstm-multi-horizon.ts';
+import type { EpochEvent, FitContext } from '../model.ts';
+import { permutation, randomFor } from '../random.ts';
+import { decodeCheckpoint, encodeCheckpoint, type TrainingState } from './checkpoint.ts';
+import { initialWeights } from './initialise.ts';
+import { BATCH_NORM_MOMENTUM, type FlatWeights, type Layout } from './layout.ts';
+import type { Network, TrainingPass } from './network.impl.ts';
+import { advance, initialProgress, type Progress } from './progress.ts';
+import type { NativeOps } from './tensorflow.impl.ts';
+import type { WindowSet } from './windows.impl.ts';
+
+/** Separates the order of the windows from all other random numbers of a seed. */
+const SALT_SHUFFLE = 0x73687566;
+/** A long epoch is saved inside, too: a crash costs at most this much work and one batch. */
+const CHECKPOINT_INTERVAL_MS = 10_000;
+/** Adam (Kingma and Ba, 2015) with Keras' constants. */
+const BETA1 = 0.9;
+const BETA2 = 0.999;
+const ADAM_EPSILON = 1e-7;
+
+export interface TrainingJob {
+  readonly native: NativeOps;
+  readonly network: Network;
+  readonly layout: Layout;
+  readonly params: LstmParams;
+  readonly lossWeights: readonly number[];
+  readonly train: WindowSet;
+  readonly valid: WindowSet;
+  readonly context: FitContext;
+  /** Names this fit in its checkpoints: one of another fit is refused. */
+  readonly fingerprint: string;
+}
+
+export interface TrainingResult {
+  readonly weights: FlatWeights;
+  readonly bestEpoch: number;
+  readonly bestValidLoss: number;
+  readonly history: readonly EpochEvent[];
+}
+
+/** Vectors that change with every step; a type alias, because tfjs wants an indexable container. */
+type Vectors = {
+  readonly theta: Tensor1D;
+  readonly m: Tensor1D;
+  readonly v: Tensor1D;
+  readonly mean: Tensor1D;
+  readonly variance: Tensor1D;
+};
+
+function firstState(job: TrainingJob): TrainingState {
+  const { layout, params, context, lossWeights } = job;
+  return {
+    weights: initialWeights(layout, context.seed),
+    m: new Float32Array(layout.parameterCount),
+    v: new Float32Array(layout.parameterCount),
+    step: 0,
+    epoch: 1,
+    batch: 0,
+    squaredError: new Float64Array(lossWeights.length),
+    secondsInEpoch: 0,
+    best: undefined,
+    progress: initialProgress(params),
+    history: [],
+    finished: false,
+  };
+}
+
+const weighted = (values: readonly number[], weights: readonly number[]): number =>
+  values.reduce((sum, value, k) => sum + value * weights[k]!, 0);
+
+/** Trains until the epochs or the patience end; goes on from the newest checkpoint if there is one. */
+export async function trainNetwork(job: TrainingJob): Promise<TrainingResult> {
+  const bytes = await job.context.loadCheckpoint();
+  const state = bytes ? decodeCheckpoint(bytes, job.fingerprint) : firstState(job);
+  const run = new TrainingRun(job, state);
+  try {
+    return await run.toEnd();
+  } finally {
+    run.dispose();
+  }
+}
+
+class TrainingRun {
+  readonly #job: TrainingJob;
+  readonly #batches: number;
+  #vectors: Vectors;
+  #step: number;
+  #epoch: number;
+  #batch: number;
+  #squaredError: Float64Array;
+  #best: TrainingState['best'];
+  #progress: Progress;
+  #history: readonly EpochEvent[];
+  #finished: boolean;
+  #epochStartedMs: number;
+  #checkpointedMs: number;
+  /** The one checkpoint under way: the next one waits for it, so they land in order. */
+  #publishing: Promise<void> = Promise.resolve();
+
+  constructor(job: TrainingJob, state: TrainingState) {
+    this.#job = job;
+    this.#batches = Math.ceil(job.train.count / job.params.batchSize);
+    const tensor = (values: Float32Array): Tensor1D => job.native.tf.tensor1d(values);
+    this.#vectors = {
+      theta: tensor(state.weights.theta),
+      m: tensor(state.m),
+      v: tensor(state.v),
+      mean: tensor(state.weights.movingMean),
+      variance: tensor(state.weights.movingVariance),
+    };
+    this.#step = state.step;
+    this.#epoch = state.epoch;
+    this.#batch = state.batch;
+    this.#squaredError = state.squaredError;
+    this.#best = state.best;
+    this.#progress = state.progress;
+    this.#history = state.history;
+    this.#finished = state.finished;
+    this.#checkpointedMs = job.context.now();
+    this.#epochStartedMs = this.#checkpointedMs - state.secondsInEpoch * 1000;
+  }
+
+  async toEnd(): Promise<TrainingResult> {
+    while (!this.#finished) {
+      await this.#runBatches();
+      await this.#endEpoch();
+      await this.#checkpoint();
+    }
+    await this.#publishing;
+    const best = this.#best!;
+    return {
+      weights: best.weights,
+      bestEpoch: best.epoch,
+      bestValidLoss: this.#progress.stop.best!,
+      history: this.#history,
+    };
+  }
+
+  dispose(): void {
+    this.#job.native.tf.dispose({ ...this.#vectors });
+  }
+
+  /** The rest of the current epoch. */
+  async #runBatches(): Promise<void> {
+    const { context, params, train } = this.#job;
+    const order = permutation(train.count, randomFor(context.seed, SALT_SHUFFLE, this.#epoch));
+    while (this.#batch < this.#batches) {
+      // Lets messages in and out: a cancel, a closed pipe, a checkpoint's acknowledgement.
+      await setImmediate();
+      context.signal.throwIfAborted();
+      const from = this.#batch * params.batchSize;
+      this.#trainBatch(order.subarray(from, from + params.batchSize));
+      this.#batch += 1;
+      context.onBatch({ epoch: this.#epoch, batch: this.#batch, batches: this.#batches });
+      const due = context.now() - this.#checkpointedMs >= CHECKPOINT_INTERVAL_MS;
+      if (due && this.#batch < this.#batches) await this.#checkpoint();
+    }
+  }
+
+  /** One step of Adam on these windows. */
+  #trainBatch(indices: Int32Array): void {
+    const { native, train } = this.#job;
+    this.#step += 1;
+    const before = this.#vectors;
+    const { mse, ...vectors } = native.tf.tidy(() => {
+      const { x, y } = train.batch(indices);
+      return this.#stepVectors(x, y);
+    });
+    this.#vectors = vectors;
+    native.tf.dispose({ ...before });
+    const byHorizon = mse.dataSync();
+    mse.dispose();
+    for (const [k, value] of byHorizon.entries()) {
+      if (!Number.isFinite(value)) throw this.#nanLoss('training');
+      this.#squaredError[k]! += value * indices.length;
+    }
+  }
+
+  #stepVectors(x: Tensor3D, y: Tensor2D): Vectors & { mse: Tensor1D } {
+    const { native, network } = this.#job;
+    const { tf } = native;
+    let pass: TrainingPass | undefined;
+    const { grads } = tf.valueAndGrads((theta) =>
+      network
+        .trainingLoss(theta as Tensor1D, { x, y, step: this.#step }, (kept) => {
+          pass = kept;
+        })
+        .asScalar(),
+    )([this.#vectors.theta]);
+    const { mse, means, variances } = pass!;
+    const moving = (old: Tensor1D, batch: readonly Tensor[]): Tensor1D =>
+      tf.add(
+        tf.mul(old, BATCH_NORM_MOMENTUM),
+        tf.mul(tf.concat([...batch]), 1 - BATCH_NORM_MOMENTUM),
+      );
+    const mean = moving(this.#vectors.mean, means);
+    const variance = moving(this.#vectors.variance, variances);
+    tf.dispose([...means, ...variances]);
+    return { ...this.#adam(grads[0] as Tensor1D), mean, variance, mse };
+  }
+
+  /** Formula: theta - rate sqrt(1 - b2^t) / (1 - b1^t) x m / (sqrt(v) + epsilon). */
+  #adam(gradient: Tensor1D): Pick<Vectors, 'theta' | 'm' | 'v'> {
+    const { tf } = this.#job.native;
+    const m = tf.add(tf.mul(this.#vectors.m, BETA1), tf.mul(gradient, 1 - BETA1)) as Tensor1D;
+    const v = tf.add(
+      tf.mul(this.#vectors.v, BETA2),
+      tf.mul(tf.square(gradient), 1 - BETA2),
+    ) as Tensor1D;
+    const correction = Math.sqrt(1 - BETA2 ** this.#step) / (1 - BETA1 ** this.#step);
+    const rate = this.#progress.learningRate * correction;
+    const change = tf.mul(tf.div(m, tf.add(tf.sqrt(v), ADAM_EPSILON)), rate);
+    return { theta: tf.sub(this.#vectors.theta, change) as Tensor1D, m, v };
+  }
+
+  /** Validation, the decision to stop, and the start of the next epoch's counters. */
+  async #endEpoch(): Promise<void> {
+    const { context, params, lossWeights, train } = this.#job;
+    const errors = await this.#validate();
+    const validLoss = weighted(errors.mse, lossWeights);
+    if (!Number.isFinite(validLoss)) throw this.#nanLoss('validation');
+    const lossByHorizon = [...this.#squaredError].map((sum) => sum / train.count);
+    const nowMs = context.now();
+    const event: EpochEvent = {
+      epoch: this.#epoch,
+      epochs: params.epochs,
+      loss: weighted(lossByHorizon, lossWeights),
+      validLoss,
+      lossByHorizon,
+      validLossByHorizon: errors.mse,
+      validMaeByHorizon: errors.mae,
+      learningRate: this.#progress.learningRate,
+      seconds: (nowMs - this.#epochStartedMs) / 1000,
+      rssBytes: context.rssBytes(),
+    };
+    const { progress, improved, stop } = advance(this.#progress, validLoss, params);
+    if (improved) this.#best = { epoch: this.#epoch, weights: this.#currentWeights() };
+    this.#progress = progress;
+    this.#history = [...this.#history, event];
+    this.#finished = stop || this.#epoch >= params.epochs;
+    this.#epoch += 1;
+    this.#batch = 0;
+    this.#squaredError = new Float64Array(lossWeights.length);
+    this.#epochStartedMs = nowMs;
+    context.onEpoch(event);
+  }
+
+  /** Error by horizon over the validation part, scaled units, summed in double. */
+  async #validate(): Promise<{ mse: number[]; mae: number[] }> {
+    const { native, network, valid, lossWeights, context } = this.#job;
+    const horizons = lossWeights.length;
+    const squares = new Float64Array(horizons);
+    const absolutes = new Float64Array(horizons);
+    for (const indices of valid.slices()) {
+      await setImmediate();
+      context.signal.throwIfAborted();
+      const predicted = native.tf.tidy(() => {
+        const x = valid.inputs(indices);
+        return network.predict(this.#vectors.theta, this.#vectors, x).dataSync();
+      });
+      for (let i = 0; i < predicted.length; i++) {
+        const label = valid.label(indices[Math.floor(i / horizons)]!, i % horizons);
+        squares[i % horizons]! += (predicted[i]! - label) ** 2;
+        absolutes[i % horizons]! += Math.abs(predicted[i]! - label);
+      }
+    }
+    const mean = (sums: Float64Array): number[] => [...sums].map((sum) => sum / valid.count);
+    return { mse: mean(squares), mae: mean(absolutes) };
+  }
+
+  #currentWeights(): FlatWeights {
+    const read = (tensor: Tensor1D): Float32Array => Float32Array.from(tensor.dataSync());
+    return {
+      theta: read(this.#vectors.theta),
+      movingMean: read(this.#vectors.mean),
+      movingVariance: read(this.#vectors.variance),
+    };
+  }
+
+  /** Hands a checkpoint over and goes on; waits only for the one before. */
+  async #checkpoint(): Promise<void> {
+    const { context, fingerprint } = this.#job;
+    await this.#publishing;
+    const at = { epoch: this.#epoch, batch: this.#batch };
+    const nowMs = context.now();
+    const bytes = encodeCheckpoint(
+      {
+        weights: this.#currentWeights(),
+        m: Float32Array.from(this.#vectors.m.dataSync()),
+        v: Float32Array.from(this.#vectors.v.dataSync()),
+        step: this.#step,
+        epoch: this.#epoch,
+        batch: this.#batch,
+        squaredError: this.#squaredError,
+        secondsInEpoch: (nowMs - this.#epochStartedMs) / 1000,
+        best: this.#best,
+        progress: this.#progress,
+        history: this.#history,
+        finished: this.#finished,
+      },
+      fingerprint,
+    );
+    this.#checkpointedMs = nowMs;
+    this.#publishing = context.saveCheckpoint(bytes, at);
+    // A refusal is thrown by the next `await`; until then it must not end the process.
+    this.#publishing.catch(() => {});
+  }
+
+  #nanLoss(part: string): RatchetError {
+    const at = { epoch: this.#epoch, batch: this.#batch + 1 };
+    return new RatchetError(
+      'training.nan-loss',
+      `the ${part} loss became NaN or infinite in epoch ${at.epoch}, batch ${at.batch}: ` +
+        'lower hyperparameters.learningRate, or look for extreme feature values',
+      { details: { part, ...at } },
+    );
+  }
+}

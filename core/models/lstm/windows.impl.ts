@@ -1,0 +1,72 @@
+import type { Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
+import type { Tf } from './tensorflow.impl.ts';
+
+/** Windows a prediction takes at a time: bounds memory, 256 x 60 x 152 floats are 9 MB. */
+const SLICE = 256;
+
+/** The windows of one part over a shared matrix of scaled rows; gathered batch by batch. */
+export class WindowSet {
+  readonly count: number;
+  readonly #tf: Tf;
+  readonly #rows: Tensor2D;
+  readonly #lookback: number;
+  readonly #endRow: Int32Array;
+  readonly #labels: Float64Array;
+  readonly #horizons: number;
+
+  /** `rows` [rows, features] belongs to the caller; `labels` row-major [windows x horizons], scaled. */
+  constructor(
+    tf: Tf,
+    rows: Tensor2D,
+    windows: {
+      readonly lookback: number;
+      readonly endRow: Int32Array;
+      readonly labels: Float64Array;
+      readonly horizons: number;
+    },
+  ) {
+    this.#tf = tf;
+    this.#rows = rows;
+    this.#lookback = windows.lookback;
+    this.#endRow = windows.endRow;
+    this.#labels = windows.labels;
+    this.#horizons = windows.horizons;
+    this.count = windows.endRow.length;
+  }
+
+  /** Time-major inputs of these windows: [lookback, indices, features]. */
+  inputs(indices: Int32Array): Tensor3D {
+    const at = new Int32Array(this.#lookback * indices.length);
+    for (let t = 0, to = 0; t < this.#lookback; t++) {
+      for (const index of indices) at[to++] = this.#endRow[index]! - this.#lookback + 1 + t;
+    }
+    const gathered = this.#tf.gather(this.#rows, this.#tf.tensor1d(at, 'int32'));
+    return this.#tf.reshape(gathered, [this.#lookback, indices.length, this.#rows.shape[1]]);
+  }
+
+  /** Inputs and labels [indices, horizons] of these windows. */
+  batch(indices: Int32Array): { x: Tensor3D; y: Tensor2D } {
+    const labels = new Float32Array(indices.length * this.#horizons);
+    indices.forEach((index, i) => {
+      for (let k = 0; k < this.#horizons; k++)
+        labels[i * this.#horizons + k] = this.label(index, k);
+    });
+    return {
+      x: this.inputs(indices),
+      y: this.#tf.tensor2d(labels, [indices.length, this.#horizons]),
+    };
+  }
+
+  /** Scaled label of a window at the k-th horizon. */
+  label(index: number, k: number): number {
+    return this.#labels[index * this.#horizons + k]!;
+  }
+
+  /** All windows in order, cut into slices. */
+  *slices(): Generator<Int32Array> {
+    for (let from = 0; from < this.count; from += SLICE) {
+      const length = Math.min(SLICE, this.count - from);
+      yield Int32Array.from({ length }, (_, i) => from + i);
+    }
+  }
+}
