@@ -1,5 +1,4 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
-import type { IntentInput, IntentResult, SwitchResult } from '../activities/contracts.ts';
 import { recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
 import { enqueueOutbox } from './outbox.ts';
@@ -18,7 +17,26 @@ export interface OpenPromotion {
   readonly version: number;
 }
 
-const conflict = (reason: string): { status: 'conflict'; reason: string } => ({
+export interface PromotionIntent {
+  readonly promotionId: string;
+  readonly model: string;
+  readonly version: number;
+  readonly actor: string;
+  readonly reason: string;
+  /** Generation the decision was made on. */
+  readonly expectedGeneration: number;
+}
+
+export interface PromotionConflict {
+  readonly status: 'conflict';
+  readonly reason: string;
+}
+export type IntentResult =
+  { readonly status: 'announced'; readonly replicas: number } | PromotionConflict;
+export type SwitchResult =
+  { readonly status: 'promoted'; readonly generation: number } | PromotionConflict;
+
+const conflict = (reason: string): PromotionConflict => ({
   status: 'conflict',
   reason,
 });
@@ -28,7 +46,7 @@ const conflict = (reason: string): { status: 'conflict'; reason: string } => ({
  * version is registered, and no other intent is open; else the row says `conflict` and why.
  * Repeating it with the same id gives the same answer.
  */
-export async function announcePromotion(db: Db, input: IntentInput): Promise<IntentResult> {
+export async function announcePromotion(db: Db, input: PromotionIntent): Promise<IntentResult> {
   return inTransaction(db, async (trx) => {
     const generation = await lockGeneration(trx, input.model);
     const earlier = await promotionById(trx, input.promotionId);
@@ -94,7 +112,7 @@ async function lockGeneration(trx: Trx, model: string): Promise<number | undefin
 
 async function refusalOf(
   trx: Trx,
-  input: IntentInput,
+  input: PromotionIntent,
   generation: number,
 ): Promise<string | undefined> {
   if (generation !== input.expectedGeneration) {
@@ -279,11 +297,7 @@ async function commitSwitch(
     after: { version, generation, promotionId: promotion.id, reason },
     workflowId: `promote/${model}`,
   });
-  await enqueueOutbox(trx, {
-    kind: 'champion-changed',
-    key: `champion-changed/${model}/${generation}`,
-    payload: { model, version, generation },
-  });
+  await enqueueOutbox(trx, { kind: 'champion-changed', model, version, generation });
   await notify(trx, model);
   return { status: 'promoted', generation };
 }

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import type { MiddlewareHandler } from 'hono';
+import { parseKeyToken, secretMatches, type ApiKey, type Scope } from '../registry/keys.ts';
+import { ApiError, notFound } from './errors.ts';
+import type { KeyCache } from './key-cache.ts';
+import type { WrongKeyLimit } from './wrong-key-limit.ts';
+
+/** Who calls. */
+export interface Caller {
+  readonly keyId: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  /** Empty: all models. */
+  readonly models: readonly string[];
+}
+
+export interface AuthVariables {
+  caller: Caller;
+  requestId: string;
+}
+
+/** `public`: no key. Otherwise the scope that a key must have; `admin` has all. */
+export type Policy = 'public' | Scope;
+
+export interface AuthParts {
+  readonly keys: KeyCache;
+  readonly wrongKeys: WrongKeyLimit;
+  /** Address of the peer; forwarded headers are not read. */
+  readonly addressOf: (c: Parameters<MiddlewareHandler>[0]) => string;
+  readonly now: () => number;
+}
+
+/** Digest of a whole token -> the key it opened. Saves the comparison on the hot path. */
+const MAX_REMEMBERED = 10_000;
+
+/** Checks keys; what it found lasts as long as the key cache's generation. */
+export class Authenticator {
+  readonly #parts: AuthParts;
+  #remembered = new Map<string, ApiKey>();
+  #generation = -1;
+
+  constructor(parts: AuthParts) {
+    this.#parts = parts;
+  }
+
+  /** The caller behind an Authorization header; throws 401 or 429. */
+  async identify(header: string | undefined, address: string): Promise<Caller> {
+    const { keys, wrongKeys, now } = this.#parts;
+    if (header === undefined)
+      throw unauthenticated('Send an API key: Authorization: Bearer rk_...');
+    const token = header.startsWith('Bearer ') ? header.slice(7) : '';
+    // A correct key is served even from an address that guesses: others may sit behind it.
+    const known = this.#recall(token);
+    if (known && isUsable(known, now())) return callerOf(known);
+    const wait = wrongKeys.waitSeconds(address);
+    if (wait > 0) throw tooManyWrongKeys(wait);
+    const parsed = parseKeyToken(token);
+    const key = parsed && (await keys.find(parsed.id));
+    if (!parsed || !key || !secretMatches(parsed.secret, key.hash) || !isUsable(key, now())) {
+      wrongKeys.count(address);
+      throw unauthenticated('The API key is not valid, expired or revoked.');
+    }
+    this.#remember(token, key);
+    return callerOf(key);
+  }
+
+  #recall(token: string): ApiKey | undefined {
+    if (this.#generation !== this.#parts.keys.generation) {
+      this.#remembered = new Map();
+      this.#generation = this.#parts.keys.generation;
+      return undefined;
+    }
+    return this.#remembered.get(digest(token));
+  }
+
+  #remember(token: string, key: ApiKey): void {
+    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered = new Map();
+    this.#remembered.set(digest(token), key);
+  }
+
+  get parts(): AuthParts {
+    return this.#parts;
+  }
+}
+
+const digest = (token: string): string => createHash('sha256').update(token).digest('base64');
+
+const isUsable = (key: ApiKey, now: number): boolean =>
+  key.revokedAt === null && (key.expiresAt === null || key.expiresAt.getTime() > now);
+
+const callerOf = (key: ApiKey): Caller => ({
+  keyId: key.id,
+  name: key.name,
+  scopes: key.scopes,
+  models: key.models,
+});
+
+const unauthenticated = (message: string): ApiError =>
+  new ApiError('unauthenticated', 'key.invalid', message, {
+    headers: { 'www-authenticate': 'Bearer realm="ratchet"' },
+  });
+
+const tooManyWrongKeys = (wait: number): ApiError =>
+  new ApiError(
+    'too-many-requests',
+    'key.too-many-wrong',
+    `Too many wrong keys from this address; try again in ${wait} s.`,
+    { retryAfterS: wait },
+  );
+
+/** Middleware of one route: who calls, and may they? */
+export function authorize(auth: Authenticator, policy: Policy): MiddlewareHandler {
+  return async (c, next) => {
+    if (policy !== 'public') {
+      const caller = await auth.identify(c.req.header('authorization'), auth.parts.addressOf(c));
+      if (!hasScope(caller, policy)) {
+        throw new ApiError(
+          'forbidden',
+          'key.scope',
+          `This needs a key with the scope \`${policy}\`; yours has: ${caller.scopes.join(', ') || 'none'}.`,
+        );
+      }
+      c.set('caller', caller);
+      const model = c.req.param('name');
+      if (model !== undefined) requireModel(caller, model);
+    }
+    await next();
+  };
+}
+
+export const hasScope = (caller: Caller, scope: Scope): boolean =>
+  caller.scopes.includes(scope) || caller.scopes.includes('admin');
+
+export const mayUseModel = (caller: Caller, model: string): boolean =>
+  caller.models.length === 0 || caller.models.includes(model);
+
+/** A key for other models learns nothing, not even that this one exists: 404. */
+export function requireModel(caller: Caller, model: string): void {
+  if (!mayUseModel(caller, model)) throw unknownModel(model);
+}
+
+export const unknownModel = (model: string): ApiError =>
+  notFound(
+    'model.not-found',
+    `There is no model "${model.slice(0, 64)}". \`ratchet models\` lists those there are.`,
+  );

@@ -1,0 +1,222 @@
+import type { Context } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { RatchetError } from '../core/errors.ts';
+
+/** Status codes of successes. No other file of the project names a status code. */
+export const HTTP = {
+  ok: 200,
+  created: 201,
+  accepted: 202,
+  noContent: 204,
+  redirect: 302,
+} as const;
+
+/** What can go wrong, by name. The order of the table is the order of the documentation. */
+const KINDS = {
+  'bad-request': { status: 400, title: 'Bad request' },
+  unauthenticated: { status: 401, title: 'No valid API key' },
+  forbidden: { status: 403, title: 'Not allowed' },
+  'not-found': { status: 404, title: 'Not found' },
+  'method-not-allowed': { status: 405, title: 'Method not allowed' },
+  conflict: { status: 409, title: 'Conflict' },
+  'too-large': { status: 413, title: 'Too large' },
+  'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
+  unprocessable: { status: 422, title: 'Cannot be processed' },
+  'too-many-requests': { status: 429, title: 'Too many requests' },
+  internal: { status: 500, title: 'Internal error' },
+  unavailable: { status: 503, title: 'Not available now' },
+} as const satisfies Record<string, { status: ContentfulStatusCode; title: string }>;
+
+export type ProblemKind = keyof typeof KINDS;
+
+/** One thing that is wrong with a field. */
+export interface FieldIssue {
+  /** Where, e.g. `/data/instruments/0`. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** An answer that is a problem. `message` is shown to the caller: no stack, path or SQL goes in. */
+export class ApiError extends RatchetError {
+  readonly kind: ProblemKind;
+  readonly issues: readonly FieldIssue[];
+  readonly retryAfterS: number | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    kind: ProblemKind,
+    code: string,
+    message: string,
+    options: {
+      readonly issues?: readonly FieldIssue[];
+      readonly details?: Readonly<Record<string, unknown>>;
+      readonly retryAfterS?: number;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly cause?: unknown;
+    } = {},
+  ) {
+    super(code, message, {
+      ...(options.details === undefined ? {} : { details: options.details }),
+      ...(options.cause === undefined ? {} : { cause: options.cause }),
+    });
+    this.kind = kind;
+    this.issues = options.issues ?? [];
+    this.retryAfterS = options.retryAfterS;
+    this.headers = options.headers ?? {};
+  }
+}
+
+/** Domain errors by code, else by the last part of it; a permanent one not named here is a 422. */
+const BY_CODE: Readonly<Record<string, ProblemKind>> = {
+  'model.serving': 'conflict',
+  'version.champion': 'conflict',
+  'version.promoting': 'conflict',
+  'version.deleted': 'conflict',
+  'artifact.missing': 'unavailable',
+  'artifact.corrupt': 'unavailable',
+  'internal.unreachable': 'internal',
+};
+const BY_LAST_PART: Readonly<Record<string, ProblemKind>> = {
+  unknown: 'not-found',
+  'not-found': 'not-found',
+  conflict: 'conflict',
+  exists: 'conflict',
+  ended: 'conflict',
+  unavailable: 'unavailable',
+};
+
+function kindOf(error: RatchetError): ProblemKind {
+  const lastPart = error.code.slice(error.code.lastIndexOf('.') + 1);
+  const known = BY_CODE[error.code] ?? BY_LAST_PART[lastPart];
+  return known ?? (error.permanent ? 'unprocessable' : 'unavailable');
+}
+
+/** Codes of node-postgres and PostgreSQL that say "the database is not there", not "the query is wrong". */
+const DATABASE_AWAY = /^(08...|57P0[0-3]|53300|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT)$/;
+const DATABASE_AWAY_TEXT =
+  /(timeout exceeded when trying to connect|Connection terminated|Query read timeout|connection timeout|Client has encountered a connection error)/i;
+
+/** Is this the database being away? Read along the causes (and the errors of an AggregateError). */
+export function isDatabaseAway(error: unknown): boolean {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    if ('code' in e && typeof e.code === 'string' && DATABASE_AWAY.test(e.code)) return true;
+    if (DATABASE_AWAY_TEXT.test(e.message)) return true;
+    if (e instanceof AggregateError && e.errors.some(isDatabaseAway)) return true;
+  }
+  return false;
+}
+
+/** gRPC says that Temporal is away: UNAVAILABLE, DEADLINE_EXCEEDED, or no connection at all. */
+export const temporalAway = (cause: unknown): ApiError =>
+  new ApiError(
+    'unavailable',
+    'temporal.unavailable',
+    'The workflow service (Temporal) does not answer; nothing was started. Try again shortly, or look at `ratchet status`.',
+    { retryAfterS: 5, cause },
+  );
+
+/** Turns whatever was thrown into a problem; `unexpected` tells the caller to log it with its stack. */
+export function toApiError(error: unknown): { problem: ApiError; unexpected: boolean } {
+  if (error instanceof ApiError) return { problem: error, unexpected: error.kind === 'internal' };
+  if (error instanceof HTTPException) return { problem: fromHono(error), unexpected: false };
+  if (isDatabaseAway(error)) {
+    const problem = new ApiError(
+      'unavailable',
+      'database.unavailable',
+      'The database does not answer. Predictions go on; this request needs it. Try again shortly.',
+      { retryAfterS: 5, cause: error },
+    );
+    return { problem, unexpected: false };
+  }
+  if (error instanceof RatchetError) return fromDomain(error);
+  const problem = new ApiError(
+    'internal',
+    'internal.error',
+    'Something went wrong on our side; the request id finds it in the logs.',
+    { cause: error },
+  );
+  return { problem, unexpected: true };
+}
+
+function fromDomain(error: RatchetError): { problem: ApiError; unexpected: boolean } {
+  const kind = kindOf(error);
+  const issues = 'issues' in error ? readIssues(error.issues) : [];
+  const message = kind === 'internal' ? 'Something went wrong on our side.' : error.message;
+  const problem = new ApiError(kind, error.code, message, {
+    issues,
+    cause: error,
+    ...(kind === 'unavailable' ? { retryAfterS: 5 } : {}),
+  });
+  return { problem, unexpected: kind === 'internal' };
+}
+
+function readIssues(value: unknown): FieldIssue[] {
+  if (!Array.isArray(value)) return [];
+  return value.slice(0, MAX_ISSUES).map((issue: unknown) => {
+    if (typeof issue === 'string') return { path: '', message: issue };
+    const { path, message, suggestion } = issue as Partial<Record<string, unknown>>;
+    const text = typeof message === 'string' ? message : 'is not valid';
+    return {
+      path: Array.isArray(path) ? pointer(path) : typeof path === 'string' ? path : '',
+      message: typeof suggestion === 'string' ? `${text}. ${suggestion}` : text,
+    };
+  });
+}
+
+function fromHono(error: HTTPException): ApiError {
+  const kind = (Object.keys(KINDS) as ProblemKind[]).find((k) => KINDS[k].status === error.status);
+  if (kind === 'unsupported-media-type') {
+    return new ApiError(kind, 'body.media-type', 'Send the body as application/json.');
+  }
+  return new ApiError(
+    kind ?? 'bad-request',
+    'request.invalid',
+    kind === 'bad-request' ? 'The body is not valid JSON.' : (error.message ?? 'Invalid request.'),
+  );
+}
+
+/** Most field issues that one answer lists. */
+export const MAX_ISSUES = 20;
+const MAX_MESSAGE = 500;
+
+/** JSON pointer of a zod path; odd keys are shortened. */
+export const pointer = (path: readonly unknown[]): string =>
+  path.map((part) => `/${String(part).slice(0, 64)}`).join('');
+
+/** The body of a problem (RFC 9457). */
+export function problemBody(problem: ApiError, requestId: string): Record<string, unknown> {
+  const { status, title } = KINDS[problem.kind];
+  return {
+    type: `urn:ratchet:problem:${problem.code}`,
+    title,
+    status,
+    code: problem.code,
+    detail: problem.message.slice(0, MAX_MESSAGE),
+    requestId,
+    ...(problem.issues.length > 0 ? { issues: problem.issues } : {}),
+    ...problem.details,
+  };
+}
+
+/** Writes a problem as the answer. */
+export function problemResponse(c: Context, problem: ApiError, requestId: string): Response {
+  const headers: Record<string, string> = {
+    ...problem.headers,
+    'content-type': 'application/problem+json',
+    'cache-control': 'no-store',
+  };
+  if (problem.retryAfterS !== undefined) headers['retry-after'] = String(problem.retryAfterS);
+  return c.body(
+    JSON.stringify(problemBody(problem, requestId)),
+    KINDS[problem.kind].status,
+    headers,
+  );
+}
+
+export const statusOf = (kind: ProblemKind): number => KINDS[kind].status;
+export const titleOf = (kind: ProblemKind): string => KINDS[kind].title;
+export const problemKinds = Object.keys(KINDS) as readonly ProblemKind[];
+
+export const notFound = (code: string, message: string): ApiError =>
+  new ApiError('not-found', code, message);

@@ -1,0 +1,26 @@
+import type { NamedDataset, Log } from '../activities/deps.ts';
+import type { ArtifactStore } from '../registry/artifact-store.ts';
+import type { Db } from '../registry/in-transaction.ts';
+import type { Authenticator } from './auth.ts';
+import type { KeyCache } from './key-cache.ts';
+import type { ApiMetrics } from './metrics.ts';
+import type { Orchestrator } from './orchestrator.ts';
+import type { Serving } from './serving/serving.ts';
+
+/** What the routes stand on. Given to `createApp`; nothing else is reached from a handler. */
+export interface ApiParts {
+  readonly db: Db;
+  readonly artifacts: ArtifactStore;
+  readonly orchestrator: Orchestrator;
+  readonly serving: Serving;
+  readonly auth: Authenticator;
+  readonly keys: KeyCache;
+  readonly datasets: ReadonlyMap<string, NamedDataset>;
+  readonly metrics: ApiMetrics;
+  readonly log: Log;
+  /** Host names (without port) that requests may name. */
+  readonly allowedHosts: () => ReadonlySet<string>;
+  /** Wall time in ms. */
+  readonly clock: () => number;
+  readonly version: string;
+}

@@ -1,0 +1,62 @@
+import type { Policy } from './auth.ts';
+
+/**
+ * Every route, who may use it, and which CLI command does. Deny by default: a route that does not stand
+ * here cannot be registered (api/secure.ts throws), and a test walks the table in both directions.
+ */
+export interface RouteEntry {
+  readonly policy: Policy;
+  /** CLI commands that call it; empty for machines' routes. */
+  readonly cli: readonly string[];
+}
+
+const entry = (policy: Policy, ...cli: string[]): RouteEntry => ({ policy, cli });
+const M = '/api/v1/ml-models';
+
+export const ROUTES = {
+  'POST /api/v1/uploads': entry('experiment', 'run'),
+  'POST /api/v1/experiments': entry('experiment', 'run'),
+  'GET /api/v1/experiments': entry('read', 'experiments'),
+  'GET /api/v1/experiments/{id}': entry('read', 'watch', 'run'),
+  'GET /api/v1/experiments/{id}/events': entry('read', 'watch', 'run'),
+  'POST /api/v1/experiments/{id}/cancel': entry('experiment', 'cancel'),
+  [`GET ${M}`]: entry('read', 'models'),
+  [`POST ${M}`]: entry('admin', 'model create'),
+  [`GET ${M}/{name}`]: entry('read', 'models'),
+  [`PUT ${M}/{name}`]: entry('admin', 'model update'),
+  [`DELETE ${M}/{name}`]: entry('admin', 'model delete'),
+  [`POST ${M}/{name}/train`]: entry('experiment', 'train'),
+  [`GET ${M}/{name}/training-status`]: entry('read', 'train'),
+  [`GET ${M}/{name}/training-history`]: entry('read', 'train'),
+  [`GET ${M}/{name}/versions`]: entry('read', 'versions'),
+  [`GET ${M}/{name}/versions/{version}`]: entry('read', 'versions'),
+  [`DELETE ${M}/{name}/versions/{version}`]: entry('admin', 'model delete'),
+  [`GET ${M}/{name}/compare/{metric}`]: entry('read', 'compare'),
+  [`GET ${M}/{name}/metrics`]: entry('read', 'metrics'),
+  [`GET ${M}/{name}/champion`]: entry('read', 'champion'),
+  [`POST ${M}/{name}/promote`]: entry('promote', 'promote'),
+  [`POST ${M}/{name}/predict`]: entry('predict', 'predict'),
+  [`GET ${M}/{name}/predictions`]: entry('read', 'predictions'),
+  'GET /api/v1/datasets': entry('read', 'datasets'),
+  'GET /api/v1/audit': entry('admin', 'audit'),
+  'GET /api/v1/keys': entry('admin', 'keys list'),
+  'POST /api/v1/keys': entry('admin', 'keys create'),
+  'DELETE /api/v1/keys/{id}': entry('admin', 'keys revoke'),
+  'GET /v2': entry('public'),
+  'GET /v2/health/live': entry('public'),
+  'GET /v2/health/ready': entry('public'),
+  'GET /v2/models/{name}': entry('predict'),
+  'GET /v2/models/{name}/ready': entry('predict'),
+  'POST /v2/models/{name}/infer': entry('predict'),
+  'GET /v2/models/{name}/versions/{version}': entry('predict'),
+  'GET /v2/models/{name}/versions/{version}/ready': entry('predict'),
+  'POST /v2/models/{name}/versions/{version}/infer': entry('predict'),
+  'GET /livez': entry('public'),
+  'GET /readyz': entry('public'),
+  'GET /metrics': entry('public'),
+  'GET /openapi.json': entry('public'),
+  'GET /docs': entry('public'),
+  'GET /docs/{file}': entry('public'),
+} as const satisfies Record<string, RouteEntry>;
+
+export const routeTable: Readonly<Record<string, RouteEntry>> = ROUTES;

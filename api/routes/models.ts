@@ -1,0 +1,213 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { TIMEFRAMES } from '../../core/bars/bars.ts';
+import { expandUnits, type ExperimentSpec } from '../../core/spec/index.ts';
+import { currentChampion } from '../../registry/champions.ts';
+import {
+  createModel,
+  getModelOrThrow,
+  listModels,
+  retireModel,
+  updateModel,
+  type RegisteredModel,
+} from '../../registry/models.ts';
+import { mayUseModel, requireModel, type AuthVariables } from '../auth.ts';
+import { ApiError, HTTP } from '../errors.ts';
+import type { ApiParts } from '../parts.ts';
+import {
+  instrumentId,
+  iso,
+  jsonAnswer,
+  jsonRequest,
+  limitQuery,
+  modelName,
+  modelParam,
+} from '../schemas.ts';
+import { secured, type App } from '../secure.ts';
+import { readSpec } from './experiments.ts';
+
+const modelSchema = z
+  .object({
+    name: z.string(),
+    instruments: z.array(z.string()),
+    timeframe: z.string(),
+    group: z.string().nullable(),
+    description: z.string(),
+    createdAt: z.string(),
+    champion: z.object({ version: z.int(), generation: z.int(), since: z.string() }).nullable(),
+  })
+  .openapi('Model');
+const modelDetailSchema = modelSchema
+  .extend({ template: z.record(z.string(), z.unknown()).nullable() })
+  .openapi('ModelDetail');
+
+const template = z
+  .record(z.string(), z.unknown())
+  .describe('The spec that `train` runs; default: that of the champion.');
+const description = z.string().max(2000);
+const group = modelName;
+
+const newModelSchema = z
+  .strictObject({
+    name: modelName,
+    instruments: z.array(instrumentId).min(1).max(64),
+    timeframe: z.enum(TIMEFRAMES).default('1d'),
+    group: group.optional(),
+    description: description.default(''),
+    template: template.optional(),
+  })
+  .openapi('NewModel');
+const modelChangeSchema = z
+  .strictObject({
+    description: description.optional(),
+    group: group.nullable().optional(),
+    template: template.nullable().optional(),
+  })
+  .refine((change) => Object.keys(change).length > 0, 'say what to change')
+  .openapi('ModelChange');
+
+async function view(parts: ApiParts, row: RegisteredModel): Promise<z.infer<typeof modelSchema>> {
+  const champion = await currentChampion(parts.db, row.name);
+  return {
+    name: row.name,
+    instruments: [...row.instruments],
+    timeframe: row.timeframe,
+    group: row.model_group,
+    description: row.description,
+    createdAt: iso(row.created_at)!,
+    champion: champion
+      ? {
+          version: champion.version,
+          generation: champion.generation,
+          since: champion.valid_from.toISOString(),
+        }
+      : null,
+  };
+}
+
+const detail = async (
+  parts: ApiParts,
+  row: RegisteredModel,
+): Promise<z.infer<typeof modelDetailSchema>> => ({
+  ...(await view(parts, row)),
+  template: row.template as Record<string, unknown> | null,
+});
+
+/** A template must make this very model. */
+async function checkTemplate(
+  parts: ApiParts,
+  model: string,
+  value: Record<string, unknown> | null | undefined,
+): Promise<ExperimentSpec | null | undefined> {
+  if (value === null || value === undefined) return value;
+  const spec = await readSpec(parts, value);
+  if (expandUnits(spec).some((unit) => unit.model === model)) return spec;
+  throw new ApiError(
+    'unprocessable',
+    'model.template',
+    `This template makes ${expandUnits(spec)
+      .map((unit) => unit.model)
+      .join(', ')}, not ${model}.`,
+    { issues: [{ path: '/template/model', message: `must make ${model}` }] },
+  );
+}
+
+const asker = (variables: Readonly<AuthVariables>) => ({
+  actor: variables.caller.keyId,
+  requestId: variables.requestId,
+});
+
+/** Registered models: what versions compete for. */
+export function modelRoutes(app: App, parts: ApiParts): void {
+  const { auth, db } = parts;
+
+  const list = createRoute({
+    method: 'get',
+    path: '/api/v1/ml-models',
+    tags: ['models'],
+    summary: 'Models by name',
+    request: {
+      query: z.object({
+        limit: limitQuery,
+        after: modelName.optional().describe('`nextCursor` of the page before.'),
+        group: group.optional(),
+      }),
+    },
+    responses: {
+      [HTTP.ok]: jsonAnswer(
+        z.object({ items: z.array(modelSchema), nextCursor: z.string().nullable() }),
+        'One page',
+      ),
+    },
+  });
+  app.openapi(secured(auth, list), async (c) => {
+    const query = c.req.valid('query');
+    const rows = await listModels(db, query);
+    const visible = rows.filter((row) => mayUseModel(c.var.caller, row.name));
+    const items = await Promise.all(visible.map((row) => view(parts, row)));
+    const nextCursor = rows.length === query.limit ? (rows.at(-1)?.name ?? null) : null;
+    return c.json({ items, nextCursor }, HTTP.ok);
+  });
+
+  const create = createRoute({
+    method: 'post',
+    path: '/api/v1/ml-models',
+    tags: ['models'],
+    summary: 'Register a model',
+    request: { body: jsonRequest(newModelSchema) },
+    responses: { [HTTP.created]: jsonAnswer(modelDetailSchema, 'Registered') },
+  });
+  app.openapi(secured(auth, create, { problems: ['conflict'] }), async (c) => {
+    const body = c.req.valid('json');
+    requireModel(c.var.caller, body.name);
+    const spec = await checkTemplate(parts, body.name, body.template);
+    const row = await createModel(db, { ...body, template: spec }, asker(c.var));
+    c.header('location', `/api/v1/ml-models/${row.name}`);
+    return c.json(await detail(parts, row), HTTP.created);
+  });
+
+  const read = createRoute({
+    method: 'get',
+    path: '/api/v1/ml-models/{name}',
+    tags: ['models'],
+    summary: 'One model with its template',
+    request: { params: modelParam },
+    responses: { [HTTP.ok]: jsonAnswer(modelDetailSchema, 'The model') },
+  });
+  app.openapi(secured(auth, read), async (c) => {
+    const row = await getModelOrThrow(db, c.req.valid('param').name);
+    return c.json(await detail(parts, row), HTTP.ok);
+  });
+
+  const update = createRoute({
+    method: 'put',
+    path: '/api/v1/ml-models/{name}',
+    tags: ['models'],
+    summary: 'Change description, group or template',
+    request: { params: modelParam, body: jsonRequest(modelChangeSchema) },
+    responses: { [HTTP.ok]: jsonAnswer(modelDetailSchema, 'Changed') },
+  });
+  app.openapi(secured(auth, update), async (c) => {
+    const { name } = c.req.valid('param');
+    const body = c.req.valid('json');
+    const spec = await checkTemplate(parts, name, body.template);
+    const row = await updateModel(db, name, { ...body, template: spec }, asker(c.var));
+    return c.json(await detail(parts, row), HTTP.ok);
+  });
+
+  const remove = createRoute({
+    method: 'delete',
+    path: '/api/v1/ml-models/{name}',
+    tags: ['models'],
+    summary: 'Retire a model; one that serves only with `force=true`',
+    request: {
+      params: modelParam,
+      query: z.object({ force: z.enum(['true', 'false']).default('false') }),
+    },
+    responses: { [HTTP.noContent]: { description: 'Retired' } },
+  });
+  app.openapi(secured(auth, remove, { problems: ['conflict'] }), async (c) => {
+    const force = c.req.valid('query').force === 'true';
+    await retireModel(db, c.req.valid('param').name, { ...asker(c.var), force });
+    return c.body(null, HTTP.noContent);
+  });
+}

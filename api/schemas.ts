@@ -1,0 +1,66 @@
+import { z } from '@hono/zod-openapi';
+import { INSTRUMENT_PATTERN, NAME_PATTERN } from '../core/spec/spec.ts';
+
+/** Shapes that several routes share. */
+export const modelName = z
+  .string()
+  .regex(NAME_PATTERN, 'lower case letters, digits, ".", "_", "-"; 63 at most')
+  .openapi({ example: 'index-gspc' });
+export const instrumentId = z
+  .string()
+  .regex(INSTRUMENT_PATTERN, 'an instrument id such as ^GSPC')
+  .openapi({ example: '^GSPC' });
+export const ulidSchema = z
+  .string()
+  .regex(/^[0-9A-HJKMNP-TV-Z]{26}$/, 'a ULID')
+  .openapi({ example: '01JCRATCHET0000000000000AB' });
+/** Version numbers are int4 in the registry. */
+const MAX_VERSION = 2_147_483_647;
+export const versionNumber = z.int().min(1).max(MAX_VERSION);
+const versionText = z
+  .string()
+  .regex(/^[1-9]\d{0,9}$/, 'a version number')
+  .transform(Number)
+  .pipe(versionNumber);
+
+export const modelParam = z.object({ name: modelName });
+export const versionParam = z.object({ name: modelName, version: versionText });
+
+/** Times come as ISO 8601 with a zone, or as a date (midnight UTC). */
+export const instant = z
+  .string()
+  .max(40)
+  .regex(
+    /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/,
+    'ISO 8601 with a zone, such as 2026-11-20T21:00:00Z, or a date',
+  )
+  .refine((text) => !Number.isNaN(Date.parse(text)), 'no such date');
+
+export const DEFAULT_PAGE = 50;
+export const MAX_PAGE = 500;
+export const limitQuery = z.coerce.number().int().min(1).max(MAX_PAGE).default(DEFAULT_PAGE);
+/** An id of the registry that counts up (bigint). */
+export const sequenceText = z.string().regex(/^\d{1,18}$/, 'a number');
+
+/** Idempotency keys: any printable text a client makes, such as a UUID. */
+export const idempotencyHeader = z.object({
+  'idempotency-key': z
+    .string()
+    .regex(/^[\x21-\x7e]{8,128}$/, '8 to 128 printable characters')
+    .optional(),
+});
+
+/** A JSON answer for OpenAPI. */
+export const jsonAnswer = <S extends z.ZodType>(schema: S, description: string) => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+
+/** A required JSON body. */
+export const jsonRequest = <S extends z.ZodType>(schema: S) => ({
+  required: true as const,
+  content: { 'application/json': { schema } },
+});
+
+export const iso = (date: Date | null): string | null =>
+  date === null ? null : date.toISOString();

@@ -1,0 +1,88 @@
+import { OpenAPIHono, z, type RouteConfig } from '@hono/zod-openapi';
+import type { MiddlewareHandler } from 'hono';
+import { authorize, type Authenticator, type AuthVariables } from './auth.ts';
+import { ApiError, MAX_ISSUES, pointer, statusOf, titleOf, type ProblemKind } from './errors.ts';
+import { jsonBody } from './request-guard.ts';
+import { routeTable } from './route-table.ts';
+
+export type Env = { Variables: AuthVariables };
+export type App = OpenAPIHono<Env>;
+
+/** Largest JSON body: a window of 512 x 152 numbers has 1.6 MB. */
+export const JSON_BODY_BYTES = 4 * 1024 * 1024;
+
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().describe('Stable: match on this.'),
+    detail: z.string(),
+    requestId: z.string(),
+    issues: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  })
+  .openapi('Problem');
+
+/** A new app whose validators answer with problems. */
+export function newApp(): App {
+  return new OpenAPIHono<Env>({
+    defaultHook: (result) => {
+      if (!result.success) throw invalid(result.target, result.error);
+    },
+  });
+}
+
+/** Which of the parts a request can be wrong in is a 400 (not understood), and which a 422 (understood, not possible). */
+function invalid(target: string, error: z.core.$ZodError): ApiError {
+  const issues = error.issues.slice(0, MAX_ISSUES).map((issue) => ({
+    path: pointer(issue.path),
+    message: issue.message.slice(0, 300),
+  }));
+  const first = issues[0];
+  const detail = first ? `${first.path || target}: ${first.message}` : 'not valid';
+  return target === 'json'
+    ? new ApiError('unprocessable', 'body.invalid', detail, { issues })
+    : new ApiError('bad-request', `${target}.invalid`, detail, { issues });
+}
+
+const STANDARD: readonly ProblemKind[] = ['bad-request', 'internal', 'unavailable'];
+const GUARDED: readonly ProblemKind[] = ['unauthenticated', 'forbidden', 'too-many-requests'];
+const WITH_BODY: readonly ProblemKind[] = ['too-large', 'unsupported-media-type', 'unprocessable'];
+
+function problemResponses(kinds: readonly ProblemKind[]): RouteConfig['responses'] {
+  const content = { 'application/problem+json': { schema: problemSchema } };
+  return Object.fromEntries(
+    kinds.map((kind) => [statusOf(kind), { description: titleOf(kind), content }]),
+  );
+}
+
+/**
+ * Completes a route: its policy from the table (none: it throws), its key check, its body limit, and the
+ * problems it can answer with. The type of the route stays what it was.
+ */
+export function secured<R extends RouteConfig>(
+  auth: Authenticator,
+  route: R,
+  options: { readonly bodyBytes?: number; readonly problems?: readonly ProblemKind[] } = {},
+): R {
+  const key = `${route.method.toUpperCase()} ${route.path}`;
+  const entry = routeTable[key];
+  if (!entry) throw new Error(`the route ${key} has no policy in api/route-table.ts`);
+  const middleware: MiddlewareHandler[] = [authorize(auth, entry.policy)];
+  const hasJson = route.request?.body?.content['application/json'] !== undefined;
+  if (hasJson) middleware.push(jsonBody(options.bodyBytes ?? JSON_BODY_BYTES));
+  const isPublic = entry.policy === 'public';
+  const kinds = new Set([
+    ...STANDARD,
+    ...(isPublic ? [] : GUARDED),
+    ...(route.request?.body ? WITH_BODY : []),
+    ...(route.path.includes('{') ? (['not-found'] as const) : []),
+    ...(options.problems ?? []),
+  ]);
+  return {
+    ...route,
+    middleware,
+    ...(isPublic ? {} : { security: [{ apiKey: [] }], 'x-scope': entry.policy }),
+    responses: { ...problemResponses([...kinds]), ...route.responses },
+  };
+}

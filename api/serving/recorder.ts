@@ -1,0 +1,110 @@
+import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Log } from '../../activities/deps.ts';
+import {
+  ensurePredictionMonth,
+  insertPredictions,
+  monthOf,
+  type PredictionRow,
+} from '../../registry/predictions.ts';
+import type { Db } from '../../registry/in-transaction.ts';
+import type { Spool } from './spool.ts';
+
+/** Rows of one INSERT: 14 parameters each, and PostgreSQL takes 65,535. */
+const BATCH_ROWS = 500;
+const DRAIN_MS = 500;
+/** No partition for the row: the months known here are not those of this database. */
+const NO_PARTITION = '23514';
+
+/** Moves predictions from the spool to PostgreSQL, in order, each exactly once by its id. */
+export class Recorder {
+  readonly #db: Db;
+  readonly #spool: Spool;
+  readonly #log: Log;
+  readonly #rejected: string;
+  #months = new Set<string>();
+  #running: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #away: (error: unknown) => boolean;
+
+  constructor(parts: {
+    readonly db: Db;
+    readonly spool: Spool;
+    readonly log: Log;
+    readonly folder: string;
+    readonly isDatabaseAway: (error: unknown) => boolean;
+  }) {
+    this.#db = parts.db;
+    this.#spool = parts.spool;
+    this.#log = parts.log;
+    this.#rejected = join(parts.folder, 'rejected.ndjson');
+    this.#away = parts.isDatabaseAway;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.drain().catch((error: unknown) =>
+        this.#log.debug({ err: error }, 'predictions wait in the spool for the database'),
+      );
+    }, DRAIN_MS);
+    this.#timer.unref();
+  }
+
+  /** Records all that waits; throws when the database does not take it (it then stays). */
+  drain(): Promise<void> {
+    this.#running ??= this.#drainAll().finally(() => (this.#running = undefined));
+    return this.#running;
+  }
+
+  async #drainAll(): Promise<void> {
+    for (let s = this.#spool.take(); s !== undefined; s = this.#spool.take()) {
+      const { rows, damaged } = await this.#spool.read(s);
+      if (damaged > 0) {
+        this.#log.error({ segment: s, damaged }, 'lines of the prediction spool were damaged');
+      }
+      for (let from = 0; from < rows.length; from += BATCH_ROWS) {
+        await this.#record(rows.slice(from, from + BATCH_ROWS));
+      }
+      await this.#spool.remove(s);
+    }
+  }
+
+  async #record(rows: readonly PredictionRow[]): Promise<void> {
+    try {
+      await this.#insert(rows);
+    } catch (error) {
+      if (this.#away(error)) throw error;
+      if ((error as { code?: string }).code === NO_PARTITION) {
+        this.#months = new Set();
+        await this.#insert(rows);
+        return;
+      }
+      if (rows.length > 1) {
+        for (const row of rows) await this.#record([row]);
+        return;
+      }
+      // One row that the database will never take must not hold up all others.
+      this.#log.error({ err: error, id: rows[0]!.id }, 'a prediction cannot be stored; set aside');
+      await appendFile(this.#rejected, `${JSON.stringify(rows[0])}\n`, { mode: 0o600 });
+    }
+  }
+
+  async #insert(rows: readonly PredictionRow[]): Promise<void> {
+    for (const row of rows) {
+      const at = new Date(row.at);
+      const { name } = monthOf(at);
+      if (this.#months.has(name)) continue;
+      await ensurePredictionMonth(this.#db, at);
+      this.#months.add(name);
+    }
+    await insertPredictions(this.#db, rows);
+  }
+
+  /** Records what it can and stops; what is left stays in the spool. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.drain().catch((error: unknown) =>
+      this.#log.warn({ err: error }, 'predictions stay in the spool until the next start'),
+    );
+  }
+}

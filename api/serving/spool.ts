@@ -1,0 +1,170 @@
+import {
+  closeSync,
+  fdatasync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { Log } from '../../activities/deps.ts';
+import type { PredictionRow } from '../../registry/predictions.ts';
+
+/** A segment larger than this is closed and the next one begun. */
+const SEGMENT_BYTES = 4 * 1024 * 1024;
+/** All segments together: about 60,000 predictions; a full spool answers `recorded: false`. */
+export const SPOOL_BYTES = 64 * 1024 * 1024;
+/** Group commit: what a power cut can take is the last 100 ms. */
+const SYNC_MS = 100;
+
+const SEGMENT = /^(\d{10})\.ndjson$/;
+const nameOf = (sequence: number): string => `${String(sequence).padStart(10, '0')}.ndjson`;
+
+interface Segment {
+  readonly sequence: number;
+  bytes: number;
+}
+
+/**
+ * Predictions on their way to PostgreSQL: append-only files, one line a prediction with its CRC. A line
+ * is handed to the kernel before the answer goes out, so that a killed process loses nothing; the disk
+ * follows within 100 ms. Whatever a crash left behind is read at the next start.
+ */
+export class Spool {
+  readonly #folder: string;
+  readonly #log: Log;
+  readonly #capacity: number;
+  readonly #closed: Segment[] = [];
+  #active: (Segment & { readonly fd: number }) | undefined;
+  #next: number;
+  #bytes = 0;
+  #dirty = false;
+  #syncing = false;
+  readonly #timer: NodeJS.Timeout;
+  /** Set when the disk refused a write: the next append tries again. */
+  #broken = false;
+
+  constructor(parts: { readonly folder: string; readonly log: Log; readonly capacity?: number }) {
+    this.#folder = parts.folder;
+    this.#log = parts.log;
+    this.#capacity = parts.capacity ?? SPOOL_BYTES;
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    let last = 0;
+    for (const name of readdirSync(this.#folder).sort()) {
+      const match = SEGMENT.exec(name);
+      if (!match) continue;
+      const sequence = Number(match[1]);
+      const { size } = statSync(join(this.#folder, name));
+      this.#closed.push({ sequence, bytes: size });
+      this.#bytes += size;
+      last = Math.max(last, sequence);
+    }
+    this.#next = last + 1;
+    this.#timer = setInterval(() => this.#sync(), SYNC_MS);
+    this.#timer.unref();
+  }
+
+  /** Bytes waiting. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Takes one prediction; false when the spool is full or the disk refuses: then it is not recorded. */
+  append(row: PredictionRow): boolean {
+    const json = JSON.stringify(row);
+    const line = Buffer.from(`${crc32(json).toString(16).padStart(8, '0')} ${json}\n`);
+    if (this.#bytes + line.byteLength > this.#capacity) return false;
+    try {
+      const segment = (this.#active ??= this.#open());
+      writeAll(segment.fd, line);
+      segment.bytes += line.byteLength;
+      this.#bytes += line.byteLength;
+      this.#dirty = true;
+      if (segment.bytes >= SEGMENT_BYTES) this.#close();
+      this.#broken = false;
+      return true;
+    } catch (error) {
+      if (!this.#broken) this.#log.error({ err: error }, 'the prediction spool cannot be written');
+      this.#broken = true;
+      // A line may stand half written: the next one begins a new segment.
+      this.#close();
+      return false;
+    }
+  }
+
+  #open(): Segment & { readonly fd: number } {
+    const sequence = this.#next++;
+    const fd = openSync(join(this.#folder, nameOf(sequence)), 'wx', 0o600);
+    return { sequence, bytes: 0, fd };
+  }
+
+  #close(): void {
+    const segment = this.#active;
+    if (!segment) return;
+    this.#active = undefined;
+    this.#closed.push({ sequence: segment.sequence, bytes: segment.bytes });
+    fdatasync(segment.fd, (error) => {
+      if (error) this.#log.error({ err: error }, 'the prediction spool cannot be synced');
+      closeSync(segment.fd);
+    });
+  }
+
+  #sync(): void {
+    const segment = this.#active;
+    if (!segment || !this.#dirty || this.#syncing) return;
+    this.#dirty = false;
+    this.#syncing = true;
+    fdatasync(segment.fd, (error) => {
+      this.#syncing = false;
+      // EBADF: the segment was closed meanwhile, which syncs as well.
+      if (error && error.code !== 'EBADF') {
+        this.#log.error({ err: error }, 'the prediction spool cannot be synced');
+      }
+    });
+  }
+
+  /** The oldest segment to record; closes the active one when no other waits. */
+  take(): number | undefined {
+    if (this.#closed.length === 0 && this.#active && this.#active.bytes > 0) this.#close();
+    return this.#closed[0]?.sequence;
+  }
+
+  /** The rows of a closed segment; torn or damaged lines are counted, not guessed. */
+  async read(sequence: number): Promise<{ rows: PredictionRow[]; damaged: number }> {
+    const text = await readFile(join(this.#folder, nameOf(sequence)), 'utf8');
+    const rows: PredictionRow[] = [];
+    let damaged = 0;
+    for (const line of text.split('\n')) {
+      if (line === '') continue;
+      const json = line.slice(9);
+      if (crc32(json).toString(16).padStart(8, '0') === line.slice(0, 8)) {
+        rows.push(JSON.parse(json) as PredictionRow);
+      } else damaged++;
+    }
+    return { rows, damaged };
+  }
+
+  /** Forgets a segment whose rows are all recorded. */
+  async remove(sequence: number): Promise<void> {
+    await rm(join(this.#folder, nameOf(sequence)), { force: true });
+    const index = this.#closed.findIndex((segment) => segment.sequence === sequence);
+    if (index < 0) return;
+    this.#bytes -= this.#closed[index]!.bytes;
+    this.#closed.splice(index, 1);
+  }
+
+  /** Stops the timer; what waits stays on disk. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#close();
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.byteLength;) {
+    written += writeSync(fd, bytes, written);
+  }
+}

@@ -1,0 +1,115 @@
+import type { ExperimentSpec } from '../core/spec/index.ts';
+import { ApiError } from './errors.ts';
+
+export const TRAINING_DAYS_MIN = 100;
+export const TRAINING_DAYS_MAX = 5000;
+const DEFAULT_TEST_SIZE = 0.15;
+/** Floors of the spec's `recent` split. */
+const TRAIN_FLOOR = 100;
+const PART_FLOOR = 30;
+
+export interface TrainRequest {
+  readonly instruments?: readonly string[] | undefined;
+  /** Labelled samples; warm-up, lookback and horizon rows are fetched in addition. */
+  readonly trainingDays?: number | undefined;
+  /** Share of the test part, and of the validation part before it. */
+  readonly testSize?: number | undefined;
+  readonly lookbackDays?: number | undefined;
+  readonly forceRetrain?: boolean | undefined;
+  readonly seeds?: readonly number[] | undefined;
+}
+
+interface Parts {
+  readonly trainBars: number;
+  readonly validBars: number;
+  readonly testBars: number;
+}
+
+function partsOf(days: number, testSize: number): Parts {
+  const testBars = Math.round(days * testSize);
+  return { trainBars: days - 2 * testBars, validBars: testBars, testBars };
+}
+
+/** Do all parts keep at least max(30, 2h) rows once h rows are purged before each boundary? */
+function suffices({ trainBars, validBars, testBars }: Parts, horizon: number): boolean {
+  const floor = Math.max(PART_FLOOR, 2 * horizon);
+  return (
+    trainBars >= TRAIN_FLOOR &&
+    trainBars - horizon >= floor &&
+    validBars - horizon >= floor &&
+    testBars >= floor
+  );
+}
+
+/** Fewest labelled samples that can be split; undefined where even the most are too few. */
+export function minimumTrainingDays(horizon: number, testSize: number): number | undefined {
+  for (let days = TRAINING_DAYS_MIN; days <= TRAINING_DAYS_MAX; days++) {
+    if (suffices(partsOf(days, testSize), horizon)) return days;
+  }
+  return undefined;
+}
+
+/**
+ * The spec of a training that was asked for in a few numbers: the model's template with its split
+ * replaced. Throws a 422 that names the computed minimum where the samples cannot be split.
+ */
+export function trainingSpec(
+  template: ExperimentSpec,
+  model: { readonly name: string; readonly instruments: readonly string[] },
+  request: TrainRequest,
+): ExperimentSpec {
+  checkScope(model, request.instruments);
+  const instruments = template.data.instruments.filter((i) => model.instruments.includes(i.id));
+  const horizon = Math.max(...template.label.horizons);
+  return {
+    ...template,
+    model: template.model.includes('{instrument}') ? template.model : model.name,
+    data: { ...template.data, instruments },
+    split: splitOf(template, request, horizon),
+    lookback: request.lookbackDays ?? template.lookback,
+    seeds: request.seeds ? [...request.seeds] : template.seeds,
+    forceRetrain: request.forceRetrain ?? false,
+  };
+}
+
+function checkScope(
+  model: { readonly name: string; readonly instruments: readonly string[] },
+  asked: readonly string[] | undefined,
+): void {
+  if (asked === undefined) return;
+  const scope = [...model.instruments].sort().join(', ');
+  if ([...asked].sort().join(', ') === scope) return;
+  throw new ApiError(
+    'unprocessable',
+    'train.scope',
+    `The model ${model.name} answers for ${scope}. For other instruments start an experiment with another model name.`,
+    { issues: [{ path: '/instruments', message: `must be ${scope}` }] },
+  );
+}
+
+function splitOf(
+  template: ExperimentSpec,
+  request: TrainRequest,
+  horizon: number,
+): ExperimentSpec['split'] {
+  const testSize = request.testSize ?? DEFAULT_TEST_SIZE;
+  const { purge, embargo } = template.split;
+  if (request.trainingDays === undefined) {
+    if (request.testSize === undefined) return template.split;
+    const ratios: [number, number, number] = [1 - 2 * testSize, testSize, testSize];
+    return { kind: 'chronological', ratios, purge, embargo };
+  }
+  const parts = partsOf(request.trainingDays, testSize);
+  if (!suffices(parts, horizon)) {
+    const minimum = minimumTrainingDays(horizon, testSize);
+    const message =
+      minimum === undefined
+        ? `no number of training days up to ${TRAINING_DAYS_MAX} can be split with this testSize`
+        : `at least ${minimum} are needed for horizon ${horizon} with testSize ${testSize}`;
+    throw new ApiError('unprocessable', 'train.too-few-days', `trainingDays: ${message}.`, {
+      issues: [{ path: '/trainingDays', message }],
+      details: minimum === undefined ? {} : { minimumTrainingDays: minimum },
+    });
+  }
+  return { kind: 'recent', ...parts, purge, embargo };
+}
