@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { ratio } from './arithmetic.ts';
+import { defineIndicator, type IndicatorInput, use } from './indicator.ts';
+import { ema, sma } from './moving-average.ts';
+import { emaMemory, wilderColumn, wilderMemory } from './recursions.ts';
+import { trueRanges } from './series.ts';
+import { windowSd } from './windows.ts';
+
+/**
+ * Bollinger bands: sma +- 2 population SD of the close.
+ * Formula: position (c - lower) / (upper - lower), not clipped; width (upper - lower) / sma.
+ * Edge: position 0.5 where the SD is 0.
+ */
+export const bollinger = defineIndicator({
+  name: 'bollinger',
+  docs: 'bands sma +- 2 SD (ddof 0): position of c between them [0.5], or width / sma',
+  params: z.strictObject({
+    period: z.int().min(2).default(20),
+    output: z.enum(['position', 'width']).default('position'),
+  }),
+  examples: [{ period: 50 }, { output: 'width' }],
+  warmupBars: ({ period }) => period - 1,
+  memoryBars: ({ period }) => period - 1,
+  compute: (input, { period, output }) => {
+    const middle = input.column(use(sma, { period }));
+    const sd = input.share(`close sd ${period}`, () =>
+      windowSd(input.close, period, input.positions, 0),
+    );
+    const out = new Float64Array(input.rows);
+    for (let t = 0; t < out.length; t++) {
+      const width = 4 * sd[t]!;
+      if (output === 'width') out[t] = width / middle[t]!;
+      else out[t] = width === 0 ? 0.5 : (input.close[t]! - middle[t]! + 2 * sd[t]!) / width;
+    }
+    return out;
+  },
+});
+
+const atrValues = (input: IndicatorInput, period: number): Float64Array =>
+  input.share(`atr ${period}`, () => wilderColumn(trueRanges(input), period, input.positions));
+
+/** Average true range (Wilder, 1978) over the close. Formula: Wilder average of the true range / c. */
+export const atrRatio = defineIndicator({
+  name: 'atrRatio',
+  docs: 'Wilder average of the true range / c',
+  params: z.strictObject({ period: z.int().min(1).default(14) }),
+  examples: [{ period: 7 }],
+  recursive: true,
+  warmupBars: ({ period }) => period,
+  memoryBars: ({ period }) => wilderMemory(period),
+  compute: (input, { period }) => ratio(atrValues(input, period), input.close, 0),
+});
+
+/** Keltner channel position. Formula: (c - ema) / (2 ATR). Edge: 0 where the ATR is 0. */
+export const keltner = defineIndicator({
+  name: 'keltner',
+  docs: '(c - ema(period)) / (2 ATR(atrPeriod)) [0]',
+  params: z.strictObject({
+    period: z.int().min(1).default(20),
+    atrPeriod: z.int().min(1).default(10),
+  }),
+  examples: [],
+  recursive: true,
+  warmupBars: ({ period, atrPeriod }) => Math.max(period - 1, atrPeriod),
+  memoryBars: ({ period, atrPeriod }) => Math.max(emaMemory(period), wilderMemory(atrPeriod)),
+  compute: (input, { period, atrPeriod }) => {
+    const middle = input.column(use(ema, { period }));
+    const range = atrValues(input, atrPeriod);
+    const out = new Float64Array(input.rows);
+    for (let t = 0; t < out.length; t++) {
+      const width = 2 * range[t]!;
+      out[t] = width === 0 ? 0 : (input.close[t]! - middle[t]!) / width;
+    }
+    return out;
+  },
+});

@@ -1,0 +1,141 @@
+import { z } from 'zod';
+import { lagged } from './arithmetic.ts';
+import { defineIndicator } from './indicator.ts';
+import { logReturns } from './series.ts';
+import { windowMax, windowMean, windowMin } from './windows.ts';
+
+const period = z.int().min(4).max(1000);
+
+/** Central moment sums about the window's mean, two passes. */
+function momentSums(
+  x: Float64Array,
+  first: number,
+  last: number,
+): readonly [number, number, number] {
+  let sum = 0;
+  for (let i = first; i <= last; i++) sum += x[i]! - x[last]!;
+  const mean = x[last]! + sum / (last - first + 1);
+  let [second, third, fourth] = [0, 0, 0];
+  for (let i = first; i <= last; i++) {
+    const d = x[i]! - mean;
+    const square = d * d;
+    second += square;
+    third += square * d;
+    fourth += square * square;
+  }
+  return [second, third, fourth];
+}
+
+/** Sample skewness of log returns, bias-corrected: sqrt(n(n-1))/(n-2) m3/m2^1.5. Edge: 0 if constant. */
+export const skewness = defineIndicator({
+  name: 'skewness',
+  docs: 'bias-corrected skewness of log returns [0]',
+  params: z.strictObject({ period: period.default(20) }),
+  examples: [{ period: 60 }],
+  warmupBars: ({ period: n }) => n,
+  memoryBars: ({ period: n }) => n,
+  compute: (input, { period: n }) => {
+    const returns = logReturns(input);
+    const out = new Float64Array(input.rows).fill(NaN);
+    const correction = Math.sqrt(n * (n - 1)) / (n - 2);
+    for (let t = n; t < out.length; t++) {
+      const [second, third] = momentSums(returns, t - n + 1, t);
+      out[t] = second === 0 ? 0 : (correction * (third / n)) / (second / n) ** 1.5;
+    }
+    return out;
+  },
+});
+
+/** Sample excess kurtosis of log returns, bias-corrected (G2). Edge: 0 if constant. */
+export const kurtosis = defineIndicator({
+  name: 'kurtosis',
+  docs: 'bias-corrected excess kurtosis of log returns [0]',
+  params: z.strictObject({ period: period.default(60) }),
+  examples: [{ period: 20 }],
+  warmupBars: ({ period: n }) => n,
+  memoryBars: ({ period: n }) => n,
+  compute: (input, { period: n }) => {
+    const returns = logReturns(input);
+    const out = new Float64Array(input.rows).fill(NaN);
+    for (let t = n; t < out.length; t++) {
+      const [second, , fourth] = momentSums(returns, t - n + 1, t);
+      const excess = ((n + 1) * n * fourth) / (second * second) - 3 * (n - 1);
+      out[t] = second === 0 ? 0 : ((n - 1) / ((n - 2) * (n - 3))) * excess;
+    }
+    return out;
+  },
+});
+
+/**
+ * Pearson correlation of two series over the last `n` rows, two passes about the means.
+ * Rows before `from` are NaN. Edge: 0 where one of them is constant.
+ */
+export function windowCorrelation(
+  x: Float64Array,
+  y: Float64Array,
+  n: number,
+  from: number,
+): Float64Array {
+  const out = new Float64Array(x.length).fill(NaN);
+  for (let t = from; t < out.length; t++) {
+    const [x0, y0] = [x[t]!, y[t]!];
+    let [sumX, sumY] = [0, 0];
+    for (let i = t - n + 1; i <= t; i++) {
+      sumX += x[i]! - x0;
+      sumY += y[i]! - y0;
+    }
+    const [meanX, meanY] = [x0 + sumX / n, y0 + sumY / n];
+    let [xx, yy, xy] = [0, 0, 0];
+    for (let i = t - n + 1; i <= t; i++) {
+      const [dx, dy] = [x[i]! - meanX, y[i]! - meanY];
+      xx += dx * dx;
+      yy += dy * dy;
+      xy += dx * dy;
+    }
+    const size = Math.sqrt(xx * yy);
+    out[t] = size === 0 ? 0 : xy / size;
+  }
+  return out;
+}
+
+export const autocorrelation = defineIndicator({
+  name: 'autocorrelation',
+  docs: 'correlation of log returns with those one bar before, over `period` pairs [0]',
+  params: z.strictObject({ period: period.default(20) }),
+  examples: [{ period: 60 }],
+  warmupBars: ({ period: n }) => n + 1,
+  memoryBars: ({ period: n }) => n + 1,
+  compute: (input, { period: n }) => {
+    const returns = logReturns(input);
+    return windowCorrelation(returns, lagged(returns, 1), n, n + 1);
+  },
+});
+
+export const upShare = defineIndicator({
+  name: 'upShare',
+  docs: 'share of bars whose log return is above 0',
+  params: z.strictObject({ period: z.int().min(1).default(20) }),
+  examples: [{ period: 10 }],
+  warmupBars: ({ period: n }) => n,
+  memoryBars: ({ period: n }) => n,
+  compute: (input, { period: n }) => {
+    const up = input.share('up bars', () =>
+      logReturns(input).map((r) => (Number.isNaN(r) ? NaN : Number(r > 0))),
+    );
+    return windowMean(up, n, input.positions);
+  },
+});
+
+export const extremeReturn = defineIndicator({
+  name: 'extremeReturn',
+  docs: 'largest (max) or smallest (min) log return',
+  params: z.strictObject({
+    period: z.int().min(1).default(20),
+    of: z.enum(['max', 'min']).default('max'),
+  }),
+  examples: [{ of: 'min' }],
+  warmupBars: ({ period: n }) => n,
+  memoryBars: ({ period: n }) => n,
+  compute: (input, { period: n, of }) =>
+    (of === 'max' ? windowMax : windowMin)(logReturns(input), n, input.positions),
+});

@@ -1,0 +1,110 @@
+import { atrRatio, bollinger, keltner } from './bands.ts';
+import { barPart, barRange, body, closeLocationMean, gap, trueRange } from './bar-shape.ts';
+import { cci } from './cci.ts';
+import { directional } from './directional.ts';
+import { autocorrelation, extremeReturn, kurtosis, skewness, upShare } from './distribution.ts';
+import { donchian, stochastic } from './donchian.ts';
+import { barsSinceExtreme, drawdown, drawup } from './drawdown.ts';
+import type { Indicator } from './indicator.ts';
+import { macd } from './macd.ts';
+import { cmo, efficiency, trix, ultimate } from './momentum.ts';
+import { closeToEma, closeToSma, ema, sma, smaSlope, smaSpread } from './moving-average.ts';
+import { laggedReturn, logReturn } from './returns.ts';
+import { rsi, stochRsi } from './rsi.ts';
+import { daysSinceBar, sessionDate } from './session-date.ts';
+import { aroon, choppiness, vortex } from './trend-strength.ts';
+import { trend } from './trend.ts';
+import {
+  rangeVolatility,
+  semiDeviation,
+  volatility,
+  volatilityRatio,
+  volOfVol,
+} from './volatility.ts';
+import {
+  closeToVwap,
+  force,
+  moneyFlow,
+  moneyFlowIndex,
+  obvFlow,
+  volumeCorrelation,
+  volumeSpread,
+  volumeToSma,
+  volumeVariation,
+  volumeZ,
+} from './volume.ts';
+
+export {
+  type Indicator,
+  type IndicatorInput,
+  type IndicatorUse,
+  defineIndicator,
+  use,
+} from './indicator.ts';
+export { indicatorInput } from './input.ts';
+export { ANCHOR_BARS, anchorRow, type BarPositions, barPositions } from './positions.ts';
+
+const catalogue: readonly Indicator[] = [
+  logReturn,
+  laggedReturn,
+  gap,
+  body,
+  barRange,
+  barPart,
+  closeLocationMean,
+  trueRange,
+  sma,
+  ema,
+  closeToSma,
+  closeToEma,
+  smaSpread,
+  smaSlope,
+  macd,
+  rsi,
+  stochRsi,
+  stochastic,
+  donchian,
+  cci,
+  cmo,
+  efficiency,
+  trix,
+  ultimate,
+  directional,
+  aroon,
+  vortex,
+  choppiness,
+  bollinger,
+  atrRatio,
+  keltner,
+  volatility,
+  volatilityRatio,
+  volOfVol,
+  rangeVolatility,
+  semiDeviation,
+  skewness,
+  kurtosis,
+  autocorrelation,
+  upShare,
+  extremeReturn,
+  drawdown,
+  drawup,
+  barsSinceExtreme,
+  trend,
+  volumeToSma,
+  volumeSpread,
+  volumeVariation,
+  volumeZ,
+  obvFlow,
+  moneyFlow,
+  moneyFlowIndex,
+  force,
+  volumeCorrelation,
+  closeToVwap,
+  sessionDate,
+  daysSinceBar,
+];
+
+/** All indicators by name. A new one: a file in this folder and a line above. */
+export const indicators: ReadonlyMap<string, Indicator> = new Map(
+  catalogue.map((indicator) => [indicator.name, indicator]),
+);

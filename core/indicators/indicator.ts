@@ -1,0 +1,79 @@
+import type { z } from 'zod';
+import type { BarPositions } from './positions.ts';
+
+/** What an indicator reads: the bars as columns, and what other indicators made of them. */
+export interface IndicatorInput {
+  readonly rows: number;
+  /** ms UTC. */
+  readonly openTime: Float64Array;
+  readonly open: Float64Array;
+  readonly high: Float64Array;
+  readonly low: Float64Array;
+  readonly close: Float64Array;
+  readonly volume: Float64Array;
+  readonly positions: BarPositions;
+  /** Values of another indicator, computed once per input; not to be written to. */
+  column(use: IndicatorUse): Float64Array;
+  /** An intermediate that several indicators read, made once per input; not to be written to. */
+  share<T>(key: string, make: () => T): T;
+}
+
+/**
+ * One technical indicator. `compute` is pure, gives one value a bar and never reads a later bar.
+ *
+ * The value at bar t depends on nothing but the bars (and their places in the calendar) from the
+ * anchor at or before `t - memoryBars` on; a windowed indicator on bars `t - memoryBars`..t alone.
+ */
+export interface Indicator<P extends z.ZodType = z.ZodType> {
+  readonly name: string;
+  /** What it is, formula, reference, neutral value. */
+  readonly docs: string;
+  readonly params: P;
+  /** Leading values that are NaN when the history starts at bar 0. */
+  warmupBars(params: z.output<P>): number;
+  /** Bars before t after which older ones move the value by at most 1e-5 SD. */
+  memoryBars(params: z.output<P>): number;
+  /** True: starts at anchors (values depend on where recursion began); absent: windowed. */
+  readonly recursive?: boolean;
+  /** Parameter sets that conformance tests run beside the defaults. */
+  readonly examples: readonly z.input<P>[];
+  compute(input: IndicatorInput, params: z.output<P>): Float64Array;
+}
+
+export function defineIndicator<P extends z.ZodType>(indicator: Indicator<P>): Indicator<P> {
+  return Object.freeze(indicator);
+}
+
+/** An indicator bound to parameters. */
+export interface IndicatorUse {
+  readonly name: string;
+  /** Same key, same values. */
+  readonly key: string;
+  readonly warmupBars: number;
+  readonly memoryBars: number;
+  readonly recursive: boolean;
+  readonly compute: (input: IndicatorInput) => Float64Array;
+}
+
+const bound = new WeakMap<object, Map<string, IndicatorUse>>();
+
+/** Binds parameters (defaults filled in); throws a `ZodError` for parameters it does not take. */
+export function use<P extends z.ZodType>(indicator: Indicator<P>, input: z.input<P>): IndicatorUse {
+  const asked = JSON.stringify(input);
+  let uses = bound.get(indicator);
+  if (uses === undefined) bound.set(indicator, (uses = new Map()));
+  let found = uses.get(asked);
+  if (found === undefined) {
+    const params = indicator.params.parse(input);
+    found = {
+      name: indicator.name,
+      key: `${indicator.name}${JSON.stringify(params)}`,
+      warmupBars: indicator.warmupBars(params),
+      memoryBars: indicator.memoryBars(params),
+      recursive: indicator.recursive === true,
+      compute: (columns) => indicator.compute(columns, params),
+    };
+    uses.set(asked, found);
+  }
+  return found;
+}

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { positionIn } from './arithmetic.ts';
+import { defineIndicator, use } from './indicator.ts';
+import { wilderColumn, wilderMemory } from './recursions.ts';
+import { closeChange } from './series.ts';
+import { windowMax, windowMin } from './windows.ts';
+
+/**
+ * Relative strength index (Wilder, 1978), 0..1.
+ * Formula: u / (u + d), the Wilder averages of gains and losses; the first are plain means.
+ * Edge: 0.5 where nothing moved (TA-Lib says 0 there).
+ */
+export const rsi = defineIndicator({
+  name: 'rsi',
+  docs: 'relative strength index / 100: Wilder average of gains / (gains + losses) [0.5]',
+  params: z.strictObject({ period: z.int().min(2).default(14) }),
+  examples: [{ period: 2 }, { period: 7 }],
+  recursive: true,
+  warmupBars: ({ period }) => period,
+  memoryBars: ({ period }) => wilderMemory(period),
+  compute: (input, { period }) => {
+    const moves = closeChange(input);
+    const gains = input.share('gains', () => moves.map((move) => (move < 0 ? 0 : move)));
+    const losses = input.share('losses', () => moves.map((move) => (move > 0 ? 0 : -move)));
+    const up = wilderColumn(gains, period, input.positions);
+    const down = wilderColumn(losses, period, input.positions);
+    const out = new Float64Array(input.rows);
+    for (let t = 0; t < out.length; t++) {
+      const all = up[t]! + down[t]!;
+      out[t] = all === 0 ? 0.5 : up[t]! / all;
+    }
+    return out;
+  },
+});
+
+/** Where the RSI lies in its own range of the last `period` bars. */
+export const stochRsi = defineIndicator({
+  name: 'stochRsi',
+  docs: '(rsi - min rsi) / (max rsi - min rsi) over `period` bars [0.5]',
+  params: z.strictObject({ period: z.int().min(2).default(14) }),
+  examples: [],
+  recursive: true,
+  warmupBars: ({ period }) => 2 * period - 1,
+  memoryBars: ({ period }) => wilderMemory(period) + period - 1,
+  compute: (input, { period }) => {
+    const values = input.column(use(rsi, { period }));
+    const low = windowMin(values, period, input.positions);
+    const high = windowMax(values, period, input.positions);
+    return positionIn(values, low, high, 0.5);
+  },
+});

@@ -1,0 +1,163 @@
+import { z } from 'zod';
+import { change, product, ratio } from './arithmetic.ts';
+import { windowCorrelation } from './distribution.ts';
+import { defineIndicator, type IndicatorInput, use } from './indicator.ts';
+import { sma } from './moving-average.ts';
+import { closeChange, closeLocation, logReturns, typicalPrice } from './series.ts';
+import { windowSd, windowSum } from './windows.ts';
+
+const period = z.int().min(2).max(1000);
+
+const volumeMean = (input: IndicatorInput, n: number): Float64Array =>
+  input.column(use(sma, { period: n, of: 'volume' }));
+const volumeSum = (input: IndicatorInput, n: number): Float64Array =>
+  input.share(`volume sum ${n}`, () => windowSum(input.volume, n, input.positions));
+const volumeSd = (input: IndicatorInput, n: number): Float64Array =>
+  input.share(`volume sd ${n}`, () => windowSd(input.volume, n, input.positions, 1));
+
+export const volumeToSma = defineIndicator({
+  name: 'volumeToSma',
+  docs: 'ln(1 + v / sma(v)) [v / sma = 1]',
+  params: z.strictObject({ period: period.default(20) }),
+  examples: [{ period: 5 }],
+  warmupBars: ({ period: n }) => n - 1,
+  memoryBars: ({ period: n }) => n - 1,
+  compute: (input, { period: n }) => {
+    const out = ratio(input.volume, volumeMean(input, n), 1);
+    for (let t = 0; t < out.length; t++) out[t] = Math.log1p(out[t]!);
+    return out;
+  },
+});
+
+export const volumeSpread = defineIndicator({
+  name: 'volumeSpread',
+  docs: 'sma(v, short) / sma(v, long) - 1 [0]',
+  params: z.strictObject({ short: period.default(5), long: period.default(20) }),
+  examples: [],
+  warmupBars: ({ short, long }) => Math.max(short, long) - 1,
+  memoryBars: ({ short, long }) => Math.max(short, long) - 1,
+  compute: (input, { short, long }) =>
+    ratio(volumeMean(input, short), volumeMean(input, long), 1).map((value) => value - 1),
+});
+
+export const volumeVariation = defineIndicator({
+  name: 'volumeVariation',
+  docs: 'SD (ddof 1) / mean of the volume [0]',
+  params: z.strictObject({ period: period.default(20) }),
+  examples: [],
+  warmupBars: ({ period: n }) => n - 1,
+  memoryBars: ({ period: n }) => n - 1,
+  compute: (input, { period: n }) => ratio(volumeSd(input, n), volumeMean(input, n), 0),
+});
+
+export const volumeZ = defineIndicator({
+  name: 'volumeZ',
+  docs: '(v - mean) / SD (ddof 1) of the volume [0]',
+  params: z.strictObject({ period: period.default(60) }),
+  examples: [],
+  warmupBars: ({ period: n }) => n - 1,
+  memoryBars: ({ period: n }) => n - 1,
+  compute: (input, { period: n }) => {
+    const mean = volumeMean(input, n);
+    const excess = input.volume.map((v, t) => v - mean[t]!);
+    return ratio(excess, volumeSd(input, n), 0);
+  },
+});
+
+/** On-balance volume over a window: a flow, not a sum since the first bar. */
+export const obvFlow = defineIndicator({
+  name: 'obvFlow',
+  docs: 'sum of sign(c - c[-1]) v / sum v [0]',
+  params: z.strictObject({ period: period.default(20) }),
+  examples: [{ period: 60 }],
+  warmupBars: ({ period: n }) => n,
+  memoryBars: ({ period: n }) => n,
+  compute: (input, { period: n }) => {
+    const signed = input.share('signed volume', () =>
+      closeChange(input).map((move, t) => Math.sign(move) * input.volume[t]!),
+    );
+    return ratio(windowSum(signed, n, input.positions), volumeSum(input, n), 0);
+  },
+});
+
+/** Chaikin money flow, -1..1. Formula: sum of close location x v / sum v. */
+export const moneyFlow = defineIndicator({
+  name: 'moneyFlow',
+  docs: 'Chaikin money flow: sum of (2c - h - l) / (h - l) v / sum v [0]',
+  params: z.strictObject({ period: period.default(20) }),
+  examples: [{ period: 60 }],
+  warmupBars: ({ period: n }) => n - 1,
+  memoryBars: ({ period: n }) => n - 1,
+  compute: (input, { period: n }) => {
+    const flow = input.share('money flow', () => product(closeLocation(input), input.volume));
+    return ratio(windowSum(flow, n, input.positions), volumeSum(input, n), 0);
+  },
+});
+
+/**
+ * Money flow index (Quong and Soudack), 0..1. Formula: P / (P + N), the sums of tp x v on bars whose
+ * typical price rose and fell. Edge: 0.5 where neither did (TA-Lib says 0).
+ */
+export const moneyFlowIndex = defineIndicator({
+  name: 'moneyFlowIndex',
+  docs: 'rising money flow / (rising + falling), money flow = (h + l + c) / 3 v [0.5]',
+  params: z.strictObject({ period: period.default(14) }),
+  examples: [],
+  warmupBars: ({ period: n }) => n,
+  memoryBars: ({ period: n }) => n,
+  compute: (input, { period: n }) => {
+    const moves = change(typicalPrice(input), 1);
+    const money = product(typicalPrice(input), input.volume);
+    const rising = moves.map((move, t) => (move <= 0 ? 0 : move > 0 ? money[t]! : NaN));
+    const falling = moves.map((move, t) => (move >= 0 ? 0 : move < 0 ? money[t]! : NaN));
+    const up = windowSum(rising, n, input.positions);
+    const down = windowSum(falling, n, input.positions);
+    return up.map((value, t) => (value + down[t]! === 0 ? 0.5 : value / (value + down[t]!)));
+  },
+});
+
+/** Force index (Elder) as an average. Formula: sum of r v / sum v. */
+export const force = defineIndicator({
+  name: 'force',
+  docs: 'sum of log return x v / sum v [0]',
+  params: z.strictObject({ period: period.default(13) }),
+  examples: [],
+  warmupBars: ({ period: n }) => n,
+  memoryBars: ({ period: n }) => n,
+  compute: (input, { period: n }) => {
+    const forces = product(logReturns(input), input.volume);
+    return ratio(windowSum(forces, n, input.positions), volumeSum(input, n), 0);
+  },
+});
+
+export const volumeCorrelation = defineIndicator({
+  name: 'volumeCorrelation',
+  docs: 'correlation of |r| with v (size), or of r with the change of ln(1 + v) (change) [0]',
+  params: z.strictObject({
+    period: period.default(20),
+    of: z.enum(['size', 'change']).default('size'),
+  }),
+  examples: [{ of: 'change' }],
+  warmupBars: ({ period: n }) => n,
+  memoryBars: ({ period: n }) => n,
+  compute: (input, { period: n, of }) => {
+    const returns = logReturns(input);
+    if (of === 'size') return windowCorrelation(returns.map(Math.abs), input.volume, n, n);
+    return windowCorrelation(returns, change(input.volume.map(Math.log1p), 1), n, n);
+  },
+});
+
+/** Distance to the volume-weighted average price. Formula: c / (sum tp v / sum v) - 1. */
+export const closeToVwap = defineIndicator({
+  name: 'closeToVwap',
+  docs: 'c / (sum of (h + l + c) / 3 v / sum v) - 1 [0]',
+  params: z.strictObject({ period: period.default(20) }),
+  examples: [],
+  warmupBars: ({ period: n }) => n - 1,
+  memoryBars: ({ period: n }) => n - 1,
+  compute: (input, { period: n }) => {
+    const traded = windowSum(product(typicalPrice(input), input.volume), n, input.positions);
+    const volume = volumeSum(input, n);
+    return input.close.map((c, t) => (volume[t] === 0 ? 0 : (c * volume[t]!) / traded[t]! - 1));
+  },
+});
