@@ -1,3 +1,4 @@
+import { TIMEFRAME_MS } from '../../bars/bars.ts';
 import { DAY_MS, isoTime } from '../../calendar/day.ts';
 import type { QualityFinding } from '../report.ts';
 import { defineRule, findingAt, PASS, percent, rowsWhere } from '../rule.ts';
@@ -42,18 +43,16 @@ export const missing = defineRule({
       });
     }
     const limits = calendar.alwaysOpen ? HOLES.always : HOLES.sessions;
+    // Sessions are counted from bar to bar, closed days included; hours by those that are missing.
+    const least = calendar.alwaysOpen ? TIMEFRAME_MS[timeframe] : 0;
+    const hole = (i: number): number => openTime[i]! - openTime[i - 1]! - least;
     for (const severity of ['block', 'warn'] as const) {
       const over = severity === 'block' ? limits.blockMs : limits.warnMs;
       const until = severity === 'block' ? Number.POSITIVE_INFINITY : limits.blockMs;
-      const holes = rowsWhere(bars, (i) => {
-        const hole = i === 0 ? 0 : openTime[i]! - openTime[i - 1]!;
-        return hole > over && hole <= until;
-      });
+      const holes = rowsWhere(bars, (i) => i > 0 && hole(i) > over && hole(i) <= until);
       if (holes.length === 0) continue;
-      const longest = holes.reduce((a, b) =>
-        openTime[b]! - openTime[b - 1]! > openTime[a]! - openTime[a - 1]! ? b : a,
-      );
-      const length = Math.round((openTime[longest]! - openTime[longest - 1]!) / limits.unit);
+      const longest = holes.reduce((a, b) => (hole(b) > hole(a) ? b : a));
+      const length = Math.round(hole(longest) / limits.unit);
       const message =
         `${holes.length} holes of more than ${over / limits.unit} ${limits.word}, the longest ` +
         `${length} ${limits.word} before ${isoTime(openTime[longest]!)}`;

@@ -1,0 +1,18 @@
+import { csv } from './csv.ts';
+import { SourceError } from './errors.ts';
+import { parquet } from './parquet.ts';
+import type { SourceDescriptor } from './source.ts';
+import { yahoo } from './yahoo.ts';
+
+/** The catalogue of sources by name. */
+export const sources: ReadonlyMap<string, SourceDescriptor> = new Map(
+  [csv, parquet, yahoo].map((source) => [source.name, source as SourceDescriptor]),
+);
+
+/** The source with this name; throws `source.unknown`. */
+export function sourceOrThrow(name: string): SourceDescriptor {
+  const source = sources.get(name);
+  if (source) return source;
+  const known = [...sources.keys()].join(', ');
+  throw new SourceError('source.unknown', `no source "${name}"; there are: ${known}`);
+}

@@ -1,0 +1,224 @@
+import type { FactorRow } from '../bars/adjust.ts';
+import { BAR_COLUMNS, barCount, type Bars, type Timeframe } from '../bars/bars.ts';
+import { derivedValue, sortBars } from '../bars/build.ts';
+import { isoTime } from '../calendar/day.ts';
+import { SourceError } from './errors.ts';
+import { factorsFromEvents, type CorporateEvent } from './factors.ts';
+import type { ColumnRef, Profile } from './profile.ts';
+import { parseTable, type Table } from './table.ts';
+import { timeReader } from './time.ts';
+import { decodeText, unpack } from './unpack.ts';
+
+export interface ReadResult {
+  readonly bars: Bars;
+  /** From dividend and split columns, where the prices do not contain them. */
+  readonly factors: readonly FactorRow[];
+  readonly notes: readonly string[];
+}
+
+const BLANKS = new Set(['', 'null', 'nan', 'n/a', 'na', 'none', '-']);
+
+/**
+ * Bars of a file, sorted by time; repeated equal rows count once.
+ * Errors, each with the line: `source.time`, `source.number`, `source.blank`, `source.duplicates`;
+ * `source.columns` where a named column is not there.
+ */
+export function readBars(
+  bytes: Uint8Array,
+  fileName: string,
+  profile: Profile,
+  request: { readonly instrument: string; readonly timeframe: Timeframe },
+): ReadResult {
+  const text = decodeText(unpack(bytes, fileName), fileName);
+  return barsOfTable(parseTable(text, fileName, profile), fileName, profile, request);
+}
+
+export function barsOfTable(
+  table: Table,
+  fileName: string,
+  profile: Profile,
+  request: { readonly instrument: string; readonly timeframe: Timeframe },
+): ReadResult {
+  const read = readColumns(table, fileName, profile, request.timeframe);
+  const notes: string[] = [];
+  if (read.skipped > 0) notes.push(`${fileName}: ${read.skipped} rows without prices left out`);
+  const value = read.columns.value ?? derivedValue(read.columns);
+  const unsorted: Bars = {
+    ...request,
+    openTime: read.openTime,
+    ...read.columns,
+    value,
+    valueDerived: read.columns.value === undefined,
+  };
+  const duplicates = checkDuplicates(unsorted, read.lines, table, fileName);
+  if (duplicates > 0) notes.push(`${fileName}: ${duplicates} repeated equal rows left out`);
+  const bars = sortBars(unsorted, { unique: true });
+  if (bars !== unsorted && duplicates === 0) notes.push(`${fileName}: rows sorted by time`);
+  const factors = factorsFromEvents(bars, eventsBeyond(read.events, profile.adjusted));
+  return { bars, factors, notes };
+}
+
+/** The dividends and splits that the prices do not contain yet. */
+function eventsBeyond(
+  events: readonly CorporateEvent[],
+  adjusted: Profile['adjusted'],
+): CorporateEvent[] {
+  if (adjusted === 'all') return [];
+  return events.map((event) => (adjusted === 'splits' ? { ...event, split: 1 } : event));
+}
+
+interface ReadColumns {
+  readonly openTime: Float64Array;
+  readonly columns: {
+    readonly open: Float64Array;
+    readonly high: Float64Array;
+    readonly low: Float64Array;
+    readonly close: Float64Array;
+    readonly volume: Float64Array;
+    readonly value?: Float64Array;
+  };
+  readonly events: readonly CorporateEvent[];
+  /** Row of the table by position. */
+  readonly lines: Int32Array;
+  readonly skipped: number;
+}
+
+function readColumns(
+  table: Table,
+  fileName: string,
+  profile: Profile,
+  timeframe: Timeframe,
+): ReadColumns {
+  const at = columnPositions(table, fileName, profile.columns);
+  const readTime = timeReader(profile.time, timeframe);
+  const number = numberReader(profile.decimal);
+  const n = table.rows.length;
+  const openTime = new Float64Array(n);
+  const lines = new Int32Array(n);
+  const out = Object.fromEntries(BAR_COLUMNS.map((c) => [c, new Float64Array(n)])) as Record<
+    (typeof BAR_COLUMNS)[number],
+    Float64Array
+  >;
+  const events: CorporateEvent[] = [];
+  let rows = 0;
+  for (let i = 0; i < n; i++) {
+    const row = table.rows[i]!;
+    const fail = (code: string, what: string): SourceError =>
+      new SourceError(`source.${code}`, `${fileName}, line ${table.lineOf(i)}: ${what}`);
+    const cell = (column: number | undefined, what: string): number => {
+      if (column === undefined) return 0;
+      const x = number(row[column] ?? '');
+      if (x === undefined) {
+        throw fail('number', `${what} is not a number: ${JSON.stringify(row[column])}`);
+      }
+      return x;
+    };
+    const stamp = row[at.time] ?? '';
+    const time = readTime(stamp);
+    if (time === undefined) {
+      throw fail('time', `${JSON.stringify(stamp)} is not a time of format ${profile.time.format}`);
+    }
+    const open = cell(at.open, 'open') * profile.priceScale;
+    const high = cell(at.high, 'high') * profile.priceScale;
+    const low = cell(at.low, 'low') * profile.priceScale;
+    const close = cell(at.close, 'close') * profile.priceScale;
+    if (Number.isNaN(open + high + low + close)) {
+      if (profile.blank === 'refuse') throw fail('blank', 'a price is blank');
+      continue;
+    }
+    if (profile.zeroPrice === 'skip' && Math.min(open, high, low, close) === 0) continue;
+    openTime[rows] = time;
+    lines[rows] = i;
+    out.open[rows] = open;
+    out.high[rows] = high;
+    out.low[rows] = low;
+    out.close[rows] = close;
+    // A blank volume is a bar in which no trade was recorded.
+    out.volume[rows] = (cell(at.volume, 'volume') || 0) * profile.volumeScale;
+    out.value[rows] = cell(at.value, 'value') || 0;
+    const dividend = cell(at.dividend, 'dividend') || 0;
+    const split = cell(at.split, 'split') || 1;
+    if (dividend !== 0 || split !== 1) events.push({ time, dividend, split });
+    rows++;
+  }
+  const cut = (column: Float64Array): Float64Array => column.slice(0, rows);
+  const { value, ...prices } = out;
+  return {
+    openTime: cut(openTime),
+    columns: {
+      open: cut(prices.open),
+      high: cut(prices.high),
+      low: cut(prices.low),
+      close: cut(prices.close),
+      volume: cut(prices.volume),
+      ...(at.value !== undefined && { value: cut(value) }),
+    },
+    events,
+    lines: lines.slice(0, rows),
+    skipped: n - rows,
+  };
+}
+
+type Positions = Record<'time' | 'open' | 'high' | 'low' | 'close', number> &
+  Partial<Record<'volume' | 'value' | 'dividend' | 'split', number>>;
+
+function columnPositions(table: Table, fileName: string, columns: Profile['columns']): Positions {
+  const positions: Record<string, number> = {};
+  for (const [what, ref] of Object.entries(columns)) {
+    if (ref !== undefined) positions[what] = columnPosition(table, fileName, what, ref);
+  }
+  return positions as Positions;
+}
+
+/** Where a column stands, from 0; throws `source.columns` with the names that are there. */
+export function columnPosition(
+  table: Table,
+  fileName: string,
+  what: string,
+  ref: ColumnRef,
+): number {
+  const width = table.header.length || (table.rows[0]?.length ?? 0);
+  const at = typeof ref === 'number' ? ref - 1 : table.header.indexOf(ref.toLowerCase());
+  // A file without any row has no columns to check places against.
+  if (at >= 0 && (at < width || width === 0)) return at;
+  const there = table.header.length ? table.header.map((h) => h || '(unnamed)').join(', ') : width;
+  throw new SourceError(
+    'source.columns',
+    `${fileName} has no column ${JSON.stringify(ref)} for ${what}; it has: ${there}`,
+  );
+}
+
+/** NaN for a blank cell, undefined for what is no number. */
+function numberReader(decimal: '.' | ','): (text: string) => number | undefined {
+  const strict = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+  return (text) => {
+    const plain = decimal === ',' ? text.replace(',', '.') : text;
+    if (strict.test(plain)) return Number(plain);
+    return BLANKS.has(plain.toLowerCase()) ? Number.NaN : undefined;
+  };
+}
+
+/** Counts repeated equal rows; throws where two rows of one open time differ. */
+function checkDuplicates(bars: Bars, lines: Int32Array, table: Table, fileName: string): number {
+  const seen = new Map<number, number>();
+  let equal = 0;
+  for (let i = 0; i < barCount(bars); i++) {
+    const time = bars.openTime[i]!;
+    const first = seen.get(time);
+    if (first === undefined) {
+      seen.set(time, i);
+      continue;
+    }
+    if (BAR_COLUMNS.every((column) => bars[column][first] === bars[column][i])) {
+      equal++;
+      continue;
+    }
+    const [a, b] = [table.lineOf(lines[first]!), table.lineOf(lines[i]!)];
+    throw new SourceError(
+      'source.duplicates',
+      `${fileName}, lines ${a} and ${b}: two different ${bars.timeframe} bars open at ` +
+        `${isoTime(time)}; is the timeframe right?`,
+    );
+  }
+  return equal;
+}
