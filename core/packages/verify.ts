@@ -1,5 +1,4 @@
 import type { z } from 'zod';
-import { RatchetError } from '../errors.ts';
 import {
   LISTED_PATHS,
   OPTIONAL_PATHS,
@@ -143,8 +142,3 @@ export function verifyPackage(
     files,
   };
 }
-
-/** Is this one of the errors that say "these bytes must not be used"? */
-export const isPackageError = (error: unknown): error is RatchetError =>
-  error instanceof PackageError ||
-  (error instanceof RatchetError && error.code === 'onnx.malformed');

@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RatchetError } from '../core/errors.ts';
+import { PACKAGE_FILE_BYTES_MAX, isPackagePath } from '../core/packages/files.ts';
+import type { PackageFiles, PackagePath } from '../core/packages/files.ts';
+
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+
+/**
+ * Packages on this machine's disk, `<dir>/<packageDigest>/<file>`: a replica starts and serves from them
+ * while the artifact store is away. Nothing in here is trusted: whoever reads verifies.
+ */
+export interface PackageCache {
+  /** The files that lie under a digest, undefined when it is not here. */
+  read(packageDigest: string): Promise<PackageFiles | undefined>;
+  /** Durable when it resolves; all files appear at once or none. */
+  write(packageDigest: string, files: PackageFiles): Promise<void>;
+  discard(packageDigest: string): Promise<void>;
+}
+
+const isNotFound = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
+
+/** Reads one file; a symbolic link in its place is refused, so that it cannot name another file. */
+async function readFileNoFollow(path: string): Promise<Uint8Array> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    const { size } = await file.stat();
+    if (size > PACKAGE_FILE_BYTES_MAX) {
+      throw new RatchetError('package.size', `${path} has ${size} bytes`);
+    }
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+async function writeFileDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx', FILE_MODE);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Renames a folder into place. Where another process was faster its folder stays: same digest. */
+async function publish(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+  }
+}
+
+/** Opens (and creates, 0700) the cache directory. */
+export async function openPackageCache(dir: string): Promise<PackageCache> {
+  await mkdir(dir, { recursive: true, mode: DIRECTORY_MODE });
+  const pathOf = (digest: string): string => {
+    if (/^[0-9a-f]{64}$/.test(digest)) return join(dir, digest);
+    throw new RatchetError('package.digest', `${JSON.stringify(digest)} is not a package's digest`);
+  };
+  const discard = async (digest: string): Promise<void> => {
+    await rm(pathOf(digest), { recursive: true, force: true });
+  };
+  return {
+    async read(digest) {
+      const folder = pathOf(digest);
+      try {
+        const files = new Map<PackagePath, Uint8Array>();
+        for (const name of await readdir(folder)) {
+          if (isPackagePath(name)) files.set(name, await readFileNoFollow(join(folder, name)));
+        }
+        return files;
+      } catch (error) {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      }
+    },
+    async write(digest, files) {
+      const temporary = join(dir, `.tmp-${randomUUID()}`);
+      try {
+        await mkdir(temporary, { mode: DIRECTORY_MODE });
+        for (const [path, bytes] of files) await writeFileDurably(join(temporary, path), bytes);
+        await syncDirectory(temporary);
+        await discard(digest);
+        await publish(temporary, pathOf(digest));
+        await syncDirectory(dir);
+      } finally {
+        await rm(temporary, { recursive: true, force: true });
+      }
+    },
+    discard,
+  };
+}
