@@ -1,0 +1,55 @@
+import { createPrivateKey, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { ActivityDeps } from '../activities/deps.ts';
+import { RatchetError } from '../core/errors.ts';
+import { codeVersion } from '../infra/code-version.ts';
+import type { Config } from '../infra/config.ts';
+import { loadDatasets } from '../infra/datasets.ts';
+import type { Logger } from '../infra/telemetry.ts';
+import { openArtifactStore } from '../registry/artifacts.ts';
+import { openDatabase } from '../registry/db.ts';
+import { experimentEvents } from '../registry/experiments.ts';
+import { migrate } from '../registry/migrate.ts';
+import { createSourceContext } from './source-context.ts';
+import { createTrainer } from './training-slot.ts';
+
+/** Connections one worker process may hold. */
+const DATABASE_CONNECTIONS = 10;
+
+/** Opens what activities need, brings the schema up to date, and fails before the first poll if it cannot. */
+export async function openDeps(config: Config, log: Logger): Promise<ActivityDeps> {
+  if (config.databaseUrl === undefined) {
+    throw new RatchetError(
+      'config.missing',
+      'RATCHET_DATABASE_URL is not set; `ratchet up` sets it',
+    );
+  }
+  const db = openDatabase(config.databaseUrl, { max: DATABASE_CONNECTIONS, log });
+  await migrate(db);
+  return {
+    db,
+    artifacts: openArtifactStore(config),
+    datasets: await loadDatasets(config),
+    sourceContext: createSourceContext,
+    trainer: createTrainer({ log }),
+    sign: signer(config),
+    events: experimentEvents(db),
+    clock: () => Date.now(),
+    codeVersion: codeVersion(),
+    log,
+  };
+}
+
+function signer(config: Config): ActivityDeps['sign'] {
+  const file = config.keyFiles.signing;
+  if (file === undefined) {
+    return () => {
+      throw new RatchetError('config.missing', 'RATCHET_SIGNING_KEY_FILE is not set', {
+        permanent: false,
+      });
+    };
+  }
+  const key = createPrivateKey(readFileSync(file));
+  // Ed25519 has its own digest: the algorithm argument stays null.
+  return (bytes) => sign(null, bytes, key);
+}
