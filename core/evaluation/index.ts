@@ -15,3 +15,4 @@ export type {
 } from './input.ts';
 export { medianSeed } from './median-seed.ts';
 export { NAIVE, TRAINING_MEAN } from './references.ts';
+export { flatMetricDirection, flatMetrics } from './flat-metrics.ts';

@@ -40,7 +40,7 @@ export const beatsChampion = definePolicy({
 
 function outcomeOf(evidence: Evidence, alphaK: number, requireSkill: boolean): Outcome {
   if (evidence.servedLoss === null || !Number.isFinite(evidence.servedLoss)) {
-    return reject('The loss on the test rows is not a finite number: nothing can be said of it.');
+    return reject('The loss on the test rows is not a finite number: nothing can be said of it');
   }
   return evidence.championVersion === null
     ? decideFirst(evidence, alphaK, requireSkill)
@@ -54,16 +54,16 @@ function decideFirst(evidence: Evidence, alphaK: number, requireSkill: boolean):
   if (requireSkill && missing.length > 0) {
     return reject(
       `requireSkill: a first champion must be proved better than ${missing.join(' and ')} ` +
-        `(p <= ${alphaK.toPrecision(3)}), and this one is not.`,
-      evidence.verdict,
+        `(p <= ${alphaK.toPrecision(3)}), and this one is not`,
+      evidence.verdict.replace(/\.$/, ''),
     );
   }
   const mark = evidence.beatsNaive
-    ? 'It is proved better than the naive forecast.'
-    : 'It is not proved better than the naive forecast, and each answer says so (beatsNaive: false).';
+    ? 'it is proved better than the naive forecast'
+    : 'it is not proved better than the naive forecast, and each answer says so (beatsNaive: false)';
   return {
     verdict: 'accept',
-    reasons: ['Nothing serves this model yet, so it becomes the first champion.', mark],
+    reasons: ['Nothing serves this model yet, so it becomes the first champion', mark],
   };
 }
 
@@ -73,40 +73,40 @@ function decideAgainst(version: number, evidence: Evidence, alphaK: number): Out
   );
   if (against === undefined) {
     return reject(
-      `Insufficient evidence: champion v${version} and this version were not compared on common rows. ` +
-        'The champion stays.',
+      `Insufficient evidence: champion v${version} and this version were not compared on common rows, ` +
+        'so the champion stays',
     );
   }
   if (against.status === 'insufficientEvidence') {
     return reject(
       `Insufficient evidence: ${against.rows} common rows are ${against.independent.toFixed(1)} independent ` +
-        `horizons of ${against.horizon} bars, ${MIN_INDEPENDENT} are needed. The champion stays; that does ` +
-        'not mean that the challenger is worse.',
+        `horizons of ${against.horizon} bars, ${MIN_INDEPENDENT} are needed, so the champion stays; that ` +
+        'does not mean that the challenger is worse',
     );
   }
   if (against.status === 'notFinite' || against.test === null) {
-    return reject('A loss is not a finite number: the champion stays.');
+    return reject('A loss is not a finite number, so the champion stays');
   }
   const { p } = against.test;
   const figures = `loss ${changeOf(against)} on ${against.rows} common rows, p = ${p.toPrecision(3)}`;
   if (!(p <= alphaK)) {
     return reject(
       `Not proved better than champion v${version}: ${figures}, and try ${evidence.tries.k} against this ` +
-        `champion needs p <= ${alphaK.toPrecision(3)}.`,
+        `champion needs p <= ${alphaK.toPrecision(3)}`,
       ...powerReason(against),
     );
   }
   if (!provedBetter(against, alphaK)) {
     return reject(
       `The seeds together are better than champion v${version} (p = ${p.toPrecision(3)}), but the seed that ` +
-        'would be deployed is not better by itself.',
+        'would be deployed is not better by itself',
     );
   }
   return {
     verdict: 'accept',
     reasons: [
       `Proved better than champion v${version}: ${figures} <= ${alphaK.toPrecision(3)} ` +
-        `(try ${evidence.tries.k} against this champion).`,
+        `(try ${evidence.tries.k} against this champion)`,
     ],
   };
 }
@@ -122,6 +122,6 @@ function powerReason({ power }: EvaluatedComparison): string[] {
   if (power === null) return [];
   const probability = `${power.atLeast ? 'at least ' : ''}${Math.round(100 * power.reduction5)} %`;
   return [
-    `This test (at the 5 % level) would have found a 5 % improvement with probability ${probability}.`,
+    `this test (at the 5 % level) would have found a 5 % improvement with probability ${probability}`,
   ];
 }

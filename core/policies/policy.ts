@@ -28,7 +28,7 @@ export interface Evidence {
 
 export interface Decision {
   readonly verdict: 'accept' | 'reject' | 'continue';
-  /** Plain words, at least one. */
+  /** Plain words, at least one; clauses without a final full stop. */
   readonly reasons: readonly string[];
   /** What was decided on, with the threshold that applied. */
   readonly evidence: Evidence & { readonly policy: string; readonly alphaK: number };

@@ -58,12 +58,7 @@ function checkCatalogues(
     return false;
   };
   const families = modelFamilies.map((f) => f.name);
-  check(
-    'features',
-    'feature set',
-    spec.features.set,
-    featureSets.map((set) => set.name),
-  );
+  check('features', 'feature set', spec.features.set, [...featureSets.keys()]);
   check(
     'promotion.policy',
     'policy',

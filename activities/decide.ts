@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { flatMetrics, parseEvaluation, type Evaluation } from '../core/evaluation/index.ts';
+import { policyOrThrow } from '../core/policies/index.ts';
+import type { Evidence } from '../core/policies/policy.ts';
+import { experimentSpecSchema } from '../core/spec/spec.ts';
+import { currentChampion, modelGeneration } from '../registry/champions.ts';
+import { decisionById, recordDecision, type Decision } from '../registry/decisions.ts';
+import { getExperimentOrThrow } from '../registry/experiments.ts';
+import { recordGateTry } from '../registry/gate-tries.ts';
+import { getVersionOrThrow } from '../registry/versions.ts';
+import type { DecideInput, DecideResult } from './contracts.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/** The gate: evidence in, a kept decision out. A repeat gives the decision that was made first. */
+export function createDecideActivities(
+  deps: Pick<ActivityDeps, 'db' | 'artifacts' | 'events' | 'codeVersion'>,
+) {
+  return {
+    async decide(input: DecideInput): Promise<DecideResult> {
+      const id = decisionId(input);
+      const made = (await decisionById(deps.db, id)) ?? (await decideNow(deps, input, id));
+      await deps.events.append({
+        experimentId: input.experimentId,
+        kind: 'verdict',
+        stage: 'decide',
+        model: input.unit.model,
+        payload: {
+          verdict: made.verdict,
+          reasons: made.reasons,
+          version: made.version,
+          championVersion: made.champion_version,
+          decision: made.id,
+        },
+        dedupeKey: `decide/${input.unit.model}/${input.version}`,
+      });
+      return {
+        verdict: made.verdict,
+        reasons: made.reasons,
+        promotionId: made.id,
+        expectedGeneration: made.expected_generation,
+      };
+    },
+  };
+}
+
+/** The same version of the same experiment asks for the same promotion, however often it is tried. */
+function decisionId({ experimentId, unit, version }: DecideInput): string {
+  const key = `${experimentId}\n${unit.model}\n${version}`;
+  return `decision-${createHash('sha256').update(key).digest('hex').slice(0, 26)}`;
+}
+
+async function decideNow(
+  deps: Pick<ActivityDeps, 'db' | 'artifacts' | 'codeVersion'>,
+  input: DecideInput,
+  id: string,
+): Promise<Decision> {
+  const { unit, version } = input;
+  const experiment = await getExperimentOrThrow(deps.db, input.experimentId);
+  const { promotion } = experimentSpecSchema.parse(experiment.spec);
+  const evaluation = parseEvaluation(await deps.artifacts.get(input.evaluation.evaluation));
+  // Generation first: a switch after this line makes the promotion a conflict, never a wrong success.
+  const expectedGeneration = await modelGeneration(deps.db, unit.model);
+  const champion = await currentChampion(deps.db, unit.model);
+  const row = await getVersionOrThrow(deps.db, unit.model, version);
+  const championVersion = champion?.version ?? null;
+  const k = await recordGateTry(deps.db, {
+    model: unit.model,
+    championVersion: championVersion ?? 0,
+    rowsDigest: evaluation.rows.digest,
+    challengerVersion: version,
+  });
+  const evidence = evidenceOf(evaluation, {
+    version,
+    championVersion,
+    k,
+    codeVersion: deps.codeVersion,
+    data: {
+      evaluation: input.evaluation.evaluation.sha256,
+      dataset: row.dataset_hash,
+      features: evaluation.data.featureHash,
+      rows: evaluation.rows.digest,
+      spec: row.spec_hash,
+      package: row.package_digest ?? '',
+    },
+  });
+  const policy = policyOrThrow(promotion.policy);
+  const decision = policy.decide(evidence, policy.params.parse(promotion));
+  return recordDecision(deps.db, {
+    id,
+    model: unit.model,
+    version,
+    championVersion,
+    expectedGeneration,
+    policy: policy.name,
+    verdict: decision.verdict,
+    reasons: decision.reasons,
+    evidence: decision.evidence,
+    workflowId: experiment.workflow_id,
+  });
+}
+
+function evidenceOf(
+  evaluation: Evaluation,
+  at: Pick<Evidence, 'version' | 'championVersion' | 'codeVersion' | 'data'> & { k: number },
+): Evidence {
+  const { k, ...rest } = at;
+  return {
+    ...rest,
+    model: evaluation.model,
+    comparisons: evaluation.comparisons,
+    servedLoss: evaluation.seeds.find((seed) => seed.served)?.weightedLoss ?? null,
+    metrics: flatMetrics(evaluation),
+    beatsNaive: evaluation.beatsNaive,
+    beatsTrainingMean: evaluation.beatsTrainingMean,
+    verdict: evaluation.verdict,
+    warnings: evaluation.warnings,
+    independent: evaluation.rows.independent,
+    power: evaluation.power,
+    tries: { k, rowsDigest: evaluation.rows.digest },
+  };
+}
