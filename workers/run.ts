@@ -75,12 +75,12 @@ async function poll(
   );
 }
 
+endWithParent();
 const queues = queuesOf(process.argv.slice(2));
 const config = readConfig();
 const telemetry = await startTelemetry(`worker-${queues.join('-')}`, config);
 installRuntime(telemetry.log);
 const workers = await poll(queues, config, telemetry);
-endWithParent();
 telemetry.log.info({ queues, metricsPort: telemetry.metricsPort }, 'polling');
 await Promise.all(workers.map((worker) => worker.run()));
 await telemetry.shutdown();
