@@ -103,7 +103,7 @@ function rowsOf(
   const quote = result.indicators.quote[0]!;
   const n = result.timestamp.length;
   for (const [name, column] of Object.entries(quote)) {
-    if (column.length !== n) {
+    if (column.length !== n && column.length !== 0) {
       throw new SourceError('source.answer', `${name} has ${column.length} rows, not ${n}`);
     }
   }

@@ -8,7 +8,12 @@ export const yahooParams = z.strictObject({
     .default({})
     .describe('Symbols of instruments whose id is another one.'),
   dividends: z.boolean().default(true).describe('Adjust earlier prices for dividends.'),
-  windowDays: z.int().min(1).max(40_000).default(20_000).describe('Days asked for at once.'),
+  windowDays: z
+    .int()
+    .min(1)
+    .max(40_000)
+    .default(40_000)
+    .describe('Days asked for at once; dividends adjust within one window.'),
   attempts: z.int().min(1).max(6).default(4).describe('Requests before a page is given up.'),
 });
 
