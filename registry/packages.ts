@@ -1,88 +1,77 @@
-import { z } from 'zod';
 import {
   LISTED_PATHS,
-  PACKAGE_FILE_BYTES_MAX,
   PACKAGE_PATHS,
+  PackageError,
   fileOrThrow,
   isPackageError,
-  PackageError,
+  isPackagePath,
 } from '../core/packages/files.ts';
 import type { PackageFiles, PackagePath } from '../core/packages/files.ts';
-import { jsonFile } from '../core/packages/json-file.ts';
-import type { Manifest } from '../core/packages/manifest.ts';
-import { manifestSchema } from '../core/packages/schemas.ts';
 import type { TrustedKeys } from '../core/packages/signature.ts';
-import { verifyPackage } from '../core/packages/verify.ts';
+import { readSignedManifest, verifyPackage } from '../core/packages/verify.ts';
 import type { ExpectedPackage, VerifiedPackage } from '../core/packages/verify.ts';
 import type { ArtifactStore } from './artifact-store.ts';
+import type { Db } from './in-transaction.ts';
 import type { PackageCache } from './package-cache.ts';
 
 type ArtifactRef = Awaited<ReturnType<ArtifactStore['put']>>;
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-const stored = z.strictObject({ sha256, bytes: z.int().min(0).max(PACKAGE_FILE_BYTES_MAX) });
-const paths = [PACKAGE_PATHS.manifest, PACKAGE_PATHS.signature, ...LISTED_PATHS] as const;
-
-/** Where the files of one package lie in the artifact store; trusted in nothing but that. */
-const indexSchema = z.strictObject({
-  format: z.literal(1),
-  files: z.partialRecord(z.enum(paths), stored),
-});
-
-const keyOf = (digest: string): string => `cas/${digest}`;
-
-/** The digest in an artifact's uri; throws `package.manifest` for anything the server did not make. */
-function digestOfUri(uri: string): string {
-  const digest = /^cas\/([0-9a-f]{64})$/.exec(uri)?.[1];
-  if (digest) return digest;
-  throw new PackageError('package.manifest', `${JSON.stringify(uri)} is not an artifact's key`);
-}
+const keyOf = (sha256: string) => ({ uri: `cas/${sha256}`, sha256 });
 
 /**
- * Stores every file of a package and an index of them; gives the index's reference, which a version's
- * row keeps as `manifest_uri`. Storing the same package again changes nothing.
+ * Stores a package: each file under its own digest in the artifact store, the signature in the database,
+ * so that neither alone can give a package another content. Gives the reference of `manifest.json`, whose
+ * digest names the package. Storing the same package again changes nothing.
  */
 export async function storePackage(
+  db: Db,
   artifacts: Pick<ArtifactStore, 'put'>,
   files: PackageFiles,
 ): Promise<ArtifactRef> {
-  const entries: [string, { sha256: string; bytes: number }][] = [];
   for (const [path, bytes] of files) {
-    const ref = await artifacts.put(bytes);
-    entries.push([path, { sha256: ref.sha256, bytes: ref.bytes }]);
+    if (LISTED_PATHS.includes(path)) await artifacts.put(bytes);
   }
-  return artifacts.put(jsonFile({ format: 1, files: Object.fromEntries(entries) }));
+  const manifest = await artifacts.put(fileOrThrow(files, PACKAGE_PATHS.manifest));
+  const signature = Buffer.from(fileOrThrow(files, PACKAGE_PATHS.signature)).toString('base64');
+  await db
+    .insertInto('package_signature')
+    .values({ package_digest: manifest.sha256, signature })
+    .onConflict((oc) => oc.column('package_digest').doUpdateSet({ signature }))
+    .execute();
+  return manifest;
 }
 
-/** The files that an index names, each against its own digest only: `verifyPackage` must follow. */
-export async function fetchPackageFiles(
+async function fetchSignature(db: Db, packageDigest: string): Promise<Uint8Array> {
+  const row = await db
+    .selectFrom('package_signature')
+    .select('signature')
+    .where('package_digest', '=', packageDigest)
+    .executeTakeFirst();
+  if (row) return new Uint8Array(Buffer.from(row.signature, 'base64'));
+  throw new PackageError('package.signature', 'the package was never signed', { packageDigest });
+}
+
+/**
+ * All files of a stored package. The manifest's signature is checked before any name in it is followed,
+ * and only the fixed names ever are.
+ */
+async function fetchPackage(
+  db: Db,
   artifacts: Pick<ArtifactStore, 'get'>,
-  uri: string,
+  packageDigest: string,
+  keys: TrustedKeys,
 ): Promise<PackageFiles> {
-  const digest = digestOfUri(uri);
-  const bytes = await artifacts.get({ uri: keyOf(digest), sha256: digest });
-  const index = indexSchema.safeParse(JSON.parse(new TextDecoder().decode(bytes)));
-  if (!index.success) {
-    throw new PackageError('package.manifest', `${uri} is not a package's index`, { uri });
+  const signature = await fetchSignature(db, packageDigest);
+  const manifestBytes = await artifacts.get(keyOf(packageDigest));
+  const manifest = readSignedManifest(manifestBytes, signature, keys);
+  const files = new Map<PackagePath, Uint8Array>([
+    [PACKAGE_PATHS.manifest, manifestBytes],
+    [PACKAGE_PATHS.signature, signature],
+  ]);
+  for (const { path, sha256 } of manifest.files) {
+    if (isPackagePath(path)) files.set(path, await artifacts.get(keyOf(sha256)));
   }
-  const entries = Object.entries(index.data.files) as [PackagePath, z.infer<typeof stored>][];
-  return new Map(
-    await Promise.all(
-      entries.map(async ([path, file]): Promise<[PackagePath, Uint8Array]> => {
-        return [path, await artifacts.get({ uri: keyOf(file.sha256), sha256: file.sha256 })];
-      }),
-    ),
-  );
-}
-
-/** The manifest of a stored package, unverified: for records about it, never for serving. */
-export async function readManifest(
-  artifacts: Pick<ArtifactStore, 'get'>,
-  uri: string,
-): Promise<Manifest> {
-  const files = await fetchPackageFiles(artifacts, uri);
-  const bytes = fileOrThrow(files, PACKAGE_PATHS.manifest);
-  return manifestSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  return files;
 }
 
 export interface LoadOptions {
@@ -113,19 +102,19 @@ async function fromCache(
 
 /**
  * Loads a package for serving: from the local cache, else from the artifact store, verified either way
- * before anything may open it. With a warm cache the store need not be reachable. Throws
+ * before anything may open it. With a warm cache neither store nor database need be reachable. Throws
  * `PackageError`, `artifact.missing`, `artifact.corrupt`.
  */
 export async function loadPackage(
-  artifacts: Pick<ArtifactStore, 'get'>,
-  expected: ExpectedPackage & { readonly manifestUri: string },
+  { db, artifacts }: { readonly db: Db; readonly artifacts: Pick<ArtifactStore, 'get'> },
+  expected: ExpectedPackage,
   keys: TrustedKeys,
   options: LoadOptions = {},
 ): Promise<VerifiedPackage> {
   const { cache, onCacheProblem = () => undefined } = options;
   const cached = cache && (await fromCache(cache, expected, keys, onCacheProblem));
   if (cached) return cached;
-  const files = await fetchPackageFiles(artifacts, expected.manifestUri);
+  const files = await fetchPackage(db, artifacts, expected.packageDigest, keys);
   const verified = verifyPackage(files, keys, expected);
   // A full disk costs the next start its independence of the store, not this answer.
   await cache?.write(verified.packageDigest, files).catch(onCacheProblem);

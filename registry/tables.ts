@@ -12,6 +12,7 @@ export interface Database {
   experiment_event: ExperimentEventTable;
   registered_model: RegisteredModelTable;
   model_version: ModelVersionTable;
+  package_signature: PackageSignatureTable;
   model_state: ModelStateTable;
   champion: ChampionTable;
   promotion: PromotionTable;
@@ -19,6 +20,7 @@ export interface Database {
   replica: ReplicaTable;
   prediction: PredictionTable;
   gate_try: GateTryTable;
+  decision: DecisionTable;
   api_key: ApiKeyTable;
   idempotency_key: IdempotencyKeyTable;
   audit: AuditTable;
@@ -191,6 +193,14 @@ export interface ModelVersionTable {
   created_at: CreatedAt;
 }
 
+/** `manifest.sig` by the digest of `manifest.json`. */
+export interface PackageSignatureTable {
+  package_digest: string;
+  /** base64 */
+  signature: string;
+  created_at: CreatedAt;
+}
+
 export interface ModelStateTable {
   model: string;
   generation: number;
@@ -266,6 +276,21 @@ export interface GateTryTable {
   rows_digest: string;
   challenger_version: number;
   k: number;
+  created_at: CreatedAt;
+}
+
+/** Evidence sheets: one row per decision of the gate, refusals too. */
+export interface DecisionTable {
+  /** Also the id of the promotion that an accepted decision asks for. */
+  id: string;
+  model: string;
+  version: number;
+  champion_version: Nullable<number>;
+  expected_generation: number;
+  policy: string;
+  verdict: 'accept' | 'reject' | 'continue';
+  reasons: Json<readonly string[]>;
+  evidence: Json;
   created_at: CreatedAt;
 }
 

@@ -46,13 +46,19 @@ function parseJson<T>(schema: z.ZodType<T>, bytes: Uint8Array, path: PackagePath
   }
 }
 
-function checkSignature(files: PackageFiles, keys: TrustedKeys): Uint8Array {
-  const manifest = fileOrThrow(files, PACKAGE_PATHS.manifest);
-  const signature = fileOrThrow(files, PACKAGE_PATHS.signature);
-  if (signature.length !== SIGNATURE_BYTES || !isSignedBy(keys, manifest, signature)) {
+/**
+ * The manifest in `bytes` once its signature has been checked: nothing of an unsigned one is read.
+ * Throws `package.signature`, `package.manifest`.
+ */
+export function readSignedManifest(
+  bytes: Uint8Array,
+  signature: Uint8Array,
+  keys: TrustedKeys,
+): Manifest {
+  if (signature.length !== SIGNATURE_BYTES || !isSignedBy(keys, bytes, signature)) {
     throw new PackageError('package.signature', 'the manifest is not signed by a trusted key');
   }
-  return manifest;
+  return parseJson(manifestSchema, bytes, PACKAGE_PATHS.manifest);
 }
 
 function checkIdentity(manifest: Manifest, digest: string, expected: ExpectedPackage): void {
@@ -119,9 +125,10 @@ export function verifyPackage(
   keys: TrustedKeys,
   expected: ExpectedPackage,
 ): VerifiedPackage {
-  const manifestBytes = checkSignature(files, keys);
+  const manifestBytes = fileOrThrow(files, PACKAGE_PATHS.manifest);
+  const signature = fileOrThrow(files, PACKAGE_PATHS.signature);
+  const manifest = readSignedManifest(manifestBytes, signature, keys);
   const packageDigest = sha256Hex(manifestBytes);
-  const manifest = parseJson(manifestSchema, manifestBytes, PACKAGE_PATHS.manifest);
   checkIdentity(manifest, packageDigest, expected);
   checkList(manifest, files);
   checkFiles(manifest, files);

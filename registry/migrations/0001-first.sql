@@ -73,6 +73,12 @@ CREATE TABLE model_version (
   PRIMARY KEY (model, version), UNIQUE (model, reservation_key)
 );
 
+-- manifest.sig of every package made: base64, 64 bytes of Ed25519 over manifest.json.
+CREATE TABLE package_signature (
+  package_digest text PRIMARY KEY, signature text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now()
+);
+
 CREATE TABLE model_state (
   model text PRIMARY KEY REFERENCES registered_model (name),
   generation integer NOT NULL DEFAULT 0, champion_version integer,
