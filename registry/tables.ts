@@ -25,6 +25,8 @@ export interface Database {
   idempotency_key: IdempotencyKeyTable;
   audit: AuditTable;
   outbox: OutboxTable;
+  fit_fence: FitFenceTable;
+  fit_checkpoint: FitCheckpointTable;
 }
 
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
@@ -340,4 +342,27 @@ export interface OutboxTable {
   last_error: Nullable<string>;
   /** Not due before this time. */
   next_attempt_at: ColumnType<Date, Date | string | undefined, Date | string>;
+}
+
+/** The attempt that may write checkpoints of a fit, by the activity that runs it. */
+export interface FitFenceTable {
+  fit_key: string;
+  holder: string;
+  attempt: number;
+  raised_at: CreatedAt;
+}
+
+/** A published checkpoint: where a fit of this key can go on. */
+export interface FitCheckpointTable {
+  id: Generated<string>;
+  fit_key: string;
+  holder: string;
+  attempt: number;
+  /** Epoch to go on in, batches done of it. */
+  epoch: number;
+  batch: number;
+  artifact_uri: string;
+  artifact_sha256: string;
+  artifact_bytes: number;
+  created_at: CreatedAt;
 }

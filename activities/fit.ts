@@ -1,0 +1,195 @@
+import { Context } from '@temporalio/activity';
+import { labelKindOrThrow } from '../core/labels/index.ts';
+import { modelFamilyOrThrow } from '../core/models/index.ts';
+import type { EpochEvent } from '../core/models/model.ts';
+import { verifySections } from '../core/models/sections.ts';
+import { decodeBundle } from '../core/models/bundle.ts';
+import { RatchetError } from '../core/errors.ts';
+import type { ExperimentSpec } from '../core/spec/spec.ts';
+import {
+  checkpointsOf,
+  discardCheckpoint,
+  publishCheckpoint,
+  raiseFence,
+  type FitAttempt,
+} from '../registry/checkpoints.ts';
+import { experimentSpecOrThrow } from '../registry/experiments.ts';
+import { cachedStep, stepKey, type CachedStep } from '../registry/step-cache.ts';
+import type { FitInput, FitResult } from './contracts.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/** What the cache keeps: everything but who asked. */
+type Fitted = Omit<FitResult, 'cached' | 'seed'>;
+
+/** Where a training stands; the details of its heartbeats. */
+export interface FitHeartbeat {
+  readonly epoch: number;
+  readonly batch: number;
+  /** The newest durable checkpoint of this attempt. */
+  readonly checkpoint: { readonly epoch: number; readonly batch: number } | null;
+}
+
+/** Errors of bytes that are gone or damaged: an older checkpoint can stand in. */
+const DAMAGED = new Set(['artifact.missing', 'artifact.corrupt', 'bytes.corrupt']);
+
+/** Fits one family with one seed. Safe to run twice: equal fits are found by content. */
+export function createFitActivities(deps: ActivityDeps) {
+  return {
+    async fit(input: FitInput): Promise<FitResult> {
+      const spec = await experimentSpecOrThrow(deps.db, input.experimentId);
+      const step = fitStep(input, spec);
+      const { result, cached } = await cachedStep(deps, step, () =>
+        new Fit(deps, input, spec, stepKey(deps.codeVersion, step)).run(),
+      );
+      if (cached) await noteCached(deps, input, result);
+      return { ...result, seed: input.seed, cached };
+    },
+  };
+}
+
+/** The spec's hyperparameters are those of its family; a baseline runs with its defaults. */
+function paramsOf(input: FitInput, spec: ExperimentSpec): unknown {
+  const given = input.family === spec.family ? spec.hyperparameters : {};
+  return modelFamilyOrThrow(input.family).params.parse(given);
+}
+
+/** Everything the weights depend on; the seed only where the family looks at it. */
+function fitStep(input: FitInput, spec: ExperimentSpec): CachedStep {
+  const { name, traits, version } = modelFamilyOrThrow(input.family);
+  return {
+    step: 'fit',
+    version: `${name}/${version}`,
+    key: [paramsOf(input, spec), traits.stochastic ? input.seed : null, input.prepared.sha256],
+  };
+}
+
+async function noteCached(deps: ActivityDeps, input: FitInput, result: Fitted): Promise<void> {
+  const { experimentId, family, seed, unit } = input;
+  await deps.events.append({
+    experimentId,
+    kind: 'note',
+    stage: 'fit',
+    model: unit.model,
+    seed,
+    payload: { family, cached: true, bestValidLoss: result.bestValidLoss },
+    dedupeKey: `fit-cached/${unit.model}/${family}/${seed}`,
+  });
+}
+
+/** One attempt of one fit. */
+class Fit {
+  readonly #deps: ActivityDeps;
+  readonly #input: FitInput;
+  readonly #spec: ExperimentSpec;
+  readonly #by: FitAttempt;
+  readonly #context = Context.current();
+  readonly #abort = new AbortController();
+  #at: FitHeartbeat = { epoch: 0, batch: 0, checkpoint: null };
+  /** Events go to the database in order; the training does not wait for them. */
+  #events: Promise<void> = Promise.resolve();
+
+  constructor(deps: ActivityDeps, input: FitInput, spec: ExperimentSpec, fitKey: string) {
+    this.#deps = deps;
+    this.#input = input;
+    this.#spec = spec;
+    const { attempt, activityId, workflowExecution } = this.#context.info;
+    const run = `${workflowExecution?.workflowId}/${workflowExecution?.runId}`;
+    this.#by = { fitKey, holder: `${run}/${activityId}`, attempt };
+  }
+
+  async run(): Promise<Fitted> {
+    const { db, artifacts } = this.#deps;
+    await raiseFence(db, this.#by);
+    const prepared = await artifacts.get(this.#input.prepared);
+    const checkpoint = await this.#newestUsableCheckpoint();
+    const bytes = await this.#train(prepared, checkpoint?.bytes);
+    const { summary } = decodeBundle(bytes);
+    return {
+      family: this.#input.family,
+      fitted: await artifacts.put(bytes),
+      weightsDigest: summary.weightsDigest,
+      bestValidLoss: summary.bestValidLoss,
+      bestEpoch: summary.bestEpoch,
+      epochsRun: summary.epochsRun,
+      attempt: this.#by.attempt,
+      resumedFromEpoch: checkpoint?.epoch ?? null,
+    };
+  }
+
+  async #train(prepared: Uint8Array, checkpoint: Uint8Array | undefined): Promise<Uint8Array> {
+    const { family, seed } = this.#input;
+    const cancelled = this.#context.cancellationSignal;
+    const signal = AbortSignal.any([cancelled, this.#abort.signal]);
+    try {
+      const bytes = await this.#deps.trainer.train(
+        {
+          family,
+          params: paramsOf(this.#input, this.#spec),
+          seed,
+          prepared,
+          checkpoint,
+          multiplyByClose: labelKindOrThrow(this.#spec.label.kind).multiplyByClose,
+        },
+        {
+          onBatch: ({ epoch, batch }) => this.#heartbeat({ epoch, batch }),
+          onAlive: () => this.#heartbeat({}),
+          onEpoch: (event) => this.#appendEpoch(event),
+          onCheckpoint: (at, position) => this.#publish(at, position),
+        },
+        signal,
+      );
+      await this.#events;
+      return bytes;
+    } catch (error) {
+      // Temporal's own failure is what tells the server that the cancel was heard.
+      if (cancelled.aborted) await this.#context.cancelled;
+      throw error;
+    }
+  }
+
+  #heartbeat(progress: Partial<FitHeartbeat>): void {
+    this.#at = { ...this.#at, ...progress };
+    this.#context.heartbeat(this.#at);
+  }
+
+  #appendEpoch(event: EpochEvent): void {
+    const { experimentId, family, seed, unit } = this.#input;
+    const append = (): Promise<void> =>
+      this.#deps.events.append({
+        experimentId,
+        kind: 'epoch',
+        stage: 'fit',
+        model: unit.model,
+        seed,
+        payload: { ...event, family, attempt: this.#by.attempt },
+        dedupeKey: `epoch/${unit.model}/${family}/${seed}/${event.epoch}`,
+      });
+    this.#events = this.#events.then(append);
+    // Progress that cannot be written is a failed attempt; `#train` throws it once the child ended.
+    this.#events.catch((error: unknown) => this.#abort.abort(error));
+  }
+
+  async #publish(bytes: Uint8Array, at: { epoch: number; batch: number }): Promise<void> {
+    const artifact = await this.#deps.artifacts.put(bytes);
+    await publishCheckpoint(this.#deps.db, this.#by, { ...at, artifact });
+    this.#heartbeat({ checkpoint: at });
+  }
+
+  /** The furthest checkpoint whose bytes are whole; damaged ones are forgotten on the way. */
+  async #newestUsableCheckpoint(): Promise<{ bytes: Uint8Array; epoch: number } | undefined> {
+    const { db, artifacts, log } = this.#deps;
+    for (const row of await checkpointsOf(db, this.#by.fitKey)) {
+      try {
+        const bytes = await artifacts.get(row.artifact);
+        verifySections(bytes, 'checkpoint');
+        return { bytes, epoch: row.epoch };
+      } catch (error) {
+        if (!(error instanceof RatchetError) || !DAMAGED.has(error.code)) throw error;
+        const { epoch, batch } = row;
+        log.warn({ fitKey: this.#by.fitKey, epoch, batch, code: error.code }, 'bad checkpoint');
+        await discardCheckpoint(db, row.id);
+      }
+    }
+    return undefined;
+  }
+}

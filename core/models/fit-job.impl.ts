@@ -1,0 +1,156 @@
+import { setImmediate } from 'node:timers/promises';
+import { RatchetError } from '../errors.ts';
+import { samplesOf, type Prepared } from '../features/prepared.ts';
+import { labelKindOrThrow } from '../labels/index.ts';
+import { openSession } from '../onnx/session.impl.ts';
+import type { FitBundle } from './bundle.ts';
+import { modelFamilyOrThrow } from './index.ts';
+import type { ExportContext, FitContext } from './model.ts';
+
+/** One fit of one family on prepared data. */
+export interface FitJob {
+  readonly family: string;
+  /** Hyperparameters as the spec has them; parsed here by the family's own schema. */
+  readonly params: unknown;
+  readonly seed: number;
+  readonly prepared: Prepared;
+  readonly multiplyByClose: boolean;
+}
+
+export type FitHooks = Omit<FitContext, 'seed' | 'neutralLabel' | 'scalers'>;
+
+/** The graph may differ from the trained model by this share of max(|y|, label SD), no more. */
+export const EQUALITY_TOLERANCE = 1e-5;
+const MAX_PROBES = 32;
+/** Windows an ONNX run takes at a time. */
+const BATCH = 64;
+
+/** Predictions of the trained model beside those of its graph, in label units. */
+interface Comparison {
+  readonly trained: Float64Array;
+  readonly graph: Float64Array;
+}
+
+/**
+ * Fits, exports, and proves on all validation windows that the graph says what the trained model says.
+ * Throws what the family throws, and `training.export-mismatch` where the graph differs.
+ */
+export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle> {
+  const { prepared } = job;
+  const descriptor = modelFamilyOrThrow(job.family);
+  const params = descriptor.params.parse(job.params);
+  const { implementation } = await descriptor.load();
+  const { scalers } = prepared;
+  const neutralLabel = labelKindOrThrow(prepared.labelKind).unchanged;
+  const train = samplesOf(prepared, prepared.split.train);
+  const valid = samplesOf(prepared, prepared.split.valid);
+  const fitContext = { ...hooks, seed: job.seed, neutralLabel, scalers };
+  const model = await implementation.fit(params, train, valid, fitContext);
+  try {
+    const context: ExportContext = {
+      featureNames: prepared.featureNames,
+      lookback: prepared.lookback,
+      horizons: prepared.horizons,
+      scalers,
+      multiplyByClose: job.multiplyByClose,
+    };
+    const graphs = model.export(context);
+    const trained = await model.predict(valid);
+    const graph = await runGraph(graphs.model, job, prepared.split.valid);
+    return {
+      family: job.family,
+      params,
+      seed: job.seed,
+      summary: model.summary,
+      weights: model.save(),
+      graphs,
+      context,
+      probes: probesOf(prepared, trained),
+      equality: {
+        maxRelative: assertEqual(prepared, { trained, graph }),
+        rows: prepared.split.valid.length,
+      },
+      libraries: { ...implementation.libraries?.() },
+    };
+  } finally {
+    model.dispose();
+  }
+}
+
+/** Answers of the graph for these window ends, in label units: a price is divided by its close. */
+async function runGraph(bytes: Uint8Array, job: FitJob, rows: Int32Array): Promise<Float64Array> {
+  const { prepared, multiplyByClose } = job;
+  const horizons = prepared.horizons.length;
+  const out = new Float64Array(rows.length * horizons);
+  const session = await openSession(bytes, { threads: 1 });
+  try {
+    for (let from = 0; from < rows.length; from += BATCH) {
+      // `run` blocks; between two of them the process can hear that its parent is gone.
+      await setImmediate();
+      const part = rows.subarray(from, from + BATCH);
+      const close = Float64Array.from(part, (row) => prepared.close[row]!);
+      const y = await session.run({
+        x: {
+          data: windowsOf(prepared, part),
+          dims: [part.length, prepared.lookback, prepared.featureNames.length],
+        },
+        ...(multiplyByClose ? { close: { data: close, dims: [part.length, 1] } } : {}),
+      });
+      for (let at = 0; at < y.length; at++) {
+        const scale = multiplyByClose ? close[Math.floor(at / horizons)]! : 1;
+        out[from * horizons + at] = y[at]! / scale;
+      }
+    }
+  } finally {
+    await session.release();
+  }
+  return out;
+}
+
+/** Unscaled windows, [rows x lookback x features]. */
+function windowsOf(prepared: Prepared, rows: Int32Array): Float64Array {
+  const width = prepared.featureNames.length;
+  const size = prepared.lookback * width;
+  const out = new Float64Array(rows.length * size);
+  rows.forEach((end, i) => {
+    out.set(prepared.features.subarray((end + 1) * width - size, (end + 1) * width), i * size);
+  });
+  return out;
+}
+
+/** Largest |graph - trained| / max(|trained|, SD of the training labels); throws above the tolerance. */
+function assertEqual(prepared: Prepared, { trained, graph }: Comparison): number {
+  const deviation = prepared.trainLabelVariance.map(Math.sqrt);
+  let maxRelative = 0;
+  for (let at = 0; at < trained.length; at++) {
+    const scale = Math.max(Math.abs(trained[at]!), deviation[at % deviation.length]!);
+    const difference = Math.abs(graph[at]! - trained[at]!);
+    // 0 / 0 is no difference; NaN anywhere else must not pass as equal.
+    const relative = difference === 0 ? 0 : difference / scale;
+    maxRelative = relative > maxRelative || Number.isNaN(relative) ? relative : maxRelative;
+    if (!(relative <= EQUALITY_TOLERANCE)) {
+      throw new RatchetError(
+        'training.export-mismatch',
+        `the ONNX graph differs from the trained model by ${relative} of the label scale ` +
+          `(at most ${EQUALITY_TOLERANCE})`,
+        { details: { window: Math.floor(at / deviation.length), relative } },
+      );
+    }
+  }
+  return maxRelative;
+}
+
+/** Up to 32 validation windows spread over time, first and last among them. */
+function probesOf(prepared: Prepared, trained: Float64Array): FitBundle['probes'] {
+  const { valid } = prepared.split;
+  const horizons = prepared.horizons.length;
+  const count = Math.min(MAX_PROBES, valid.length);
+  const picks = Array.from({ length: count }, (_, i) =>
+    count === 1 ? 0 : Math.round((i * (valid.length - 1)) / (count - 1)),
+  );
+  const predictions = new Float64Array(count * horizons);
+  picks.forEach((pick, i) => {
+    predictions.set(trained.subarray(pick * horizons, (pick + 1) * horizons), i * horizons);
+  });
+  return { rows: Int32Array.from(picks, (pick) => valid[pick]!), predictions };
+}

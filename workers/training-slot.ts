@@ -1,0 +1,185 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import type { Log, Trainer, TrainingCallbacks, TrainingJob } from '../activities/deps.ts';
+import { RatchetError } from '../core/errors.ts';
+import { isOutOfMemory } from './out-of-memory.ts';
+import {
+  encodeFrame,
+  FrameReader,
+  type Frame,
+  type FromChild,
+  type ToChild,
+} from './training-frames.ts';
+
+/** Enough for a stack trace and what a native library says before it gives up. */
+const STDERR_TAIL_CHARS = 4000;
+/** What a child needs of our environment; keys of databases and stores stay here. */
+const PASSED_ON = ['PATH', 'HOME', 'TMPDIR', 'LD_LIBRARY_PATH', 'NODE_OPTIONS', 'LANG'];
+/** One core a child: two of them train twice as much in an hour as one on two cores (NATIVE.md). */
+const ONE_THREAD = {
+  TF_NUM_INTRAOP_THREADS: '1',
+  TF_NUM_INTEROP_THREADS: '1',
+  OMP_NUM_THREADS: '1',
+  TF_CPP_MIN_LOG_LEVEL: '2',
+};
+
+/** The child ended without a result: killed, crashed, or out of memory. Trying again can help. */
+export class TrainingProcessError extends RatchetError {}
+
+export interface TrainerOptions {
+  readonly log: Pick<Log, 'debug'>;
+  /** Environment of this process, from which a child gets the few variables it needs. */
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Told about each child; for tests that kill one. */
+  readonly onStart?: (pid: number) => void;
+}
+
+/** Trains each job in a child of its own. */
+export function createTrainer(options: TrainerOptions): Trainer {
+  return {
+    async train(job, callbacks, signal) {
+      signal.throwIfAborted();
+      const child = startChild(options.environment ?? process.env);
+      if (child.pid !== undefined) options.onStart?.(child.pid);
+      options.log.debug({ pid: child.pid, family: job.family, seed: job.seed }, 'training child');
+      // SIGKILL, because native code does not look at a polite signal before its call ends.
+      const kill = (): void => void child.kill('SIGKILL');
+      signal.addEventListener('abort', kill, { once: true });
+      try {
+        return await new Conversation(child, callbacks).run(job);
+      } catch (error) {
+        signal.throwIfAborted();
+        throw error;
+      } finally {
+        signal.removeEventListener('abort', kill);
+        kill();
+      }
+    },
+  };
+}
+
+function startChild(environment: NodeJS.ProcessEnv): ChildProcess {
+  const typescript = import.meta.url.endsWith('.ts');
+  const script = new URL(typescript ? './train-process.ts' : './train-process.js', import.meta.url);
+  const loader = typescript ? ['--import', import.meta.resolve('tsx')] : [];
+  const passed = PASSED_ON.flatMap((name) =>
+    environment[name] === undefined ? [] : [[name, environment[name]]],
+  );
+  return spawn(process.execPath, [...loader, fileURLToPath(script)], {
+    stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
+    env: { ...Object.fromEntries(passed), ...ONE_THREAD },
+  });
+}
+
+/** One job with one child, from the first frame to the end of the process. */
+class Conversation {
+  readonly #child: ChildProcess;
+  readonly #callbacks: TrainingCallbacks;
+  readonly #reader = new FrameReader<FromChild>();
+  #stderrTail = '';
+  #result: Uint8Array | undefined;
+  #error: unknown;
+
+  constructor(child: ChildProcess, callbacks: TrainingCallbacks) {
+    this.#child = child;
+    this.#callbacks = callbacks;
+  }
+
+  /** The encoded fit bundle; throws what the child failed with, or how it died. */
+  async run(job: TrainingJob): Promise<Uint8Array> {
+    const ended = this.#untilClosed();
+    const { family, params, seed, multiplyByClose, prepared, checkpoint } = job;
+    const sizes = { preparedBytes: prepared.length, checkpointBytes: checkpoint?.length ?? 0 };
+    const payload = checkpoint ? Buffer.concat([prepared, checkpoint]) : prepared;
+    this.#send({ type: 'job', family, params, seed, multiplyByClose, ...sizes }, payload);
+    const { exitCode, signal } = await ended;
+    if (this.#error !== undefined) throw this.#error;
+    if (this.#result) return this.#result;
+    throw this.#deathError(exitCode, signal);
+  }
+
+  /** Resolves once the process has ended and everything it wrote was read. */
+  #untilClosed(): Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }> {
+    const child = this.#child;
+    const channel = child.stdio[3] as Readable;
+    // A child that died closes its pipes under our writes; how it died is told by `close`.
+    child.stdin!.on('error', () => {});
+    channel.on('error', () => {});
+    channel.on('data', (chunk: Buffer) => this.#receive(chunk));
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderrTail = (this.#stderrTail + text).slice(-STDERR_TAIL_CHARS);
+    });
+    return new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (exitCode, signal) => resolve({ exitCode, signal }));
+    });
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      for (const frame of this.#reader.push(chunk)) this.#handle(frame);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #handle({ message, payload }: Frame<FromChild>): void {
+    if (this.#error !== undefined) return;
+    switch (message.type) {
+      case 'alive':
+        this.#callbacks.onAlive?.();
+        return;
+      case 'batch':
+        this.#callbacks.onBatch(message.at);
+        return;
+      case 'epoch':
+        this.#callbacks.onEpoch(message.event);
+        return;
+      case 'checkpoint':
+        // The child has one checkpoint under way at a time, so they become durable in order.
+        this.#callbacks.onCheckpoint(payload, message.at).then(
+          () => this.#send({ type: 'durable', id: message.id }),
+          (error: unknown) => this.#fail(error),
+        );
+        return;
+      case 'done':
+        this.#result = payload;
+        return;
+      case 'failed': {
+        const { code, message: text, permanent, details } = message;
+        this.#error = new RatchetError(code, text, { permanent, details });
+      }
+    }
+  }
+
+  /** Ends the child; `run` throws this error. */
+  #fail(error: unknown): void {
+    this.#error ??= error;
+    this.#child.kill('SIGKILL');
+  }
+
+  #send(message: ToChild, payload?: Uint8Array): void {
+    const stdin = this.#child.stdin as Writable;
+    for (const piece of encodeFrame(message, payload)) stdin.write(piece);
+  }
+
+  #deathError(exitCode: number | null, signal: NodeJS.Signals | null): TrainingProcessError {
+    const how = signal === null ? `with exit code ${exitCode}` : `by ${signal}`;
+    const details = { exitCode, signal, stderrTail: this.#stderrTail };
+    if (isOutOfMemory(this.#stderrTail)) {
+      return new TrainingProcessError(
+        'training.out-of-memory',
+        `the training process ran out of memory (ended ${how}): ` +
+          'use a smaller hyperparameters.batchSize or network, or give the machine more',
+        { permanent: false, details },
+      );
+    }
+    const hint = signal === 'SIGKILL' ? ' (the kernel does that when memory runs out)' : '';
+    return new TrainingProcessError(
+      'training.process-died',
+      `the training process ended ${how}${hint} before it was done`,
+      { permanent: false, details },
+    );
+  }
+}
