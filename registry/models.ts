@@ -2,6 +2,7 @@ import { sql, type Selectable } from 'kysely';
 import { RatchetError } from '../core/errors.ts';
 import { PAGE_MAX, recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
+import { enqueueOutbox } from './outbox.ts';
 import type { RegisteredModelTable } from './tables.ts';
 
 export * from './versions.ts';
@@ -172,7 +173,7 @@ export function retireModel(
         `${name} serves version ${state.championVersion}; delete it with force to end that`,
       );
     }
-    if (state.championVersion !== null) await endChampion(trx, name);
+    if (state.championVersion !== null) await endChampion(trx, name, state.championVersion);
     await trx
       .updateTable('registered_model')
       .set({ retired_at: sql`now()` })
@@ -189,14 +190,14 @@ export function retireModel(
   });
 }
 
-async function endChampion(trx: Trx, model: string): Promise<void> {
+async function endChampion(trx: Trx, model: string, version: number): Promise<void> {
   await trx
     .updateTable('champion')
     .set({ valid_to: sql`now()` })
     .where('model', '=', model)
     .where('valid_to', 'is', null)
     .execute();
-  await trx
+  const { generation } = await trx
     .updateTable('model_state')
     .set((eb) => ({
       champion_version: null,
@@ -204,7 +205,9 @@ async function endChampion(trx: Trx, model: string): Promise<void> {
       changed_at: sql`now()`,
     }))
     .where('model', '=', model)
-    .execute();
+    .returning('generation')
+    .executeTakeFirstOrThrow();
+  await enqueueOutbox(trx, { kind: 'champion-changed', model, version, generation });
 }
 
 /** A model that is not retired. */

@@ -7,62 +7,52 @@ import type { UploadTable } from './tables.ts';
 
 export type Upload = Selectable<UploadTable>;
 
-/** Largest file a caller may upload: 25 years of minute bars in CSV are about 150 MB. */
-export const UPLOAD_BYTES_MAX = 256 * 1024 * 1024;
 /** The name is shown, never used as a path. */
 const FILE_NAME_MAX_CHARS = 255;
 
 export interface NewUpload {
+  readonly sha256: string;
   readonly fileName: string;
-  readonly bytes: Uint8Array;
+  readonly bytes: number;
+  /** Where the artifact store keeps it. */
+  readonly artifactUri: string;
   readonly actor: string;
   readonly requestId?: string | undefined;
 }
 
-/** Keeps a caller's file under its digest. The same bytes again give the first upload's row. */
-export async function saveUpload(
-  db: Db,
-  artifacts: ArtifactStore,
-  input: NewUpload,
-): Promise<Upload> {
-  if (input.bytes.byteLength > UPLOAD_BYTES_MAX) {
-    throw new RatchetError(
-      'upload.too-large',
-      `a file has at most ${UPLOAD_BYTES_MAX} bytes, this one has ${input.bytes.byteLength}`,
-    );
-  }
-  const ref = await artifacts.put(input.bytes);
+/** Records a caller's file, which lies in the artifact store. The same bytes again: the first row. */
+export function recordUpload(db: Db, input: NewUpload): Promise<Upload> {
   return inTransaction(db, async (trx) => {
     const created = await trx
       .insertInto('upload')
       .values({
-        sha256: ref.sha256,
+        sha256: input.sha256,
         file_name: shownName(input.fileName),
-        bytes: ref.bytes,
-        artifact_uri: ref.uri,
+        bytes: input.bytes,
+        artifact_uri: input.artifactUri,
         actor: input.actor,
       })
       .onConflict((oc) => oc.column('sha256').doNothing())
       .returningAll()
       .executeTakeFirst();
-    if (!created) return getUploadOrThrow(trx, ref.sha256);
+    if (!created) return getUploadOrThrow(trx, input.sha256);
     await recordAudit(trx, {
       actor: input.actor,
       action: 'upload.create',
-      object: `upload/${ref.sha256}`,
-      after: { fileName: created.file_name, bytes: ref.bytes },
+      object: `upload/${input.sha256}`,
+      after: { fileName: created.file_name, bytes: input.bytes },
       requestId: input.requestId,
     });
     return created;
   });
 }
 
+export function getUpload(db: Db, sha256: string): Promise<Upload | undefined> {
+  return db.selectFrom('upload').selectAll().where('sha256', '=', sha256).executeTakeFirst();
+}
+
 export async function getUploadOrThrow(db: Db, sha256: string): Promise<Upload> {
-  const row = await db
-    .selectFrom('upload')
-    .selectAll()
-    .where('sha256', '=', sha256)
-    .executeTakeFirst();
+  const row = await getUpload(db, sha256);
   if (!row) throw new RatchetError('upload.unknown', `there is no upload ${sha256}`);
   return row;
 }

@@ -2,7 +2,7 @@ import { sql, type Selectable } from 'kysely';
 import { RatchetError } from '../core/errors.ts';
 import { PAGE_MAX, recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
-import { enqueueOutbox } from './outbox.ts';
+import { enqueueAgain, enqueueOutbox } from './outbox.ts';
 import type { Attachment, ModelVersionTable } from './tables.ts';
 
 export type ModelVersion = Selectable<ModelVersionTable>;
@@ -196,6 +196,8 @@ export function deleteVersion(
       object: objectOf(before),
       before: { status: before.status, packageDigest: before.package_digest },
     });
+    // The mirror reads what the version is now, and takes it away.
+    await enqueueAgain(trx, { kind: 'version-registered', model, version });
   });
 }
 
