@@ -1,0 +1,204 @@
+import type { Bars, Timeframe } from '../bars/bars.ts';
+import { barCount } from '../bars/bars.ts';
+import type { Calendar } from '../calendar/calendar.ts';
+import { RatchetError } from '../errors.ts';
+import { buildLabels, type LabelSpec } from '../labels/index.ts';
+import { fitScaler, type ScalerState } from '../scaling/index.ts';
+import { minimumSamples, type SplitRows, splitRows, type SplitSpec } from '../splits/index.ts';
+import { buildFeatures } from './build.ts';
+import type { FeatureSet } from './feature-set.ts';
+import type { FeatureMatrix, LabelMatrix } from './matrix.ts';
+import type { Prepared } from './prepared.ts';
+
+export interface PreparePlan {
+  readonly set: FeatureSet;
+  readonly lookback: number;
+  readonly label: LabelSpec;
+  readonly split: SplitSpec;
+  readonly scaling: {
+    readonly features: ScalerState['kind'];
+    readonly labels: ScalerState['kind'];
+  };
+  readonly timeframe: Timeframe;
+  readonly calendar: Calendar;
+}
+
+/** A part of a split in words for events and reports. */
+export interface PreparedSummary {
+  /** Labelled samples that could be split. */
+  readonly samples: number;
+  /** Samples dropped by purge and embargo. */
+  readonly dropped: number;
+  /** Decision times per part and their first and last open time (ms UTC). */
+  readonly parts: Readonly<
+    Record<'train' | 'valid' | 'test', { rows: number; times: number; first: number; last: number }>
+  >;
+}
+
+interface InstrumentRows {
+  readonly id: string;
+  readonly from: number;
+  readonly to: number;
+  readonly features: FeatureMatrix;
+  readonly labels: LabelMatrix;
+}
+
+/**
+ * Features, labels, split and scalers of one unit: one instrument, or a pool stacked one after the
+ * other. Windows never cross instruments; scalers and label statistics see the training windows only.
+ *
+ * Throws `TooFewRowsError` (with the computed minimum), `features.notFinite`, `features.noBars`.
+ */
+export function prepareUnit(
+  plan: PreparePlan,
+  bars: readonly Bars[],
+): { readonly prepared: Prepared; readonly summary: PreparedSummary } {
+  const stacked = stack(plan, bars);
+  const { openTime, close, features, labels, labelEnd } = stacked;
+  const { horizons } = plan.label;
+  const samples = sampleRows(plan, stacked.instruments);
+  const split = splitRows(plan.split, { rows: samples, openTime, labelEnd, horizons });
+  const width = plan.set.names.length;
+  const { train } = split;
+  const scalers = {
+    features: fitScaler(
+      plan.scaling.features,
+      features,
+      width,
+      windowRows(train, plan.lookback, openTime.length),
+    ),
+    labels: fitScaler(plan.scaling.labels, labels, horizons.length, train, { clip: false }),
+  };
+  const prepared: Prepared = {
+    featureSet: plan.set.name,
+    featureHash: plan.set.hash,
+    featureNames: plan.set.names,
+    lookback: plan.lookback,
+    labelKind: plan.label.kind,
+    horizons,
+    timeframe: plan.timeframe,
+    calendar: plan.calendar.name,
+    instruments: stacked.instruments.map(({ id, from, to }) => ({ id, from, to })),
+    openTime,
+    close,
+    features,
+    labels,
+    split: { train, valid: split.valid, test: split.test },
+    scalers,
+    ...labelStatistics(labels, horizons.length, train),
+    trainedThrough: latest(labelEnd, train, split.valid),
+  };
+  return { prepared, summary: summarise(split, openTime, samples.length) };
+}
+
+function stack(plan: PreparePlan, pool: readonly Bars[]) {
+  const rows = pool.reduce((sum, bars) => sum + barCount(bars), 0);
+  if (pool.length === 0 || rows === 0) {
+    throw new RatchetError('features.noBars', 'there are no bars to build features of');
+  }
+  const width = plan.set.names.length;
+  const h = plan.label.horizons.length;
+  const openTime = new Float64Array(rows);
+  const close = new Float64Array(rows);
+  const features = new Float64Array(rows * width);
+  const labels = new Float64Array(rows * h);
+  const labelEnd = new Float64Array(rows);
+  const instruments: InstrumentRows[] = [];
+  let from = 0;
+  for (const bars of pool) {
+    const matrix = buildFeatures(plan.set, bars, plan.calendar);
+    const labelled = buildLabels(plan.label, bars, plan.calendar);
+    openTime.set(bars.openTime, from);
+    close.set(bars.close, from);
+    features.set(matrix.values, from * width);
+    labels.set(labelled.values, from * h);
+    labelEnd.set(labelled.labelEnd, from);
+    const to = from + barCount(bars);
+    instruments.push({ id: bars.instrument, from, to, features: matrix, labels: labelled });
+    from = to;
+  }
+  return { openTime, close, features, labels, labelEnd, instruments };
+}
+
+/** End rows of windows that are warm in every row and whose labels are all known. */
+function sampleRows(plan: PreparePlan, instruments: readonly InstrumentRows[]): Int32Array {
+  const rows: number[] = [];
+  const width = plan.set.names.length;
+  const h = plan.label.horizons.length;
+  for (const { id, from, features, labels } of instruments) {
+    requireFinite(id, features, width);
+    const first = features.firstWarmRow + plan.lookback - 1;
+    for (let row = first; row < features.rows; row++) {
+      let known = true;
+      for (let k = row * h; k < (row + 1) * h; k++) known &&= Number.isFinite(labels.values[k]!);
+      if (known) rows.push(from + row);
+    }
+  }
+  return Int32Array.from(rows);
+}
+
+/** A warm row with a value that is not finite would poison a fit silently; bars are to blame. */
+function requireFinite(id: string, { firstWarmRow, values, names }: FeatureMatrix, width: number) {
+  for (let at = firstWarmRow * width; at < values.length; at++) {
+    if (Number.isFinite(values[at]!)) continue;
+    const row = Math.floor(at / width);
+    const feature = names[at % width]!;
+    throw new RatchetError(
+      'features.notFinite',
+      `feature ${feature} of ${id} is not finite in bar ${row}: the bars have values that no ` +
+        'missing policy filled, or prices that are not above 0',
+      { details: { instrument: id, row, feature } },
+    );
+  }
+}
+
+/** Every row that some window covers, once. */
+export function windowRows(endRows: Int32Array, lookback: number, rows: number): Int32Array {
+  const covered = new Uint8Array(rows);
+  for (const end of endRows) covered.fill(1, end - lookback + 1, end + 1);
+  const list: number[] = [];
+  for (let row = 0; row < rows; row++) if (covered[row] === 1) list.push(row);
+  return Int32Array.from(list);
+}
+
+function labelStatistics(labels: Float64Array, horizons: number, train: Int32Array) {
+  const trainLabelMean: number[] = [];
+  const trainLabelVariance: number[] = [];
+  for (let k = 0; k < horizons; k++) {
+    let sum = 0;
+    for (const row of train) sum += labels[row * horizons + k]!;
+    const mean = sum / train.length;
+    let squares = 0;
+    for (const row of train) squares += (labels[row * horizons + k]! - mean) ** 2;
+    trainLabelMean.push(mean);
+    trainLabelVariance.push(squares / train.length);
+  }
+  return { trainLabelMean, trainLabelVariance };
+}
+
+function latest(labelEnd: Float64Array, ...parts: readonly Int32Array[]): number {
+  let end = -Infinity;
+  for (const part of parts) for (const row of part) end = Math.max(end, labelEnd[row]!);
+  return end;
+}
+
+function summarise(split: SplitRows, openTime: Float64Array, samples: number): PreparedSummary {
+  const part = (name: 'train' | 'valid' | 'test') => ({
+    rows: split[name].length,
+    times: split.times[name],
+    first: openTime[split[name][0]!]!,
+    last: openTime[split[name].at(-1)!]!,
+  });
+  return {
+    samples,
+    dropped: split.dropped,
+    parts: { train: part('train'), valid: part('valid'), test: part('test') },
+  };
+}
+
+/** Fewest bars per instrument for which `prepareUnit` does not refuse, where no bar is missing. */
+export function barsForPlan(plan: PreparePlan): number {
+  const { set, lookback, label, split } = plan;
+  const samples = minimumSamples(split, label.horizons);
+  return set.rowsBeforeWindow(lookback) + samples + Math.max(...label.horizons);
+}
