@@ -86,6 +86,11 @@ export function compareLosses({ other, challenger, horizon }: LossSeries): Compa
   if (!d.every(Number.isFinite) || !Number.isFinite(seedVariance)) {
     return { ...base, status: 'notFinite', test: null, dieboldMariano: null };
   }
+  if (isConstant(d, other)) {
+    const terms = cosineTerms(n, horizon);
+    const test = { terms, statistic: 0, degreesOfFreedom: terms, p: 1 };
+    return { ...base, status: 'tested', test, dieboldMariano: null };
+  }
   const test = cosineTest(d, horizon, seedVariance, challenger.length);
   return { ...base, status: 'tested', test, dieboldMariano: dieboldMariano(d, horizon) };
 }
@@ -99,6 +104,16 @@ function differences(other: Float64Array, challenger: readonly Float64Array[]): 
     d[t] = other[t]! - sum / challenger.length;
   }
   return d;
+}
+
+/**
+ * Does d vary by no more than the rounding of the losses? The same model twice, or a fixed advantage: there is no
+ * sampling error to compare it with, and that is no evidence rather than infinite evidence.
+ */
+function isConstant(d: Float64Array, losses: Float64Array): boolean {
+  const rounding = 1e-12 * losses.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  const mean = meanOf(d);
+  return d.every((x) => Math.abs(x - mean) <= rounding);
 }
 
 /** B = max(4, floor(min(0.4 n^(2/3), n / (2 h)))). */
@@ -130,12 +145,6 @@ function cosineTest(
   const overSeeds = seedVariance / seeds;
   const variance = overTime + overSeeds;
   const mean = meanOf(d);
-  // Equal forecasts (the same model twice) differ by rounding only: no evidence, not infinite evidence.
-  const rounding = 1e-12 * (1e-300 + d.reduce((most, x) => Math.max(most, Math.abs(x)), 0));
-  const constant = d.every((x) => Math.abs(x - mean) <= rounding);
-  if (constant || !(variance > 0)) {
-    return { terms, statistic: 0, degreesOfFreedom: terms, p: 1 };
-  }
   const degreesOfFreedom =
     overSeeds > 0 ? variance ** 2 / (overTime ** 2 / terms + overSeeds ** 2 / (seeds - 1)) : terms;
   const statistic = mean / Math.sqrt(variance);

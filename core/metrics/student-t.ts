@@ -42,24 +42,28 @@ function betaFraction(x: number, a: number, b: number): number {
   return fraction;
 }
 
-/** Regularised incomplete beta function I_x(a, b); x in 0..1, a and b positive. */
-export function incompleteBeta(x: number, a: number, b: number): number {
+/**
+ * Regularised incomplete beta function I_x(a, b); x in 0..1, a and b positive. `rest` is 1 - x, given by a caller
+ * that knows it more exactly than the subtraction.
+ */
+export function incompleteBeta(x: number, a: number, b: number, rest: number = 1 - x): number {
   if (!(x >= 0 && x <= 1 && a > 0 && b > 0)) return NaN;
-  if (x === 0 || x === 1) return x;
+  if (x === 0 || rest === 0) return x;
   const front = Math.exp(
-    logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x),
+    logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log(rest),
   );
   return x < (a + 1) / (a + b + 2)
     ? (front * betaFraction(x, a, b)) / a
-    : 1 - (front * betaFraction(1 - x, b, a)) / b;
+    : 1 - (front * betaFraction(rest, b, a)) / b;
 }
 
 /** P(t_df > t): one-sided p-value. df > 0; infinite t gives 0 or 1; NaN stays NaN. */
 export function studentTUpperTail(t: number, df: number): number {
   if (Number.isNaN(t) || !(df > 0)) return NaN;
   if (!Number.isFinite(t)) return t > 0 ? 0 : 1;
-  const tail = 0.5 * incompleteBeta(df / (df + t * t), df / 2, 0.5);
-  return t > 0 ? tail : 1 - tail;
+  const scale = df + t * t;
+  const outside = incompleteBeta(df / scale, df / 2, 0.5, (t * t) / scale);
+  return t > 0 ? outside / 2 : 1 - outside / 2;
 }
 
 /** P(t_df <= t). */
