@@ -1,0 +1,251 @@
+/** The charts of an evaluation, each one SVG string. */
+import type { Reliability, SeedForecast } from '../input.ts';
+import {
+  ACCENT,
+  extentOf,
+  FRAME,
+  GRID,
+  INK,
+  legend,
+  line,
+  linearScale,
+  MUTED,
+  path,
+  round,
+  SERIES_COLOURS,
+  svg,
+  text,
+  ticksOf,
+  tickText,
+  xAxis,
+  yAxis,
+  type Frame,
+  type Scale,
+} from './svg.ts';
+
+const colourOf = (i: number): string => SERIES_COLOURS[i % SERIES_COLOURS.length]!;
+const percentText = (value: number): string => `${tickText(value * 100)} %`;
+const plotWidth = (frame: Frame): [number, number] => [frame.left, frame.width - frame.right];
+const plotHeight = (frame: Frame): [number, number] => [frame.height - frame.bottom, frame.top];
+
+/** A little air above and below. */
+function padded([low, high]: readonly [number, number], share = 0.05): [number, number] {
+  const air = (high - low) * share;
+  return [low - air, high + air];
+}
+
+/** Training (dashed) and validation loss of each seed by epoch; losses span decades, so the axis is logarithmic. */
+export function lossCurves(seeds: readonly SeedForecast[]): string | undefined {
+  const shown = seeds.filter((seed) => seed.history.length > 1);
+  if (shown.length === 0) return undefined;
+  const log = (value: number): number => Math.log10(value);
+  const losses = shown.flatMap((s) => s.history.flatMap((e) => [e.loss, e.validLoss]));
+  const epochs = Math.max(...shown.map((s) => s.history.at(-1)!.epoch));
+  const first = Math.min(...shown.map((s) => s.history[0]!.epoch));
+  const x = linearScale([first, epochs], plotWidth(FRAME));
+  const y = linearScale(padded(extentOf(losses.filter((l) => l > 0).map(log))), plotHeight(FRAME));
+  const curves = shown.map((seed, i) => {
+    const through = (of: 'loss' | 'validLoss', extra: string): string =>
+      path(
+        seed.history.map((event) => [x(event.epoch), y(log(event[of]))] as const),
+        colourOf(i),
+        extra,
+      );
+    const best = seed.history.find((event) => event.epoch === seed.bestEpoch);
+    const mark = best
+      ? `<circle cx="${round(x(best.epoch))}" cy="${round(y(log(best.validLoss)))}" r="4" fill="#fff" stroke="${colourOf(i)}" stroke-width="2"/>`
+      : '';
+    return (
+      through('loss', 'stroke-dasharray="4 3" opacity="0.6"') + through('validLoss', '') + mark
+    );
+  });
+  const ticks = ticksOf(x.domain, 8).filter(Number.isInteger);
+  const entries = [
+    ...shown.map((seed, i) => ({ label: `seed ${seed.seed}`, colour: colourOf(i) })),
+    { label: 'validation', colour: MUTED },
+    { label: 'training', colour: MUTED, dashed: true },
+  ];
+  return svg(
+    'Loss by epoch and seed, logarithmic; a circle marks the epoch that was kept',
+    FRAME,
+    yAxis(y, FRAME, (t) => tickText(Number((10 ** t).toPrecision(2)))) +
+      xAxis(
+        ticks.map((tick) => ({ at: x(tick), label: String(tick) })),
+        FRAME,
+      ) +
+      curves.join('') +
+      legend(entries, FRAME),
+  );
+}
+
+/** Points a chart can show; more would only overlap. */
+const MAX_POINTS = 600;
+
+export interface MovesOfHorizon {
+  readonly horizon: number;
+  /** ms UTC, rising. */
+  readonly time: Float64Array;
+  /** Moves as fractions. */
+  readonly actual: Float64Array;
+  readonly predicted: Float64Array;
+}
+
+function thinned(length: number): number[] {
+  const step = Math.max(1, Math.ceil(length / MAX_POINTS));
+  return Array.from({ length: Math.ceil(length / step) }, (_, i) => i * step);
+}
+
+/** What was forecast and what came, on one axis: how small forecasts are beside moves is part of the truth. */
+export function forecastChart({ horizon, time, actual, predicted }: MovesOfHorizon): string {
+  const at = thinned(time.length);
+  const x = linearScale([time[0]!, time.at(-1)!], plotWidth(FRAME));
+  const y = linearScale(padded(extentOf([...actual, ...predicted, 0])), plotHeight(FRAME));
+  const through = (values: Float64Array, colour: string, extra = ''): string =>
+    path(
+      at.map((i) => [x(time[i]!), y(values[i]!)] as const),
+      colour,
+      extra,
+    );
+  return svg(
+    `Forecast and actual move over ${horizon} bars`,
+    FRAME,
+    yAxis(y, FRAME, percentText) +
+      line([FRAME.left, y(0)], [FRAME.width - FRAME.right, y(0)], '#9ca3af') +
+      xAxis(timeTicks(x), FRAME) +
+      through(actual, '#9ca3af', 'stroke-width="1.1"') +
+      through(predicted, ACCENT) +
+      legend(
+        [
+          { label: `actual move, ${horizon} bars`, colour: '#9ca3af' },
+          { label: 'forecast', colour: ACCENT },
+        ],
+        FRAME,
+      ),
+  );
+}
+
+/** Five dates along a time axis. */
+function timeTicks(x: Scale): { at: number; label: string }[] {
+  const [from, to] = x.domain;
+  return [0.08, 0.29, 0.5, 0.71, 0.92].map((share) => {
+    const time = from + share * (to - from);
+    return { at: x(time), label: new Date(time).toISOString().slice(0, 10) };
+  });
+}
+
+const BINS = 41;
+
+/** How forecasts missed: histogram of actual minus forecast, as fractions. */
+export function residualChart({ horizon, actual, predicted }: MovesOfHorizon): string {
+  const residuals = actual.map((value, i) => value - predicted[i]!).filter(Number.isFinite);
+  const reach = Math.max(...extentOf(residuals).map(Math.abs), 1e-9);
+  const counts = new Float64Array(BINS);
+  for (const residual of residuals) {
+    const bin = Math.floor(((residual + reach) / (2 * reach)) * BINS);
+    counts[Math.min(BINS - 1, Math.max(0, bin))]! += 1;
+  }
+  const x = linearScale([-reach, reach], plotWidth(FRAME));
+  const y = linearScale([0, Math.max(1, ...counts) * 1.05], plotHeight(FRAME));
+  const bars = [...counts].map((count, i) => {
+    const left = x(-reach + (i * 2 * reach) / BINS);
+    const width = x(-reach + ((i + 1) * 2 * reach) / BINS) - left;
+    return `<rect x="${round(left + 0.5)}" y="${round(y(count))}" width="${round(width - 1)}" height="${round(y(0) - y(count))}" fill="#93b4f5"/>`;
+  });
+  const mean = residuals.reduce((a, b) => a + b, 0) / residuals.length;
+  return svg(
+    `Residuals over ${horizon} bars`,
+    FRAME,
+    yAxis(y, FRAME, tickText) +
+      bars.join('') +
+      xAxis(
+        ticksOf(x.domain, 8).map((tick) => ({ at: x(tick), label: percentText(tick) })),
+        FRAME,
+      ) +
+      line([x(0), FRAME.top], [x(0), y(0)], INK, 'stroke-dasharray="2 3"') +
+      line([x(mean), FRAME.top], [x(mean), y(0)], SERIES_COLOURS[1], 'stroke-width="2"') +
+      legend(
+        [
+          { label: `actual - forecast, ${horizon} bars (rows)`, colour: '#93b4f5' },
+          { label: `mean ${percentText(Number(mean.toPrecision(2)))}`, colour: SERIES_COLOURS[1] },
+        ],
+        FRAME,
+      ),
+  );
+}
+
+export interface SkillRow {
+  readonly label: string;
+  readonly value: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
+}
+
+/** Skill against each reference with its interval; right of the line is better. */
+export function skillChart(rows: readonly SkillRow[]): string {
+  const frame: Frame = { ...FRAME, left: 220, top: 12, height: 46 + rows.length * 26 };
+  const values = rows.flatMap((row) => [row.value, row.low, row.high]);
+  const x = linearScale(
+    padded(extentOf([0, ...values.filter((v) => v !== null)]), 0.06),
+    plotWidth(frame),
+  );
+  const bottom = frame.height - frame.bottom;
+  const marks = rows.map((row, i) => {
+    const y = frame.top + 14 + i * 26;
+    const name = text(frame.left - 14, y + 4, row.label, { anchor: 'end', fill: INK });
+    if (row.value === null) return `${name}${text(x(0) + 8, y + 4, 'not defined')}`;
+    const colour = row.low !== null && row.low > 0 ? '#009e73' : row.value < 0 ? '#b45309' : MUTED;
+    const whisker =
+      row.low !== null && row.high !== null
+        ? line(
+            [x(row.low), y],
+            [x(row.high), y],
+            colour,
+            'stroke-width="2.4" stroke-linecap="round"',
+          )
+        : '';
+    return `${name}${whisker}<circle cx="${round(x(row.value))}" cy="${y}" r="4.5" fill="${colour}"/>`;
+  });
+  const ticks = ticksOf(x.domain, 6);
+  const grid = ticks.map((tick) => line([x(tick), frame.top], [x(tick), bottom], GRID)).join('');
+  return svg(
+    'Skill with 95 % intervals',
+    frame,
+    grid +
+      line([x(0), frame.top], [x(0), bottom], INK) +
+      marks.join('') +
+      xAxis(
+        ticks.map((tick) => ({ at: x(tick), label: percentText(tick) })),
+        frame,
+      ),
+  );
+}
+
+/** Stated confidence against the observed hit rate; on the diagonal it can be taken at its word. */
+export function reliabilityChart(horizons: readonly Reliability[]): string {
+  const frame: Frame = { ...FRAME, width: 420, height: 360 };
+  const x = linearScale([0, 1], plotWidth(frame));
+  const y = linearScale([0, 1], plotHeight(frame));
+  const curves = horizons.map(({ bins }, i) => {
+    const points = bins.map((bin) => [x(bin.stated), y(bin.observed)] as const);
+    const dots = points.map(
+      ([cx, cy], at) =>
+        `<circle cx="${round(cx)}" cy="${round(cy)}" r="${round(2 + Math.sqrt(bins[at]!.rows) / 4)}" fill="${colourOf(i)}" opacity="0.6"/>`,
+    );
+    return path(points, colourOf(i)) + dots.join('');
+  });
+  return svg(
+    'Stated confidence against the observed hit rate',
+    frame,
+    yAxis(y, frame, percentText) +
+      line([x(0), y(0)], [x(1), y(1)], '#9ca3af', 'stroke-dasharray="4 3"') +
+      xAxis(
+        [0, 0.25, 0.5, 0.75, 1].map((tick) => ({ at: x(tick), label: percentText(tick) })),
+        frame,
+      ) +
+      curves.join('') +
+      legend(
+        horizons.map(({ horizon }, i) => ({ label: `${horizon} bars`, colour: colourOf(i) })),
+        frame,
+      ),
+  );
+}

@@ -1,0 +1,187 @@
+/** Small pieces of SVG charts: scales, ticks, axes, paths. Charts are strings, drawn the same everywhere. */
+
+export const INK = '#1f2937';
+export const MUTED = '#6b7280';
+export const GRID = '#e5e7eb';
+export const ACCENT = '#1d4ed8';
+/** Told apart in grey print and by colour-blind readers (Okabe and Ito 2008). */
+export const SERIES_COLOURS = [
+  '#0072b2',
+  '#d55e00',
+  '#009e73',
+  '#cc79a7',
+  '#56b4e9',
+  '#e69f00',
+] as const;
+export const FONT = "'Inter', 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif";
+
+export function escapeMarkup(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;');
+}
+
+export interface Frame {
+  readonly width: number;
+  readonly height: number;
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+export const FRAME: Frame = { width: 760, height: 260, left: 64, right: 16, top: 34, bottom: 34 };
+
+export interface Scale {
+  (value: number): number;
+  readonly domain: readonly [number, number];
+}
+
+/** Linear map of a domain to pixels; a domain without width is widened, so that nothing divides by 0. */
+export function linearScale(
+  [low, high]: readonly [number, number],
+  [from, to]: readonly [number, number],
+): Scale {
+  const [a, b] = high > low ? [low, high] : [low - 1, low + 1];
+  const scale = (value: number): number => from + ((value - a) / (b - a)) * (to - from);
+  return Object.assign(scale, { domain: [a, b] as const });
+}
+
+/** Least and greatest finite value, [0, 1] of nothing. */
+export function extentOf(values: Iterable<number>): [number, number] {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const value of values) {
+    if (!Number.isFinite(value)) continue;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  return low <= high ? [low, high] : [0, 1];
+}
+
+/** About `count` round numbers inside a domain. */
+export function ticksOf([low, high]: readonly [number, number], count: number): number[] {
+  const rough = (high - low) / Math.max(1, count);
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((m) => m * power).find((s) => s >= rough) ?? rough;
+  const ticks: number[] = [];
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++)
+    ticks.push(i * step);
+  return ticks;
+}
+
+/** A number as an axis prints it. */
+export function tickText(value: number): string {
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  if (size >= 1000 || size < 1e-3) return value.toExponential(0);
+  return String(Number(value.toPrecision(3)));
+}
+
+export const round = (value: number): string => (Math.round(value * 10) / 10).toString();
+
+export function text(
+  x: number,
+  y: number,
+  content: string,
+  attributes: {
+    anchor?: 'start' | 'middle' | 'end';
+    fill?: string;
+    size?: number;
+    bold?: boolean;
+  } = {},
+): string {
+  const { anchor = 'start', fill = MUTED, size = 12, bold = false } = attributes;
+  return (
+    `<text x="${round(x)}" y="${round(y)}" text-anchor="${anchor}" fill="${fill}" font-size="${size}"` +
+    `${bold ? ' font-weight="600"' : ''}>${escapeMarkup(content)}</text>`
+  );
+}
+
+export function line(
+  [x1, y1]: readonly [number, number],
+  [x2, y2]: readonly [number, number],
+  stroke: string,
+  extra = '',
+): string {
+  return `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}" stroke="${stroke}"${extra && ` ${extra}`}/>`;
+}
+
+/** A polyline through finite points; a point that is not finite breaks it. */
+export function path(
+  points: readonly (readonly [number, number])[],
+  stroke: string,
+  extra = '',
+): string {
+  let d = '';
+  let pen = 'M';
+  for (const [x, y] of points) {
+    if (!Number.isFinite(x) || !Number.isFinite(y)) {
+      pen = 'M';
+      continue;
+    }
+    d += `${pen}${round(x)} ${round(y)}`;
+    pen = 'L';
+  }
+  return `<path d="${d}" fill="none" stroke="${stroke}" stroke-width="1.6" stroke-linejoin="round"${extra && ` ${extra}`}/>`;
+}
+
+/** Horizontal grid with labels at the left. */
+export function yAxis(
+  y: Scale,
+  frame: Frame,
+  format: (value: number) => string,
+  count = 4,
+): string {
+  return ticksOf(y.domain, count)
+    .map(
+      (tick) =>
+        line([frame.left, y(tick)], [frame.width - frame.right, y(tick)], GRID) +
+        text(frame.left - 8, y(tick) + 4, format(tick), { anchor: 'end' }),
+    )
+    .join('');
+}
+
+export function xAxis(
+  ticks: readonly { readonly at: number; readonly label: string }[],
+  frame: Frame,
+): string {
+  const bottom = frame.height - frame.bottom;
+  const base = line([frame.left, bottom], [frame.width - frame.right, bottom], '#9ca3af');
+  return (
+    base + ticks.map(({ at, label }) => text(at, bottom + 18, label, { anchor: 'middle' })).join('')
+  );
+}
+
+export interface LegendEntry {
+  readonly label: string;
+  readonly colour: string;
+  readonly dashed?: boolean;
+}
+
+/** One row of coloured strokes with names, at the top of the frame. */
+export function legend(entries: readonly LegendEntry[], frame: Frame): string {
+  let x = frame.left;
+  return entries
+    .map(({ label, colour, dashed }) => {
+      const at = x;
+      x += 30 + label.length * 6.8 + 14;
+      const stroke = `stroke-width="2.4"${dashed ? ' stroke-dasharray="4 3"' : ''}`;
+      return (
+        line([at, 16], [at + 22, 16], colour, stroke) + text(at + 28, 20, label, { fill: INK })
+      );
+    })
+    .join('');
+}
+
+/** The whole drawing; `title` is what screen readers say. */
+export function svg(title: string, frame: Frame, body: string): string {
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${frame.width} ${frame.height}" width="${frame.width}" ` +
+    `height="${frame.height}" role="img" aria-label="${escapeMarkup(title)}" font-family="${FONT}">` +
+    `<title>${escapeMarkup(title)}</title>${body}</svg>`
+  );
+}
