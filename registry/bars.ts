@@ -1,0 +1,174 @@
+import { sql } from 'kysely';
+import type { Bars, Timeframe } from '../core/bars/bars.ts';
+import { barsFromRows, emptyBars } from '../core/bars/build.ts';
+import { knownAt, newRevisions, type StoredBars } from '../core/bars/revisions.ts';
+import type { FactorRow } from '../core/bars/adjust.ts';
+import type { Sessions } from '../core/bars/sessions.ts';
+import { inTransaction, type Db } from './in-transaction.ts';
+
+export interface BarSeries {
+  readonly instrument: string;
+  readonly timeframe: Timeframe;
+  /** Who delivered: see `seriesSource` in collections.ts. */
+  readonly source: string;
+}
+
+export interface Arrival {
+  readonly collectionId: string;
+  /** ms UTC. */
+  readonly arrivedAt: number;
+  readonly calendar: Sessions;
+  readonly declaredDelayMs: number;
+}
+
+export interface AppendResult {
+  /** Bars that were not there. */
+  readonly added: number;
+  /** Bars of which a value changed: they got a new revision. */
+  readonly changed: number;
+}
+
+interface BarRecord {
+  open_time: number;
+  revision: number;
+  open: number;
+  high: number;
+  low: number;
+  close: number;
+  volume: number;
+  value: number | null;
+}
+
+/**
+ * Appends what is new or changed; nothing is ever updated or deleted. `valueDerived` bars are stored
+ * without value. One appender a series at a time: others wait for its transaction.
+ */
+export function appendBars(
+  db: Db,
+  source: string,
+  bars: Bars,
+  arrival: Arrival,
+): Promise<AppendResult> {
+  const { instrument, timeframe } = bars;
+  const series = { instrument, timeframe, source };
+  return inTransaction(db, async (trx) => {
+    await sql`SELECT pg_advisory_xact_lock(hashtextextended(${JSON.stringify(series)}, 0))`.execute(
+      trx,
+    );
+    const stored = await readStoredBars(trx, series);
+    const { positions, revision, changed } = newRevisions(stored, bars);
+    if (positions.length === 0) return { added: 0, changed: 0 };
+    const known = Array.from(positions, (at, i) =>
+      knownAt(bars.openTime[at]!, arrival.arrivedAt, revision[i]!, { ...arrival, timeframe }),
+    );
+    const pick = (column: Float64Array): number[] => Array.from(positions, (at) => column[at]!);
+    const value = bars.valueDerived ? Array.from(positions, () => null) : pick(bars.value);
+    await sql`
+      INSERT INTO bar (instrument, timeframe, source, collection_id, arrived_at, open_time, revision,
+                       open, high, low, close, volume, value, known_at, known_assumed)
+      SELECT ${instrument}, ${timeframe}, ${source}, ${arrival.collectionId}::bigint,
+             to_timestamp(${arrival.arrivedAt / 1000}::float8), to_timestamp(t / 1000), r,
+             o, h, l, c, v, val, to_timestamp(k / 1000), a
+      FROM unnest(${pick(bars.openTime)}::float8[], ${Array.from(revision)}::int[],
+                  ${pick(bars.open)}::float8[], ${pick(bars.high)}::float8[],
+                  ${pick(bars.low)}::float8[], ${pick(bars.close)}::float8[],
+                  ${pick(bars.volume)}::float8[], ${value}::float8[],
+                  ${known.map((k) => k.at)}::float8[], ${known.map((k) => k.assumed)}::boolean[])
+           AS incoming (t, r, o, h, l, c, v, val, k, a)`.execute(trx);
+    return { added: positions.length - changed, changed };
+  });
+}
+
+/** The newest revision of every bar of a series that was known at `asOf` (ms UTC; default: all). */
+export async function readStoredBars(
+  db: Db,
+  series: BarSeries,
+  asOf?: number,
+): Promise<StoredBars> {
+  const known =
+    asOf === undefined ? sql`TRUE` : sql`known_at <= to_timestamp(${asOf / 1000}::float8)`;
+  const { rows } = await sql<BarRecord>`
+    SELECT DISTINCT ON (bar.open_time)
+           (extract(epoch FROM bar.open_time) * 1000)::float8 AS open_time,
+           revision, open, high, low, close, volume, value
+    FROM bar
+    WHERE instrument = ${series.instrument} AND timeframe = ${series.timeframe}
+      AND source = ${series.source} AND ${known}
+    ORDER BY bar.open_time, revision DESC`.execute(db);
+  const bars =
+    rows.length === 0 ? emptyBars(series.instrument, series.timeframe) : toBars(series, rows);
+  return { bars, revision: Int32Array.from(rows, (row) => row.revision) };
+}
+
+/** Bars of a series as they were known at `asOf` (ms UTC; default: now). */
+export async function readBarsAsOf(db: Db, series: BarSeries, asOf?: number): Promise<Bars> {
+  return (await readStoredBars(db, series, asOf)).bars;
+}
+
+function toBars(series: BarSeries, rows: readonly BarRecord[]): Bars {
+  return barsFromRows(
+    series.instrument,
+    series.timeframe,
+    rows.map(({ open_time, value, ...row }) => ({
+      ...row,
+      openTime: open_time,
+      ...(value !== null && { value }),
+    })),
+  );
+}
+
+/** Stores the factor rows of a delivery where they differ from those stored last. */
+export function appendFactors(
+  db: Db,
+  series: Pick<BarSeries, 'instrument' | 'source'>,
+  factors: readonly FactorRow[],
+  arrivedAt: number,
+): Promise<number> {
+  return inTransaction(db, async (trx) => {
+    const stored = await readFactors(trx, series);
+    if (JSON.stringify(sorted(factors)) === JSON.stringify(stored)) return 0;
+    // A delivery is one set: all its rows are written, so that the newest set can be read as a whole.
+    await sql`
+      INSERT INTO factor (instrument, source, effective_from, price_factor, split_factor, arrived_at)
+      SELECT ${series.instrument}, ${series.source}, to_timestamp(t / 1000), p, s,
+             to_timestamp(${arrivedAt / 1000}::float8)
+      FROM unnest(${factors.map((f) => f.effectiveFrom)}::float8[],
+                  ${factors.map((f) => f.priceFactor)}::float8[],
+                  ${factors.map((f) => f.splitFactor)}::float8[]) AS incoming (t, p, s)`.execute(
+      trx,
+    );
+    return factors.length;
+  });
+}
+
+const sorted = (factors: readonly FactorRow[]): FactorRow[] =>
+  factors
+    .map(({ effectiveFrom, priceFactor, splitFactor }) => ({
+      effectiveFrom,
+      priceFactor,
+      splitFactor,
+    }))
+    .sort((a, b) => a.effectiveFrom - b.effectiveFrom);
+
+/** The newest set of factor rows of a series that had arrived at `asOf`, by time of effect. */
+export async function readFactors(
+  db: Db,
+  series: Pick<BarSeries, 'instrument' | 'source'>,
+  asOf?: number,
+): Promise<FactorRow[]> {
+  const arrived =
+    asOf === undefined ? sql`TRUE` : sql`arrived_at <= to_timestamp(${asOf / 1000}::float8)`;
+  const { rows } = await sql<{ at: number; price: number; split: number }>`
+    SELECT (extract(epoch FROM effective_from) * 1000)::float8 AS at,
+           price_factor AS price, split_factor AS split
+    FROM factor
+    WHERE instrument = ${series.instrument} AND source = ${series.source}
+      AND arrived_at = (SELECT max(arrived_at) FROM factor WHERE instrument = ${series.instrument}
+                          AND source = ${series.source} AND ${arrived})
+    ORDER BY effective_from`.execute(db);
+  return rows.map((row) => ({
+    effectiveFrom: row.at,
+    priceFactor: row.price,
+    splitFactor: row.split,
+  }));
+}
