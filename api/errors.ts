@@ -73,9 +73,15 @@ const BY_CODE: Readonly<Record<string, ProblemKind>> = {
   'version.champion': 'conflict',
   'version.promoting': 'conflict',
   'version.deleted': 'conflict',
-  'artifact.missing': 'unavailable',
-  'artifact.corrupt': 'unavailable',
+  'predict.non-finite': 'unavailable',
   'internal.unreachable': 'internal',
+  'upload.too-large': 'too-large',
+};
+/** What is wrong with our own bytes is never the caller's fault. */
+const BY_FIRST_PART: Readonly<Record<string, ProblemKind>> = {
+  artifact: 'unavailable',
+  package: 'unavailable',
+  onnx: 'unavailable',
 };
 const BY_LAST_PART: Readonly<Record<string, ProblemKind>> = {
   unknown: 'not-found',
@@ -87,8 +93,9 @@ const BY_LAST_PART: Readonly<Record<string, ProblemKind>> = {
 };
 
 function kindOf(error: RatchetError): ProblemKind {
-  const lastPart = error.code.slice(error.code.lastIndexOf('.') + 1);
-  const known = BY_CODE[error.code] ?? BY_LAST_PART[lastPart];
+  const parts = error.code.split('.');
+  const known =
+    BY_CODE[error.code] ?? BY_FIRST_PART[parts[0] ?? ''] ?? BY_LAST_PART[parts.at(-1) ?? ''];
   return known ?? (error.permanent ? 'unprocessable' : 'unavailable');
 }
 
@@ -142,9 +149,13 @@ export function toApiError(error: unknown): { problem: ApiError; unexpected: boo
 function fromDomain(error: RatchetError): { problem: ApiError; unexpected: boolean } {
   const kind = kindOf(error);
   const issues = 'issues' in error ? readIssues(error.issues) : [];
+  // Facts go out with what the caller can mend; of our own troubles only the sentence does.
+  const ours = kind === 'internal' || kind === 'unavailable';
   const message = kind === 'internal' ? 'Something went wrong on our side.' : error.message;
+  const { issues: _listed, ...details } = error.details;
   const problem = new ApiError(kind, error.code, message, {
     issues,
+    details: ours ? {} : details,
     cause: error,
     ...(kind === 'unavailable' ? { retryAfterS: 5 } : {}),
   });

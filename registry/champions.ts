@@ -1,4 +1,5 @@
-import type { Kysely, Selectable } from 'kysely';
+import { sql, type Kysely, type Selectable } from 'kysely';
+import type { ExperimentSpec } from '../core/spec/spec.ts';
 import type { ChampionTable, Database, RegisteredModelTable } from './tables.ts';
 
 export type Champion = Selectable<ChampionTable>;
@@ -53,12 +54,19 @@ export interface ServableVersion {
   readonly beatsNaive: boolean;
   readonly createdAt: Date;
   readonly trainedThrough: Date | null;
+  /** Where the bars it was trained on came from: serving reads the same ones. */
+  readonly sources: ExperimentSpec['data']['sources'];
 }
 
 export interface ServedModel extends ServableVersion {
   readonly generation: number;
   readonly changedAt: Date;
 }
+
+type Sources = ServableVersion['sources'];
+const SOURCES = sql<Sources | null>`(
+  select experiment.spec -> 'data' -> 'sources' from experiment
+  where experiment.id = model_version.experiment_id)`.as('sources');
 
 const VERSION_COLUMNS = [
   'model_version.model as model',
@@ -70,6 +78,7 @@ const VERSION_COLUMNS = [
   'beats_naive',
   'model_version.created_at as created_at',
   'trained_through',
+  SOURCES,
 ] as const;
 
 interface VersionRow {
@@ -82,6 +91,7 @@ interface VersionRow {
   beats_naive: boolean | null;
   created_at: Date;
   trained_through: Date | null;
+  sources: Sources | null;
 }
 
 function servable(row: VersionRow): ServableVersion | undefined {
@@ -96,6 +106,7 @@ function servable(row: VersionRow): ServableVersion | undefined {
     beatsNaive: row.beats_naive ?? false,
     createdAt: row.created_at,
     trainedThrough: row.trained_through,
+    sources: row.sources ?? [],
   };
 }
 

@@ -1,0 +1,68 @@
+import {
+  forecastValues,
+  type OpenedPackage,
+  type PredictionWindow,
+} from '../../core/predict/index.ts';
+import { ApiError } from '../errors.ts';
+
+/** Windows of one ONNX run: 32 take 1.9 ms together and 5.2 ms one by one; more only wait longer. */
+const MAX_BATCH = 32;
+/** Windows that may wait; beyond, the caller is told to come again. */
+const MAX_WAITING = 1_024;
+
+interface Waiting {
+  readonly window: PredictionWindow;
+  readonly resolve: (values: Float64Array) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Joins the windows that wait for one package into one run of the network. */
+export class Batcher {
+  readonly #pkg: OpenedPackage;
+  readonly #onBatch: (windows: number) => void;
+  #waiting: Waiting[] = [];
+  #running = false;
+
+  constructor(pkg: OpenedPackage, onBatch: (windows: number) => void) {
+    this.#pkg = pkg;
+    this.#onBatch = onBatch;
+  }
+
+  /** Forecast of one window in learnt label units [horizons]. */
+  forecast(window: PredictionWindow): Promise<Float64Array> {
+    if (this.#waiting.length >= MAX_WAITING) {
+      throw new ApiError('unavailable', 'predict.overloaded', 'Too many predictions wait.', {
+        retryAfterS: 1,
+      });
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ window, resolve, reject });
+      if (this.#running) return;
+      this.#running = true;
+      // Whatever else arrived in this turn of the event loop joins the same run.
+      setImmediate(() => void this.#run());
+    });
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, MAX_BATCH);
+      this.#onBatch(batch.length);
+      await this.#answer(batch);
+    }
+    this.#running = false;
+  }
+
+  async #answer(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const windows = batch.map(({ window }) => window);
+      const values = await forecastValues(this.#pkg, windows);
+      const width = values.length / batch.length;
+      batch.forEach(({ resolve }, i) => resolve(values.slice(i * width, (i + 1) * width)));
+    } catch (error) {
+      // One bad window must not take the others with it.
+      if (batch.length > 1) for (const one of batch) await this.#answer([one]);
+      else batch[0]!.reject(error);
+    }
+  }
+}

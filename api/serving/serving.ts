@@ -1,0 +1,61 @@
+import type { ConfidenceMode } from '../../core/predict/index.ts';
+import type { PredictionAnswer } from '../../core/predict/index.ts';
+import type { BarRow } from '../../core/bars/index.ts';
+import type { VerifiedPackage } from '../../core/packages/verify.ts';
+
+/** What a prediction is computed from, apart from the package. */
+export type PredictInput =
+  /** The instrument's own bars, as they were known at `asOf` (ms UTC; absent: now). */
+  | { readonly kind: 'instrument'; readonly instrument: string; readonly asOf?: number }
+  /** Bars that the caller brings. */
+  | { readonly kind: 'bars'; readonly instrument: string; readonly rows: readonly BarRow[] }
+  /** Features that the caller brings, row-major [lookback x features]. */
+  | {
+      readonly kind: 'window';
+      readonly instrument: string;
+      readonly values: Float64Array;
+      readonly lastClose: number;
+      readonly openTime: number;
+    };
+
+export interface PredictRequest {
+  readonly model: string;
+  /** Absent: the champion. */
+  readonly version?: number | undefined;
+  /** Absent instrument: the model's only one. */
+  readonly input: PredictInput | { readonly kind: 'instrument'; readonly instrument: undefined };
+  readonly confidence: ConfidenceMode;
+  readonly record: boolean;
+  readonly requestId: string;
+  readonly keyId: string;
+}
+
+/** What serves a model here and now. */
+export interface ServedDescription {
+  readonly model: string;
+  readonly version: number;
+  readonly generation: number;
+  readonly pkg: VerifiedPackage;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** Why not, in words; empty when ready. */
+  readonly reasons: readonly string[];
+  /** Parts that are away while predictions go on. */
+  readonly missing: readonly string[];
+}
+
+/** The predict side of the API: everything here works with all servers stopped. */
+export interface Serving {
+  predict(request: PredictRequest): Promise<PredictionAnswer>;
+  /** Forecasts of raw windows [lookback x features] in learnt label units, row-major [n x horizons]. */
+  infer(
+    model: string,
+    version: number | undefined,
+    windows: readonly Float64Array[],
+  ): Promise<{ readonly version: number; readonly values: Float64Array }>;
+  /** The package that answers for a model; throws where none does. */
+  describe(model: string, version?: number): Promise<ServedDescription>;
+  readiness(): Readiness;
+}
