@@ -1,0 +1,328 @@
+/** The embedded stack: every server and process of the platform as supervised children. */
+import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
+import { openDatabase } from '../registry/db.ts';
+import { migrate } from '../registry/migrate.ts';
+import type { Log } from '../activities/deps.ts';
+import { readConfig, type Config } from './config.ts';
+import { Child } from './stack/child.ts';
+import { askStatus, listenForControl, type StackStatus } from './stack/control.ts';
+import {
+  ensureKeys,
+  ensureSecrets,
+  readStackFile,
+  StackError,
+  writeStackFile,
+  type KeyFiles,
+  type Secrets,
+  type StackFile,
+} from './stack/identity.ts';
+import { layoutOf, makeFolders, type Layout } from './stack/layout.ts';
+import { apiSpec, workerSpecs } from './stack/own.ts';
+import { choosePorts } from './stack/ports.ts';
+import { databaseUrl, ensureDatabase, postgresSpec } from './stack/postgres.ts';
+import { endLeftovers, memoryOfGroups } from './stack/processes.ts';
+import {
+  programPath,
+  programPathOrThrow,
+  readProvidedParts,
+  type ProvidedParts,
+} from './stack/provided.ts';
+import { BUCKET, checkTemporalVersion, mlflowSpec, s3Spec, temporalSpec } from './stack/servers.ts';
+
+export const STACK_PARTS = ['postgres', 'temporal', 's3', 'mlflow', 'workers', 'api'] as const;
+export type StackPart = (typeof STACK_PARTS)[number];
+
+/** What happens while a stack starts. */
+export type StackEvent =
+  | { readonly kind: 'starting'; readonly name: string; readonly title: string }
+  | { readonly kind: 'ready'; readonly name: string; readonly title: string; readonly ms: number }
+  | { readonly kind: 'note'; readonly text: string };
+
+export interface StackOptions {
+  readonly stateDir: string;
+  /** Default: all. Tests ask for the servers they need. */
+  readonly parts?: readonly StackPart[];
+  readonly log?: Log;
+  readonly onEvent?: (event: StackEvent) => void;
+}
+
+export interface Stack {
+  readonly id: string;
+  /** What a process that uses this stack is configured with. */
+  readonly config: Config;
+  /** The same as environment variables. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly keys: KeyFiles;
+  status(): StackStatus;
+  /** Resolves when somebody asked the stack to end (`ratchet down`). */
+  readonly downAsked: Promise<void>;
+  /** Ends every child; resolves when none is left. */
+  stop(): Promise<void>;
+}
+
+const silent: Log = {
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  debug: () => undefined,
+};
+
+/** The running supervisor of a state folder, as an error for a second `up`. */
+function alreadyRunning(status: StackStatus, stateDir: string): StackError {
+  const url = status.parts.find((part) => part.name === 'api')?.url;
+  const where = url ? `, its API at ${url}` : '';
+  return new StackError(
+    'stack.already-running',
+    `a stack on ${stateDir} is running already (supervisor pid ${status.pid}${where})`,
+    { details: { pid: status.pid, url } },
+  );
+}
+
+/**
+ * Starts the stack of a state folder and resolves when all its parts but the mirror answer.
+ * Throws `StackError`: `stack.already-running`, `stack.part-missing`, `stack.child-ended`, ...
+ * On any error nothing is left running.
+ */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const supervisor = new Supervisor(options);
+  try {
+    await supervisor.start();
+  } catch (error) {
+    await supervisor.stop();
+    throw error;
+  }
+  return supervisor;
+}
+
+class Supervisor implements Stack {
+  readonly #layout: Layout;
+  readonly #parts: ReadonlySet<StackPart>;
+  readonly #log: Log;
+  readonly #onEvent: (event: StackEvent) => void;
+  readonly #provided: ProvidedParts = readProvidedParts();
+  readonly #startedAt = new Date().toISOString();
+  readonly #children: Child[] = [];
+  readonly downAsked: Promise<void>;
+  #askDown: () => void = () => undefined;
+  #file!: StackFile;
+  #secrets!: Secrets;
+  #keys!: KeyFiles;
+  #control: Server | undefined;
+  #ready = false;
+  #stopping: Promise<void> | undefined;
+
+  constructor({ stateDir, parts = STACK_PARTS, log = silent, onEvent }: StackOptions) {
+    this.#layout = layoutOf(stateDir);
+    this.#parts = new Set(parts);
+    this.#log = log;
+    this.#onEvent = onEvent ?? (() => undefined);
+    this.downAsked = new Promise((resolve) => {
+      this.#askDown = resolve;
+    });
+  }
+
+  get id(): string {
+    return this.#file.id;
+  }
+
+  get keys(): KeyFiles {
+    return this.#keys;
+  }
+
+  get env(): Record<string, string> {
+    const { ports } = this.#file;
+    const env: Record<string, string> = {
+      RATCHET_STATE: this.#layout.stateDir,
+      RATCHET_TEMPORAL_ADDRESS: `127.0.0.1:${ports.temporal}`,
+    };
+    if (this.#parts.has('postgres')) {
+      env['RATCHET_DATABASE_URL'] = databaseUrl(ports.postgres, this.#secrets);
+    }
+    if (this.#runsS3) {
+      env['RATCHET_S3_ENDPOINT'] = `http://127.0.0.1:${ports.s3}`;
+      env['RATCHET_S3_ACCESS_KEY'] = this.#secrets.s3Access;
+      env['RATCHET_S3_SECRET_KEY'] = this.#secrets.s3Secret;
+      env['RATCHET_S3_BUCKET'] = BUCKET;
+    }
+    if (this.#runsMlflow) env['RATCHET_MLFLOW_URL'] = `http://127.0.0.1:${ports.mlflow}`;
+    return env;
+  }
+
+  get config(): Config {
+    return readConfig({ ...process.env, ...this.env });
+  }
+
+  get #runsS3(): boolean {
+    return this.#parts.has('s3') && programPath(this.#provided, 's3') !== undefined;
+  }
+
+  get #runsMlflow(): boolean {
+    return this.#parts.has('mlflow') && programPath(this.#provided, 'mlflow') !== undefined;
+  }
+
+  async start(): Promise<void> {
+    makeFolders(this.#layout);
+    await this.#lock();
+    const killed = await endLeftovers(this.#layout.run);
+    if (killed.length > 0) this.#note(`ended what an earlier stack left: ${killed.join(', ')}`);
+    await this.#renewTakenPorts();
+    this.#keys = ensureKeys(this.#layout);
+    await Promise.all([this.#startPostgres(), this.#startTemporal(), this.#startS3()]);
+    await this.#startOwn();
+    this.#ready = true;
+    // Last, and not waited for: its start takes a core for seconds and nobody needs it yet.
+    this.#startMlflow();
+  }
+
+  /** Takes the state folder by its control port; refuses when another supervisor has it. */
+  async #lock(): Promise<void> {
+    this.#secrets = ensureSecrets(this.#layout);
+    const known = readStackFile(this.#layout);
+    const fresh = known ?? (await this.#newFile());
+    this.#file = fresh;
+    const listen = (port: number) =>
+      listenForControl(port, this.#secrets.control, {
+        status: () => this.status(),
+        down: () => this.#askDown(),
+      });
+    this.#control = await listen(fresh.ports.control);
+    if (this.#control) return;
+    const other = await askStatus(this.#layout);
+    if (other) throw alreadyRunning(other, this.#layout.stateDir);
+    // A stranger took the port since: the stack moves to another one.
+    const { ports } = await choosePorts({ ...fresh.ports, control: 0 });
+    this.#file = { ...fresh, ports: { ...fresh.ports, control: ports.control } };
+    this.#control = await listen(ports.control);
+    if (!this.#control) throw new StackError('stack.no-port', 'no control port could be had');
+    writeStackFile(this.#layout, this.#file);
+  }
+
+  async #newFile(): Promise<StackFile> {
+    const { ports } = await choosePorts({});
+    const file = { format: 1 as const, id: randomUUID(), createdAt: this.#startedAt, ports };
+    writeStackFile(this.#layout, file);
+    return file;
+  }
+
+  async #renewTakenPorts(): Promise<void> {
+    const { ports, moved } = await choosePorts(this.#file.ports, new Set(['control']));
+    if (moved.length === 0) return;
+    this.#note(`ports taken by other programs, so these moved: ${moved.join(', ')}`);
+    this.#file = { ...this.#file, ports };
+    writeStackFile(this.#layout, this.#file);
+  }
+
+  async #startPostgres(): Promise<void> {
+    if (!this.#parts.has('postgres')) return;
+    const bin = programPathOrThrow(this.#provided, 'postgres');
+    const begin = performance.now();
+    const { postgres } = this.#file.ports;
+    const spec = await postgresSpec(bin, this.#layout, this.#secrets, postgres);
+    await this.#startChild(new Child(spec, this.#layout, this.#log), begin);
+    await ensureDatabase(postgres, this.#secrets);
+    const db = openDatabase(databaseUrl(postgres, this.#secrets), { max: 1 });
+    try {
+      const applied = await migrate(db);
+      if (applied.length > 0) this.#note(`database migrated: ${applied.join(', ')}`);
+    } finally {
+      await db.destroy();
+    }
+  }
+
+  async #startTemporal(): Promise<void> {
+    if (!this.#parts.has('temporal')) return;
+    const program = programPathOrThrow(this.#provided, 'temporal');
+    const version = this.#provided['temporal']?.version ?? 'unknown';
+    checkTemporalVersion(this.#file, version);
+    if (this.#file.temporal === undefined) {
+      this.#file = { ...this.#file, temporal: version };
+      writeStackFile(this.#layout, this.#file);
+    }
+    const spec = temporalSpec(program, this.#layout, this.#file.ports);
+    await this.#startChild(new Child(spec, this.#layout, this.#log));
+  }
+
+  async #startS3(): Promise<void> {
+    if (!this.#runsS3) return;
+    const program = programPathOrThrow(this.#provided, 's3');
+    const spec = s3Spec(program, this.#layout, this.#secrets, this.#file.ports);
+    await this.#startChild(new Child(spec, this.#layout, this.#log));
+  }
+
+  async #startOwn(): Promise<void> {
+    const { ports } = this.#file;
+    const specs = [
+      ...(this.#parts.has('workers') ? workerSpecs(this.env, this.#keys, ports) : []),
+      ...(this.#parts.has('api') ? [apiSpec(this.env, this.#keys, ports)] : []),
+    ];
+    const children = specs.map((spec) => new Child(spec, this.#layout, this.#log));
+    await Promise.all(children.map((child) => this.#startChild(child)));
+  }
+
+  #startMlflow(): void {
+    if (!this.#runsMlflow) return;
+    const program = programPathOrThrow(this.#provided, 'mlflow');
+    const spec = mlflowSpec(program, this.#layout, this.#file.ports);
+    const child = new Child(spec, this.#layout, this.#log);
+    this.#children.push(child);
+    child.startInBackground();
+  }
+
+  async #startChild(child: Child, begin = performance.now()): Promise<void> {
+    const { name, title } = child.spec;
+    if (this.#stopping) throw new StackError('stack.stopped', 'the stack is being ended');
+    this.#children.push(child);
+    this.#onEvent({ kind: 'starting', name, title });
+    await child.start();
+    const ms = performance.now() - begin;
+    this.#log.info({ child: name, ms: Math.round(ms) }, 'child is ready');
+    this.#onEvent({ kind: 'ready', name, title, ms });
+  }
+
+  #note(text: string): void {
+    this.#log.warn({}, text);
+    this.#onEvent({ kind: 'note', text });
+  }
+
+  status(): StackStatus {
+    const memory = memoryOfGroups();
+    return {
+      id: this.#file.id,
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      ready:
+        this.#ready && this.#children.every((c) => c.spec.name === 'mlflow' || c.state === 'ready'),
+      stopping: this.#stopping !== undefined,
+      parts: this.#children.map((child) => {
+        const { name, title, port, url } = child.spec;
+        const { pid, state, restarts } = child;
+        return {
+          ...{ name, title, state, restarts, log: child.logFile },
+          ...(pid === undefined ? {} : { pid, memoryBytes: memory.get(pid) ?? 0 }),
+          ...(port === undefined ? {} : { port }),
+          ...(url === undefined ? {} : { url }),
+        };
+      }),
+    };
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#end();
+    return this.#stopping;
+  }
+
+  /** Ours first, then what they use. */
+  async #end(): Promise<void> {
+    const servers = new Set(['postgres', 'temporal', 's3']);
+    const own = this.#children.filter((child) => !servers.has(child.spec.name));
+    await Promise.all(own.map((child) => child.stop()));
+    await Promise.all(this.#children.map((child) => child.stop()));
+    const control = this.#control;
+    if (!control) return;
+    await new Promise<void>((resolve) => {
+      control.close(() => resolve());
+      control.closeAllConnections();
+    });
+  }
+}

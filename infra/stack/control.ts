@@ -1,0 +1,119 @@
+/** The supervisor's own listener: it says who it is, tells its status and takes `down`. */
+import { timingSafeEqual } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import { z } from 'zod';
+import { readSecrets, readStackFile, StackError } from './identity.ts';
+import type { Layout } from './layout.ts';
+
+const ASK_MS = 3_000;
+
+const partStatusSchema = z.object({
+  name: z.string(),
+  title: z.string(),
+  state: z.enum(['starting', 'ready', 'waiting', 'stopped']),
+  pid: z.number().optional(),
+  port: z.number().optional(),
+  url: z.string().optional(),
+  restarts: z.number(),
+  memoryBytes: z.number().optional(),
+  log: z.string(),
+});
+
+const statusSchema = z.object({
+  id: z.string(),
+  pid: z.number(),
+  startedAt: z.string(),
+  /** Everything but what may come later (the mirror) answers. */
+  ready: z.boolean(),
+  stopping: z.boolean(),
+  failure: z.string().optional(),
+  parts: z.array(partStatusSchema),
+});
+
+export type PartStatus = z.infer<typeof partStatusSchema>;
+export type StackStatus = z.infer<typeof statusSchema>;
+
+export interface ControlHandlers {
+  status(): StackStatus;
+  /** Starts to end the stack; the answer does not wait for the end. */
+  down(): void;
+}
+
+function sameSecret(given: string | undefined, secret: string): boolean {
+  const a = Buffer.from(given ?? '');
+  const b = Buffer.from(`Bearer ${secret}`);
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+/**
+ * Listens on the recorded control port. The kernel gives a port to one process only and takes it
+ * back when that one dies, however it dies: this is the lock of the state folder.
+ * @returns undefined when somebody else listens there.
+ */
+export async function listenForControl(
+  port: number,
+  token: string,
+  handlers: ControlHandlers,
+): Promise<Server | undefined> {
+  const server = createServer((request, response) => {
+    const answer = (status: number, body: unknown): void => {
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(body));
+    };
+    if (!sameSecret(request.headers.authorization, token)) return answer(401, {});
+    if (request.method === 'GET' && request.url === '/status')
+      return answer(200, handlers.status());
+    if (request.method === 'POST' && request.url === '/down') {
+      answer(202, {});
+      return handlers.down();
+    }
+    return answer(404, {});
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(undefined);
+      else reject(error);
+    });
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
+
+async function ask(layout: Layout, method: string, path: string): Promise<Response | undefined> {
+  const port = readStackFile(layout)?.ports.control;
+  const token = readSecrets(layout)?.control;
+  if (port === undefined || token === undefined) return undefined;
+  try {
+    return await fetch(`http://127.0.0.1:${port}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(ASK_MS),
+    });
+  } catch (error) {
+    const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
+    // Nobody listens. A supervisor that does not answer in time is there, and that is an error.
+    if (cause?.code === 'ECONNREFUSED' || cause?.code === 'ECONNRESET') return undefined;
+    throw new StackError('stack.no-answer', `the supervisor on port ${port} does not answer`, {
+      cause: error,
+    });
+  }
+}
+
+/** Status of the supervisor of this state folder; undefined when none runs. */
+export async function askStatus(layout: Layout): Promise<StackStatus | undefined> {
+  const response = await ask(layout, 'GET', '/status');
+  if (!response?.ok) {
+    await response?.body?.cancel();
+    return undefined;
+  }
+  const parsed = statusSchema.safeParse(await response.json());
+  // Another program may listen on the recorded port by now.
+  return parsed.success && parsed.data.id === readStackFile(layout)?.id ? parsed.data : undefined;
+}
+
+/** Asks the supervisor to end the stack; false when none runs. */
+export async function askDown(layout: Layout): Promise<boolean> {
+  if (!(await askStatus(layout))) return false;
+  const response = await ask(layout, 'POST', '/down');
+  await response?.body?.cancel();
+  return response !== undefined;
+}

@@ -1,0 +1,107 @@
+/** Our own processes: workers and API, run from dist/. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectRoot } from '../project.ts';
+import type { ChildSpec } from './child.ts';
+import { StackError, type KeyFiles } from './identity.ts';
+import { plainEnvironment } from './programs.ts';
+import type { Ports } from './ports.ts';
+import { probeHttp } from './servers.ts';
+
+/** Time for what is in flight to end in order; a training child saves and goes within it. */
+const DRAIN_MS = 10_000;
+
+/** Variables of the operator that our processes are given as they are. */
+const PASSED_ON = [
+  'RATCHET_DATA',
+  'RATCHET_LOG_LEVEL',
+  'RATCHET_TRAINING_SLOTS',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+  'NODE_OPTIONS',
+  'TF_FORCE_GPU_ALLOW_GROWTH',
+  'CUDA_VISIBLE_DEVICES',
+];
+
+function passedOn(): Record<string, string> {
+  const found = PASSED_ON.flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return Object.fromEntries(found);
+}
+
+function entry(file: string): string {
+  const path = join(projectRoot, 'dist', file);
+  if (existsSync(path)) return path;
+  throw new StackError('stack.not-built', `dist/${file} is not built: run npm run build`);
+}
+
+function ownSpec(
+  name: string,
+  title: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Omit<ChildSpec, 'probe'> {
+  return {
+    name,
+    title,
+    command: process.execPath,
+    args: ['--enable-source-maps', ...args],
+    env: { ...plainEnvironment(passedOn()), NODE_ENV: 'production', ...env },
+    cwd: projectRoot,
+    guarded: false,
+    stopSignal: 'SIGTERM',
+    stopMs: DRAIN_MS,
+    readyMs: 60_000,
+  };
+}
+
+/**
+ * Workers: one process for workflows and general activities, one for training, so that a fit never
+ * delays a heartbeat of the others. Only they hold the signing key.
+ */
+export function workerSpecs(
+  base: Record<string, string>,
+  keys: KeyFiles,
+  ports: Ports,
+): readonly ChildSpec[] {
+  const run = entry('workers/run.js');
+  const groups = [
+    { name: 'worker', queues: ['orchestration', 'general'], port: ports.generalMetrics },
+    { name: 'training', queues: ['training'], port: ports.trainingMetrics },
+  ];
+  return groups.map(({ name, queues, port }) => {
+    const env = {
+      ...base,
+      RATCHET_METRICS_PORT: String(port),
+      RATCHET_SIGNING_KEY_FILE: keys.signing,
+      RATCHET_VERIFY_KEY_FILE: keys.verify,
+    };
+    const url = `http://127.0.0.1:${port}/metrics`;
+    const title = `worker (${queues.join(', ')})`;
+    return {
+      ...ownSpec(name, title, [run, ...queues], env),
+      probe: () => probeHttp(url),
+      port,
+      url,
+    };
+  });
+}
+
+export function apiSpec(base: Record<string, string>, keys: KeyFiles, ports: Ports): ChildSpec {
+  const url = `http://127.0.0.1:${ports.api}`;
+  const env = {
+    ...base,
+    RATCHET_API_HOST: '127.0.0.1',
+    RATCHET_API_PORT: String(ports.api),
+    RATCHET_VERIFY_KEY_FILE: keys.verify,
+    RATCHET_ADMIN_KEY_FILE: keys.admin,
+  };
+  return {
+    ...ownSpec('api', 'API', [entry('api/server.js')], env),
+    probe: () => probeHttp(`${url}/livez`),
+    port: ports.api,
+    url,
+  };
+}
