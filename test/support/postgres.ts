@@ -23,6 +23,10 @@ export interface TestPostgres {
   /** Creates an empty database, or a copy of the migrated template, and gives its URL. */
   createDatabase(options?: { migrated?: boolean }): Promise<string>;
   dropDatabase(url: string): Promise<void>;
+  /** Ends all connections to a database (of one application) as an operator or a failover would. */
+  terminateConnections(url: string, applicationName?: string): Promise<void>;
+  /** Waits until `count` connections run a statement that contains `text`. */
+  untilConnections(url: string, text: string, count: number): Promise<void>;
   /** Kills the server as a power cut would; `restart` brings it back with the same data. */
   kill(): Promise<void>;
   restart(): Promise<void>;
@@ -189,7 +193,24 @@ class Server implements TestPostgres {
   }
 
   async dropDatabase(url: string): Promise<void> {
-    await this.#admin(`DROP DATABASE IF EXISTS ${new URL(url).pathname.slice(1)} WITH (FORCE)`);
+    await this.#admin(`DROP DATABASE IF EXISTS ${databaseOf(url)} WITH (FORCE)`);
+  }
+
+  async terminateConnections(url: string, applicationName?: string): Promise<void> {
+    await this.#admin(
+      `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+       WHERE datname = $1 AND ($2::text IS NULL OR application_name = $2)`,
+      [databaseOf(url), applicationName ?? null],
+    );
+  }
+
+  async untilConnections(url: string, text: string, count: number): Promise<void> {
+    const activity = `SELECT count(*)::int AS n FROM pg_stat_activity
+      WHERE datname = $1 AND state = 'active' AND query LIKE '%' || $2 || '%'`;
+    for (;;) {
+      const [row] = await this.#admin(activity, [databaseOf(url), text]);
+      if (Number(row?.['n']) >= count) return;
+    }
   }
 
   async kill(): Promise<void> {
@@ -206,7 +227,7 @@ class Server implements TestPostgres {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  async #admin(statement: string): Promise<void> {
+  async #admin(statement: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
     const client = new pg.Client({
       connectionString: this.adminUrl,
       connectionTimeoutMillis: 5_000,
@@ -214,9 +235,11 @@ class Server implements TestPostgres {
     client.on('error', () => undefined);
     await client.connect();
     try {
-      await client.query(statement);
+      return (await client.query<Record<string, unknown>>(statement, values)).rows;
     } finally {
       await client.end();
     }
   }
 }
+
+const databaseOf = (url: string): string => new URL(url).pathname.slice(1);
