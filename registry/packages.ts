@@ -120,3 +120,14 @@ export async function loadPackage(
   await cache?.write(verified.packageDigest, files).catch(onCacheProblem);
   return verified;
 }
+
+/** When a version's number was reserved: what its package calls `createdAt`, the same on each repeat. */
+export async function reservationTime(db: Db, model: string, version: number): Promise<Date> {
+  const row = await db
+    .selectFrom('model_version')
+    .select('created_at')
+    .where('model', '=', model)
+    .where('version', '=', version)
+    .executeTakeFirstOrThrow();
+  return row.created_at;
+}

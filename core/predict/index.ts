@@ -27,3 +27,4 @@ export {
   type Forecast,
 } from './predict.ts';
 export { PredictError, windowFromBars, windowFromValues, type PredictionWindow } from './window.ts';
+export { reliabilityOf, type HorizonReliability } from './reliability.ts';

@@ -1,0 +1,99 @@
+import type { Prepared } from '../core/features/prepared.ts';
+import type { OnnxSession } from '../core/onnx/session.ts';
+import {
+  EQUALITY_TOLERANCE,
+  encodeFloat64,
+  largestDifference,
+  windowInputs,
+} from '../core/packages/golden.ts';
+import type { GoldenProbes } from '../core/packages/manifest.ts';
+import { PackageError } from '../core/packages/files.ts';
+import { evenlySpaced } from '../core/predict/index.ts';
+import type { MonteCarloRunner } from '../core/predict/index.ts';
+import type { FitBundle } from '../core/models/bundle.ts';
+
+/** Windows with known answers in each package: 73 kB each for 60 x 152. */
+const GOLDEN_WINDOWS = 4;
+/** Monte-Carlo samples of the first of them. */
+const GOLDEN_SAMPLES = 8;
+const GOLDEN_NOISE_KEY = 'golden';
+
+/** Raw window [lookback x features] that ends at a row, as a view. */
+export function windowAt(prepared: Prepared, row: number): Float64Array {
+  const width = prepared.featureNames.length;
+  return prepared.features.subarray((row - prepared.lookback + 1) * width, (row + 1) * width);
+}
+
+function windowsAt(prepared: Prepared, rows: Int32Array): Float64Array {
+  const size = prepared.lookback * prepared.featureNames.length;
+  const windows = new Float64Array(rows.length * size);
+  rows.forEach((row, i) => windows.set(windowAt(prepared, row), i * size));
+  return windows;
+}
+
+const shapeOf = (prepared: Prepared) => ({
+  lookback: prepared.lookback,
+  features: prepared.featureNames.length,
+});
+
+/** SD of the training labels per horizon: the scale on which forecasts are equal or not. */
+const labelSd = (prepared: Prepared): number[] => prepared.trainLabelVariance.map(Math.sqrt);
+
+/**
+ * Proves that the graph which is about to be packaged computes what the *trained model* computed on the
+ * bundle's probes: |difference| <= 1e-5 x max(|y|, label SD). Returns the largest relative difference;
+ * throws `package.not-equal`.
+ */
+export async function proveEquality(
+  session: OnnxSession,
+  prepared: Prepared,
+  { rows, predictions }: FitBundle['probes'],
+): Promise<number> {
+  const inputs = windowInputs(session, shapeOf(prepared), windowsAt(prepared, rows), () => 1);
+  const worst = largestDifference(await session.run(inputs), predictions, labelSd(prepared));
+  if (rows.length > 0 && worst <= EQUALITY_TOLERANCE) return worst;
+  throw new PackageError(
+    'package.not-equal',
+    `the exported graph differs from the trained model by ${worst} of the label's scale on ` +
+      `${rows.length} probes (allowed: ${EQUALITY_TOLERANCE})`,
+    { worst, tolerance: EQUALITY_TOLERANCE, probes: rows.length },
+  );
+}
+
+/** Rows as [n][horizons]. */
+function rowsOf(values: Float64Array, horizons: number): number[][] {
+  return Array.from({ length: values.length / horizons }, (_, i) => [
+    ...values.subarray(i * horizons, (i + 1) * horizons),
+  ]);
+}
+
+/** Windows of the newest part of the data with the answers that every replica must reproduce. */
+export async function goldenProbes(
+  session: OnnxSession,
+  prepared: Prepared,
+  monteCarlo: MonteCarloRunner | undefined,
+): Promise<GoldenProbes> {
+  const { test, valid } = prepared.split;
+  const rows = evenlySpaced(test.length > 0 ? test : valid, GOLDEN_WINDOWS);
+  const windows = windowsAt(prepared, rows);
+  const close = Array.from(rows, (row) => prepared.close[row]!);
+  const horizons = prepared.horizons.length;
+  const answers = await session.run(
+    windowInputs(session, shapeOf(prepared), windows, (i) => close[i]!),
+  );
+  const probes: GoldenProbes = {
+    windows: encodeFloat64(windows),
+    close,
+    expected: rowsOf(answers, horizons),
+    tolerance: EQUALITY_TOLERANCE,
+    labelSd: labelSd(prepared),
+  };
+  if (!monteCarlo) return probes;
+  const samples = await monteCarlo.sample({
+    window: windowAt(prepared, rows[0]!),
+    samples: GOLDEN_SAMPLES,
+    noiseKey: GOLDEN_NOISE_KEY,
+  });
+  const expected = rowsOf(samples, horizons);
+  return { ...probes, monteCarlo: { noiseKey: GOLDEN_NOISE_KEY, expected } };
+}

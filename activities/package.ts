@@ -1,0 +1,256 @@
+import { Context } from '@temporalio/activity';
+import { parseEvaluation } from '../core/evaluation/index.ts';
+import type { Evaluation } from '../core/evaluation/index.ts';
+import { decodePrepared } from '../core/features/prepared.ts';
+import type { Prepared } from '../core/features/prepared.ts';
+import { labelKindOrThrow } from '../core/labels/index.ts';
+import { decodeBundle } from '../core/models/bundle.ts';
+import type { FitBundle } from '../core/models/bundle.ts';
+import { openSession } from '../core/onnx/session.impl.ts';
+import { buildPackage } from '../core/packages/build.ts';
+import type { PackageContent } from '../core/packages/build.ts';
+import type { CardFacts } from '../core/packages/card.ts';
+import type { Manifest, Preprocessing } from '../core/packages/manifest.ts';
+import {
+  CALIBRATION_WINDOWS_MAX,
+  NO_CONFIDENCE,
+  evenlySpaced,
+  openMonteCarlo,
+  reliabilityOf,
+} from '../core/predict/index.ts';
+import type { HorizonReliability, MonteCarloRunner } from '../core/predict/index.ts';
+import type { ExperimentSpec } from '../core/spec/spec.ts';
+import { experimentSpecOrThrow, getExperimentOrThrow } from '../registry/experiments.ts';
+import { unitDatasetHash } from '../registry/fitting-version.ts';
+import { reservationTime, storePackage } from '../registry/packages.ts';
+import { cachedStep } from '../registry/step-cache.ts';
+import { reserveVersion } from '../registry/versions.ts';
+import type { PackageInput, PackageResult } from './contracts.ts';
+import type { ActivityDeps } from './deps.ts';
+import { forecastRows } from './forecast-rows.ts';
+import { calibrate, sampleWindows } from './package-confidence.ts';
+import { goldenProbes, proveEquality } from './package-windows.ts';
+
+/** Test windows whose stated confidence is compared with what happened; 3 s of a core. */
+const RELIABILITY_WINDOWS_MAX = 250;
+
+type Deps = Pick<ActivityDeps, 'db' | 'artifacts' | 'sign' | 'events' | 'codeVersion' | 'log'>;
+
+/** Makes a version's package. Same inputs, same bytes: a repeat gives the same digest. */
+export function createPackageActivities(deps: Deps) {
+  return {
+    async packageModel(input: PackageInput): Promise<PackageResult> {
+      const { experimentId, unit, fit, evaluation } = input;
+      const experiment = await getExperimentOrThrow(deps.db, experimentId);
+      const { version } = await reserveVersion(deps.db, {
+        model: unit.model,
+        reservationKey: `${experimentId}/${unit.model}`,
+        experimentId,
+        family: fit.family,
+        seed: fit.seed,
+        instruments: unit.instruments,
+        specHash: experiment.spec_hash,
+        datasetHash: unitDatasetHash(input.datasets),
+      });
+      const made = await reservationTime(deps.db, unit.model, version);
+      const inputs = [fit.fitted.sha256, input.prepared.sha256, evaluation.evaluation.sha256];
+      const { result, cached } = await cachedStep(
+        deps,
+        { step: 'package', key: [unit.model, version, experiment.spec_hash, ...inputs] },
+        () => makePackage(deps, input, { version, made, experiment }),
+      );
+      await deps.events.append({
+        experimentId,
+        kind: 'stage',
+        stage: 'package',
+        model: unit.model,
+        payload: { version, cached, ...result },
+        dedupeKey: `stage/package/${unit.model}`,
+      });
+      return { version, manifest: result.manifest, packageDigest: result.packageDigest };
+    },
+  };
+}
+
+interface Facts {
+  readonly version: number;
+  readonly made: Date;
+  readonly experiment: { readonly spec_hash: string; readonly workflow_id: string };
+}
+
+/** Reports liveness and throws where the activity was cancelled. */
+async function breathe(): Promise<void> {
+  const context = Context.current();
+  context.heartbeat();
+  if (context.cancellationSignal.aborted) await context.cancelled;
+}
+
+async function makePackage(deps: Deps, input: PackageInput, facts: Facts) {
+  const spec = await experimentSpecOrThrow(deps.db, input.experimentId);
+  const prepared = decodePrepared(await deps.artifacts.get(input.prepared));
+  const bundle = decodeBundle(await deps.artifacts.get(input.fit.fitted));
+  const evaluation = parseEvaluation(await deps.artifacts.get(input.evaluation.evaluation));
+  const built = await withGraphs(bundle, spec, async (graphs) => {
+    const difference = await proveEquality(graphs.session, prepared, bundle.probes);
+    const confidence = await confidenceOf(graphs, prepared, spec);
+    const content: PackageContent = {
+      manifest: manifestOf(deps, input, prepared, bundle, facts),
+      model: bundle.graphs.model,
+      monteCarlo: graphs.monteCarlo && bundle.graphs.monteCarlo?.graph,
+      preprocessing: preprocessingOf(prepared, spec, confidence.calibration, evaluation),
+      golden: await goldenProbes(graphs.session, prepared, graphs.monteCarlo),
+      evaluation,
+      card: cardOf(evaluation, confidence.reliability, difference),
+    };
+    const { reliability } = confidence;
+    return { ...buildPackage(content, deps.sign), difference, reliability };
+  });
+  const manifest = await storePackage(deps.db, deps.artifacts, built.files);
+  const { packageDigest, difference, reliability } = built;
+  deps.log.info({ model: input.unit.model, version: facts.version, difference }, 'packaged');
+  return { manifest, packageDigest, difference, reliability };
+}
+
+interface Graphs {
+  readonly session: Awaited<ReturnType<typeof openSession>>;
+  /** Absent where family or spec have no Monte-Carlo confidence. */
+  readonly monteCarlo: MonteCarloRunner | undefined;
+  readonly noiseWidth: number;
+}
+
+async function withGraphs<T>(
+  bundle: FitBundle,
+  spec: ExperimentSpec,
+  use: (graphs: Graphs) => Promise<T>,
+): Promise<T> {
+  const { model, monteCarlo: mc } = bundle.graphs;
+  const session = await openSession(model);
+  const shape = {
+    lookback: bundle.context.lookback,
+    features: bundle.context.featureNames.length,
+    noiseWidth: mc?.noiseWidth ?? 0,
+  };
+  let monteCarlo: MonteCarloRunner | undefined;
+  try {
+    if (mc && spec.confidence.method !== 'none') {
+      monteCarlo = await openMonteCarlo(openSession)(mc.graph, shape);
+    }
+    return await use({ session, monteCarlo, noiseWidth: shape.noiseWidth });
+  } finally {
+    await session.release();
+    await monteCarlo?.release();
+  }
+}
+
+interface Confidence {
+  readonly calibration: Preprocessing['confidence'];
+  /** On the test part; empty without a calibration. */
+  readonly reliability: readonly HorizonReliability[];
+}
+
+/** Calibrates on the validation part, then looks at how it does on the test part. */
+async function confidenceOf(
+  { session, monteCarlo, noiseWidth }: Graphs,
+  prepared: Prepared,
+  spec: ExperimentSpec,
+): Promise<Confidence> {
+  if (!monteCarlo) return { calibration: NO_CONFIDENCE, reliability: [] };
+  const { method, samples } = spec.confidence;
+  const source = { ...prepared, featureCount: prepared.featureNames.length };
+  const windowsOf = async (part: Int32Array, max: number) => {
+    const rows = evenlySpaced(part, max);
+    const forecasts = await forecastRows(session, source, rows, {
+      lookback: prepared.lookback,
+      horizons: prepared.horizons.length,
+      onChunk: () => Context.current().heartbeat(),
+    });
+    const sampling = { prepared, monteCarlo, samples, onWindow: breathe };
+    return sampleWindows(sampling, rows, forecasts);
+  };
+  const valid = await windowsOf(prepared.split.valid, CALIBRATION_WINDOWS_MAX);
+  const calibration = calibrate(valid, prepared, { method, samples, noiseWidth });
+  const test = await windowsOf(prepared.split.test, RELIABILITY_WINDOWS_MAX);
+  const label = labelKindOrThrow(prepared.labelKind);
+  return { calibration, reliability: reliabilityOf(test, calibration, prepared.horizons, label) };
+}
+
+function manifestOf(
+  deps: Deps,
+  { unit, fit, datasets }: PackageInput,
+  prepared: Prepared,
+  bundle: FitBundle,
+  { version, made, experiment }: Facts,
+): Omit<Manifest, 'format' | 'files'> {
+  return {
+    model: unit.model,
+    version,
+    family: fit.family,
+    instruments: unit.instruments,
+    timeframe: prepared.timeframe,
+    featureSet: prepared.featureSet,
+    featureHash: prepared.featureHash,
+    label: { kind: prepared.labelKind, horizons: prepared.horizons },
+    lookback: prepared.lookback,
+    datasetHash: unitDatasetHash(datasets),
+    specHash: experiment.spec_hash,
+    seed: fit.seed,
+    weightsDigest: fit.weightsDigest,
+    trainedThrough: new Date(prepared.trainedThrough).toISOString(),
+    workflowId: experiment.workflow_id,
+    codeVersion: deps.codeVersion,
+    libraries: bundle.libraries,
+    createdAt: made.toISOString(),
+  };
+}
+
+function preprocessingOf(
+  prepared: Prepared,
+  spec: ExperimentSpec,
+  confidence: Preprocessing['confidence'],
+  evaluation: Evaluation,
+): Preprocessing {
+  return {
+    featureSet: prepared.featureSet,
+    featureNames: prepared.featureNames,
+    lookback: prepared.lookback,
+    label: { kind: prepared.labelKind, horizons: prepared.horizons },
+    scalers: prepared.scalers,
+    missing: spec.data.missing,
+    calendar: prepared.calendar,
+    timeframe: prepared.timeframe,
+    expiresAfter: spec.serving.expiresAfter,
+    fallback: spec.serving.fallback,
+    confidence,
+    beatsNaive: evaluation.beatsNaive,
+  };
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+function cardOf(
+  evaluation: Evaluation,
+  reliability: readonly HorizonReliability[],
+  difference: number,
+): CardFacts {
+  const { train, valid, test } = evaluation.split;
+  const model = evaluation.forecasters.find(({ kind }) => kind === 'model');
+  const coverage = reliability.flatMap(({ horizon, coverage80, rows }) =>
+    coverage80 === null ? [] : [`${percent(coverage80)} at ${horizon} bars (${rows} windows)`],
+  );
+  return {
+    split: Object.entries({ train, valid, test }).map(([part, facts]) => ({ part, ...facts })),
+    metrics: (model?.byHorizon ?? []).map(({ horizon, metrics }) => ({
+      horizon,
+      values: Object.fromEntries(Object.entries(metrics).map(([name, { value }]) => [name, value])),
+    })),
+    verdict: evaluation.verdict,
+    limits: [
+      ...evaluation.notTested,
+      ...evaluation.warnings,
+      ...(coverage.length > 0
+        ? [`On the test part the 80 % interval held ${coverage.join(', ')}.`]
+        : []),
+      `The graph equals the trained model to ${difference.toExponential(1)} of the label's scale.`,
+    ],
+  };
+}
