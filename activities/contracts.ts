@@ -1,3 +1,4 @@
+import type { QualityFinding } from '../core/quality/report.ts';
 import type { ArtifactRef, VersionRef } from '../workflows/messages.ts';
 
 /** What each activity takes and gives. One object in, one object out, references instead of data. */
@@ -31,6 +32,8 @@ export interface CollectResult {
   readonly firstBar: string;
   readonly lastBar: string;
   readonly deliveredBy: string;
+  /** What was found while the bars were put together, e.g. launch artefacts trimmed. */
+  readonly findings?: readonly QualityFinding[];
   readonly cached: boolean;
 }
 

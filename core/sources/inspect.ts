@@ -4,11 +4,14 @@ import { calendarFor } from '../calendar/index.ts';
 import { isoTime } from '../calendar/day.ts';
 import { profileSchema, type Profile, type ProfileInput } from './profile.ts';
 import { profiles } from './profiles.ts';
-import { readBars } from './read-bars.ts';
+import { barsOfTable } from './read-bars.ts';
 import { sniffProfile } from './sniff.ts';
+import { parseTable } from './table.ts';
 import { decodeText, unpack } from './unpack.ts';
 
 export interface Inspection {
+  /** Source plug-in that reads such files. */
+  readonly source: 'csv' | 'parquet';
   readonly fileName: string;
   /** Instrument id guessed from the file's name. */
   readonly instrument: string;
@@ -27,12 +30,29 @@ export interface Inspection {
  * Errors: those of reading (each names the line) and `source.unknownFormat`.
  */
 export function inspectFile(bytes: Uint8Array, fileName: string): Inspection {
-  const text = decodeText(unpack(bytes, fileName), fileName);
+  return inspectText(decodeText(unpack(bytes, fileName), fileName), fileName, 'csv');
+}
+
+/** As `inspectFile`, and Parquet files too. */
+export async function inspectBytes(bytes: Uint8Array, fileName: string): Promise<Inspection> {
+  const PARQUET = [0x50, 0x41, 0x52, 0x31];
+  if (!PARQUET.every((byte, i) => bytes[i] === byte)) return inspectFile(bytes, fileName);
+  const { readParquetTable } = await import('./parquet.impl.ts');
+  const table = await readParquetTable(bytes, fileName);
+  const quote = (cell: string): string => `"${cell.replaceAll('"', '""')}"`;
+  const lines = [table.header, ...table.rows].map((cells) => cells.map(quote).join(','));
+  return inspectText(lines.join('\n'), fileName, 'parquet');
+}
+
+function inspectText(text: string, fileName: string, source: Inspection['source']): Inspection {
   const sniffed = sniffProfile(text, fileName);
   const profile = profileSchema.parse(sniffed.profile);
   const instrument = instrumentOf(fileName);
   const { timeframe } = sniffed;
-  const read = readBars(bytes, fileName, profile, { instrument, timeframe });
+  const read = barsOfTable(parseTable(text, fileName, profile), fileName, profile, {
+    instrument,
+    timeframe,
+  });
   const calendar = fittingCalendar(read.bars);
   const reasons = [...sniffed.reasons, `sessions fit the calendar ${calendar.name}`];
   const epoch = ['s', 'ms'].includes(profile.time.format);
@@ -42,6 +62,7 @@ export function inspectFile(bytes: Uint8Array, fileName: string): Inspection {
     );
   }
   return {
+    source,
     fileName,
     instrument,
     timeframe,

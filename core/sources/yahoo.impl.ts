@@ -12,6 +12,8 @@ type Params = z.infer<typeof yahooParams>;
 const BACKOFF_MS = 1_000;
 /** A server that asks for a longer wait than this has its wish: the page is given up. */
 const MAX_RETRY_AFTER_MS = 20_000;
+/** 1920-01-01: the vendor has nothing older. */
+const EARLIEST_MS = -1_577_923_200_000;
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 export function create(params: Params): Source {
@@ -20,7 +22,7 @@ export function create(params: Params): Source {
     cursor: string | undefined,
     ctx: SourceContext,
   ): AsyncGenerator<BarPage> {
-    let from = cursor === undefined ? request.from : Number(cursor);
+    let from = Math.max(cursor === undefined ? request.from : Number(cursor), EARLIEST_MS);
     for (let more = true; more;) {
       const to = Math.min(request.to, from + params.windowDays * DAY_MS);
       more = to < request.to;

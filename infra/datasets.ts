@@ -1,0 +1,160 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { parse as parseYaml, YAMLParseError } from 'yaml';
+import { z } from 'zod';
+import type { NamedDataset } from '../activities/deps.ts';
+import { calendars } from '../core/calendar/index.ts';
+import { RatchetError } from '../core/errors.ts';
+import { sources } from '../core/sources/index.ts';
+import { INSTRUMENT_PATTERN, NAME_PATTERN } from '../core/spec/spec.ts';
+import type { Config } from './config.ts';
+import { projectRoot } from './project.ts';
+
+export const CONFIG_FILE = 'ratchet.config.yaml';
+
+export class ConfigFileError extends RatchetError {}
+
+const oneOf = (what: string, names: Iterable<string>): z.ZodType<string> => {
+  const known = [...names];
+  return z
+    .string()
+    .refine((name) => known.includes(name), `no such ${what}; there are: ${known.join(', ')}`);
+};
+
+const datasetSchema = z.strictObject({
+  source: oneOf('source', sources.keys()).describe('Source plug-in that reads it.'),
+  params: z.record(z.string(), z.unknown()).default({}).describe("The plug-in's own settings."),
+  calendar: oneOf('calendar', calendars.keys()).describe('When its instruments trade.'),
+  root: z.string().min(1).optional().describe('Folder of its files, relative to this file.'),
+  hosts: z.array(z.string().min(1)).default([]).describe('Hosts its source may reach.'),
+  instruments: z.array(z.string().regex(INSTRUMENT_PATTERN)).optional(),
+  notice: z.string().optional().describe('Licence or terms of the data.'),
+});
+
+const fileSchema = z.strictObject({
+  datasets: z
+    .record(
+      z.string().regex(NAME_PATTERN, 'lower case letters, digits, ".", "_", "-"'),
+      datasetSchema,
+    )
+    .default({}),
+});
+
+const NCSA = 'github.com/bashtage/arch, University of Illinois/NCSA licence';
+const APACHE = 'github.com/QuantConnect/Lean, Apache-2.0';
+
+interface BundledDataset extends Omit<NamedDataset, 'name' | 'root' | 'hosts'> {
+  /** Folder below examples/data (or RATCHET_DATA); absent: no files. */
+  readonly folder?: string;
+  readonly hosts?: readonly string[];
+}
+
+const indexFiles = { '^GSPC': 'sp500.csv.gz', '^IXIC': 'nasdaq.csv.gz' };
+const indexDataset = (...instruments: (keyof typeof indexFiles)[]): BundledDataset => ({
+  source: 'csv',
+  folder: 'index-arch',
+  calendar: 'nyse',
+  instruments,
+  params: {
+    profile: 'yahoo-us-dates',
+    files: Object.fromEntries(instruments.map((id) => [id, indexFiles[id]])),
+  },
+  notice: NCSA,
+});
+
+/** What every installation has: the bars of examples/data, and one vendor that needs no key. */
+const BUNDLED: Readonly<Record<string, BundledDataset>> = {
+  'sp500-daily': indexDataset('^GSPC'),
+  'nasdaq-daily': indexDataset('^IXIC'),
+  'index-daily': indexDataset('^GSPC', '^IXIC'),
+  'us-stocks-lean': {
+    source: 'csv',
+    folder: 'stocks-lean',
+    calendar: 'nyse',
+    instruments: ['AAPL', 'BAC', 'GOOG', 'QQQ', 'SPY'],
+    params: { profile: 'lean-daily', file: '{lower}.zip' },
+    notice: APACHE,
+  },
+  'yahoo-daily': {
+    source: 'yahoo',
+    calendar: 'nyse',
+    params: {},
+    hosts: ['query1.finance.yahoo.com'],
+    notice: "Yahoo Finance: the vendor's terms apply",
+  },
+};
+
+/**
+ * Datasets that specs may name: the bundled ones and those of ratchet.config.yaml (in the working
+ * directory, else beside the project), which may replace a bundled one. Errors: `config.file`, with the path
+ * of every wrong setting.
+ */
+export async function loadDatasets(
+  config: Pick<Config, 'dataDir'>,
+  file: string | undefined = findConfigFile(),
+): Promise<ReadonlyMap<string, NamedDataset>> {
+  const datasets = new Map(
+    Object.entries(BUNDLED).map(([name, d]) => [name, bundled(name, d, config.dataDir)]),
+  );
+  if (file !== undefined) {
+    for (const dataset of await readConfigFile(file)) datasets.set(dataset.name, dataset);
+  }
+  return datasets;
+}
+
+function findConfigFile(): string | undefined {
+  return [resolve(CONFIG_FILE), join(projectRoot, CONFIG_FILE)].find(existsSync);
+}
+
+function bundled(name: string, dataset: BundledDataset, dataDir: string | undefined): NamedDataset {
+  const { folder, hosts = [], ...rest } = dataset;
+  if (folder === undefined) return { ...rest, name, hosts };
+  const roots = [
+    join(projectRoot, 'examples', 'data', folder),
+    ...(dataDir === undefined ? [] : [join(dataDir, folder), dataDir]),
+  ];
+  return { ...rest, name, hosts, root: roots.find(existsSync) ?? roots[0]! };
+}
+
+async function readConfigFile(file: string): Promise<readonly NamedDataset[]> {
+  let value: unknown;
+  try {
+    value = parseYaml(await readFile(file, 'utf8'), { maxAliasCount: 100 }) ?? {};
+  } catch (cause) {
+    const why = cause instanceof YAMLParseError ? cause.message : String(cause);
+    throw new ConfigFileError('config.file', `${file} cannot be read: ${why}`, { cause });
+  }
+  const parsed = fileSchema.safeParse(value);
+  if (!parsed.success) throw invalid(file, parsed.error.issues, []);
+  return Object.entries(parsed.data.datasets).map(([name, dataset]) =>
+    operatorDataset(file, name, dataset),
+  );
+}
+
+function operatorDataset(
+  file: string,
+  name: string,
+  { root, instruments, notice, ...dataset }: z.output<typeof datasetSchema>,
+): NamedDataset {
+  const params = sources.get(dataset.source)!.params.safeParse(dataset.params);
+  if (!params.success) throw invalid(file, params.error.issues, ['datasets', name, 'params']);
+  return {
+    ...dataset,
+    name,
+    ...(root !== undefined && { root: resolve(dirname(file), root) }),
+    ...(instruments !== undefined && { instruments }),
+    ...(notice !== undefined && { notice }),
+  };
+}
+
+function invalid(
+  file: string,
+  issues: readonly z.core.$ZodIssue[],
+  path: readonly string[],
+): ConfigFileError {
+  const lines = issues.map((issue) => `${[...path, ...issue.path].join('.')}: ${issue.message}`);
+  return new ConfigFileError('config.file', `${file} is not valid: ${lines.join('; ')}`, {
+    details: { issues: lines },
+  });
+}
