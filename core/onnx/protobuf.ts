@@ -175,19 +175,25 @@ function decodePacked(kind: 'int' | 'float', bytes: Uint8Array): number[] {
   return values;
 }
 
-function decodeChunk(kind: Scalar | MessageName, bytes: Uint8Array, depth: number): Value[] {
+interface Reading {
+  /** `refuse` where a field that is not understood could hide something from a check. */
+  readonly unknownFields: 'skip' | 'refuse';
+  readonly depth: number;
+}
+
+function decodeChunk(kind: Scalar | MessageName, bytes: Uint8Array, reading: Reading): Value[] {
   if (kind === 'int' || kind === 'float') return decodePacked(kind, bytes);
   if (kind === 'bytes') return [bytes];
   if (kind === 'string') return [decodeString(bytes)];
-  return [decodeMessage(kind, bytes, depth + 1)];
+  return [decodeMessage(kind, bytes, { ...reading, depth: reading.depth + 1 })];
 }
 
-function decodeField(source: Source, wire: number, field: Field | undefined, depth: number) {
+function decodeField(source: Source, wire: number, field: Field | undefined, reading: Reading) {
   if (wire === WIRE.varint) return [source.int()];
   if (wire === WIRE.fixed32) return [source.float()];
   if (wire === WIRE.bytes) {
     const bytes = source.chunk();
-    return field ? decodeChunk(field.kind, bytes, depth) : [];
+    return field ? decodeChunk(field.kind, bytes, reading) : [];
   }
   if (wire !== WIRE.fixed64) throw malformed(`wire type ${wire}`);
   source.skip(8);
@@ -200,15 +206,16 @@ const wireFits = (field: Field, wire: number): boolean =>
     : wire === (field.kind === 'int' ? WIRE.varint : WIRE.fixed32) && isScalar(field.kind);
 
 /**
- * Reads what `encodeMessage` writes; fields outside the table are skipped. Byte fields are views on
- * `bytes`. Throws `onnx.malformed` on anything that is not well-formed protobuf of that message.
+ * Reads what `encodeMessage` writes; byte fields are views on `bytes`. Throws `onnx.malformed` on
+ * anything that is not well-formed protobuf of that message, and where a field that occurs once is there
+ * twice: readers differ in what they make of that.
  */
 export function decodeMessage<M extends MessageName>(
   message: M,
   bytes: Uint8Array,
-  depth = 0,
+  reading: Reading = { unknownFields: 'skip', depth: 0 },
 ): Messages[M] {
-  if (depth > DEPTH_MAX) throw malformed(`messages nested deeper than ${DEPTH_MAX}`);
+  if (reading.depth > DEPTH_MAX) throw malformed(`messages nested deeper than ${DEPTH_MAX}`);
   const fields = new Map(FIELDS[message].map((field) => [field.number, field]));
   const content: Record<string, unknown> = {};
   const source = new Source(bytes);
@@ -218,10 +225,14 @@ export function decodeMessage<M extends MessageName>(
     const field = fields.get(Math.floor(tag / 8));
     if (field && !wireFits(field, wire))
       throw malformed(`${message}.${field.name} by wire ${wire}`);
-    const values = decodeField(source, wire, field, depth);
-    if (!field) continue;
-    if (!field.repeated) content[field.name] = values.at(-1);
-    else ((content[field.name] ??= []) as Value[]).push(...values);
+    const values = decodeField(source, wire, field, reading);
+    if (!field) {
+      if (reading.unknownFields === 'skip') continue;
+      throw malformed(`${message} has an unknown field ${Math.floor(tag / 8)}`);
+    }
+    if (field.repeated) ((content[field.name] ??= []) as Value[]).push(...values);
+    else if (field.name in content) throw malformed(`${message}.${field.name} is there twice`);
+    else content[field.name] = values[0];
   }
   return content as Messages[M];
 }

@@ -34,7 +34,7 @@ function* tensorViolations(tensor: TensorProto): Generator<string> {
  * `package.unsafe-graph` with what was found, `onnx.malformed` when the bytes are not ONNX at all.
  */
 export function checkGraphIsSelfContained(bytes: Uint8Array, path: string): void {
-  const model = decodeMessage('Model', bytes);
+  const model = decodeMessage('Model', bytes, { unknownFields: 'refuse', depth: 0 });
   const found = model.functions ? 'local functions' : violations(model.graph ?? {}).next().value;
   if (typeof found === 'string') {
     throw new PackageError('package.unsafe-graph', `${path} has ${found}`, { path, found });

@@ -38,6 +38,16 @@ test('unknown fields are skipped, unpacked lists are read', () => {
   assert.deepEqual(tensor, { dims: [2, 3] });
 });
 
+test('a check that must see everything refuses unknown and doubled fields', () => {
+  const strict = { unknownFields: 'refuse', depth: 0 } as const;
+  const bytes = exampleModel();
+  assert.ok(decodeMessage('Model', bytes, strict).graph, 'our own files have no unknown field');
+  const unknown = Uint8Array.from([...bytes, 0xf8, 0x06, 1]);
+  assert.throws(() => decodeMessage('Model', unknown, strict), /unknown field 111/);
+  const twoGraphs = Uint8Array.from([...bytes, 0x3a, 0]);
+  assert.throws(() => decodeMessage('Model', twoGraphs), /graph is there twice/);
+});
+
 test('every truncation and 2,000 mutations either read or throw onnx.malformed, nothing else', () => {
   const model = exampleModel();
   const uniform = uniformBy('mutations');
