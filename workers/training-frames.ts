@@ -88,7 +88,10 @@ export class FrameReader<T> {
         break;
       }
       const header = new TextDecoder().decode(bytes.subarray(PREFIX_BYTES, headerEnd));
-      frames.push({ message: JSON.parse(header) as T, payload: bytes.slice(headerEnd, end) });
+      frames.push({
+        message: JSON.parse(header) as T,
+        payload: new Uint8Array(bytes.subarray(headerEnd, end)),
+      });
       this.#chunks = [bytes.subarray(end)];
       this.#buffered -= end;
       this.#needed = PREFIX_BYTES;

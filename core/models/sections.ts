@@ -94,8 +94,8 @@ export function verifySections(bytes: Uint8Array, kind: string): void {
  */
 export function decodeSections(bytes: Uint8Array, kind: string, version: number): SectionFile {
   verifySections(bytes, kind);
-  // A copy at offset 0 makes every 8-aligned section readable as a typed array.
-  const copy = bytes.slice();
+  // A copy at offset 0 makes every 8-aligned section a typed array (a Buffer's slice is no copy).
+  const copy = new Uint8Array(bytes);
   const headerBytes = new DataView(copy.buffer).getUint32(8, true);
   const end = copy.length - DIGEST_BYTES;
   if (headerBytes > MAX_HEADER_BYTES || PREFIX_BYTES + headerBytes > end) {
