@@ -162,7 +162,6 @@ class Server implements TestPostgres {
       shared_buffers: '32MB',
       // Tests kill processes, not machines: what the kernel has survives.
       fsync: 'off',
-      synchronous_commit: 'off',
       full_page_writes: 'off',
       autovacuum: 'off',
     };
@@ -197,11 +196,15 @@ class Server implements TestPostgres {
   }
 
   async terminateConnections(url: string, applicationName?: string): Promise<void> {
-    await this.#admin(
-      `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-       WHERE datname = $1 AND ($2::text IS NULL OR application_name = $2)`,
-      [databaseOf(url), applicationName ?? null],
-    );
+    const values = [databaseOf(url), applicationName ?? null];
+    const ended = `SELECT pid FROM pg_stat_activity
+      WHERE datname = $1 AND ($2::text IS NULL OR application_name = $2)`;
+    const rows = await this.#admin(`SELECT pid, pg_terminate_backend(pid) FROM (${ended})`, values);
+    const pids = new Set(rows.map(({ pid }) => pid));
+    for (;;) {
+      const left = await this.#admin(ended, values);
+      if (!left.some(({ pid }) => pids.has(pid))) return;
+    }
   }
 
   async untilConnections(url: string, text: string, count: number): Promise<void> {
