@@ -32,8 +32,10 @@ export function chronological(split: ChronologicalSplit) {
         const valid = testFrom - validFrom - purge - embargo;
         return Math.min(validFrom - purge, valid, n - testFrom - embargo) >= minimum;
       };
-      let n = 3 * minimum;
-      while (!fits(n)) n++;
+      // Rounding makes sizes that fit alternate with ones that do not: from n on, all must fit.
+      const smallest = Math.min(...split.ratios);
+      let n = Math.ceil((minimum + purge + embargo + 2) / smallest);
+      while (fits(n - 1)) n--;
       return n;
     },
   };

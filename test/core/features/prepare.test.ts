@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Bars, sliceBars } from '../../../core/bars/bars.ts';
+import { calendarFor } from '../../../core/calendar/index.ts';
+import { featureSetOrThrow } from '../../../core/features/index.ts';
+import { barsForPlan, type PreparePlan, prepareUnit } from '../../../core/features/prepare.ts';
+import {
+  decodePrepared,
+  encodePrepared,
+  type Prepared,
+  samplesOf,
+} from '../../../core/features/prepared.ts';
+import { TooFewRowsError } from '../../../core/splits/index.ts';
+import { nasdaq, sp500 } from '../../support/example-bars.ts';
+import { seededUniform } from '../../support/seeded-uniform.ts';
+
+const plan: PreparePlan = {
+  set: featureSetOrThrow('technical-152'),
+  lookback: 60,
+  label: { kind: 'forwardLogReturn', horizons: [7, 14, 30] },
+  split: { kind: 'chronological', ratios: [0.7, 0.15, 0.15], purge: 'auto', embargo: 'auto' },
+  scaling: { features: 'minmax', labels: 'minmax' },
+  timeframe: '1d',
+  calendar: calendarFor('nyse'),
+};
+const bars = sliceBars(sp500(), 0, 1500);
+const { prepared, summary } = prepareUnit(plan, [bars]);
+
+test('samples begin after warm-up and lookback and end where labels end', () => {
+  assert.equal(prepared.split.train[0], 199 + 59);
+  assert.equal(prepared.split.test.at(-1), 1500 - 30 - 1);
+  assert.equal(summary.samples, 1500 - 30 - 258);
+  const { train, valid, test: tested } = summary.parts;
+  assert.equal(train.rows + valid.rows + tested.rows + summary.dropped, summary.samples);
+  assert.ok(train.last < valid.first && valid.last < tested.first);
+  const lastValid = prepared.split.valid.at(-1)!;
+  assert.equal(prepared.trainedThrough, bars.openTime[lastValid + 30]);
+  assert.ok(prepared.trainedThrough < bars.openTime[prepared.split.test[0]!]!);
+});
+
+test('samplesOf gives the labels of its rows, all finite, windows included', () => {
+  for (const part of [prepared.split.train, prepared.split.valid, prepared.split.test]) {
+    const samples = samplesOf(prepared, part);
+    assert.ok(samples.labels.every(Number.isFinite));
+    const first = (part[0]! - 59) * 152;
+    assert.ok(samples.features.subarray(first, (part.at(-1)! + 1) * 152).every(Number.isFinite));
+  }
+  const row = prepared.split.valid[3]!;
+  const { labels } = samplesOf(prepared, Int32Array.of(row));
+  assert.equal(labels[1], Math.log(bars.close[row + 14]! / bars.close[row]!));
+});
+
+test('changing bars after the training part moves neither scalers nor training rows', () => {
+  const from = prepared.split.train.at(-1)! + 31;
+  const raise = (column: Float64Array): Float64Array =>
+    column.map((value, t) => (t >= from ? value * 3 : value));
+  const changed: Bars = {
+    ...bars,
+    open: raise(bars.open),
+    high: raise(bars.high),
+    low: raise(bars.low),
+    close: raise(bars.close),
+    volume: raise(bars.volume),
+  };
+  const other = prepareUnit(plan, [changed]).prepared;
+  assert.deepEqual(other.scalers, prepared.scalers);
+  assert.deepEqual(other.trainLabelMean, prepared.trainLabelMean);
+  assert.deepEqual(
+    other.features.subarray(0, from * 152),
+    prepared.features.subarray(0, from * 152),
+  );
+  assert.deepEqual(
+    samplesOf(other, other.split.train).labels,
+    samplesOf(prepared, prepared.split.train).labels,
+  );
+  // The change itself is seen: the test would notice a scaler fitted on everything.
+  assert.notDeepEqual(other.features, prepared.features);
+});
+
+test('too few bars are refused with the computed minimum, which then suffices', () => {
+  const minimum = barsForPlan(plan);
+  assert.equal(minimum, 199 + 59 + 597 + 30);
+  assert.equal(prepareUnit(plan, [sliceBars(bars, 0, minimum)]).summary.samples, 597);
+  assert.throws(
+    () => prepareUnit(plan, [sliceBars(bars, 0, minimum - 1)]),
+    (error) => error instanceof TooFewRowsError && error.details['minimumSamples'] === 597,
+  );
+  assert.throws(() => prepareUnit(plan, []), { code: 'features.noBars' });
+});
+
+test('a pool: windows stay inside instruments, parts are cut at the same time', () => {
+  const pool = prepareUnit(plan, [bars, sliceBars(nasdaq(), 300, 1500)]).prepared;
+  assert.deepEqual(
+    pool.instruments.map(({ id, from, to }) => [id, from, to]),
+    [
+      ['^GSPC', 0, 1500],
+      ['^IXIC', 1500, 2700],
+    ],
+  );
+  for (const part of Object.values(pool.split)) {
+    for (const end of part) {
+      const owner = pool.instruments.find(({ from, to }) => end >= from && end < to)!;
+      assert.ok(end - 59 - 199 >= owner.from);
+    }
+  }
+  const times = (rows: Int32Array): number[] => [...rows].map((row) => pool.openTime[row]!);
+  assert.ok(Math.max(...times(pool.split.train)) < Math.min(...times(pool.split.valid)));
+  assert.ok(Math.max(...times(pool.split.valid)) < Math.min(...times(pool.split.test)));
+});
+
+test('bars with a price that no policy filled are refused by name', () => {
+  const close = Float64Array.from(bars.close);
+  close[900] = NaN;
+  assert.throws(() => prepareUnit(plan, [{ ...bars, close }]), {
+    code: 'features.notFinite',
+    message: /of \^GSPC is not finite in bar 900/,
+  });
+});
+
+const fields = (p: Prepared): object => ({ ...p });
+
+test('encode and decode give the same data, equal data the same bytes', () => {
+  const bytes = encodePrepared(prepared);
+  assert.deepEqual(fields(decodePrepared(bytes)), fields(prepared));
+  assert.deepEqual(encodePrepared(decodePrepared(bytes)), bytes);
+  // Unaligned memory, as it comes out of a pool.
+  const shifted = new Uint8Array(bytes.length + 3);
+  shifted.set(bytes, 3);
+  assert.deepEqual(decodePrepared(shifted.subarray(3)).split, prepared.split);
+});
+
+test('short, long, mangled and foreign bytes are refused', () => {
+  const bytes = encodePrepared(prepared);
+  const refused = (broken: Uint8Array): void =>
+    assert.throws(() => decodePrepared(broken), { code: 'prepared.corrupt' });
+  for (const length of [0, 7, 15, 16, 500, bytes.length - 8, bytes.length - 1]) {
+    refused(bytes.subarray(0, length));
+  }
+  refused(new Uint8Array([...bytes, 0]));
+  refused(new Uint8Array([...bytes, 0, 0, 0, 0, 0, 0, 0, 0]));
+  const foreign = bytes.slice();
+  foreign[0] = 0x50;
+  refused(foreign);
+  const huge = bytes.slice();
+  new DataView(huge.buffer).setUint32(8, 0xfffffff8, true);
+  refused(huge);
+});
+
+test('a header that lies about its columns is refused', () => {
+  const uniform = seededUniform(8);
+  const bytes = encodePrepared(prepared);
+  const headerBytes = new DataView(bytes.buffer).getUint32(8, true);
+  const header = new TextDecoder().decode(bytes.subarray(16, 16 + headerBytes));
+  const lie = (from: string, to: string): Uint8Array => {
+    assert.ok(header.includes(from) && from.length === to.length, from);
+    const copy = bytes.slice();
+    copy.set(new TextEncoder().encode(header.replace(from, to)), 16);
+    return copy;
+  };
+  for (const broken of [
+    lie('"rows":1500', '"rows":1501'),
+    lie('"lookback":60', '"lookback":-6'),
+    lie('"horizons":[7,14,30]', '"horizons":[7,14,3,]'),
+    lie('"to":1500', '"to":9999'),
+    lie('"timeframe":"1d"', '"timeframe":"1w"'),
+  ]) {
+    assert.throws(() => decodePrepared(broken), { code: 'prepared.corrupt' });
+  }
+  for (let k = 0; k < 200; k++) {
+    const copy = bytes.slice();
+    const at = Math.floor(uniform() * (16 + headerBytes));
+    copy[at] = copy[at]! ^ (1 << Math.floor(uniform() * 8));
+    try {
+      decodePrepared(copy);
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, 'prepared.corrupt');
+    }
+  }
+});
