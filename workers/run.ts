@@ -57,11 +57,12 @@ async function poll(
   queues: readonly Queue[],
   config: Config,
   telemetry: Telemetry,
+  signal: AbortSignal,
 ): Promise<readonly Worker[]> {
   const deps = await openDeps(config, telemetry.log);
   const { address, namespace } = config.temporal;
   const connection = await NativeConnection.connect({ address });
-  if (queues.includes('general')) startMirror(deps, config);
+  if (queues.includes('general')) void startMirror(deps, config, signal);
   return Promise.all(
     queues.map((queue) =>
       Worker.create({
@@ -80,8 +81,10 @@ const queues = queuesOf(process.argv.slice(2));
 const config = readConfig();
 const telemetry = await startTelemetry(`worker-${queues.join('-')}`, config);
 installRuntime(telemetry.log);
-const workers = await poll(queues, config, telemetry);
+const ended = new AbortController();
+const workers = await poll(queues, config, telemetry, ended.signal);
 telemetry.log.info({ queues, metricsPort: telemetry.metricsPort }, 'polling');
 await Promise.all(workers.map((worker) => worker.run()));
+ended.abort();
 await telemetry.shutdown();
 process.exit(0);

@@ -32,7 +32,7 @@ const inputs = {
 type Type = keyof typeof inputs;
 
 /** The activity in which a run of each type is interrupted. */
-const longest: Record<Type, keyof Activities> = { experiment: 'fit', promote: 'awaitReplicas' };
+const longest = { experiment: 'fit', promote: 'awaitReplicas' } as const;
 
 async function record(
   env: TestWorkflowEnvironment,
