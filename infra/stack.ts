@@ -6,6 +6,7 @@ import { migrate } from '../registry/migrate.ts';
 import type { Log } from '../activities/deps.ts';
 import { readConfig, type Config } from './config.ts';
 import { Child } from './stack/child.ts';
+import { environmentFor } from './stack/environment.ts';
 import { askStatus, listenForControl, type StackStatus } from './stack/control.ts';
 import {
   ensureKeys,
@@ -18,7 +19,7 @@ import {
   type StackFile,
 } from './stack/identity.ts';
 import { layoutOf, makeFolders, type Layout } from './stack/layout.ts';
-import { apiSpec, workerSpecs } from './stack/own.ts';
+import { apiSpec, checkBuilt, workerSpecs } from './stack/own.ts';
 import { choosePorts } from './stack/ports.ts';
 import { databaseUrl, ensureDatabase, postgresSpec } from './stack/postgres.ts';
 import { endLeftovers, memoryOfGroups } from './stack/processes.ts';
@@ -28,7 +29,7 @@ import {
   readProvidedParts,
   type ProvidedParts,
 } from './stack/provided.ts';
-import { BUCKET, checkTemporalVersion, mlflowSpec, s3Spec, temporalSpec } from './stack/servers.ts';
+import { checkTemporalVersion, mlflowSpec, s3Spec, temporalSpec } from './stack/servers.ts';
 
 export const STACK_PARTS = ['postgres', 'temporal', 's3', 'mlflow', 'workers', 'api'] as const;
 export type StackPart = (typeof STACK_PARTS)[number];
@@ -45,6 +46,8 @@ export interface StackOptions {
   readonly parts?: readonly StackPart[];
   readonly log?: Log;
   readonly onEvent?: (event: StackEvent) => void;
+  /** Settles when the start is to be given up, e.g. at Ctrl-C. */
+  readonly stopWhen?: Promise<void>;
 }
 
 export interface Stack {
@@ -86,13 +89,18 @@ function alreadyRunning(status: StackStatus, stateDir: string): StackError {
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const supervisor = new Supervisor(options);
+  const givenUp = options.stopWhen?.then(() => supervisor.stop());
   try {
-    await supervisor.start();
+    await Promise.race([supervisor.start(), givenUp?.then(throwStopped)].filter(Boolean));
   } catch (error) {
     await supervisor.stop();
     throw error;
   }
   return supervisor;
+}
+
+function throwStopped(): never {
+  throw new StackError('stack.stopped', 'the stack was ended while it started');
 }
 
 class Supervisor implements Stack {
@@ -131,37 +139,23 @@ class Supervisor implements Stack {
   }
 
   get env(): Record<string, string> {
-    const { ports } = this.#file;
-    const env: Record<string, string> = {
-      RATCHET_STATE: this.#layout.stateDir,
-      RATCHET_TEMPORAL_ADDRESS: `127.0.0.1:${ports.temporal}`,
-    };
-    if (this.#parts.has('postgres')) {
-      env['RATCHET_DATABASE_URL'] = databaseUrl(ports.postgres, this.#secrets);
-    }
-    if (this.#runsS3) {
-      env['RATCHET_S3_ENDPOINT'] = `http://127.0.0.1:${ports.s3}`;
-      env['RATCHET_S3_ACCESS_KEY'] = this.#secrets.s3Access;
-      env['RATCHET_S3_SECRET_KEY'] = this.#secrets.s3Secret;
-      env['RATCHET_S3_BUCKET'] = BUCKET;
-    }
-    if (this.#runsMlflow) env['RATCHET_MLFLOW_URL'] = `http://127.0.0.1:${ports.mlflow}`;
-    return env;
+    const parts = new Set<string>([...this.#parts].filter((part) => this.#runs(part)));
+    return environmentFor(this.#layout, this.#file.ports, this.#secrets, parts);
   }
 
   get config(): Config {
     return readConfig({ ...process.env, ...this.env });
   }
 
-  get #runsS3(): boolean {
-    return this.#parts.has('s3') && programPath(this.#provided, 's3') !== undefined;
-  }
-
-  get #runsMlflow(): boolean {
-    return this.#parts.has('mlflow') && programPath(this.#provided, 'mlflow') !== undefined;
+  /** Asked for, and, for what can be left out, provided by set-up. */
+  #runs(part: StackPart): boolean {
+    if (!this.#parts.has(part)) return false;
+    const optional = part === 's3' || part === 'mlflow';
+    return !optional || programPath(this.#provided, part) !== undefined;
   }
 
   async start(): Promise<void> {
+    checkBuilt(this.#parts);
     makeFolders(this.#layout);
     await this.#lock();
     const killed = await endLeftovers(this.#layout.run);
@@ -244,7 +238,7 @@ class Supervisor implements Stack {
   }
 
   async #startS3(): Promise<void> {
-    if (!this.#runsS3) return;
+    if (!this.#runs('s3')) return;
     const program = programPathOrThrow(this.#provided, 's3');
     const spec = s3Spec(program, this.#layout, this.#secrets, this.#file.ports);
     await this.#startChild(new Child(spec, this.#layout, this.#log));
@@ -261,7 +255,7 @@ class Supervisor implements Stack {
   }
 
   #startMlflow(): void {
-    if (!this.#runsMlflow) return;
+    if (!this.#runs('mlflow')) return;
     const program = programPathOrThrow(this.#provided, 'mlflow');
     const spec = mlflowSpec(program, this.#layout, this.#file.ports);
     const child = new Child(spec, this.#layout, this.#log);

@@ -9,7 +9,7 @@ import type { Ports } from './ports.ts';
 import { probeHttp } from './servers.ts';
 
 /** Time for what is in flight to end in order; a training child saves and goes within it. */
-const DRAIN_MS = 10_000;
+const DRAIN_MS = 15_000;
 
 /** Variables of the operator that our processes are given as they are. */
 const PASSED_ON = [
@@ -29,6 +29,12 @@ function passedOn(): Record<string, string> {
     return value === undefined ? [] : [[name, value] as const];
   });
   return Object.fromEntries(found);
+}
+
+/** Refuses before anything is started where dist/ lacks what will be run. */
+export function checkBuilt(parts: ReadonlySet<string>): void {
+  if (parts.has('workers')) entry('workers/run.js');
+  if (parts.has('api')) entry('api/server.js');
 }
 
 function entry(file: string): string {

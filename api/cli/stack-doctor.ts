@@ -1,0 +1,32 @@
+/** `ratchet doctor`. */
+import { readConfig } from '../../infra/config.ts';
+import { checkMachine } from '../../infra/stack/checks.ts';
+import { askStatus } from '../../infra/stack/control.ts';
+import { layoutOf } from '../../infra/stack/layout.ts';
+import { stackEnvironment } from '../../infra/stack/environment.ts';
+import { checkServices } from '../../infra/stack/service-checks.ts';
+import { EXIT, type CliContext } from './output.ts';
+
+const MARK = { ok: 'ok', warning: '--', failed: '!!' } as const;
+
+export async function doctor(ctx: CliContext): Promise<void> {
+  const layout = layoutOf(ctx.config.stateDir);
+  const status = await askStatus(layout);
+  const findings = [...(await checkMachine(layout, status))];
+  if (status) {
+    const names = new Set(status.parts.map((part) => part.name));
+    const env = stackEnvironment(layout, names);
+    findings.push(...(await checkServices(readConfig({ ...process.env, ...env }))));
+  }
+  const bad = findings.filter((finding) => finding.verdict === 'failed');
+  if (bad.length > 0) process.exitCode = EXIT.failed;
+  ctx.out.data({ running: status !== undefined, findings });
+  for (const { check, verdict, detail, fix } of findings) {
+    ctx.out.line(`  ${MARK[verdict]}  ${check.padEnd(28)} ${detail}`);
+    if (fix !== undefined) ctx.out.line(`      ${''.padEnd(28)} fix: ${fix}`);
+  }
+  const warnings = findings.filter((finding) => finding.verdict === 'warning').length;
+  const summary = bad.length === 0 ? 'healthy' : `${bad.length} to fix`;
+  const state = status ? '' : ' (not running: only the machine and the state were looked at)';
+  ctx.out.line(`${summary}${warnings > 0 ? `, ${warnings} worth a look` : ''}${state}`);
+}

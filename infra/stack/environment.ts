@@ -1,0 +1,39 @@
+/** What a process that uses a local stack is configured with. */
+import { readSecrets, readStackFile, StackError, type Secrets } from './identity.ts';
+import type { Layout } from './layout.ts';
+import type { Ports } from './ports.ts';
+import { databaseUrl } from './postgres.ts';
+import { BUCKET } from './servers.ts';
+
+/** Environment variables for the servers named in `parts` (`postgres`, `s3`, `mlflow`, ...). */
+export function environmentFor(
+  layout: Layout,
+  ports: Ports,
+  secrets: Secrets,
+  parts: ReadonlySet<string>,
+): Record<string, string> {
+  const env: Record<string, string> = {
+    RATCHET_STATE: layout.stateDir,
+    RATCHET_TEMPORAL_ADDRESS: `127.0.0.1:${ports.temporal}`,
+  };
+  if (parts.has('postgres')) env['RATCHET_DATABASE_URL'] = databaseUrl(ports.postgres, secrets);
+  if (parts.has('s3')) {
+    env['RATCHET_S3_ENDPOINT'] = `http://127.0.0.1:${ports.s3}`;
+    env['RATCHET_S3_ACCESS_KEY'] = secrets.s3Access;
+    env['RATCHET_S3_SECRET_KEY'] = secrets.s3Secret;
+    env['RATCHET_S3_BUCKET'] = BUCKET;
+  }
+  if (parts.has('mlflow')) env['RATCHET_MLFLOW_URL'] = `http://127.0.0.1:${ports.mlflow}`;
+  return env;
+}
+
+/** The same for a stack that runs already, from what its state folder recorded. */
+export function stackEnvironment(
+  layout: Layout,
+  parts: ReadonlySet<string>,
+): Record<string, string> {
+  const ports = readStackFile(layout)?.ports;
+  const secrets = readSecrets(layout);
+  if (!ports || !secrets) throw new StackError('stack.none', `no stack in ${layout.stateDir}`);
+  return environmentFor(layout, ports, secrets, parts);
+}
