@@ -1,0 +1,197 @@
+import { Context } from '@temporalio/activity';
+import { adjustBars } from '../core/bars/adjust.ts';
+import { barCount, sliceBars, TIMEFRAME_MS, type Bars } from '../core/bars/bars.ts';
+import { barsBetween } from '../core/bars/build.ts';
+import { mergeSources, type SourcedBars } from '../core/bars/merge.ts';
+import { calendarFor } from '../core/calendar/index.ts';
+import { isoTime } from '../core/calendar/day.ts';
+import { RatchetError } from '../core/errors.ts';
+import { leadingArtefactRows, type QualityFinding } from '../core/quality/index.ts';
+import { leadingArtefact } from '../core/quality/rules/leading-artefact.ts';
+import type { ExperimentSpec } from '../core/spec/spec.ts';
+import { readBarsAsOf, readFactors } from '../registry/bars.ts';
+import { writeDatasetVersion } from '../registry/datasets.impl.ts';
+import { experimentSpecOrThrow } from '../registry/experiments.ts';
+import { cachedStep } from '../registry/step-cache.ts';
+import { gatherSource, type Gathered } from './collect-source.ts';
+import type { CollectInput, CollectResult } from './contracts.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/** Raised when the same stored bars give other dataset rows. */
+const DATASET_STEP_VERSION = 'dataset/1';
+
+type Frozen = Omit<CollectResult, 'cached'>;
+
+/** Brings the bars of an instrument up to date and freezes them as a dataset version. */
+export function createCollectActivities(deps: ActivityDeps) {
+  return {
+    async collect({ experimentId, instrument }: CollectInput): Promise<CollectResult> {
+      const context = Context.current();
+      context.heartbeat();
+      const spec = await experimentSpecOrThrow(deps.db, experimentId);
+      const gathered = await Promise.all(
+        spec.data.sources.map((use) =>
+          gatherSource(deps, {
+            use,
+            instrument,
+            timeframe: spec.data.timeframe,
+            // A retry of this attempt need not ask again what the first one brought.
+            recollect: spec.data.recollect && context.info.attempt === 1,
+            signal: context.cancellationSignal,
+          }),
+        ),
+      );
+      context.heartbeat();
+      requireBars(instrument, gathered);
+      const range = rangeOf(spec, instrument);
+      const { result, cached } = await cachedStep(
+        deps,
+        {
+          step: 'dataset',
+          version: DATASET_STEP_VERSION,
+          key: [instrument, spec.data.timeframe, range, gathered.filter(isKnown).map(keyOf)],
+        },
+        () => freeze(deps, spec, instrument, range, gathered),
+      );
+      await record(deps, experimentId, { ...result, cached }, gathered);
+      return { ...result, cached };
+    },
+  };
+}
+
+interface Range {
+  /** ISO dates, inclusive. */
+  readonly from: string | null;
+  readonly to: string | null;
+}
+
+function rangeOf(spec: ExperimentSpec, instrument: string): Range {
+  const own = spec.data.instruments.find(({ id }) => id === instrument);
+  if (!own) throw new RatchetError('spec.instrument', `the spec has no instrument ${instrument}`);
+  const from = ('from' in own ? own.from : undefined) ?? spec.data.from ?? null;
+  const to = ('to' in own ? own.to : undefined) ?? spec.data.to ?? null;
+  return { from, to };
+}
+
+type Known = Gathered & Required<Pick<Gathered, 'series' | 'state'>>;
+const isKnown = (g: Gathered): g is Known => g.series !== undefined && g.state !== undefined;
+
+const keyOf = ({ use, series, state }: Known): unknown[] => [use.role, series.source, state];
+
+/** Without a bar from any primary or fallback nothing can go on; a passing failure is worth a retry. */
+function requireBars(instrument: string, gathered: readonly Gathered[]): void {
+  const series = gathered.filter(({ use }) => use.role !== 'exogenous');
+  if (series.some(({ status }) => status === 'delivered')) return;
+  const reasons = series.map(
+    ({ use, status, error }) => `${use.dataset}: ${error?.message ?? status}`,
+  );
+  throw new RatchetError('collect.noBars', `no bars of ${instrument}; ${reasons.join('; ')}`, {
+    permanent: !gathered.some(({ error }) => error && !error.permanent),
+    details: { instrument, sources: gathered.map(({ use, status }) => [use.dataset, status]) },
+  });
+}
+
+async function freeze(
+  deps: ActivityDeps,
+  spec: ExperimentSpec,
+  instrument: string,
+  range: Range,
+  gathered: readonly Gathered[],
+): Promise<Frozen> {
+  const findings: QualityFinding[] = [];
+  const parts: SourcedBars[] = [];
+  for (const source of gathered.filter(isKnown)) {
+    const bars = await adjustedBars(deps, source, range);
+    const calendar = calendarFor(source.calendar!);
+    const artefacts = leadingArtefactRows(bars, calendar);
+    if (artefacts > 0) findings.push(...artefactFindings(bars, artefacts, source.use.dataset));
+    parts.push({
+      name: source.use.dataset,
+      role: source.use.role,
+      bars: artefacts > 0 ? sliceBars(bars, artefacts) : bars,
+    });
+  }
+  const merged = mergeSources(parts);
+  if (!merged || barCount(merged.bars) === 0) {
+    const asked = `${range.from ?? 'the beginning'}..${range.to ?? 'now'}`;
+    throw new RatchetError('collect.noBars', `no bars of ${instrument} in ${asked}`);
+  }
+  const { bars } = merged;
+  const deliveredBy = merged.deliveredBy
+    .map(({ name, rows }) => (merged.deliveredBy.length > 1 ? `${name} (${rows})` : name))
+    .join(', ');
+  const version = await writeDatasetVersion(deps.db, deps.artifacts, {
+    bars,
+    query: {
+      range,
+      timeframe: spec.data.timeframe,
+      sources: gathered.filter(isKnown).map(keyOf),
+      adjusted: 'as of the last bar',
+    },
+    deliveredBy,
+  });
+  return {
+    instrument,
+    datasetHash: version.hash,
+    bars: version.artifact,
+    firstBar: isoTime(bars.openTime[0]!),
+    lastBar: isoTime(bars.openTime[barCount(bars) - 1]!),
+    deliveredBy,
+    findings,
+  };
+}
+
+/** Bars of a stored series in the range, adjusted as of the last of them. */
+async function adjustedBars(deps: ActivityDeps, source: Known, range: Range): Promise<Bars> {
+  const from = range.from === null ? Number.NEGATIVE_INFINITY : Date.parse(range.from);
+  // `to` names a whole day, and is inclusive.
+  const to =
+    range.to === null ? Number.POSITIVE_INFINITY : Date.parse(range.to) + TIMEFRAME_MS['1d'];
+  const bars = barsBetween(await readBarsAsOf(deps.db, source.series), from, to);
+  const last = bars.openTime.at(-1);
+  if (last === undefined) return bars;
+  return adjustBars(bars, await readFactors(deps.db, source.series), last);
+}
+
+function artefactFindings(bars: Bars, rows: number, dataset: string): QualityFinding[] {
+  return [
+    {
+      rule: leadingArtefact.name,
+      severity: 'warn',
+      message: `the first ${rows} bars of ${dataset} were launch artefacts and were trimmed`,
+      count: rows,
+      rows: Array.from(bars.openTime.subarray(0, Math.min(rows, 20)), isoTime),
+    },
+  ];
+}
+
+async function record(
+  deps: ActivityDeps,
+  experimentId: string,
+  result: CollectResult,
+  gathered: readonly Gathered[],
+): Promise<void> {
+  await deps.events.append({
+    experimentId,
+    kind: 'stage',
+    stage: 'collect',
+    payload: {
+      instrument: result.instrument,
+      rows: result.bars.rows ?? 0,
+      firstBar: result.firstBar,
+      lastBar: result.lastBar,
+      deliveredBy: result.deliveredBy,
+      cached: result.cached,
+      sources: gathered.map(({ use, status, reused, rows, notes, error }) => ({
+        dataset: use.dataset,
+        role: use.role,
+        status,
+        reused,
+        rows,
+        notes,
+        ...(error && { error: error.message }),
+      })),
+    },
+    dedupeKey: `collect/${result.instrument}`,
+  });
+}
