@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { chmod, chown, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Kysely } from 'kysely';
 import pg from 'pg';
@@ -222,7 +223,16 @@ class Server implements TestPostgres {
 
   async restart(): Promise<void> {
     await this.kill();
-    await this.start();
+    for (;;) {
+      try {
+        await this.start();
+        return;
+      } catch (error) {
+        // The killed server's children need a moment to see that they are alone.
+        if (!/pre-existing shared memory|Address already in use/.test(String(error))) throw error;
+        await setTimeout(50);
+      }
+    }
   }
 
   async stop(): Promise<void> {
