@@ -34,7 +34,11 @@ export interface LoadedBars {
 }
 
 /** Where bars come from: the registry. */
-export type BarsReader = (series: Series, range: BarsRange) => Promise<LoadedBars>;
+export interface BarsReader {
+  read(series: Series, range: BarsRange): Promise<LoadedBars>;
+  /** Names the state of an instrument's bars; cheap, and changes whenever something was delivered. */
+  state(series: Series): Promise<string>;
+}
 
 export interface ServedBars extends LoadedBars {
   /** Changes with the bars, and is unique among all series. */
@@ -51,6 +55,8 @@ interface Held {
   wanted: number;
   served: ServedBars | undefined;
   loading: Promise<ServedBars> | undefined;
+  /** The state, and the number of bars, that `served` was read at. */
+  readAt: string | undefined;
 }
 
 export const seriesKey = (series: Series): string =>
@@ -64,14 +70,14 @@ export const seriesKey = (series: Series): string =>
  * without the database goes on with those of the disk; how old they are, each answer says (`staleBars`).
  */
 export class BarsStore {
-  readonly #read: BarsReader;
+  readonly #reader: BarsReader;
   readonly #folder: string;
   readonly #log: Log;
   readonly #held = new Map<string, Held>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(parts: { readonly read: BarsReader; readonly folder: string; readonly log: Log }) {
-    this.#read = parts.read;
+  constructor(parts: { readonly reader: BarsReader; readonly folder: string; readonly log: Log }) {
+    this.#reader = parts.reader;
     this.#folder = parts.folder;
     this.#log = parts.log;
   }
@@ -90,7 +96,7 @@ export class BarsStore {
     const key = seriesKey(series);
     let held = this.#held.get(key);
     if (!held) {
-      held = { series, wanted, served: undefined, loading: undefined };
+      held = { series, wanted, served: undefined, loading: undefined, readAt: undefined };
       if (this.#held.size >= MAX_SERIES) this.#held.delete(this.#held.keys().next().value!);
       this.#held.set(key, held);
     }
@@ -102,7 +108,7 @@ export class BarsStore {
 
   /** Bars before an instant of the past: not kept, because every request may ask for another one. */
   readPast(series: Series, range: BarsRange & { readonly before: number }): Promise<LoadedBars> {
-    return this.#read(series, range);
+    return this.#reader.read(series, range);
   }
 
   async #load(key: string, held: Held): Promise<ServedBars> {
@@ -117,7 +123,10 @@ export class BarsStore {
   }
 
   async #refresh(key: string, held: Held): Promise<ServedBars> {
-    const { bars, fromFirstBar } = await this.#read(held.series, { last: held.wanted });
+    const state = `${await this.#reader.state(held.series)}/${held.wanted}`;
+    if (held.served && held.readAt === state) return held.served;
+    const { bars, fromFirstBar } = await this.#reader.read(held.series, { last: held.wanted });
+    held.readAt = state;
     const text = JSON.stringify(encode(bars, fromFirstBar));
     const revision = createHash('sha256').update(key).update(text).digest('hex').slice(0, 24);
     if (held.served?.revision === revision) return held.served;

@@ -37,8 +37,8 @@ interface Remembered {
 const MAX_FORECASTS = 10_000;
 /** A window of the full index model has 73 kB. */
 const MAX_WINDOWS = 64;
-/** Bars kept beyond those a window needs, so that recent times of the past need no database. */
-const SLACK_BARS = 512;
+/** Bars kept beyond those a window needs: holes in the series take the place of bars. */
+const SLACK_BARS = 64;
 /** Longest history read for a point in the past; the anchor lies at most some 700 bars back. */
 const PAST_BARS = 2_048;
 
@@ -116,7 +116,7 @@ export class Forecaster {
     return computed;
   }
 
-  /** As of an instant of the past: from memory where it reaches back far enough, else from the registry. */
+  /** As of an instant of the past: bars as they were known then, which only the registry can tell. */
   async #past(
     slot: Slot,
     instrument: string,

@@ -56,6 +56,10 @@ export function createServing(parts: ServingParts): Serving {
     return { slot, generation: active?.served.generation ?? 0 };
   };
 
+  /** Where the registry was not reached yet, the generation is at most as old as its switch. */
+  const ageOf = ({ slot }: Chosen, at: number): number =>
+    host.confirmedAgeS ?? Math.max(0, at - slot.version.createdAt.getTime()) / 1000;
+
   const record = (
     request: PredictRequest,
     answer: PredictionAnswer,
@@ -96,7 +100,7 @@ export function createServing(parts: ServingParts): Serving {
       batchId: id,
       ...computed.forecast,
       generation: chosen.generation,
-      generationAgeS: Math.round((host.confirmedAgeS ?? -1) * 1000) / 1000,
+      generationAgeS: Math.round(ageOf(chosen, at) * 1000) / 1000,
       fallback: computed.fallback,
       recorded: request.record,
     };

@@ -1,0 +1,108 @@
+import type { MiddlewareHandler } from 'hono';
+import { ApiError, notFound, problemResponse, toApiError } from './errors.ts';
+import type { ApiParts } from './parts.ts';
+import { checkHost, identify, newRequestId } from './request-guard.ts';
+import { championRoutes } from './routes/champion.ts';
+import { docsRoutes } from './routes/docs.ts';
+import { experimentEventRoutes } from './routes/experiment-events.ts';
+import { experimentRoutes } from './routes/experiments.ts';
+import { healthRoutes } from './routes/health.ts';
+import { inferenceRoutes } from './routes/inference.ts';
+import { keyRoutes } from './routes/keys.ts';
+import { modelRoutes } from './routes/models.ts';
+import { predictRoutes } from './routes/predict.ts';
+import { recordRoutes } from './routes/records.ts';
+import { trainingRoutes } from './routes/training.ts';
+import { uploadRoutes } from './routes/uploads.ts';
+import { versionRoutes } from './routes/versions.ts';
+import { newApp, type App, type Env } from './secure.ts';
+
+/** Requests under way at once; beyond, callers are told to come again. */
+const MAX_IN_FLIGHT = 2_000;
+
+/** The HTTP API on what it is given. It never listens: `app.request()` is enough to test it. */
+export function createApp(parts: ApiParts): App {
+  const app = newApp();
+  app.use('*', identify(), shedLoad(), measure(parts), checkHost(parts.allowedHosts));
+  const routes = [
+    healthRoutes,
+    predictRoutes,
+    inferenceRoutes,
+    uploadRoutes,
+    experimentRoutes,
+    experimentEventRoutes,
+    modelRoutes,
+    versionRoutes,
+    championRoutes,
+    trainingRoutes,
+    recordRoutes,
+    keyRoutes,
+    docsRoutes,
+  ];
+  for (const register of routes) register(app, parts);
+  app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'rk_<id>_<secret>',
+  });
+  app.notFound((c) => {
+    throw unknownRoute(app, c.req.method, c.req.path);
+  });
+  app.onError((error, c) => {
+    const { problem, unexpected } = toApiError(error);
+    const requestId = c.get('requestId') ?? newRequestId();
+    if (unexpected) {
+      parts.log.error({ err: error, requestId, path: c.req.path }, 'a request failed');
+    }
+    return problemResponse(c, problem, requestId);
+  });
+  return app;
+}
+
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+
+/** 405 where the path exists for another method, else 404. */
+function unknownRoute(app: App, method: string, path: string): ApiError {
+  const allowed = METHODS.filter(
+    (other) =>
+      other !== method &&
+      app.router.match(other, path)[0].some(([[, route]]) => route.path !== '/*'),
+  );
+  if (allowed.length === 0) return notFound('route.not-found', 'There is no such route.');
+  return new ApiError(
+    'method-not-allowed',
+    'route.method',
+    `Allowed here: ${allowed.join(', ')}.`,
+    {
+      headers: { allow: allowed.join(', ') },
+    },
+  );
+}
+
+function shedLoad(): MiddlewareHandler<Env> {
+  let inFlight = 0;
+  return async (_c, next) => {
+    if (inFlight >= MAX_IN_FLIGHT) {
+      throw new ApiError('unavailable', 'server.overloaded', 'Too many requests at once.', {
+        retryAfterS: 1,
+      });
+    }
+    inFlight++;
+    try {
+      await next();
+    } finally {
+      inFlight--;
+    }
+  };
+}
+
+/** Times by route pattern, never by path: paths are without number. */
+function measure(parts: ApiParts): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const from = performance.now();
+    await next();
+    const { method } = c.req;
+    const labels = { method, route: c.req.routePath, status: String(c.res.status) };
+    parts.metrics.requests.observe(labels, (performance.now() - from) / 1000);
+  };
+}

@@ -1,0 +1,273 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { listPredictions, type Prediction } from '../../registry/predictions.ts';
+import { getModelOrThrow } from '../../registry/models.ts';
+import { ApiError, HTTP } from '../errors.ts';
+import type { ApiParts } from '../parts.ts';
+import {
+  instant,
+  instrumentId,
+  jsonAnswer,
+  jsonRequest,
+  limitQuery,
+  modelParam,
+  ulidSchema,
+  versionNumber,
+} from '../schemas.ts';
+import { secured, type App } from '../secure.ts';
+import type { PredictRequest } from '../serving/serving.ts';
+
+/** Rows of `bars`: ten times the longest history that a window needs. */
+const MAX_BARS = 5_000;
+const MAX_LOOKBACK = 512;
+const MAX_FEATURES = 1_024;
+
+const price = z.number().positive();
+const barSchema = z.strictObject({
+  openTime: instant,
+  open: price,
+  high: price,
+  low: price,
+  close: price,
+  volume: z.number().min(0),
+  value: z.number().min(0).optional(),
+});
+
+const predictSchema = z
+  .strictObject({
+    instrument: instrumentId
+      .optional()
+      .describe('May be left out where the model answers for one instrument.'),
+    asOf: instant.optional().describe('Answer as of this time of the past.'),
+    version: versionNumber.optional().describe('Default: the champion.'),
+    confidence: z
+      .enum(['mc', 'none'])
+      .default('mc')
+      .describe('`mc`: Monte-Carlo confidence and interval; `none`: the forecast alone.'),
+    record: z.boolean().default(true).describe('Keep the prediction, to be scored later.'),
+    bars: z.array(barSchema).min(1).max(MAX_BARS).optional().describe('Bars of your own.'),
+    window: z
+      .array(z.array(z.number().nullable()).max(MAX_FEATURES))
+      .min(1)
+      .max(MAX_LOOKBACK)
+      .optional()
+      .describe('Features of your own, one row a bar, in the order of the package.'),
+    lastClose: price.optional().describe('With `window`: the close of its last bar.'),
+    openTime: instant.optional().describe('With `window`: when its last bar opens.'),
+  })
+  .refine((body) => !(body.bars && body.window), 'give bars or a window, not both')
+  .refine(
+    (body) => body.asOf === undefined || !(body.bars ?? body.window),
+    'asOf goes with the instrument alone: bars and windows say themselves when they end',
+  )
+  .refine(
+    (body) => !body.window || (body.lastClose !== undefined && body.openTime !== undefined),
+    'a window needs lastClose and openTime',
+  )
+  .refine(
+    (body) => body.window !== undefined || (body.lastClose ?? body.openTime) === undefined,
+    'lastClose and openTime go with a window',
+  )
+  .openapi('Predict');
+type PredictBody = z.infer<typeof predictSchema>;
+
+const horizonSchema = z
+  .object({
+    horizon: z.int(),
+    targetDate: z.string(),
+    price: z.number(),
+    change: z.number().describe('Fraction: 0.01 = 1 %.'),
+    direction: z.enum(['up', 'down', 'neutral']).describe('Beyond +-0.5 %, else neutral.'),
+    confidence: z.number().nullable(),
+    relativeStd: z.number().nullable(),
+    probabilityUp: z.number().nullable(),
+    interval80: z.array(z.number()).length(2).nullable(),
+  })
+  .openapi('HorizonAnswer');
+const answerSchema = z
+  .object({
+    id: z.string(),
+    batchId: z.string(),
+    model: z.string(),
+    version: z.int(),
+    packageDigest: z.string(),
+    instrument: z.string(),
+    asOf: z.string().describe("Open time of the window's last bar."),
+    lastClose: z.number(),
+    horizons: z.array(horizonSchema),
+    consistency: z.number(),
+    beatsNaive: z.boolean(),
+    stale: z.boolean(),
+    staleBars: z.int(),
+    generation: z.int(),
+    generationAgeS: z.number().describe('Seconds since the registry confirmed the champion.'),
+    fallback: z.literal('naive').nullable(),
+    recorded: z.boolean(),
+  })
+  .openapi('Prediction');
+
+/** Midnight UTC for a date, else the instant. */
+const msOf = (text: string): number => Date.parse(text);
+
+/** A date alone means the whole of that day: its end, up to now. */
+const END_OF_DAY_MS = 86_400_000 - 1;
+function asOfMs(text: string, now: number): number {
+  const start = msOf(text);
+  return text.length > 10 ? start : Math.min(start + END_OF_DAY_MS, Math.max(start, now));
+}
+
+function inputOf(body: PredictBody, now: number): PredictRequest['input'] {
+  const { instrument } = body;
+  if (body.window) {
+    return {
+      kind: 'window',
+      instrument: named(instrument),
+      // JSON has no NaN: a null becomes one, and is then refused by its feature's name.
+      values: Float64Array.from(body.window.flat(), (value) => value ?? Number.NaN),
+      lastClose: body.lastClose!,
+      openTime: msOf(body.openTime!),
+    };
+  }
+  if (body.bars) {
+    const rows = body.bars.map(({ openTime, value, ...row }) => ({
+      ...row,
+      openTime: msOf(openTime),
+      ...(value === undefined ? {} : { value }),
+    }));
+    checkOrder(rows);
+    return { kind: 'bars', instrument: named(instrument), rows };
+  }
+  if (instrument === undefined) return { kind: 'instrument', instrument };
+  const asOf = body.asOf === undefined ? {} : { asOf: asOfMs(body.asOf, now) };
+  return { kind: 'instrument', instrument, ...asOf };
+}
+
+function named(instrument: string | undefined): string {
+  if (instrument !== undefined) return instrument;
+  throw new ApiError('unprocessable', 'predict.instrument', 'Say which instrument it is.', {
+    issues: [{ path: '/instrument', message: 'is missing' }],
+  });
+}
+
+function checkOrder(
+  rows: readonly { openTime: number; open: number; high: number; low: number; close: number }[],
+): void {
+  rows.forEach((row, i) => {
+    const fault =
+      i > 0 && row.openTime <= rows[i - 1]!.openTime
+        ? 'openTime must increase'
+        : row.high < Math.max(row.open, row.close, row.low)
+          ? 'high lies below another price'
+          : row.low > Math.min(row.open, row.close)
+            ? 'low lies above another price'
+            : undefined;
+    if (fault === undefined) return;
+    throw new ApiError('unprocessable', 'predict.bars', `Bar ${i}: ${fault}.`, {
+      issues: [{ path: `/bars/${i}`, message: fault }],
+    });
+  });
+}
+
+/** Predictions: made here, and listed. */
+export function predictRoutes(app: App, parts: ApiParts): void {
+  const predict = createRoute({
+    method: 'post',
+    path: '/api/v1/ml-models/{name}/predict',
+    tags: ['predict'],
+    summary: 'Predict',
+    description:
+      'Answers from memory, with every other server stopped too. `recorded` says whether it will be scored.',
+    request: { params: modelParam, body: jsonRequest(predictSchema) },
+    responses: { [HTTP.ok]: jsonAnswer(answerSchema, 'The prediction') },
+  });
+  app.openapi(secured(parts.auth, predict, { problems: ['conflict'] }), async (c) => {
+    const body = c.req.valid('json');
+    const answer = await parts.serving.predict({
+      model: c.req.valid('param').name,
+      version: body.version,
+      input: inputOf(body, parts.clock()),
+      confidence: body.confidence,
+      record: body.record,
+      requestId: c.var.requestId,
+      keyId: c.var.caller.keyId,
+    });
+    // The answer is made of the same types; kept as it is, without copying each of its arrays.
+    return c.json(answer as unknown as z.infer<typeof answerSchema>, HTTP.ok);
+  });
+  listRoute(app, parts);
+}
+
+const recordedSchema = z
+  .object({
+    id: z.string(),
+    at: z.string(),
+    batchId: z.string(),
+    model: z.string(),
+    version: z.int(),
+    generation: z.int(),
+    instrument: z.string(),
+    asOf: z.string(),
+    requestId: z.string(),
+    durationMs: z.number(),
+    answer: z.record(z.string(), z.unknown()),
+  })
+  .openapi('RecordedPrediction');
+
+const view = (row: Prediction): z.infer<typeof recordedSchema> => ({
+  id: row.id,
+  at: row.at.toISOString(),
+  batchId: row.batch_id,
+  model: row.model,
+  version: row.version,
+  generation: row.generation,
+  instrument: row.instrument,
+  asOf: row.as_of.toISOString(),
+  requestId: row.request_id,
+  durationMs: row.duration_ms,
+  answer: row.answer as Record<string, unknown>,
+});
+
+const CURSOR = /^(\d{4}-\d{2}-\d{2}T[\d:.]+Z)_([0-9A-Z]{26})$/;
+
+function listRoute(app: App, parts: ApiParts): void {
+  const list = createRoute({
+    method: 'get',
+    path: '/api/v1/ml-models/{name}/predictions',
+    tags: ['predict'],
+    summary: 'Recorded predictions, newest first',
+    request: {
+      params: modelParam,
+      query: z.object({
+        limit: limitQuery,
+        instrument: instrumentId.optional(),
+        version: z.coerce.number().pipe(versionNumber).optional(),
+        from: instant.optional(),
+        to: instant.optional(),
+        cursor: z.string().regex(CURSOR, '`nextCursor` of the page before').optional(),
+      }),
+    },
+    responses: {
+      [HTTP.ok]: jsonAnswer(
+        z.object({ items: z.array(recordedSchema), nextCursor: z.string().nullable() }),
+        'One page',
+      ),
+    },
+  });
+  app.openapi(secured(parts.auth, list), async (c) => {
+    const { name } = c.req.valid('param');
+    await getModelOrThrow(parts.db, name);
+    const { limit, instrument, version, from, to, cursor } = c.req.valid('query');
+    const match = cursor === undefined ? null : CURSOR.exec(cursor);
+    const rows = await listPredictions(parts.db, {
+      model: name,
+      instrument,
+      version,
+      limit,
+      from: from === undefined ? undefined : new Date(from),
+      to: to === undefined ? undefined : new Date(to),
+      before: match ? { at: new Date(match[1]!), id: ulidSchema.parse(match[2]) } : undefined,
+    });
+    const last = rows.length === limit ? rows.at(-1) : undefined;
+    const nextCursor = last ? `${last.at.toISOString()}_${last.id}` : null;
+    return c.json({ items: rows.map(view), nextCursor }, HTTP.ok);
+  });
+}

@@ -1,0 +1,56 @@
+import { barCount, sliceBars, type Bars, type Timeframe } from '../core/bars/bars.ts';
+import { adjustBars } from '../core/bars/adjust.ts';
+import { lowerBound, emptyBars } from '../core/bars/build.ts';
+import { mergeSources, type SourcedBars, type SourceRole } from '../core/bars/merge.ts';
+import { readBarsAsOf, readFactors } from './bars.ts';
+import type { Db } from './in-transaction.ts';
+
+/** One source of a served instrument: the name that specs use, and the key its bars are stored under. */
+export interface ServedSource {
+  readonly dataset: string;
+  readonly role: SourceRole;
+  readonly source: string;
+}
+
+/**
+ * The newest bars of an instrument as serving reads them: each source's newest revisions known at
+ * `before`, adjusted as of then, merged as for training. `fromFirstBar`: none was cut off.
+ */
+export async function readServedBars(
+  db: Db,
+  instrument: string,
+  timeframe: Timeframe,
+  sources: readonly ServedSource[],
+  range: { readonly last: number; readonly before?: number | undefined },
+): Promise<{ readonly bars: Bars; readonly fromFirstBar: boolean }> {
+  const sourced: SourcedBars[] = [];
+  for (const { dataset, role, source } of sources) {
+    const series = { instrument, timeframe, source };
+    const [bars, factors] = await Promise.all([
+      readBarsAsOf(db, series, range.before),
+      readFactors(db, series, range.before),
+    ]);
+    sourced.push({ name: dataset, role, bars: adjustBars(bars, factors, range.before) });
+  }
+  const merged = mergeSources(sourced)?.bars ?? emptyBars(instrument, timeframe);
+  const end =
+    range.before === undefined ? barCount(merged) : lowerBound(merged.openTime, range.before);
+  const from = Math.max(0, end - range.last);
+  return { bars: sliceBars(merged, from, end), fromFirstBar: from === 0 };
+}
+
+/** Id of the newest delivery of an instrument, whoever delivered: names the state of its bars. */
+export async function deliveryState(
+  db: Db,
+  instrument: string,
+  timeframe: Timeframe,
+): Promise<string> {
+  const row = await db
+    .selectFrom('collection')
+    .select((eb) => eb.fn.max('id').as('id'))
+    .where('instrument', '=', instrument)
+    .where('timeframe', '=', timeframe)
+    .where('status', '=', 'delivered')
+    .executeTakeFirst();
+  return row?.id ?? '0';
+}
