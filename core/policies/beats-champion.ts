@@ -39,8 +39,12 @@ export const beatsChampion = definePolicy({
 });
 
 function outcomeOf(evidence: Evidence, alphaK: number, requireSkill: boolean): Outcome {
-  if (evidence.servedLoss === null || !Number.isFinite(evidence.servedLoss)) {
-    return reject('The loss on the test rows is not a finite number: nothing can be said of it');
+  const finite = (loss: number | null): boolean => loss !== null && Number.isFinite(loss);
+  const losses = [evidence.servedLoss, ...evidence.comparisons.map((c) => c.challengerLoss)];
+  if (!losses.every(finite)) {
+    return reject(
+      'A loss on the test rows is not a finite number: nothing can be said of this model',
+    );
   }
   return evidence.championVersion === null
     ? decideFirst(evidence, alphaK, requireSkill)

@@ -2,6 +2,7 @@
 import type { Reliability, SeedForecast } from '../input.ts';
 import {
   ACCENT,
+  barsText,
   extentOf,
   FRAME,
   GRID,
@@ -107,7 +108,7 @@ export function forecastChart({ horizon, time, actual, predicted }: MovesOfHoriz
       extra,
     );
   return svg(
-    `Forecast and actual move over ${horizon} bars`,
+    `Forecast and actual move over ${barsText(horizon)}`,
     FRAME,
     yAxis(y, FRAME, percentText) +
       line([FRAME.left, y(0)], [FRAME.width - FRAME.right, y(0)], '#9ca3af') +
@@ -116,7 +117,7 @@ export function forecastChart({ horizon, time, actual, predicted }: MovesOfHoriz
       through(predicted, ACCENT) +
       legend(
         [
-          { label: `actual move, ${horizon} bars`, colour: '#9ca3af' },
+          { label: `actual move, ${barsText(horizon)}`, colour: '#9ca3af' },
           { label: 'forecast', colour: ACCENT },
         ],
         FRAME,
@@ -152,8 +153,19 @@ export function residualChart({ horizon, actual, predicted }: MovesOfHorizon): s
     return `<rect x="${round(left + 0.5)}" y="${round(y(count))}" width="${round(width - 1)}" height="${round(y(0) - y(count))}" fill="#93b4f5"/>`;
   });
   const mean = residuals.reduce((a, b) => a + b, 0) / residuals.length;
+  const [meanLine, meanEntry] = Number.isFinite(mean)
+    ? [
+        line([x(mean), FRAME.top], [x(mean), y(0)], SERIES_COLOURS[1], 'stroke-width="2"'),
+        [
+          {
+            label: `mean ${percentText(Number(mean.toPrecision(2)))}`,
+            colour: SERIES_COLOURS[1],
+          },
+        ],
+      ]
+    : ['', []];
   return svg(
-    `Residuals over ${horizon} bars`,
+    `Residuals over ${barsText(horizon)}`,
     FRAME,
     yAxis(y, FRAME, tickText) +
       bars.join('') +
@@ -162,11 +174,11 @@ export function residualChart({ horizon, actual, predicted }: MovesOfHorizon): s
         FRAME,
       ) +
       line([x(0), FRAME.top], [x(0), y(0)], INK, 'stroke-dasharray="2 3"') +
-      line([x(mean), FRAME.top], [x(mean), y(0)], SERIES_COLOURS[1], 'stroke-width="2"') +
+      meanLine +
       legend(
         [
-          { label: `actual - forecast, ${horizon} bars (rows)`, colour: '#93b4f5' },
-          { label: `mean ${percentText(Number(mean.toPrecision(2)))}`, colour: SERIES_COLOURS[1] },
+          { label: `actual - forecast, ${barsText(horizon)} (rows)`, colour: '#93b4f5' },
+          ...meanEntry,
         ],
         FRAME,
       ),
@@ -244,7 +256,7 @@ export function reliabilityChart(horizons: readonly Reliability[]): string {
       ) +
       curves.join('') +
       legend(
-        horizons.map(({ horizon }, i) => ({ label: `${horizon} bars`, colour: colourOf(i) })),
+        horizons.map(({ horizon }, i) => ({ label: barsText(horizon), colour: colourOf(i) })),
         frame,
       ),
   );

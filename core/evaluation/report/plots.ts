@@ -9,6 +9,7 @@ import {
   skillChart,
   type MovesOfHorizon,
 } from './charts.ts';
+import { barsText } from './svg.ts';
 
 /** A chart by the name it is filed under. */
 export interface Plot {
@@ -27,7 +28,7 @@ export function plotsOf(evaluation: Evaluation, input: EvaluationInput): Plot[] 
       svg: skillChart(
         evaluation.skill.flatMap(({ reference, overall, byHorizon }) => [
           { label: `against ${reference}, all`, ...overall },
-          ...byHorizon.map(({ horizon, skill }) => ({ label: `${horizon} bars`, ...skill })),
+          ...byHorizon.map(({ horizon, skill }) => ({ label: barsText(horizon), ...skill })),
         ]),
       ),
     },
@@ -38,12 +39,12 @@ export function plotsOf(evaluation: Evaluation, input: EvaluationInput): Plot[] 
     plots.push(
       {
         name: `forecast-${moves.horizon}`,
-        title: `Forecast and actual move, ${moves.horizon} bars`,
+        title: `Forecast and actual move, ${barsText(moves.horizon)}`,
         svg: forecastChart(moves),
       },
       {
         name: `residuals-${moves.horizon}`,
-        title: `Residuals, ${moves.horizon} bars`,
+        title: `Residuals, ${barsText(moves.horizon)}`,
         svg: residualChart(moves),
       },
     );

@@ -24,6 +24,7 @@ import {
   type Cell,
 } from './html.ts';
 import type { Plot } from './plots.ts';
+import { barsText } from './svg.ts';
 
 /** Sections every report has, in this order, by id. */
 export const REPORT_SECTIONS = [
@@ -141,12 +142,12 @@ function baselineSection(evaluation: Evaluation, chart: string): string[] {
       ];
     });
     const names = evaluation.forecasters.map((f) => f.name);
-    return `<h3>${horizon} bars ahead</h3>${table(['Metric', ...names], rows)}`;
+    return `<h3>${barsText(horizon)} ahead</h3>${table(['Metric', ...names], rows)}`;
   });
   const weights = evaluation.lossWeights.map((w) => Number(w.toPrecision(3))).join(' / ');
   return [
     table(
-      ['Forecast', 'Weighted loss', ...evaluation.data.horizons.map((h) => `RMSE, ${h} bars`)],
+      ['Forecast', 'Weighted loss', ...evaluation.data.horizons.map((h) => `RMSE, ${barsText(h)}`)],
       overall,
       { strongRow: 0 },
     ),

@@ -11,6 +11,7 @@ import {
   table,
   type Cell,
 } from './html.ts';
+import { barsText } from './svg.ts';
 
 const code = (text: string): Cell => html(`<code>${escapeHtml(text)}</code>`);
 const short = (digest: string): Cell =>
@@ -101,7 +102,7 @@ export function seedSection(evaluation: Evaluation): string[] {
         'Best epoch',
         'Weighted test loss',
         'Skill against naive',
-        ...evaluation.data.horizons.map((h) => `RMSE, ${h} bars`),
+        ...evaluation.data.horizons.map((h) => `RMSE, ${barsText(h)}`),
       ],
       rows,
       { strongRow: evaluation.seeds.findIndex((seed) => seed.served) },
@@ -113,7 +114,11 @@ export function seedSection(evaluation: Evaluation): string[] {
 }
 
 export function championSection({ champion, comparisons }: Evaluation): string[] {
-  if (champion === null) return [note('Nothing serves this model yet.')];
+  if (champion === null) {
+    return [
+      note('Nothing serves this model yet: there is no champion to compare this version with.'),
+    ];
+  }
   const comparison = comparisons.find((c) => c.against === 'champion');
   if (!comparison) {
     return [

@@ -69,7 +69,7 @@ export function ticksOf([low, high]: readonly [number, number], count: number): 
   const step = [1, 2, 2.5, 5, 10].map((m) => m * power).find((s) => s >= rough) ?? rough;
   const ticks: number[] = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++)
-    ticks.push(i * step);
+    ticks.push(i === 0 ? 0 : i * step);
   return ticks;
 }
 
@@ -80,6 +80,8 @@ export function tickText(value: number): string {
   if (size >= 1000 || size < 1e-3) return value.toExponential(0);
   return String(Number(value.toPrecision(3)));
 }
+
+export const barsText = (bars: number): string => (bars === 1 ? '1 bar' : `${bars} bars`);
 
 export const round = (value: number): string => (Math.round(value * 10) / 10).toString();
 
