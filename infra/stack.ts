@@ -155,9 +155,9 @@ class Supervisor implements Stack {
   }
 
   async start(): Promise<void> {
-    checkBuilt(this.#parts);
     makeFolders(this.#layout);
     await this.#lock();
+    checkBuilt(this.#parts);
     const killed = await endLeftovers(this.#layout.run);
     if (killed.length > 0) this.#note(`ended what an earlier stack left: ${killed.join(', ')}`);
     await this.#renewTakenPorts();

@@ -1,6 +1,6 @@
 /** `ratchet up` and `ratchet down`. */
 import { spawn } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { createLogger } from '../../infra/telemetry.ts';
@@ -124,6 +124,14 @@ export async function up(ctx: CliContext, options: UpOptions): Promise<void> {
   ctx.out.line('nothing is running any more; the state stays');
 }
 
+/** What the detached process said at its end, as this command's own error. */
+function notStarted(log: string): CliError {
+  const said = readFileSync(log, 'utf8').trim();
+  const at = said.indexOf('error: ');
+  const reason = at === -1 ? `it ended without a word (${log})` : said.slice(at + 'error: '.length);
+  return new CliError(EXIT.failed, reason);
+}
+
 /** Starts the same command as a process of its own and waits until it stands. */
 async function upDetached(
   ctx: CliContext,
@@ -158,15 +166,7 @@ async function upDetached(
   const seen = new Set<string>();
   while (performance.now() - begin < DETACHED_WAIT_MS) {
     const status = await askStatus(layout);
-    if (ended !== undefined) {
-      throw new CliError(
-        EXIT.failed,
-        `the stack did not start: see ${join(layout.logs, 'up.log')}`,
-        {
-          hint: 'find out: ratchet doctor',
-        },
-      );
-    }
+    if (ended !== undefined) throw notStarted(join(layout.logs, 'up.log'));
     for (const part of status?.parts ?? []) {
       if (part.state !== 'ready' || seen.has(part.name)) continue;
       seen.add(part.name);
