@@ -27,8 +27,9 @@ export interface FeatureSet {
   /** Rows before the end row of the first whole window. */
   rowsBeforeWindow(lookback: number): number;
   /**
-   * Bars from the anchor of the window's first row to the window's last bar at `lastOpenTime`,
-   * both included, where the calendar has no holes: what serving must load to compute the same bits.
+   * Bars of the calendar from the anchor of the window's first row to the window's last bar at
+   * `lastOpenTime`, both included: what serving must load to compute the same bits. Where the market
+   * never closes, bars may be missing for good: there it is one anchor more.
    */
   barsNeeded(
     lastOpenTime: number,
@@ -74,7 +75,9 @@ export function defineFeatureSet(definition: FeatureSetDefinition): FeatureSet {
     barsNeeded(lastOpenTime, lookback, calendar, timeframe) {
       const last = calendar.indexOf(lastOpenTime, timeframe);
       const oldest = last - (lookback - 1) - memoryBars;
-      return last - Math.floor(oldest / ANCHOR_BARS) * ANCHOR_BARS + 1;
+      const anchor = Math.floor(oldest / ANCHOR_BARS) * ANCHOR_BARS;
+      // Windows and memories count bars that exist: with holes they reach further back in time.
+      return last - anchor + 1 + (calendar.alwaysOpen ? ANCHOR_BARS : 0);
     },
     missingBars: (bars, lookback, calendar) => missing(bars, lookback, calendar, memoryBars),
   } satisfies FeatureSet);

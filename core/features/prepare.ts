@@ -4,7 +4,13 @@ import type { Calendar } from '../calendar/calendar.ts';
 import { RatchetError } from '../errors.ts';
 import { buildLabels, type LabelSpec } from '../labels/index.ts';
 import { fitScaler, type ScalerState } from '../scaling/index.ts';
-import { minimumSamples, type SplitRows, splitRows, type SplitSpec } from '../splits/index.ts';
+import {
+  minimumSamples,
+  type SplitRows,
+  splitRows,
+  type SplitSpec,
+  TooFewRowsError,
+} from '../splits/index.ts';
 import { buildFeatures } from './build.ts';
 import type { FeatureSet } from './feature-set.ts';
 import type { FeatureMatrix, LabelMatrix } from './matrix.ts';
@@ -57,7 +63,9 @@ export function prepareUnit(
   const { openTime, close, features, labels, labelEnd } = stacked;
   const { horizons } = plan.label;
   const samples = sampleRows(plan, stacked.instruments);
-  const split = splitRows(plan.split, { rows: samples, openTime, labelEnd, horizons });
+  const split = explained(plan, bars, () =>
+    splitRows(plan.split, { rows: samples, openTime, labelEnd, horizons }),
+  );
   const width = plan.set.names.length;
   const { train } = split;
   const scalers = {
@@ -89,6 +97,23 @@ export function prepareUnit(
     trainedThrough: latest(labelEnd, train, split.valid),
   };
   return { prepared, summary: summarise(split, openTime, samples.length) };
+}
+
+/** Says in bars what the split said in samples: bars are what a caller can add. */
+function explained(plan: PreparePlan, bars: readonly Bars[], cut: () => SplitRows): SplitRows {
+  try {
+    return cut();
+  } catch (error) {
+    if (!(error instanceof TooFewRowsError)) throw error;
+    const minimumBars = barsForPlan(plan);
+    const have = Math.max(...bars.map(barCount));
+    throw new TooFewRowsError(
+      error.code,
+      `${error.message}; with warm-up ${plan.set.warmupBars}, lookback ${plan.lookback} and the ` +
+        `longest horizon that is ${minimumBars} bars, and there are ${have}`,
+      { details: { ...error.details, minimumBars, bars: have }, cause: error },
+    );
+  }
 }
 
 function stack(plan: PreparePlan, pool: readonly Bars[]) {

@@ -1,0 +1,136 @@
+import { Context } from '@temporalio/activity';
+import { applyMissing } from '../core/bars/index.ts';
+import type { Bars } from '../core/bars/bars.ts';
+import type { Calendar } from '../core/calendar/calendar.ts';
+import { RatchetError } from '../core/errors.ts';
+import { type FeatureSet, featureSetOrThrow } from '../core/features/index.ts';
+import { type PreparedSummary, type PreparePlan, prepareUnit } from '../core/features/prepare.ts';
+import { encodePrepared } from '../core/features/prepared.ts';
+import type { ExperimentSpec } from '../core/spec/spec.ts';
+import { readBars } from '../registry/datasets.impl.ts';
+import { experimentSpecOrThrow } from '../registry/experiments.ts';
+import { cachedStep } from '../registry/step-cache.ts';
+import type { ArtifactRef } from '../workflows/messages.ts';
+import type { BuildFeaturesInput, BuildFeaturesResult, CollectResult } from './contracts.ts';
+import type { ActivityDeps } from './deps.ts';
+import { calendarOfSpec } from './source-of.ts';
+
+/** Raised when equal bars and settings would be prepared differently. */
+const STEP_VERSION = 'prepare/1';
+
+interface PreparedStep {
+  readonly prepared: ArtifactRef;
+  readonly summary: PreparedSummary;
+}
+
+/**
+ * Features, labels, split and scalers of one unit, as one artifact. Safe to run twice: the result is
+ * a function of dataset hashes and settings, and equal work is found by content.
+ *
+ * Permanent errors: `splits.tooFewRows` (with the computed minimum), `splits.purgeTooShort`,
+ * `features.notFinite`, `features.noDataset`.
+ */
+export function createBuildFeaturesActivities(deps: ActivityDeps) {
+  return {
+    async buildFeatures(input: BuildFeaturesInput): Promise<BuildFeaturesResult> {
+      const spec = await experimentSpecOrThrow(deps.db, input.experimentId);
+      const calendar = await calendarOfSpec(deps, spec);
+      const set = featureSetOrThrow(spec.features.set);
+      const datasets = datasetsOf(input);
+      const { result, cached } = await cachedStep(
+        deps,
+        {
+          step: 'build-features',
+          version: STEP_VERSION,
+          key: cacheKey(spec, set, calendar, datasets),
+        },
+        () => prepare(deps, spec, planOf(spec, set, calendar), datasets),
+      );
+      await report(deps, input, result.summary, cached);
+      const { train, valid, test } = result.summary.parts;
+      return {
+        prepared: result.prepared,
+        samples: { train: train.rows, valid: valid.rows, test: test.rows },
+        cached,
+      };
+    },
+  };
+}
+
+/** The unit's dataset versions in the order of its instruments. */
+function datasetsOf({ unit, datasets }: BuildFeaturesInput): CollectResult[] {
+  return unit.instruments.map((instrument) => {
+    const found = datasets.find((dataset) => dataset.instrument === instrument);
+    if (found) return found;
+    throw new RatchetError('features.noDataset', `no dataset version of ${instrument} was given`, {
+      details: { instrument, model: unit.model },
+    });
+  });
+}
+
+function planOf(spec: ExperimentSpec, set: FeatureSet, calendar: Calendar): PreparePlan {
+  const { lookback, label, split, scaling } = spec;
+  return { set, lookback, label, split, scaling, timeframe: spec.data.timeframe, calendar };
+}
+
+/** Everything the artifact depends on; the spec's name, seeds or family are not part of it. */
+function cacheKey(
+  spec: ExperimentSpec,
+  set: FeatureSet,
+  calendar: Calendar,
+  datasets: readonly CollectResult[],
+): readonly unknown[] {
+  return [
+    datasets.map(({ instrument, datasetHash }) => [instrument, datasetHash]),
+    set.name,
+    set.hash,
+    calendar.name,
+    spec.data.timeframe,
+    spec.data.missing,
+    spec.lookback,
+    spec.label,
+    spec.split,
+    spec.scaling,
+  ];
+}
+
+async function prepare(
+  deps: ActivityDeps,
+  spec: ExperimentSpec,
+  plan: PreparePlan,
+  datasets: readonly CollectResult[],
+): Promise<PreparedStep> {
+  const bars: Bars[] = [];
+  for (const { bars: ref, datasetHash } of datasets) {
+    const recorded = await readBars(deps.artifacts, ref, datasetHash);
+    bars.push(applyMissing(recorded, plan.calendar, spec.data.missing, plan.set.warmupBars));
+    // Pooled units read many files: the server must hear that this attempt is alive.
+    Context.current().heartbeat();
+  }
+  const { prepared, summary } = prepareUnit(plan, bars);
+  Context.current().heartbeat();
+  const bytes = encodePrepared(prepared);
+  return { prepared: await deps.artifacts.put(bytes, prepared.openTime.length), summary };
+}
+
+const isoDate = (time: number): string => new Date(time).toISOString();
+
+async function report(
+  deps: ActivityDeps,
+  { experimentId, unit }: BuildFeaturesInput,
+  { samples, dropped, parts }: PreparedSummary,
+  cached: boolean,
+): Promise<void> {
+  const described = Object.entries(parts).map(([name, part]) => [
+    name,
+    { rows: part.rows, from: isoDate(part.first), to: isoDate(part.last) },
+  ]);
+  await deps.events.append({
+    experimentId,
+    kind: 'stage',
+    stage: 'features',
+    model: unit.model,
+    payload: { samples, dropped, split: Object.fromEntries(described), cached },
+    dedupeKey: `stage/features/${unit.model}`,
+  });
+}
