@@ -89,7 +89,7 @@ async function logVersionFacts(
 
 /** Writes each file at its own path, so that a repeat writes the same files again. */
 async function uploadFiles(
-  { artifacts, client }: MirrorParts,
+  { db, artifacts, client }: MirrorParts,
   run: MlflowRun,
   row: ModelVersion,
 ): Promise<void> {
@@ -107,6 +107,15 @@ async function uploadFiles(
   for (const file of files) {
     const bytes = await artifacts.get(refOf(file.sha256));
     await client.uploadArtifact(run, `package/${file.path}`, bytes);
+  }
+  const signed = await db
+    .selectFrom('package_signature')
+    .select('signature')
+    .where('package_digest', '=', manifestRef.sha256)
+    .executeTakeFirst();
+  if (signed) {
+    const signature = Buffer.from(signed.signature, 'base64');
+    await client.uploadArtifact(run, 'package/manifest.sig', signature);
   }
   // The manifest last: a package folder with a manifest is whole.
   const manifest = await artifacts.get(manifestRef);
