@@ -4,7 +4,7 @@
  * when its worker does.
  */
 import { Socket } from 'node:net';
-import { constants, setPriority } from 'node:os';
+import { constants, cpus, setPriority } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { ZodError } from 'zod';
 import { RatchetError } from '../core/errors.ts';
@@ -65,6 +65,14 @@ function saveCheckpoint(bytes: Uint8Array, at: { epoch: number; batch: number })
   return new Promise((resolve) => durable.set(id, resolve));
 }
 
+/** "Same seed, same weights" holds within one of these: instruction set, runtime, one thread. */
+const machineClass = (): Record<string, string> => ({
+  node: process.version,
+  machine: `${process.platform}-${process.arch}`,
+  cpu: cpus()[0]?.model ?? 'unknown',
+  threads: '1',
+});
+
 async function train(job: Job, payload: Uint8Array): Promise<Uint8Array> {
   const { family, params, seed, multiplyByClose } = job;
   const prepared = decodePrepared(payload.subarray(0, job.preparedBytes));
@@ -87,7 +95,7 @@ async function train(job: Job, payload: Uint8Array): Promise<Uint8Array> {
       },
     },
   );
-  return encodeBundle(bundle);
+  return encodeBundle({ ...bundle, libraries: { ...bundle.libraries, ...machineClass() } });
 }
 
 function receive({ message, payload }: Frame<ToChild>): void {
