@@ -92,6 +92,8 @@ function readColumns(
   const at = columnPositions(table, fileName, profile.columns);
   const readTime = timeReader(profile.time, timeframe);
   const number = numberReader(profile.decimal);
+  const scalePrice = scaling(profile.priceScale);
+  const scaleVolume = scaling(profile.volumeScale);
   const n = table.rows.length;
   const openTime = new Float64Array(n);
   const lines = new Int32Array(n);
@@ -118,10 +120,10 @@ function readColumns(
     if (time === undefined) {
       throw fail('time', `${JSON.stringify(stamp)} is not a time of format ${profile.time.format}`);
     }
-    const open = cell(at.open, 'open') * profile.priceScale;
-    const high = cell(at.high, 'high') * profile.priceScale;
-    const low = cell(at.low, 'low') * profile.priceScale;
-    const close = cell(at.close, 'close') * profile.priceScale;
+    const open = scalePrice(cell(at.open, 'open'));
+    const high = scalePrice(cell(at.high, 'high'));
+    const low = scalePrice(cell(at.low, 'low'));
+    const close = scalePrice(cell(at.close, 'close'));
     if (Number.isNaN(open + high + low + close)) {
       if (profile.blank === 'refuse') throw fail('blank', 'a price is blank');
       continue;
@@ -134,7 +136,7 @@ function readColumns(
     out.low[rows] = low;
     out.close[rows] = close;
     // A blank volume is a bar in which no trade was recorded.
-    out.volume[rows] = (cell(at.volume, 'volume') || 0) * profile.volumeScale;
+    out.volume[rows] = scaleVolume(cell(at.volume, 'volume') || 0);
     out.value[rows] = cell(at.value, 'value') || 0;
     const dividend = cell(at.dividend, 'dividend') || 0;
     const split = cell(at.split, 'split') || 1;
@@ -186,6 +188,13 @@ export function columnPosition(
     'source.columns',
     `${fileName} has no column ${JSON.stringify(ref)} for ${what}; it has: ${there}`,
   );
+}
+
+/** Multiplies; by 1/n it divides by n, which gives the number that was meant (180600 x 0.0001 does not). */
+function scaling(scale: number): (x: number) => number {
+  const divisor = Math.round(1 / scale);
+  if (scale < 1 && Math.abs(1 / scale - divisor) < 1e-9 * divisor) return (x) => x / divisor;
+  return (x) => x * scale;
 }
 
 /** NaN for a blank cell, undefined for what is no number. */

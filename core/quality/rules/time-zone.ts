@@ -87,7 +87,7 @@ export const timeZone = defineRule({
 
 function againstReference(bars: Bars, reference: Bars): RuleResult {
   const byReturns = returnShift(bars, reference);
-  // The median fit at 0 may be absent where only shifted bars are common: then it counts as 0.
+  // Where only shifted bars are common there is no correlation at 0: it counts as none.
   const margin = byReturns ? byReturns.best - (byReturns.atZero || 0) : 0;
   if (byReturns && byReturns.hours !== 0 && margin > MIN_MARGIN) {
     const message = shiftMessage(byReturns, `returns of ${reference.instrument}`);
@@ -101,9 +101,10 @@ function againstReference(bars: Bars, reference: Bars): RuleResult {
 }
 
 function shiftMessage(fit: ShiftFit, what: string): string {
-  const sign = fit.hours > 0 ? '+' : '';
+  const sign = fit.hours < 0 ? '-' : '+';
+  const zone = `${sign}${String(Math.abs(fit.hours)).padStart(2, '0')}:00`;
   return (
-    `the stamps run ${sign}${fit.hours} h against the ${what} (correlation ` +
-    `${fit.best.toFixed(3)} there, ${fit.atZero.toFixed(3)} at 0): declare zone UTC${sign}${fit.hours} in the profile`
+    `the stamps run ${sign}${Math.abs(fit.hours)} h against the ${what} (correlation ` +
+    `${fit.best.toFixed(3)} there, ${fit.atZero.toFixed(3)} at 0): set time.zone to "${zone}" in the profile`
   );
 }
