@@ -21,6 +21,8 @@ export class KeyCache {
   #lookups = { second: 0, count: 0 };
   /** Changes whenever the keys do. */
   generation = 0;
+  /** The operator's key stands in the database. */
+  adminIsStored = false;
 
   constructor(parts: { readonly db: Db; readonly stateDir: string; readonly log: Log }) {
     this.#db = parts.db;
@@ -52,6 +54,10 @@ export class KeyCache {
     this.#take(keys);
     await writeFileDurably(this.#file, text);
     this.#text = text;
+  }
+
+  get size(): number {
+    return this.#keys.size;
   }
 
   /** Puts one key in by hand: the operator's own, known from its file. */

@@ -54,3 +54,26 @@ export async function deliveryState(
     .executeTakeFirst();
   return row?.id ?? '0';
 }
+
+/**
+ * The key under which the newest delivery of a dataset stored an instrument's bars; undefined: none did.
+ * For uploads, whose definition is found out from their bytes when they are collected.
+ */
+export async function deliveredSource(
+  db: Db,
+  dataset: string,
+  instrument: string,
+  timeframe: Timeframe,
+): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('collection')
+    .select('source')
+    .where('dataset', '=', dataset)
+    .where('instrument', '=', instrument)
+    .where('timeframe', '=', timeframe)
+    .where('status', '=', 'delivered')
+    .orderBy('finished_at', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.source;
+}

@@ -1,22 +1,36 @@
 import type { NamedDataset } from '../../activities/deps.ts';
 import { seriesSource } from '../../registry/collections.ts';
 import type { Db } from '../../registry/in-transaction.ts';
-import { deliveryState, readServedBars, type ServedSource } from '../../registry/served-bars.ts';
+import {
+  deliveredSource,
+  deliveryState,
+  readServedBars,
+  type ServedSource,
+} from '../../registry/served-bars.ts';
 import type { BarsReader, Series } from './bars-store.ts';
 
-/** Where a spec's dataset name leads: the operator's datasets, and uploads. */
-export type DatasetLookup = (name: string) => NamedDataset | undefined;
-
-/** Bars from the registry's tables; a dataset that the operator took away is left out. */
-export function registryBars(db: Db, lookup: DatasetLookup): BarsReader {
-  const sourcesOf = (series: Series): ServedSource[] =>
-    series.sources.flatMap(({ dataset, role }) => {
-      const known = lookup(dataset);
-      return known ? [{ dataset, role, source: seriesSource(known) }] : [];
-    });
+/**
+ * Bars from the registry's tables: those of the datasets that the version was trained on. A dataset that
+ * the operator took away is left out; what it delivered before is no longer his data.
+ */
+export function registryBars(db: Db, datasets: ReadonlyMap<string, NamedDataset>): BarsReader {
+  const keyOf = (series: Series, dataset: string): Promise<string | undefined> | string => {
+    const known = datasets.get(dataset);
+    if (known) return seriesSource(known);
+    if (!dataset.startsWith('upload:')) return Promise.resolve(undefined);
+    return deliveredSource(db, dataset, series.instrument, series.timeframe);
+  };
+  const sourcesOf = async (series: Series): Promise<ServedSource[]> => {
+    const found: ServedSource[] = [];
+    for (const { dataset, role } of series.sources) {
+      const source = await keyOf(series, dataset);
+      if (source !== undefined) found.push({ dataset, role, source });
+    }
+    return found;
+  };
   return {
-    read: (series, range) =>
-      readServedBars(db, series.instrument, series.timeframe, sourcesOf(series), range),
+    read: async (series, range) =>
+      readServedBars(db, series.instrument, series.timeframe, await sourcesOf(series), range),
     state: (series) => deliveryState(db, series.instrument, series.timeframe),
   };
 }

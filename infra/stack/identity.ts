@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { RatchetError } from '../../core/errors.ts';
+import { newKeyToken } from '../../registry/keys.ts';
 import { writePrivate, type Layout } from './layout.ts';
 import { PORT_NAMES, type Ports } from './ports.ts';
 
@@ -89,7 +90,7 @@ export function ensureKeys(layout: Layout): KeyFiles {
     writePrivate(files.signing, privateKey.export({ type: 'pkcs8', format: 'pem' }) as string);
   }
   if (!existsSync(files.admin)) {
-    writePrivate(files.admin, `rk_${randomBytes(32).toString('base64url')}\n`);
+    writePrivate(files.admin, `${newKeyToken()}\n`);
   }
   return files;
 }
