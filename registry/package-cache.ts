@@ -73,8 +73,16 @@ export async function openPackageCache(dir: string): Promise<PackageCache> {
     if (/^[0-9a-f]{64}$/.test(digest)) return join(dir, digest);
     throw new RatchetError('package.digest', `${JSON.stringify(digest)} is not a package's digest`);
   };
+  // Out of the way in one step, so that readers and other writers never see half a folder.
   const discard = async (digest: string): Promise<void> => {
-    await rm(pathOf(digest), { recursive: true, force: true });
+    const aside = join(dir, `.tmp-${randomUUID()}`);
+    try {
+      await rename(pathOf(digest), aside);
+    } catch (error) {
+      if (isNotFound(error)) return;
+      throw error;
+    }
+    await rm(aside, { recursive: true, force: true });
   };
   return {
     async read(digest) {

@@ -3,7 +3,6 @@ import {
   PACKAGE_PATHS,
   PackageError,
   fileOrThrow,
-  isPackageError,
   isPackagePath,
 } from '../core/packages/files.ts';
 import type { PackageFiles, PackagePath } from '../core/packages/files.ts';
@@ -81,21 +80,20 @@ export interface LoadOptions {
   readonly onCacheProblem?: (error: unknown) => void;
 }
 
-/** Verified from the local disk, or undefined: what does not verify is thrown away and fetched anew. */
+/** Verified from the local disk, or undefined: what cannot be read and verified is fetched anew. */
 async function fromCache(
   cache: PackageCache,
   expected: ExpectedPackage,
   keys: TrustedKeys,
   onProblem: (error: unknown) => void,
 ): Promise<VerifiedPackage | undefined> {
-  const files = await cache.read(expected.packageDigest);
-  if (!files) return undefined;
   try {
-    return verifyPackage(files, keys, expected);
+    const files = await cache.read(expected.packageDigest);
+    return files && verifyPackage(files, keys, expected);
   } catch (error) {
-    if (!isPackageError(error)) throw error;
+    // Whatever is wrong with the disk, the store may still have the package.
     onProblem(error);
-    await cache.discard(expected.packageDigest);
+    await cache.discard(expected.packageDigest).catch(onProblem);
     return undefined;
   }
 }

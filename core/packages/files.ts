@@ -74,8 +74,3 @@ export type PackageErrorCode =
   | 'package.features-changed'
   /** The exported graph does not compute what the trained model computed. */
   | 'package.not-equal';
-
-/** Is this one of the errors that say "these bytes must not be used"? */
-export const isPackageError = (error: unknown): error is RatchetError =>
-  error instanceof PackageError ||
-  (error instanceof RatchetError && error.code === 'onnx.malformed');
