@@ -66,7 +66,8 @@ function againstNaive(naive: EvaluatedComparison, facts: VerdictFacts): string {
 function changeText({ servedRelativeDifference }: EvaluatedComparison): string {
   const share = servedRelativeDifference.value;
   if (share === null) return 'of unknown size';
-  return `${(100 * Math.abs(share)).toFixed(1)} % ${share > 0 ? 'lower' : 'higher'}`;
+  const size = 100 * Math.abs(share);
+  return `${size.toFixed(size < 0.1 ? 2 : 1)} % ${share > 0 ? 'lower' : 'higher'}`;
 }
 
 function intervalText({ servedRelativeDifference: { low, high } }: EvaluatedComparison): string {

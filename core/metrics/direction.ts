@@ -15,6 +15,7 @@ const finite = (value: number): number => (Number.isFinite(value) ? 0 : NaN);
 /** Share of rows whose three-way direction was forecast. Range 0..1, higher is better. */
 export const directionAccuracy3 = defineMetric({
   name: 'directionAccuracy3',
+  title: 'Direction, 3 classes',
   docs: 'Share of rows whose direction (up, down, neutral within +-0.5 %) was forecast. 0..1.',
   direction: 'higher',
   format: 'percent',
@@ -55,6 +56,7 @@ const shareOf = ([hit = NaN, counted = NaN]: readonly number[]): number =>
  */
 export const directionAccuracy2 = defineMetric({
   name: 'directionAccuracy2',
+  title: 'Direction, moved rows',
   docs: 'Share of rows that moved more than 0.5 % whose sign was forecast. 0..1; compare with alwaysUp.',
   direction: 'higher',
   format: 'percent',
@@ -65,6 +67,7 @@ export const directionAccuracy2 = defineMetric({
 /** What "always up" would have scored on the same non-neutral rows: the forecast is not read. */
 export const alwaysUp = defineMetric({
   name: 'alwaysUp',
+  title: '"Always up", moved rows',
   docs: 'Share of rows that moved more than 0.5 % which rose: what "always up" would have scored.',
   direction: 'higher',
   format: 'percent',

@@ -21,6 +21,8 @@ export interface ForecastRows {
  */
 export interface Metric {
   readonly name: string;
+  /** As people read it. */
+  readonly title: string;
   /** Formula, range and edge cases, in one or two sentences. */
   readonly docs: string;
   readonly direction: 'higher' | 'lower';

@@ -4,6 +4,7 @@ import { defineMetric, termOf } from './metric.ts';
 /** Mean squared error. Formula: mean((y - f)^2). Lower is better, 0 at best. Empty rows: NaN. */
 export const mse = defineMetric({
   name: 'mse',
+  title: 'MSE',
   docs: 'Mean squared error: mean((actual - forecast)^2), label units squared. 0 at best.',
   direction: 'lower',
   format: 'number',
@@ -16,6 +17,7 @@ export const mse = defineMetric({
 /** Root mean squared error. Formula: sqrt(mean((y - f)^2)). Lower is better, label units. */
 export const rmse = defineMetric({
   name: 'rmse',
+  title: 'RMSE',
   docs: 'Root mean squared error: sqrt(mean((actual - forecast)^2)), label units. 0 at best.',
   direction: 'lower',
   format: 'number',
@@ -26,6 +28,7 @@ export const rmse = defineMetric({
 /** Mean absolute error. Formula: mean(abs(y - f)). Lower is better, label units. */
 export const mae = defineMetric({
   name: 'mae',
+  title: 'MAE',
   docs: 'Mean absolute error: mean(abs(actual - forecast)), label units. 0 at best.',
   direction: 'lower',
   format: 'number',
@@ -44,6 +47,7 @@ export const mae = defineMetric({
  */
 export const r2 = defineMetric({
   name: 'r2',
+  title: 'R2',
   docs: 'R2 about the mean of the test rows: 1 - SSE/SST. 1 at best; below 0 is worse than the test mean, which no forecaster could know. Never gated.',
   direction: 'higher',
   format: 'number',

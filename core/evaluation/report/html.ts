@@ -93,10 +93,10 @@ body{margin:0;background:#f6f7f9;color:#1f2937;font:15px/1.55 'Inter','Segoe UI'
 main{max-width:980px;margin:0 auto;padding:40px 24px 64px}
 header h1{font-size:26px;line-height:1.2;margin:0 0 4px;letter-spacing:-.01em}
 header p{margin:0;color:#6b7280}
-.verdict{margin:22px 0 8px;padding:18px 22px;border-radius:10px;background:#fff;border:1px solid #e5e7eb;border-left:6px solid #b45309;font-size:17px;line-height:1.45}
+.verdict,header .verdict{color:#1f2937;margin:22px 0 8px;padding:18px 22px;border-radius:10px;background:#fff;border:1px solid #e5e7eb;border-left:6px solid #b45309;font-size:17px;line-height:1.45}
 .verdict.good{border-left-color:#009e73}
-nav{margin:14px 0 0;font-size:13px;color:#6b7280}
-nav a{color:#1d4ed8;text-decoration:none;margin-right:14px;white-space:nowrap}
+nav{margin:14px 0 0;font-size:13px;display:flex;flex-wrap:wrap;gap:2px 14px}
+nav a{color:#1d4ed8;text-decoration:none;white-space:nowrap}
 section{background:#fff;border:1px solid #e5e7eb;border-radius:10px;padding:20px 24px 22px;margin-top:18px}
 h2{font-size:18px;margin:0 0 12px}
 h3{font-size:14px;margin:22px 0 8px;color:#374151}
@@ -108,7 +108,8 @@ th.figure,td.figure{text-align:right;white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
 tr.strong td{background:#eff4ff}
 small{color:#6b7280;font-size:12px}
-abbr{text-decoration:none;color:#b45309;cursor:help}
+abbr{text-decoration:none;cursor:help}
+small abbr{color:#b45309}
 dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(200px,1fr));gap:12px 24px;margin:0}
 dt{font-size:12px;color:#6b7280}
 dd{margin:0;overflow-wrap:anywhere}
@@ -119,6 +120,6 @@ li{margin:4px 0}
 .warnings{border-left:4px solid #e69f00;padding:2px 0 2px 14px;margin:14px 0 0}
 figure{margin:18px 0 0}
 figcaption{font-size:13px;color:#6b7280;margin-bottom:4px}
-figure svg{display:block;width:100%;height:auto;max-width:760px}
+figure svg{display:block;width:100%;height:auto}
 @media print{body{background:#fff}section{break-inside:avoid;border:0;padding:0}nav{display:none}}
 `;

@@ -1,5 +1,6 @@
 import { metrics } from '../../metrics/index.ts';
 import type { Evaluation } from '../evaluation.ts';
+import { provedBetter } from '../verdict.ts';
 import {
   championSection,
   dataSection,
@@ -64,7 +65,7 @@ export function renderReport(evaluation: Evaluation, plots: readonly Plot[]): st
   const sections = REPORT_SECTIONS.map(([id, title]) => section(id, title, ...bodies[id]));
   const title = `Evaluation of ${evaluation.model}`;
   const { data, split } = evaluation;
-  const good = evaluation.beatsNaive ? ' good' : '';
+  const good = isGoodNews(evaluation) ? ' good' : '';
   return [
     '<!doctype html><html lang="en"><head><meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width,initial-scale=1">',
@@ -75,6 +76,12 @@ export function renderReport(evaluation: Evaluation, plots: readonly Plot[]): st
     ...sections,
     '</main></body></html>\n',
   ].join('\n');
+}
+
+/** Better than what serves now, or than naive where nothing serves. */
+function isGoodNews({ champion, comparisons, tries, beatsNaive }: Evaluation): boolean {
+  if (champion === null) return beatsNaive;
+  return comparisons.some((c) => c.against === 'champion' && provedBetter(c, tries.level));
 }
 
 function verdictSection(evaluation: Evaluation): string[] {
@@ -134,7 +141,7 @@ function baselineSection(evaluation: Evaluation, chart: string): string[] {
       const arrow = metric.direction === 'higher' ? 'higher is better' : 'lower is better';
       return [
         html(
-          `<abbr title="${escapeHtml(metric.docs)}">${escapeHtml(metric.name)}</abbr><br><small>${arrow}</small>`,
+          `<abbr title="${escapeHtml(metric.docs)}">${escapeHtml(metric.title)}</abbr><br><small>${arrow}</small>`,
         ),
         ...evaluation.forecasters.map((f) =>
           intervalCell(f.byHorizon[k]!.metrics[metric.name]!, format),

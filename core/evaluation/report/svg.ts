@@ -128,7 +128,7 @@ export function path(
     d += `${pen}${round(x)} ${round(y)}`;
     pen = 'L';
   }
-  return `<path d="${d}" fill="none" stroke="${stroke}" stroke-width="1.6" stroke-linejoin="round"${extra && ` ${extra}`}/>`;
+  return `<path d="${d}" fill="none" stroke="${stroke}" stroke-linejoin="round"${extra.includes('stroke-width') ? '' : ' stroke-width="1.6"'}${extra && ` ${extra}`}/>`;
 }
 
 /** Horizontal grid with labels at the left. */

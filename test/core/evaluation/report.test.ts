@@ -4,6 +4,7 @@ import { evaluate, type EvaluationInput } from '../../../core/evaluation/index.t
 import { plotsOf } from '../../../core/evaluation/report/plots.ts';
 import { renderReport, REPORT_SECTIONS } from '../../../core/evaluation/report/render.ts';
 import { ticksOf } from '../../../core/evaluation/report/svg.ts';
+import { renderPng } from '../../../activities/evaluation-plots.ts';
 import { plant } from './planted.ts';
 
 const reportOf = (input: EvaluationInput): string => {
@@ -132,5 +133,17 @@ test('axis ticks are round numbers inside the axis', () => {
     const ticks = ticksOf([low, high], 5);
     assert.ok(ticks.length >= 2 && ticks.length <= 8, `${ticks.length} ticks`);
     assert.ok(ticks.every((t) => t >= low - 1e-9 && t <= high * (1 + 1e-9)));
+  }
+});
+
+test('every chart is well-formed: resvg draws it as PNG', async () => {
+  const input = withEverything();
+  const broken = input.seeds.map((s) => ({ ...s, predictions: s.predictions.map(() => NaN) }));
+  for (const given of [input, { ...input, seeds: broken }]) {
+    for (const { svg } of plotsOf(evaluate(given), given)) {
+      const png = await renderPng(svg);
+      assert.deepEqual([...png.subarray(1, 4)], [...Buffer.from('PNG')]);
+      assert.ok(png.length > 3000);
+    }
   }
 });
