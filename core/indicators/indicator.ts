@@ -47,6 +47,9 @@ export function defineIndicator<P extends z.ZodType>(indicator: Indicator<P>): I
 /** An indicator bound to parameters. */
 export interface IndicatorUse {
   readonly name: string;
+  readonly docs: string;
+  /** Parameters with their defaults filled in. */
+  readonly params: Readonly<Record<string, unknown>>;
   /** Same key, same values. */
   readonly key: string;
   readonly warmupBars: number;
@@ -67,6 +70,8 @@ export function use<P extends z.ZodType>(indicator: Indicator<P>, input: z.input
     const params = indicator.params.parse(input);
     found = {
       name: indicator.name,
+      docs: indicator.docs,
+      params: { ...(params as object) },
       key: `${indicator.name}${JSON.stringify(params)}`,
       warmupBars: indicator.warmupBars(params),
       memoryBars: indicator.memoryBars(params),

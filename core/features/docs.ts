@@ -1,0 +1,65 @@
+import { ANCHOR_BARS } from '../indicators/index.ts';
+import type { FeatureColumn, FeatureSet } from './feature-set.ts';
+
+/** Markdown of docs/features.md: every set with its columns, as the catalogue has them. */
+export function renderFeatureDocs(sets: Iterable<FeatureSet>): string {
+  return `${[INTRODUCTION, ...[...sets].map(describe)].join('\n\n')}\n`;
+}
+
+const INTRODUCTION = `# Features
+
+Written from the catalogue by \`node --import tsx infra/write-docs.ts\`; do not edit.
+
+Notation: o, h, l, c, v are open, high, low, close and volume of a bar; x[-k] is the value k bars before;
+mean, SD, sum, max and min run over the last \`period\` bars. A value in brackets is the neutral value
+where a denominator is 0. Log returns are r = ln c - ln c[-1].
+
+**Warm-up**: rows without a value at the start of an instrument's history. **Memory**: bars after which
+older ones move the value by at most 1e-5 SD. A windowed feature reads exactly its window. A recursive
+one (EMA, Wilder) starts at an *anchor*: the value at bar t begins at the anchor at or before
+t - memory, anchors lying every ${ANCHOR_BARS} bars of the calendar's session count (the first recorded bar
+counts as one too). So each value is a function of the bars alone, the same bit for bit in training,
+serving and backtests, from whatever bar a history was loaded.
+
+Indicators follow TA-Lib (RSI 14 starts with the mean of 14 changes, an EMA with the SMA of its first n
+values) and agree with it within 1e-9, with these differences: values are divided by 100 where TA-Lib
+has percentages, flat windows give the neutral value instead of 0, and CMO is made of plain sums.`;
+
+function describe(set: FeatureSet): string {
+  const families = new Map<string, FeatureColumn[]>();
+  for (const column of set.columns) {
+    const found = families.get(column.family);
+    if (found) found.push(column);
+    else families.set(column.family, [column]);
+  }
+  return [
+    `## ${set.name}`,
+    set.docs,
+    `${set.columns.length} columns in ${families.size} families, warm-up ${set.warmupBars} bars, memory ` +
+      `${set.memoryBars} bars.\nHash \`${set.hash}\`.`,
+    ...[...families].map(([name, columns]) => familyTable(name, columns)),
+  ].join('\n\n');
+}
+
+function familyTable(name: string, columns: readonly FeatureColumn[]): string {
+  const rows = columns.map(({ name: column, use }) => {
+    const params = Object.entries(use.params).map(([key, value]) => `${key} ${String(value)}`);
+    const cells = [
+      `\`${column}\``,
+      escaped(use.docs),
+      params.join(', '),
+      String(use.warmupBars),
+      `${use.memoryBars}${use.recursive ? ', recursive' : ''}`,
+    ];
+    return `| ${cells.join(' | ')} |`;
+  });
+  return [
+    `### ${name} (${columns.length})`,
+    '',
+    '| column | definition | parameters | warm-up | memory |',
+    '|---|---|---|---|---|',
+    ...rows,
+  ].join('\n');
+}
+
+const escaped = (text: string): string => text.replaceAll('|', '\\|');

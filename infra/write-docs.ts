@@ -1,0 +1,10 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { format } from 'prettier';
+import { renderFeatureDocs } from '../core/features/docs.ts';
+import { featureSets } from '../core/features/index.ts';
+
+/** Writes the pages of docs/ that come from catalogues: `node --import tsx infra/write-docs.ts`. */
+const docs = new URL('../docs/', import.meta.url);
+await mkdir(docs, { recursive: true });
+const page = await format(renderFeatureDocs(featureSets.values()), { parser: 'markdown' });
+await writeFile(new URL('features.md', docs), page);
