@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getConnInfo } from '@hono/node-server/conninfo';
@@ -6,7 +5,7 @@ import type { Registry } from 'prom-client';
 import type { Log, NamedDataset } from '../activities/deps.ts';
 import { RatchetError } from '../core/errors.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
-import { trustedKeysFrom } from '../core/packages/signature.ts';
+import type { TrustedKeys } from '../core/packages/signature.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import type { Db } from '../registry/in-transaction.ts';
 import { ensureAdminKey, hashSecret, parseKeyToken } from '../registry/keys.ts';
@@ -42,8 +41,8 @@ export interface ReplicaSettings {
   readonly replicaId: string;
   /** Folder of this replica alone. */
   readonly folder: string;
-  /** Ed25519 public keys, PEM. */
-  readonly trustedPem: string;
+  /** Whose signatures make a package one of ours. */
+  readonly trustedKeys: TrustedKeys;
   /** The operator's key; absent: keys come from the database alone. */
   readonly adminToken: string | undefined;
   /** Where NOTIFY is heard; absent: polling alone. */
@@ -88,7 +87,7 @@ export async function openReplica(
   if (admin !== undefined) addAdminKey(keys, admin, clock());
 
   const pool = new McPool();
-  const trusted = trustedKeysFrom(settings.trustedPem);
+  const trusted = settings.trustedKeys;
   const cache = await openPackageCache(join(folder, 'packages'));
   const onCacheProblem = (error: unknown): void =>
     log.error({ err: error }, 'the local package cache has a problem');
@@ -220,4 +219,3 @@ const peerAddress: Authenticator['parts']['addressOf'] = (c) => {
 /** Text of a key file without its line end. */
 export const readKeyFile = async (path: string): Promise<string> =>
   (await readFile(path, 'utf8')).trim();
-export const readPem = (path: string): string => readFileSync(path, 'utf8');

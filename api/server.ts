@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { RatchetError } from '../core/errors.ts';
+import { trustedKeysFrom } from '../core/packages/signature.ts';
 import { codeVersion } from '../infra/code-version.ts';
 import { readConfig, type Config } from '../infra/config.ts';
 import { loadDatasets } from '../infra/datasets.ts';
@@ -13,7 +14,7 @@ import { startTelemetry } from '../infra/telemetry.ts';
 import { openArtifactStore } from '../registry/artifacts.ts';
 import { openDatabase } from '../registry/db.ts';
 import { createApp } from './app.ts';
-import { openReplica, readKeyFile, readPem } from './open-parts.ts';
+import { openReplica, readKeyFile } from './open-parts.ts';
 import { openOrchestrator } from './orchestrator.ts';
 
 /** Connections of the API; the predict path uses none. */
@@ -72,7 +73,9 @@ async function main(): Promise<void> {
     {
       replicaId,
       folder: join(config.stateDir, 'replicas', `api-${config.api.port}`),
-      trustedPem: readPem(required(config.keyFiles.verify, 'RATCHET_VERIFY_KEY_FILE')),
+      trustedKeys: trustedKeysFrom(
+        await readKeyFile(required(config.keyFiles.verify, 'RATCHET_VERIFY_KEY_FILE')),
+      ),
       adminToken: config.keyFiles.admin ? await readKeyFile(config.keyFiles.admin) : undefined,
       notificationsUrl: url,
       address: () => address,

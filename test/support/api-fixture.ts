@@ -1,0 +1,271 @@
+/** A model with two real packages, real bars in a real PostgreSQL, and replicas of the API on it. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { ulid } from 'ulid';
+import type { Log, NamedDataset } from '../../activities/deps.ts';
+import { createApp } from '../../api/app.ts';
+import { openReplica, type RunningReplica } from '../../api/open-parts.ts';
+import type { Orchestrator } from '../../api/orchestrator.ts';
+import type { App } from '../../api/secure.ts';
+import { calendarFor } from '../../core/calendar/index.ts';
+import type { ArtifactStore } from '../../registry/artifact-store.ts';
+import { openDirectoryStore } from '../../registry/artifacts-directory.ts';
+import { appendBars } from '../../registry/bars.ts';
+import { modelGeneration } from '../../registry/champions.ts';
+import { finishCollection, seriesSource, startCollection } from '../../registry/collections.ts';
+import type { Db } from '../../registry/in-transaction.ts';
+import { newKeyToken } from '../../registry/keys.ts';
+import { registerVersion, reserveVersion } from '../../registry/models.ts';
+import { storePackage } from '../../registry/packages.ts';
+import {
+  announcePromotion,
+  replicaReadiness,
+  switchChampion,
+  withdrawPromotion,
+  type SwitchResult,
+} from '../../registry/promotions.ts';
+import type { PromoteInput } from '../../workflows/messages.ts';
+import { walkBars } from './made-bars.ts';
+import { makePackage, testKeys } from './model-package.ts';
+import { openTestDatabase, type TestDatabase } from './postgres.ts';
+import { addExperiment, addModel, MODEL, registration, reservation } from './registry-facts.ts';
+
+export const INSTRUMENT = '^GSPC';
+/** Wall time of the tests: a Friday evening after the last bar has closed. */
+export const NOW = Date.parse('2020-01-03T23:00:00Z');
+export const ADMIN = newKeyToken();
+
+export const DATASETS: ReadonlyMap<string, NamedDataset> = new Map([
+  [
+    'sp500-daily',
+    {
+      name: 'sp500-daily',
+      source: 'csv',
+      params: {},
+      hosts: [],
+      calendar: 'nyse',
+      instruments: [INSTRUMENT],
+    },
+  ],
+]);
+
+/** Lines that a test may look at. */
+export function memoryLog(): Log & { readonly lines: { level: string; message: string }[] } {
+  const lines: { level: string; message: string }[] = [];
+  const at =
+    (level: string) =>
+    (_fields: object, message: string): void =>
+      void lines.push({ level, message });
+  return { lines, info: at('info'), warn: at('warn'), error: at('error'), debug: at('debug') };
+}
+
+/** Temporal's part played by hand: says what it was asked, and can be away. */
+export class ScriptedOrchestrator implements Orchestrator {
+  away: Error | undefined;
+  readonly experiments = new Set<string>();
+  readonly promotions: PromoteInput[] = [];
+  readonly cancelled: string[] = [];
+  readonly #running = new Set<string>();
+  state: 'running' | 'ended' | 'unknown' = 'running';
+
+  async ping(): Promise<void> {
+    if (this.away) throw this.away;
+  }
+  async startExperiment(id: string): Promise<boolean> {
+    await this.ping();
+    if (this.experiments.has(id)) return false;
+    this.experiments.add(id);
+    return true;
+  }
+  async startPromotion(input: PromoteInput): Promise<boolean> {
+    await this.ping();
+    if (this.#running.has(input.model)) return false;
+    this.#running.add(input.model);
+    this.promotions.push(input);
+    return true;
+  }
+  ended(model: string): void {
+    this.#running.delete(model);
+  }
+  async cancelExperiment(id: string): Promise<boolean> {
+    await this.ping();
+    this.cancelled.push(id);
+    return this.experiments.has(id);
+  }
+  experimentState(): Promise<'running' | 'ended' | 'unknown'> {
+    return Promise.resolve(this.state);
+  }
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+export interface ApiFixture {
+  readonly database: TestDatabase;
+  readonly db: Db;
+  readonly artifacts: ArtifactStore;
+  readonly orchestrator: ScriptedOrchestrator;
+  readonly folder: string;
+  readonly clock: { now: number };
+  /** Opens a replica; `id` names its folder, so the same id again is a restart. */
+  open(id: string, options?: OpenOptions): Promise<TestReplica>;
+  /** The steps of the workflow `promote`, one after the other. */
+  promote(version: number): Promise<SwitchResult>;
+  close(): Promise<void>;
+}
+
+export interface OpenOptions {
+  readonly db?: Db;
+  readonly artifacts?: ArtifactStore;
+  readonly notifications?: boolean;
+  readonly spoolBytes?: number;
+}
+
+export interface TestReplica extends RunningReplica {
+  readonly app: App;
+  readonly log: ReturnType<typeof memoryLog>;
+  /** A request with the admin key (or `key`), JSON in and out. */
+  call(
+    method: string,
+    path: string,
+    body?: unknown,
+    options?: { readonly key?: string | null; readonly headers?: Record<string, string> },
+  ): Promise<{ status: number; body: Body; headers: Headers }>;
+}
+
+/** What tests read of an answer. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into every kind of answer
+export type Body = Record<string, never> & { readonly [key: string]: unknown };
+
+async function addBars(db: Db): Promise<void> {
+  const source = seriesSource(DATASETS.get('sp500-daily')!);
+  const calendar = calendarFor('nyse');
+  const bars = walkBars(800, { instrument: INSTRUMENT, from: '2016-11-01' });
+  const key = { dataset: 'sp500-daily', source, instrument: INSTRUMENT, timeframe: '1d' as const };
+  const collectionId = await startCollection(db, key, 'primary', NOW);
+  const arrival = { collectionId, arrivedAt: NOW, calendar, declaredDelayMs: 0 };
+  await appendBars(db, source, bars, arrival);
+  const outcome = { status: 'delivered', rows: 800, newRows: 800, notes: [] } as const;
+  await finishCollection(db, collectionId, { ...outcome, finishedAt: NOW });
+}
+
+/** Reserves, packages and registers a version; its number. */
+export async function addPackagedVersion(db: Db, artifacts: ArtifactStore, n: number) {
+  await addExperiment(db, n);
+  const { version } = await reserveVersion(db, reservation(n));
+  const built = await makePackage({ version, seed: `version-${n}`, monteCarlo: true });
+  const manifest = await storePackage(db, artifacts, built.files);
+  await registerVersion(db, {
+    ...registration(version),
+    manifestUri: manifest.uri,
+    packageDigest: built.packageDigest,
+  });
+  return version;
+}
+
+/** Two packaged versions of one model, 800 daily bars that end on 2020-01-03, no champion. */
+export async function openApiFixture(versions = 2): Promise<ApiFixture> {
+  const database = await openTestDatabase();
+  const { db } = database;
+  const folder = await mkdtemp(join(tmpdir(), 'ratchet-api-'));
+  const artifacts = openDirectoryStore(join(folder, 'artifacts'));
+  await addModel(db);
+  for (let n = 1; n <= versions; n++) await addPackagedVersion(db, artifacts, n);
+  await addBars(db);
+  const orchestrator = new ScriptedOrchestrator();
+  const clock = { now: NOW };
+  const opened: TestReplica[] = [];
+
+  const open = async (id: string, options: OpenOptions = {}): Promise<TestReplica> => {
+    const log = memoryLog();
+    const running = await openReplica(
+      {
+        replicaId: id,
+        folder: join(folder, id),
+        trustedKeys: testKeys,
+        adminToken: ADMIN,
+        notificationsUrl: options.notifications === true ? database.url : undefined,
+        address: () => `http://${id}`,
+        allowedHosts: () => new Set(['localhost']),
+        version: '0.0.0-test',
+        ...(options.spoolBytes === undefined ? {} : { spoolBytes: options.spoolBytes }),
+      },
+      {
+        db: options.db ?? db,
+        artifacts: options.artifacts ?? artifacts,
+        orchestrator,
+        datasets: DATASETS,
+        log,
+        clock: () => clock.now,
+      },
+    );
+    const app = createApp(running.parts);
+    const replica: TestReplica = { ...running, app, log, call: caller(app) };
+    opened.push(replica);
+    return replica;
+  };
+
+  return {
+    ...{ database, db, artifacts, orchestrator, folder, clock, open },
+    promote: (version) => promoteByHand(db, version),
+    async close() {
+      for (const replica of opened) await replica.stop();
+      await database.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function caller(app: App): TestReplica['call'] {
+  return async (method, path, body, { key = ADMIN, headers = {} } = {}) => {
+    const response = await app.request(`http://localhost${path}`, {
+      method,
+      headers: {
+        ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined
+        ? {}
+        : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const json = response.headers.get('content-type')?.includes('json') ?? false;
+    const parsed = (json ? JSON.parse(text) : { text }) as Body;
+    return { status: response.status, body: parsed, headers: response.headers };
+  };
+}
+
+/** What the workflow `promote` does, by the same functions. */
+async function promoteByHand(db: Db, version: number): Promise<SwitchResult> {
+  const promotionId = ulid();
+  const expectedGeneration = await modelGeneration(db, MODEL);
+  const intent = { promotionId, model: MODEL, version, actor: 'test', reason: 'test' };
+  const announced = await announcePromotion(db, { ...intent, expectedGeneration });
+  if (announced.status === 'conflict') return announced;
+  for (;;) {
+    const readiness = await replicaReadiness(db, promotionId);
+    if (readiness.status === 'ready') break;
+    if (readiness.status === 'failed') {
+      await withdrawPromotion(db, { promotionId, reason: readiness.reason });
+      return { status: 'conflict', reason: readiness.reason };
+    }
+    await pause(20);
+  }
+  return switchChampion(db, promotionId);
+}
+
+/** Waits until `condition` holds; fails with what it waited for. */
+export async function eventually(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = 15_000,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`timed out waiting for: ${what}`);
+    await pause(20);
+  }
+}
