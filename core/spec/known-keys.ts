@@ -1,17 +1,9 @@
-import { z } from 'zod';
-
-interface JsonSchemaNode {
-  readonly properties?: Readonly<Record<string, JsonSchemaNode>>;
-  readonly items?: JsonSchemaNode;
-  readonly prefixItems?: readonly JsonSchemaNode[];
-  readonly anyOf?: readonly JsonSchemaNode[];
-  readonly oneOf?: readonly JsonSchemaNode[];
-  readonly allOf?: readonly JsonSchemaNode[];
-}
+import type { z } from 'zod';
+import { inputSchemaOf, type SchemaNode } from './json-schema.ts';
 
 /** Keys an object may have at a path of a schema, over all alternatives of unions on the way. */
 export function knownKeysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let nodes = alternatives(toNode(schema));
+  let nodes = alternatives(inputSchemaOf(schema));
   for (const part of path) {
     nodes = nodes.flatMap((node) => {
       const child =
@@ -24,11 +16,7 @@ export function knownKeysAt(schema: z.ZodType, path: readonly PropertyKey[]): st
   return [...new Set(nodes.flatMap((node) => Object.keys(node.properties ?? {})))];
 }
 
-function toNode(schema: z.ZodType): JsonSchemaNode {
-  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchemaNode;
-}
-
-function alternatives(node: JsonSchemaNode): JsonSchemaNode[] {
-  const nested = [...(node.anyOf ?? []), ...(node.oneOf ?? []), ...(node.allOf ?? [])];
+function alternatives(node: SchemaNode): SchemaNode[] {
+  const nested = [...(node.anyOf ?? []), ...(node.oneOf ?? [])];
   return [node, ...nested.flatMap(alternatives)];
 }

@@ -21,23 +21,39 @@ export const instrumentSchema = z.union([
 
 export const sourceUseSchema = z.strictObject({
   dataset: name
-    .describe('A dataset that the operator (or the bundle) defines, or upload:SHA256.')
-    .or(z.string().regex(/^upload:[0-9a-f]{64}$/)),
-  role: z.enum(['primary', 'fallback', 'exogenous']).default('primary'),
+    .or(z.string().regex(/^upload:[0-9a-f]{64}$/))
+    .describe('A dataset that the operator (or the bundle) defines, or upload:SHA256.'),
+  role: z
+    .enum(['primary', 'fallback', 'exogenous'])
+    .default('primary')
+    .describe('primary delivers the bars, fallback where no primary does, exogenous adds columns.'),
 });
 
 export const dataSchema = z.strictObject({
-  sources: z.array(sourceUseSchema).min(1).max(8),
-  instruments: z.array(instrumentSchema).min(1).max(64),
-  timeframe: z.enum(TIMEFRAMES).default('1d'),
+  sources: z
+    .array(sourceUseSchema)
+    .min(1)
+    .max(8)
+    .describe('Where bars come from, by name; places are defined by the operator.'),
+  instruments: z
+    .array(instrumentSchema)
+    .min(1)
+    .max(64)
+    .describe('Instruments, by id or with a range of their own: { id: GOOG, from: 2014-04-03 }.'),
+  timeframe: z.enum(TIMEFRAMES).default('1d').describe('Length of a bar.'),
   from: isoDate.optional().describe('First session used; default: all there is.'),
   to: isoDate.optional().describe('Last session used (inclusive); default: the newest closed bar.'),
-  missing: z.enum(['ffill', 'zero', 'drop']).default('ffill'),
+  missing: z
+    .enum(['ffill', 'zero', 'drop'])
+    .default('ffill')
+    .describe(
+      'A missing bar: ffill repeats the last close and volume, zero has volume 0, drop leaves a hole.',
+    ),
   recollect: z.boolean().default(false).describe('Collect again even within 24 hours.'),
 });
 
 export const qualitySchema = z.strictObject({
-  minScore: z.number().min(0).max(1).default(0.9),
+  minScore: z.number().min(0).max(1).default(0.9).describe('Least quality score of the bars.'),
   strict: z.boolean().default(false).describe('Warnings stop the experiment too.'),
 });
 
@@ -47,60 +63,96 @@ export const featuresSchema = z.union([
 ]);
 
 export const labelSchema = z.strictObject({
-  kind: z.enum(['forwardLogReturn', 'forwardReturn', 'forwardPrice']).default('forwardLogReturn'),
+  kind: z
+    .enum(['forwardLogReturn', 'forwardReturn', 'forwardPrice'])
+    .default('forwardLogReturn')
+    .describe('What is learnt; forwardPrice is learnt as its ratio to the last close.'),
   horizons: z
     .array(z.int().min(1).max(250))
     .min(1)
     .max(8)
     .default([7, 14, 30])
-    .refine((hs) => hs.every((h, i) => i === 0 || h > hs[i - 1]!), 'horizons must increase'),
+    .refine((hs) => hs.every((h, i) => i === 0 || h > hs[i - 1]!), 'horizons must increase')
+    .describe('Bars after the last bar of the window, increasing.'),
 });
 
-const autoOr = z.union([z.literal('auto'), z.int().min(0).max(1000)]).default('auto');
+const purge = z
+  .union([z.literal('auto'), z.int().min(0).max(1000)])
+  .default('auto')
+  .describe('Rows left out before the next part; auto: the longest horizon.');
+const embargo = z
+  .union([z.literal('auto'), z.int().min(0).max(1000)])
+  .default('auto')
+  .describe('Further rows left out; auto: 0, since no training row lies after a test row.');
 export const splitSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('chronological'),
     ratios: z
       .tuple([z.number().positive(), z.number().positive(), z.number().positive()])
       .refine((r) => Math.abs(r[0] + r[1] + r[2] - 1) < 1e-9, 'ratios must add up to 1')
-      .default([0.7, 0.15, 0.15]),
-    purge: autoOr,
-    embargo: autoOr,
+      .default([0.7, 0.15, 0.15])
+      .describe('Shares of train, valid and test.'),
+    purge,
+    embargo,
   }),
   z.strictObject({
     kind: z.literal('recent'),
-    trainBars: z.int().min(100).max(100_000),
-    validBars: z.int().min(30).max(20_000),
-    testBars: z.int().min(30).max(20_000),
-    purge: autoOr,
-    embargo: autoOr,
+    trainBars: z.int().min(100).max(100_000).describe('Labelled samples of the training part.'),
+    validBars: z.int().min(30).max(20_000).describe('Samples that choose epoch and penalty.'),
+    testBars: z.int().min(30).max(20_000).describe('Newest samples, for the evaluation only.'),
+    purge,
+    embargo,
   }),
 ]);
 
 export const scalingSchema = z.strictObject({
-  features: z.enum(['minmax', 'standard', 'none']).default('minmax'),
-  labels: z.enum(['minmax', 'standard', 'none']).default('minmax'),
+  features: z
+    .enum(['minmax', 'standard', 'none'])
+    .default('minmax')
+    .describe('Scaler of the features, fitted on the training part only.'),
+  labels: z
+    .enum(['minmax', 'standard', 'none'])
+    .default('minmax')
+    .describe('Scaler of each label, fitted on the training part only.'),
 });
 
 export const confidenceSchema = z.strictObject({
-  method: z.enum(['directional', 'relativeStd', 'none']).default('directional'),
-  samples: z.int().min(10).max(1000).default(100),
+  method: z
+    .enum(['directional', 'relativeStd', 'none'])
+    .default('directional')
+    .describe(
+      'directional: calibrated share of Monte-Carlo samples; relativeStd: needs minmax labels.',
+    ),
+  samples: z.int().min(10).max(1000).default(100).describe('Monte-Carlo samples a prediction.'),
 });
 
 export const promotionSchema = z.strictObject({
-  policy: name.default('beats-champion'),
-  alpha: z.number().gt(0).lt(0.5).default(0.05),
+  policy: name.default('beats-champion').describe('Rule that decides on a promotion.'),
+  alpha: z
+    .number()
+    .gt(0)
+    .lt(0.5)
+    .default(0.05)
+    .describe('Chance of a false promotion over all tries against one champion.'),
   requireSkill: z
     .boolean()
     .default(false)
     .describe('Refuse a first champion that does not beat naive.'),
   trial: z
-    .strictObject({ kind: z.literal('none', 'this release accepts `none` only') })
-    .default({ kind: 'none' }),
+    .strictObject({
+      kind: z
+        .literal('none', 'this release accepts `none` only')
+        .describe('This release has none.'),
+    })
+    .default({ kind: 'none' })
+    .describe('Trial before a promotion.'),
 });
 
 export const servingSchema = z.strictObject({
-  fallback: z.enum(['naive', 'none']).default('naive'),
+  fallback: z
+    .enum(['naive', 'none'])
+    .default('naive')
+    .describe('What answers when the model cannot.'),
   expiresAfter: z
     .int()
     .min(1)
@@ -111,18 +163,25 @@ export const servingSchema = z.strictObject({
 
 /** The experiment spec (see docs/spec.md): what a data scientist writes, and all that a run depends on. */
 export const experimentSpecSchema = z.strictObject({
-  name,
-  model: modelName,
-  fit: z.enum(['perInstrument', 'pooled']).default('perInstrument'),
-  data: dataSchema,
-  quality: qualitySchema.prefault({}),
-  features: featuresSchema.prefault('technical-152'),
-  lookback: z.int().min(1).max(512).default(60),
-  label: labelSchema.prefault({}),
-  split: splitSchema.prefault({ kind: 'chronological' }),
-  refit: z.literal('none').default('none'),
-  scaling: scalingSchema.prefault({}),
-  family: name.default('lstm-multi-horizon'),
+  name: name.describe('Name of the experiment.'),
+  model: modelName.describe(
+    'Registered model its version competes for; with several instruments fitted one by one "prefix-{instrument}".',
+  ),
+  fit: z
+    .enum(['perInstrument', 'pooled'])
+    .default('perInstrument')
+    .describe('One model an instrument, or one for all.'),
+  data: dataSchema.describe('Bars.'),
+  quality: qualitySchema.prefault({}).describe('What bars must be worth to train on.'),
+  features: featuresSchema.prefault('technical-152').describe('Feature set, by name.'),
+  lookback: z.int().min(1).max(512).default(60).describe('Bars in a window.'),
+  label: labelSchema.prefault({}).describe('What is forecast.'),
+  split: splitSchema
+    .prefault({ kind: 'chronological' })
+    .describe('Train, valid and test, in order of time, purged.'),
+  refit: z.literal('none').default('none').describe('This release keeps the evaluated weights.'),
+  scaling: scalingSchema.prefault({}).describe('Scalers.'),
+  family: name.default('lstm-multi-horizon').describe('Model family, by name.'),
   hyperparameters: z
     .record(z.string(), z.unknown())
     .default({})
@@ -137,17 +196,25 @@ export const experimentSpecSchema = z.strictObject({
     .min(1)
     .max(16)
     .default([1, 2, 3])
-    .refine((s) => new Set(s).size === s.length, 'seeds must differ'),
-  serve: z.literal('medianSeed').default('medianSeed'),
-  baselines: z.array(name).max(8).default(['naive', 'ridge']),
-  confidence: confidenceSchema.prefault({}),
-  promotion: promotionSchema.prefault({}),
+    .refine((s) => new Set(s).size === s.length, 'seeds must differ')
+    .describe('One fit each: a gate compares distributions, not one lucky run.'),
+  serve: z
+    .literal('medianSeed')
+    .default('medianSeed')
+    .describe('The seed with the median validation loss is served, never the best.'),
+  baselines: z
+    .array(name)
+    .max(8)
+    .default(['naive', 'ridge'])
+    .describe('Families fitted beside, with their defaults, to compare with.'),
+  confidence: confidenceSchema.prefault({}).describe('How sure an answer is.'),
+  promotion: promotionSchema.prefault({}).describe('When the version becomes champion.'),
   retrain: z
     .strictObject({ maxAge: z.int().min(1).max(2000).default(126) })
     .prefault({})
     .describe('Bars of market time after which a trained model no longer counts as fitting.'),
-  serving: servingSchema.prefault({}),
-  forceRetrain: z.boolean().default(false),
+  serving: servingSchema.prefault({}).describe('How the version answers.'),
+  forceRetrain: z.boolean().default(false).describe('Train even where a fitting version exists.'),
 });
 
 export type ExperimentSpecInput = z.input<typeof experimentSpecSchema>;

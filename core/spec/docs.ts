@@ -1,0 +1,142 @@
+import type { z } from 'zod';
+import { featureSets } from '../features/index.ts';
+import { labelKinds } from '../labels/index.ts';
+import { modelFamilies } from '../models/index.ts';
+import { policies } from '../policies/index.ts';
+import { inputSchemaOf, type SchemaNode } from './json-schema.ts';
+import { experimentSpecSchema } from './spec.ts';
+
+/** The smallest useful spec; a test parses it. */
+export const EXAMPLE_SPEC = `name: first
+model: first-{instrument}
+data:
+  sources: [{ dataset: index-daily }]
+  instruments: ['^GSPC', '^IXIC']
+family: ridge`;
+
+const INTRODUCTION = `# The experiment spec
+
+Written from the schema by \`node --import tsx infra/write-docs.ts\`; do not edit.
+
+One YAML or JSON file says all that an experiment depends on. Every field has a default except \`name\`, \`model\` and
+\`data\`; unknown fields are refused with the nearest known name. Data is named, never placed: no path, URL or SQL
+stands in a spec. Editors complete and check it by [spec.schema.json](spec.schema.json) (first line of the file:
+\`# yaml-language-server: $schema=docs/spec.schema.json\`).
+
+\`\`\`yaml
+${EXAMPLE_SPEC}
+\`\`\`
+
+Two specs that train the same thing have the same *spec hash*, whatever they are called: it covers data, features,
+label, split, scaling, family with every hyperparameter filled in, seeds, baselines, confidence and serving. A model
+whose newest version has that hash and fitting data is not trained again unless \`forceRetrain\` is set.`;
+
+/** Markdown of docs/spec.md, from the schema and the catalogues. */
+export function renderSpecDocs(): string {
+  return [
+    INTRODUCTION,
+    '## Fields',
+    fieldTable(inputSchemaOf(experimentSpecSchema)),
+    '## Hyperparameters by family',
+    ...modelFamilies.map((family) => entry(family)),
+    '## Labels',
+    list(labelKinds.map(({ name, docs, formula }) => `\`${name}\`: ${docs} Formula: ${formula}.`)),
+    '## Feature sets',
+    list(
+      [...featureSets.values()].map(
+        (set) =>
+          `\`${set.name}\`: ${set.names.length} columns, ${set.warmupBars} bars of warm-up (see [features](features.md)).`,
+      ),
+    ),
+    '## Promotion policies',
+    ...policies.map((policy) => entry(policy)),
+    '',
+  ].join('\n\n');
+}
+
+function entry(of: {
+  readonly name: string;
+  readonly docs: string;
+  readonly params: z.ZodType;
+}): string {
+  const schema = inputSchemaOf(of.params);
+  const table = Object.keys(schema.properties ?? {}).length > 0 ? `\n\n${fieldTable(schema)}` : '';
+  return `### ${of.name}\n\n${of.docs}${table}`;
+}
+
+const list = (items: readonly string[]): string => items.map((item) => `- ${item}`).join('\n');
+
+function fieldTable(schema: SchemaNode): string {
+  const rows = fieldsOf(schema, '').map(
+    ({ path, node, required }) =>
+      `| \`${path}\` | ${cell(typeOf(node))} | ${required ? 'required' : defaultOf(node)} | ${cell(node.description ?? '')} |`,
+  );
+  return ['| field | type | default | meaning |', '| --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+interface Field {
+  readonly path: string;
+  readonly node: SchemaNode;
+  readonly required: boolean;
+}
+
+/** Fields in order, nested ones after their parent; alternatives of a union one after the other. */
+function fieldsOf(schema: SchemaNode, prefix: string): Field[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, node]) => {
+    const path = prefix === '' ? name : `${prefix}.${name}`;
+    const own = { path, node, required: schema.required?.includes(name) ?? false };
+    const item = node.items && node.items.properties ? fieldsOf(node.items, `${path}[]`) : [];
+    const tagged = (node.oneOf ?? []).flatMap((option) => {
+      const kind = option.properties?.['kind']?.const;
+      return fieldsOf(option, kind === undefined ? path : `${path}(${String(kind)})`).filter(
+        (field) => field.node.const === undefined,
+      );
+    });
+    return [own, ...fieldsOf(node, path), ...item, ...tagged];
+  });
+}
+
+function typeOf(node: SchemaNode): string {
+  if (node.const !== undefined) return JSON.stringify(node.const);
+  if (node.enum) return node.enum.map((value) => JSON.stringify(value)).join(' or ');
+  const options = node.anyOf ?? node.oneOf;
+  if (options) {
+    const kinds = options.map((option) => option.properties?.['kind']?.const);
+    return kinds.every((kind) => kind !== undefined)
+      ? `kind: ${kinds.map(String).join(' or ')}`
+      : [...new Set(options.map(typeOf))].join(' or ');
+  }
+  if (node.type === 'array') {
+    const items = node.items && typeof node.items === 'object' ? node.items : node.prefixItems?.[0];
+    const size = sizeText(node.minItems, node.maxItems);
+    return `list${size} of ${items ? typeOf(items) : 'values'}`;
+  }
+  return `${node.type ?? 'any'}${rangeText(node)}`;
+}
+
+function sizeText(least: number | undefined, most: number | undefined): string {
+  if (least !== undefined && most !== undefined)
+    return least === most ? ` of ${least}` : ` (${least} to ${most})`;
+  return most === undefined ? '' : ` (at most ${most})`;
+}
+
+function rangeText(node: SchemaNode): string {
+  const least = node.exclusiveMinimum ?? node.minimum;
+  const most = node.exclusiveMaximum ?? node.maximum;
+  const parts = [
+    least === undefined ? '' : `${node.exclusiveMinimum === undefined ? 'from' : 'above'} ${least}`,
+    most === undefined || most >= Number.MAX_SAFE_INTEGER
+      ? ''
+      : `${node.exclusiveMaximum === undefined ? 'to' : 'below'} ${most}`,
+  ].filter((part) => part !== '');
+  return parts.length > 0 ? `, ${parts.join(' ')}` : '';
+}
+
+function defaultOf(node: SchemaNode): string {
+  if (node.default === undefined) return '';
+  const text = JSON.stringify(node.default);
+  return text === '{}' ? '' : `\`${text}\``;
+}
+
+/** A table cell: a pipe would start the next one. */
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');

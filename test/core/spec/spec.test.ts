@@ -1,0 +1,367 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { parse } from 'yaml';
+import {
+  canonicalJson,
+  expandUnits,
+  instrumentSlug,
+  lossWeightsOf,
+  parseSpec,
+  SpecError,
+  specHash,
+  type SpecIssue,
+} from '../../../core/spec/index.ts';
+import { EXAMPLE_SPEC } from '../../../core/spec/docs.ts';
+import { editDistance, nearestName } from '../../../core/spec/nearest-name.ts';
+
+const datasets = new Map<string, { instruments?: readonly string[] }>([
+  ['index-daily', { instruments: ['^GSPC', '^IXIC'] }],
+  ['sp500-daily', { instruments: ['^GSPC'] }],
+  ['nasdaq-daily', { instruments: ['^IXIC'] }],
+  ['simulated', {}],
+]);
+
+type Loose = Record<string, unknown>;
+const base = (over: Loose = {}): Loose => ({
+  name: 'gspc',
+  model: 'index-gspc',
+  data: { sources: [{ dataset: 'sp500-daily' }], instruments: ['^GSPC'] },
+  ...over,
+});
+const dataOf = (over: Loose): Loose => ({
+  data: { sources: [{ dataset: 'simulated' }], instruments: ['^GSPC'], ...over },
+});
+
+function issuesOf(value: unknown): readonly SpecIssue[] {
+  try {
+    parseSpec(value, { datasets });
+  } catch (error) {
+    assert.ok(error instanceof SpecError);
+    assert.equal(error.code, 'spec.invalid');
+    return error.issues;
+  }
+  assert.fail('the spec was accepted');
+}
+
+test('the example of the docs and the bundled examples parse', () => {
+  for (const text of [
+    EXAMPLE_SPEC,
+    ...['index-lstm', 'demo'].map((name) =>
+      readFileSync(new URL(`../../../examples/${name}.yaml`, import.meta.url), 'utf8'),
+    ),
+  ]) {
+    const spec = parseSpec(parse(text), { datasets });
+    assert.equal(expandUnits(spec).length, 2);
+  }
+});
+
+test("defaults are filled in, the family's too", () => {
+  const spec = parseSpec(base(), { datasets });
+  assert.deepEqual(spec.features, { set: 'technical-152' });
+  assert.deepEqual(spec.label, { kind: 'forwardLogReturn', horizons: [7, 14, 30] });
+  assert.deepEqual(spec.hyperparameters['units'], [50, 50]);
+  assert.deepEqual(spec.hyperparameters['earlyStopping'], { patience: 10, minDelta: 0 });
+  assert.deepEqual(spec.data.instruments, [{ id: '^GSPC' }]);
+});
+
+/** What a user would get wrong: where, what is said, what is proposed. */
+const MISTAKES: readonly [string, Loose, string, RegExp, RegExp?][] = [
+  ['a typo in a key', { lookbak: 60 }, 'lookbak', /no such field/, /Did you mean "lookback"/],
+  [
+    'a typo in a nested key',
+    { label: { horizon: [7] } },
+    'label.horizon',
+    /no such field/,
+    /"horizons"/,
+  ],
+  [
+    'a typo in an instrument entry',
+    dataOf({ instruments: [{ id: '^GSPC', form: '2014-04-03' }] }),
+    'data.instruments[0].form',
+    /no such field/,
+    /"from"/,
+  ],
+  [
+    'a typo in a split',
+    { split: { kind: 'chronological', ratio: [0.7, 0.15, 0.15] } },
+    'split.ratio',
+    /no such field/,
+    /"ratios"/,
+  ],
+  [
+    'a typo in a hyperparameter',
+    { hyperparameters: { dropuot: 0.1 } },
+    'hyperparameters.dropuot',
+    /no such field/,
+    /"dropout"/,
+  ],
+  [
+    'a nested hyperparameter',
+    { hyperparameters: { earlyStopping: { patence: 3 } } },
+    'hyperparameters.earlyStopping.patence',
+    /no such field/,
+    /"patience"/,
+  ],
+  [
+    'an unknown family',
+    { family: 'ridg' },
+    'family',
+    /no model family "ridg"/,
+    /Did you mean "ridge"/,
+  ],
+  [
+    'an unknown baseline',
+    { baselines: ['naive', 'lightgbm'] },
+    'baselines[1]',
+    /no model family "lightgbm"/,
+    /Known: /,
+  ],
+  [
+    'an unknown feature set',
+    { features: 'technical-125' },
+    'features',
+    /no feature set/,
+    /"technical-152"/,
+  ],
+  [
+    'an unknown policy',
+    { promotion: { policy: 'beat-champion' } },
+    'promotion.policy',
+    /no policy/,
+    /"beats-champion"/,
+  ],
+  [
+    'an unknown dataset',
+    dataOf({ sources: [{ dataset: 'sp500-dayly' }] }),
+    'data.sources[0].dataset',
+    /no dataset/,
+    /"sp500-daily"/,
+  ],
+  [
+    'an instrument no dataset has',
+    { data: { sources: [{ dataset: 'sp500-daily' }], instruments: ['^IXIC'] } },
+    'data.instruments[0]',
+    /no instrument in these datasets "\^IXIC"/,
+    /Known: \^GSPC/,
+  ],
+  [
+    'a missing field',
+    { data: { sources: [{ dataset: 'simulated' }] } },
+    'data.instruments',
+    /is missing/,
+  ],
+  ['a wrong type', { lookback: 'sixty' }, 'lookback', /must be number, not string/],
+  ['a wrong choice', { fit: 'single' }, 'fit', /must be "perInstrument" or "pooled"/],
+  ['an unknown split', { split: { kind: 'walkForward' } }, 'split.kind', /chronological|recent/],
+  [
+    'ratios that do not add up',
+    { split: { kind: 'chronological', ratios: [0.7, 0.2, 0.2] } },
+    'split.ratios',
+    /add up to 1/,
+  ],
+  ['horizons in disorder', { label: { horizons: [14, 7] } }, 'label.horizons', /must increase/],
+  ['equal seeds', { seeds: [1, 1] }, 'seeds', /must differ/],
+  [
+    'loss weights of another number',
+    { hyperparameters: { lossWeights: [0.5, 0.5] } },
+    'hyperparameters.lossWeights',
+    /has 2 values, label\.horizons has 3/,
+    /one weight per horizon/,
+  ],
+  [
+    'one model name for two instruments',
+    dataOf({ instruments: ['^GSPC', '^IXIC'] }),
+    'model',
+    /2 instruments .* need a name each/,
+    /"index-gspc-\{instrument\}"/,
+  ],
+  [
+    'a placeholder in a pooled name',
+    { fit: 'pooled', model: 'x-{instrument}' },
+    'model',
+    /pooled/,
+    /Leave \{instrument\} out/,
+  ],
+  [
+    'two instruments with one slug',
+    { model: 'x-{instrument}', ...dataOf({ instruments: ['^GSPC', 'GSPC'] }) },
+    'model',
+    /\^GSPC and GSPC would both be the model "x-gspc"/,
+  ],
+  [
+    'an instrument twice',
+    { model: 'x-{instrument}', ...dataOf({ instruments: ['^GSPC', '^GSPC'] }) },
+    'data.instruments[1]',
+    /named twice/,
+  ],
+  [
+    'a source twice',
+    dataOf({ sources: [{ dataset: 'simulated' }, { dataset: 'simulated' }] }),
+    'data.sources[1].dataset',
+    /named twice/,
+  ],
+  [
+    'no primary source',
+    dataOf({ sources: [{ dataset: 'simulated', role: 'fallback' }] }),
+    'data.sources',
+    /no source is primary/,
+  ],
+  ['from after to', dataOf({ from: '2020-01-01', to: '2019-01-01' }), 'data.from', /lies after/],
+  ['a day there is not', dataOf({ from: '2023-02-30' }), 'data.from', /no day 2023-02-30/],
+  [
+    'relativeStd without minmax',
+    { confidence: { method: 'relativeStd' }, scaling: { labels: 'standard' } },
+    'confidence.method',
+    /0\.\.1/,
+    /minmax/,
+  ],
+  [
+    'confidence of a family without dropout',
+    { family: 'ridge', confidence: { method: 'directional' } },
+    'confidence.method',
+    /no dropout/,
+  ],
+  [
+    'a network without scaling',
+    { scaling: { features: 'none' } },
+    'scaling.features',
+    /needs scaled features/,
+  ],
+  [
+    'a path as dataset',
+    dataOf({ sources: [{ dataset: '../secret.csv' }] }),
+    'data.sources[0].dataset',
+    /./,
+  ],
+  [
+    'a trial of the next release',
+    { promotion: { trial: { kind: 'shadow' } } },
+    'promotion.trial.kind',
+    /none/,
+  ],
+];
+
+for (const [what, over, path, message, suggestion] of MISTAKES) {
+  test(`mistake: ${what}`, () => {
+    const issues = issuesOf(base(over));
+    const issue = issues.find((i) => i.path === path);
+    assert.ok(issue, `issue at ${path}, got ${JSON.stringify(issues)}`);
+    assert.match(issue.message, message);
+    if (suggestion) assert.match(issue.suggestion ?? '', suggestion);
+  });
+}
+
+test('all that is wrong is said at once, on a line each', () => {
+  const value = base({ lookbak: 60, seeds: [], fit: 'x' });
+  assert.deepEqual(
+    issuesOf(value)
+      .map((i) => i.path)
+      .toSorted(),
+    ['fit', 'lookbak', 'seeds'],
+  );
+  assert.throws(
+    () => parseSpec(value),
+    (error: Error) => error.message.split('\n').length === 3,
+  );
+});
+
+test('what is no mapping is refused', () => {
+  for (const value of [null, undefined, 'name: x', 7, [], [base()]]) {
+    assert.match(issuesOf(value)[0]!.message, /a spec is a mapping/);
+  }
+});
+
+test('hostile input is refused and changes nothing', () => {
+  const value = JSON.parse('{"__proto__": {"polluted": true}, "constructor": 1}') as Loose;
+  assert.ok(issuesOf({ ...base(), ...value }).length > 0);
+  assert.equal(({} as Loose)['polluted'], undefined);
+  const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`key${i}`, i]));
+  assert.ok(issuesOf({ ...base(), ...many }).length <= 50);
+});
+
+test('the hash covers what shapes a version, and nothing else', () => {
+  const hash = (over: Loose = {}): string => specHash(parseSpec(base(over), { datasets }));
+  const same: Loose[] = [
+    { name: 'other' },
+    { model: 'other' },
+    { forceRetrain: true },
+    { promotion: { alpha: 0.01 } },
+    { retrain: { maxAge: 10 } },
+    { quality: { minScore: 0.5 } },
+    { lookback: 60 },
+    { seeds: [3, 2, 1] },
+    { features: { set: 'technical-152' } },
+    { hyperparameters: { units: [50, 50], dropout: 0.2 } },
+    {
+      data: {
+        instruments: ['^GSPC'],
+        sources: [{ role: 'primary', dataset: 'sp500-daily' }],
+        recollect: true,
+      },
+    },
+  ];
+  for (const over of same) assert.equal(hash(over), hash(), JSON.stringify(over));
+  const other: Loose[] = [
+    { lookback: 61 },
+    { seeds: [1, 2] },
+    { label: { horizons: [7, 14] } },
+    { hyperparameters: { dropout: 0.3 } },
+    { family: 'ridge' },
+    { baselines: ['naive'] },
+    { scaling: { features: 'standard' } },
+    { split: { kind: 'chronological', embargo: 5 } },
+    { confidence: { samples: 50 } },
+    { serving: { expiresAfter: 5 } },
+    { data: { sources: [{ dataset: 'sp500-daily' }], instruments: ['^GSPC'], from: '2000-01-01' } },
+  ];
+  const hashes = [hash(), ...other.map(hash)];
+  assert.equal(new Set(hashes).size, hashes.length);
+  assert.match(hash(), /^[0-9a-f]{64}$/);
+});
+
+test('parsing a parsed spec changes nothing', () => {
+  const spec = parseSpec(base(), { datasets });
+  assert.deepEqual(parseSpec(JSON.parse(JSON.stringify(spec)), { datasets }), spec);
+});
+
+test('units: a model an instrument, or one pool', () => {
+  const instruments = ['^GSPC', 'KRW-BTC', 'BRK.B'];
+  const spec = parseSpec(base({ model: 'm-{instrument}', ...dataOf({ instruments }) }), {
+    datasets,
+  });
+  assert.deepEqual(expandUnits(spec), [
+    { model: 'm-gspc', instruments: ['^GSPC'] },
+    { model: 'm-krw-btc', instruments: ['KRW-BTC'] },
+    { model: 'm-brk.b', instruments: ['BRK.B'] },
+  ]);
+  const pooled = parseSpec(base({ fit: 'pooled', ...dataOf({ instruments }) }), { datasets });
+  assert.deepEqual(expandUnits(pooled), [{ model: 'index-gspc', instruments }]);
+  assert.deepEqual(['^IXIC', 'EURUSD=X', 'A^B'].map(instrumentSlug), ['ixic', 'eurusd-x', 'a-b']);
+});
+
+test('loss weights add up to 1 and have one a horizon', () => {
+  const weights = (over: Loose): number[] => lossWeightsOf(parseSpec(base(over), { datasets }));
+  assert.deepEqual(weights({}), [0.5, 0.3, 0.2]);
+  assert.deepEqual(weights({ label: { horizons: [1, 5] } }), [0.5, 0.5]);
+  assert.deepEqual(weights({ family: 'ridge' }), [0.5, 0.3, 0.2]);
+  assert.deepEqual(weights({ hyperparameters: { lossWeights: [2, 1, 1] } }), [0.5, 0.25, 0.25]);
+});
+
+test('canonical JSON has one spelling per value', () => {
+  assert.equal(
+    canonicalJson({ b: [1, -0, 'é'], a: { d: null, c: undefined } }),
+    '{"a":{"d":null},"b":[1,0,"é"]}',
+  );
+  for (const value of [NaN, Infinity, () => 1, Symbol('x'), 1n, [undefined]]) {
+    assert.throws(() => canonicalJson(value), { code: 'spec.not-json' });
+  }
+});
+
+test('nearest names: close ones only', () => {
+  assert.equal(editDistance('horizon', 'horizons'), 1);
+  assert.equal(editDistance('lable', 'label'), 1, 'a swap is one slip');
+  assert.equal(nearestName('Lookback', ['lookback', 'label']), 'lookback');
+  assert.equal(nearestName('banana', ['lookback', 'label']), undefined);
+  assert.equal(nearestName('x', []), undefined);
+});
