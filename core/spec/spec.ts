@@ -210,9 +210,16 @@ export const experimentSpecSchema = z.strictObject({
   confidence: confidenceSchema.prefault({}).describe('How sure an answer is.'),
   promotion: promotionSchema.prefault({}).describe('When the version becomes champion.'),
   retrain: z
-    .strictObject({ maxAge: z.int().min(1).max(2000).default(126) })
+    .strictObject({
+      maxAge: z
+        .int()
+        .min(1)
+        .max(2000)
+        .default(126)
+        .describe('Bars of market time after which a trained model no longer counts as fitting.'),
+    })
     .prefault({})
-    .describe('Bars of market time after which a trained model no longer counts as fitting.'),
+    .describe('When an equal model is trained again.'),
   serving: servingSchema.prefault({}).describe('How the version answers.'),
   forceRetrain: z.boolean().default(false).describe('Train even where a fitting version exists.'),
 });
