@@ -27,7 +27,10 @@ function directionalOf(input: IndicatorInput, period: number): Directional {
     const adx = new Float64Array(rows).fill(NaN);
     const keep = 1 - 1 / period;
     eachRun(input.positions, memory(period), (start, from, to) => {
-      let [up, down, all, average] = [0, 0, 0, 0];
+      let up = 0;
+      let down = 0;
+      let all = 0;
+      let average = 0;
       for (let t = start + 1; t < to; t++) {
         const dh = high[t]! - high[t - 1]!;
         const dl = low[t - 1]! - low[t]!;

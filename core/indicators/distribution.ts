@@ -15,7 +15,9 @@ function momentSums(
   let sum = 0;
   for (let i = first; i <= last; i++) sum += x[i]! - x[last]!;
   const mean = x[last]! + sum / (last - first + 1);
-  let [second, third, fourth] = [0, 0, 0];
+  let second = 0;
+  let third = 0;
+  let fourth = 0;
   for (let i = first; i <= last; i++) {
     const d = x[i]! - mean;
     const square = d * d;
@@ -78,16 +80,22 @@ export function windowCorrelation(
 ): Float64Array {
   const out = new Float64Array(x.length).fill(NaN);
   for (let t = from; t < out.length; t++) {
-    const [x0, y0] = [x[t]!, y[t]!];
-    let [sumX, sumY] = [0, 0];
+    const x0 = x[t]!;
+    const y0 = y[t]!;
+    let sumX = 0;
+    let sumY = 0;
     for (let i = t - n + 1; i <= t; i++) {
       sumX += x[i]! - x0;
       sumY += y[i]! - y0;
     }
-    const [meanX, meanY] = [x0 + sumX / n, y0 + sumY / n];
-    let [xx, yy, xy] = [0, 0, 0];
+    const meanX = x0 + sumX / n;
+    const meanY = y0 + sumY / n;
+    let xx = 0;
+    let yy = 0;
+    let xy = 0;
     for (let i = t - n + 1; i <= t; i++) {
-      const [dx, dy] = [x[i]! - meanX, y[i]! - meanY];
+      const dx = x[i]! - meanX;
+      const dy = y[i]! - meanY;
       xx += dx * dx;
       yy += dy * dy;
       xy += dx * dy;

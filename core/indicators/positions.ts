@@ -14,6 +14,8 @@ export interface BarPositions {
   readonly anchors: Int32Array;
   /** Number of the block of `size` calendar bars that each row lies in. */
   blocks(size: number): Int32Array;
+  /** Memory for one loop at a time, so that a build does not allocate two arrays per statistic. */
+  readonly scratch: readonly [Float64Array, Float64Array];
 }
 
 /** Positions of bars given by open time (ms UTC, increasing; else `indicators.order`). */
@@ -36,7 +38,11 @@ export function barPositions(
   const cached = new Map<number, Int32Array>();
   const blocks = (size: number): Int32Array => {
     let found = cached.get(size);
-    if (found === undefined) cached.set(size, (found = index.map((at) => Math.floor(at / size))));
+    if (found === undefined) {
+      found = new Int32Array(rows);
+      for (let row = 0; row < rows; row++) found[row] = Math.floor(index[row]! / size);
+      cached.set(size, found);
+    }
     return found;
   };
   const anchorBlock = blocks(ANCHOR_BARS);
@@ -44,7 +50,8 @@ export function barPositions(
   for (let row = 1; row < rows; row++) {
     if (anchorBlock[row] !== anchorBlock[row - 1]) anchors.push(row);
   }
-  return { rows, index, anchors: Int32Array.from(anchors), blocks };
+  const scratch = [new Float64Array(rows), new Float64Array(rows)] as const;
+  return { rows, index, anchors: Int32Array.from(anchors), blocks, scratch };
 }
 
 /** Row of the last anchor at or before `row - memory`; row 0 (the first bar) where there is none. */

@@ -53,11 +53,15 @@ const rootOf = (x: Float64Array): Float64Array =>
 /** ln(h/c) ln(h/o) + ln(l/c) ln(l/o), averaged. */
 const rogersSatchell = (input: IndicatorInput, n: number): Float64Array =>
   input.share(`rogers-satchell ${n}`, () => {
-    const [open, high, low, close] = [logOpen, logHigh, logLow, logClose].map((f) => f(input));
+    const open = logOpen(input);
+    const high = logHigh(input);
+    const low = logLow(input);
+    const close = logClose(input);
     const terms = new Float64Array(input.rows);
     for (let t = 0; t < terms.length; t++) {
-      const [o, h, l, c] = [open![t]!, high![t]!, low![t]!, close![t]!];
-      terms[t] = (h - c) * (h - o) + (l - c) * (l - o);
+      const h = high[t]!;
+      const l = low[t]!;
+      terms[t] = (h - close[t]!) * (h - open[t]!) + (l - close[t]!) * (l - open[t]!);
     }
     return windowMean(terms, n, input.positions);
   });

@@ -13,7 +13,7 @@ export function windowSum(x: Float64Array, window: number, positions: BarPositio
   const rows = x.length;
   const block = positions.blocks(window);
   const out = new Float64Array(rows);
-  const suffix = new Float64Array(rows);
+  const [suffix] = positions.scratch;
   let sum = 0;
   for (let i = rows - 1; i >= 0; i--) {
     sum = i + 1 < rows && block[i + 1] === block[i] ? sum + x[i]! : x[i]!;
@@ -49,7 +49,7 @@ export function windowMax(x: Float64Array, window: number, positions: BarPositio
   const rows = x.length;
   const block = positions.blocks(window);
   const out = new Float64Array(rows);
-  const suffix = new Float64Array(rows);
+  const [suffix] = positions.scratch;
   let best = 0;
   for (let i = rows - 1; i >= 0; i--) {
     best = i + 1 < rows && block[i + 1] === block[i] ? Math.max(best, x[i]!) : x[i]!;
@@ -78,7 +78,7 @@ export function windowMin(x: Float64Array, window: number, positions: BarPositio
   const rows = x.length;
   const block = positions.blocks(window);
   const out = new Float64Array(rows);
-  const suffix = new Float64Array(rows);
+  const [suffix] = positions.scratch;
   let best = 0;
   for (let i = rows - 1; i >= 0; i--) {
     best = i + 1 < rows && block[i + 1] === block[i] ? Math.min(best, x[i]!) : x[i]!;
@@ -116,8 +116,7 @@ export function windowSquares(
   const rows = x.length;
   const block = positions.blocks(window);
   const out = new Float64Array(rows);
-  const tail1 = new Float64Array(rows);
-  const tail2 = new Float64Array(rows);
+  const [tail1, tail2] = positions.scratch;
   let s1 = 0;
   let s2 = 0;
   let reference = 0;
