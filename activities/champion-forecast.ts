@@ -1,11 +1,16 @@
+import { applyMissing, type MissingPolicy } from '../core/bars/index.ts';
+import { calendarFor } from '../core/calendar/index.ts';
+import { RatchetError } from '../core/errors.ts';
 import type { ChampionForecast } from '../core/evaluation/index.ts';
+import { buildFeatures, featureSets } from '../core/features/index.ts';
 import type { Prepared } from '../core/features/prepared.ts';
 import { labelKindOrThrow } from '../core/labels/index.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import { PACKAGE_PATHS } from '../core/packages/files.ts';
+import { checkGraphIsSelfContained } from '../core/packages/graph-check.ts';
 import type { Manifest } from '../core/packages/manifest.ts';
-import { manifestSchema } from '../core/packages/schemas.ts';
-import { RatchetError } from '../core/errors.ts';
+import { manifestSchema, preprocessingSchema } from '../core/packages/schemas.ts';
+import { readBars } from '../registry/datasets.impl.ts';
 import { getVersionOrThrow } from '../registry/versions.ts';
 import type { CollectResult } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -23,16 +28,28 @@ interface ChampionRequest {
 
 /**
  * What the serving version says on the challenger's test rows, in the challenger's label units and horizons. Rows or
- * horizons it cannot answer are NaN, so that they are not compared; a champion with other features than were
- * built here has no rows in common.
+ * horizons it cannot answer are NaN, so that they are not compared. Where it uses other features they are
+ * built from the same bars; without bars, or where the feature set is gone, no row has an answer.
  */
 export async function forecastOfChampion(request: ChampionRequest): Promise<ChampionForecast> {
   const { deps, prepared, model, version } = request;
-  const { manifest, graph } = await loadGraph(deps, model, version);
-  const answers =
-    manifest.featureHash === prepared.featureHash
-      ? await answersOf(request, manifest, graph)
-      : new Float64Array(prepared.split.test.length * manifest.label.horizons.length).fill(NaN);
+  const { manifest, graph, missing } = await loadGraph(deps, model, version);
+  const { test } = prepared.split;
+  const answers = new Float64Array(test.length * manifest.label.horizons.length).fill(NaN);
+  const session = await openSession(graph);
+  try {
+    for (const { source, rows, at } of await sourcesOf(request, manifest, missing)) {
+      const found = await forecastRows(session, source, rows, {
+        lookback: manifest.lookback,
+        horizons: manifest.label.horizons.length,
+        onChunk: request.heartbeat,
+      });
+      const width = manifest.label.horizons.length;
+      at.forEach((to, i) => answers.set(found.subarray(i * width, (i + 1) * width), to * width));
+    }
+  } finally {
+    await session.release();
+  }
   return {
     version,
     trainedThrough: Date.parse(manifest.trainedThrough),
@@ -40,40 +57,80 @@ export async function forecastOfChampion(request: ChampionRequest): Promise<Cham
   };
 }
 
+/** Rows to forecast: windows end at `rows` of `source`, answers belong to the test rows `at`. */
+interface Part {
+  readonly source: WindowSource;
+  readonly rows: Int32Array;
+  readonly at: readonly number[];
+}
+
+async function sourcesOf(
+  { deps, prepared, datasets, heartbeat }: ChampionRequest,
+  manifest: Manifest,
+  missing: MissingPolicy,
+): Promise<Part[]> {
+  const { test } = prepared.split;
+  if (manifest.featureHash === prepared.featureHash) {
+    const source = { ...prepared, featureCount: prepared.featureNames.length };
+    return [{ source, rows: test, at: [...test.keys()] }];
+  }
+  const set = featureSets.get(manifest.featureSet);
+  if (set?.hash !== manifest.featureHash) return [];
+  const calendar = calendarFor(prepared.calendar);
+  const parts: Part[] = [];
+  for (const { id, from, to } of prepared.instruments) {
+    const dataset = datasets.find(({ instrument }) => instrument === id);
+    if (!dataset) continue;
+    const recorded = await readBars(deps.artifacts, dataset.bars, dataset.datasetHash);
+    const bars = applyMissing(recorded, calendar, missing, set.warmupBars);
+    const matrix = buildFeatures(set, bars, calendar);
+    heartbeat();
+    const rowAt = new Map(Array.from(matrix.openTime, (time, row) => [time, row]));
+    const at = [...test.keys()].filter((i) => test[i]! >= from && test[i]! < to);
+    parts.push({
+      source: {
+        features: matrix.values,
+        featureCount: matrix.names.length,
+        close: bars.close,
+        instruments: [{ from: 0, to: matrix.rows }],
+      },
+      // -1: no such bar, so no full window and no answer.
+      rows: Int32Array.from(at, (i) => rowAt.get(prepared.openTime[test[i]!]!) ?? -1),
+      at,
+    });
+  }
+  return parts;
+}
+
 async function loadGraph(
   deps: ChampionRequest['deps'],
   model: string,
   version: number,
-): Promise<{ manifest: Manifest; graph: Uint8Array }> {
+): Promise<{ manifest: Manifest; graph: Uint8Array; missing: MissingPolicy }> {
   const row = await getVersionOrThrow(deps.db, model, version);
   if (row.manifest_uri === null || row.package_digest === null) {
     throw new RatchetError('evaluate.champion', `version ${version} of ${model} has no package`);
   }
+  // By digest from the registry's row down: damaged or exchanged bytes are refused on the way.
   const bytes = await deps.artifacts.get({ uri: row.manifest_uri, sha256: row.package_digest });
-  const manifest = manifestSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
-  const file = manifest.files.find(({ path }) => path === PACKAGE_PATHS.model);
-  if (!file) throw new RatchetError('evaluate.champion', `the package of ${model} has no graph`);
-  const graph = await deps.artifacts.get({ uri: `cas/${file.sha256}`, sha256: file.sha256 });
-  return { manifest, graph };
+  const manifest = manifestSchema.parse(parseJson(bytes));
+  const fileOf = async (path: string): Promise<Uint8Array> => {
+    const file = manifest.files.find((listed) => listed.path === path);
+    if (file) return deps.artifacts.get({ uri: `cas/${file.sha256}`, sha256: file.sha256 });
+    throw new RatchetError(
+      'evaluate.champion',
+      `the package of ${model} v${version} has no ${path}`,
+    );
+  };
+  const graph = await fileOf(PACKAGE_PATHS.model);
+  checkGraphIsSelfContained(graph, PACKAGE_PATHS.model);
+  const { missing } = preprocessingSchema.parse(
+    parseJson(await fileOf(PACKAGE_PATHS.preprocessing)),
+  );
+  return { manifest, graph, missing };
 }
 
-async function answersOf(
-  { prepared, heartbeat }: ChampionRequest,
-  manifest: Manifest,
-  graph: Uint8Array,
-): Promise<Float64Array> {
-  const session = await openSession(graph);
-  try {
-    const source: WindowSource = { ...prepared, featureCount: prepared.featureNames.length };
-    return await forecastRows(session, source, prepared.split.test, {
-      lookback: manifest.lookback,
-      horizons: manifest.label.horizons.length,
-      onChunk: heartbeat,
-    });
-  } finally {
-    await session.release();
-  }
-}
+const parseJson = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes));
 
 /** From the champion's label kind and horizons to the challenger's; a horizon it lacks is NaN. */
 function inUnitsOf(prepared: Prepared, manifest: Manifest, answers: Float64Array): Float64Array {

@@ -17,9 +17,9 @@ import { decodeBundle, type FitBundle } from '../core/models/bundle.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import type { QualityReport } from '../core/quality/report.ts';
 import { lossWeightsOf } from '../core/spec/loss-weights.ts';
-import { experimentSpecSchema, type ExperimentSpec } from '../core/spec/spec.ts';
+import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { currentChampion } from '../registry/champions.ts';
-import { getExperimentOrThrow } from '../registry/experiments.ts';
+import { experimentSpecOrThrow } from '../registry/experiments.ts';
 import { countGateTries } from '../registry/gate-tries.ts';
 import { forecastOfChampion } from './champion-forecast.ts';
 import type { EvaluateInput, EvaluateResult, FitResult } from './contracts.ts';
@@ -32,8 +32,7 @@ export function createEvaluateActivities(deps: ActivityDeps) {
   return {
     async evaluate(input: EvaluateInput): Promise<EvaluateResult> {
       const heartbeat = (): void => Context.current().heartbeat();
-      const experiment = await getExperimentOrThrow(deps.db, input.experimentId);
-      const spec = experimentSpecSchema.parse(experiment.spec);
+      const spec = await experimentSpecOrThrow(deps.db, input.experimentId);
       const prepared = decodePrepared(await deps.artifacts.get(input.prepared));
       const run = { deps, prepared, heartbeat };
       const seeds: SeedForecast[] = [];
