@@ -1,6 +1,6 @@
 """Golden values of the feature set technical-152, from TA-Lib where it has the indicator.
 
-    python3 -m venv venv && venv/bin/pip install TA-Lib==0.8.2 numpy==2.4.6 pandas==3.1.1
+    npm run golden    (or, by hand, with the packages of requirements.txt:)
     venv/bin/python test/golden/technical_152.py BARS.csv[.gz] FIRST_INDEX > test/golden/NAME.json
 
 BARS has the columns date, open, high, low, close, volume (any case, dates as Y-m-d or m/d/Y), one row
