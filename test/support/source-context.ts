@@ -1,0 +1,24 @@
+import type { SourceContext } from '../../core/sources/source.ts';
+
+/** A context over files in memory and, where given, real HTTP; waits are recorded, not slept. */
+export function memoryContext(
+  files: Readonly<Record<string, Uint8Array>>,
+  options: { readonly now?: number; readonly signal?: AbortSignal } = {},
+): SourceContext & { readonly waits: readonly number[] } {
+  const waits: number[] = [];
+  const { now = Date.parse('2024-07-01T00:00:00Z'), signal = new AbortController().signal } =
+    options;
+  return {
+    http: (url, init) => fetch(url, { ...init, redirect: 'error' }),
+    openFile: (name) =>
+      files[name] ? Promise.resolve(files[name]) : Promise.reject(new Error(`no file ${name}`)),
+    listFiles: () => Promise.resolve(Object.keys(files)),
+    clock: () => now,
+    sleep: (ms) => {
+      waits.push(ms);
+      return Promise.resolve();
+    },
+    signal,
+    waits,
+  };
+}
