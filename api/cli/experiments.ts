@@ -1,0 +1,198 @@
+import { randomUUID } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { Option, type Command } from 'commander';
+import { parse as parseYaml } from 'yaml';
+import { followEvents } from './events.ts';
+import { openClient, type ApiClient, type Json } from './http.ts';
+import { integer } from './options.ts';
+import { CliError, EXIT, type CliContext, type ExitCode } from './output.ts';
+import { ProgressView } from './progress.ts';
+
+/** Files that the API takes; larger ones belong in a dataset of the operator's. */
+const UPLOAD_BYTES = 64 * 1024 * 1024;
+const SPEC_BYTES = 1024 * 1024;
+/** A dataset that looks like a file of the caller's. */
+const FILE_LIKE = /[/\\]|\.(csv|csv\.gz|parquet|json|zip|gz)$/i;
+
+/** `run`, `experiments`, `watch`, `cancel`. */
+export function register(program: Command, ctx: CliContext): void {
+  program
+    .command('run')
+    .argument('<spec>', 'experiment spec, YAML or JSON')
+    .description('start an experiment; files named as datasets are uploaded first')
+    .option('-w, --watch', 'stay and show its progress')
+    .option('--key <key>', 'Idempotency-Key: the same key starts it once')
+    .action((spec: string, options: { watch?: boolean; key?: string }) => run(ctx, spec, options));
+
+  program
+    .command('experiments')
+    .description('list experiments, newest first')
+    .option('-n, --limit <n>', 'how many', integer(1, 500), 20)
+    .option('-m, --model <name>', 'of one model')
+    .addOption(
+      new Option('-s, --status <status>', 'in one status').choices([
+        'queued',
+        'running',
+        'completed',
+        'skipped',
+        'failed',
+        'cancelled',
+      ]),
+    )
+    .action((options: { limit: number; model?: string; status?: string }) => list(ctx, options));
+
+  program
+    .command('watch')
+    .argument('<experiment>', 'its id')
+    .description('show the progress of an experiment until it ends')
+    .action(async (id: string) => watch(ctx, await openClient(ctx), id));
+
+  program
+    .command('cancel')
+    .argument('<experiment>', 'its id')
+    .description('stop an experiment')
+    .action(async (id: string) => {
+      const client = await openClient(ctx);
+      const answer = await client.json(
+        'POST',
+        `/api/v1/experiments/${encodeURIComponent(id)}/cancel`,
+      );
+      ctx.out.data(answer);
+      ctx.out.line(`asked ${id} to stop; \`ratchet watch ${id}\` shows when it has`);
+    });
+}
+
+async function run(
+  ctx: CliContext,
+  file: string,
+  options: { watch?: boolean; key?: string },
+): Promise<void> {
+  const spec = await readSpec(file);
+  const client = await openClient(ctx);
+  await uploadFiles(ctx, client, spec, dirname(resolve(file)));
+  const answer = await client.json('POST', '/api/v1/experiments', {
+    body: spec,
+    headers: { 'idempotency-key': options.key ?? randomUUID() },
+  });
+  const id = String(answer['id']);
+  if (options.watch !== true) {
+    ctx.out.data(answer);
+    ctx.out.line(`experiment ${id} is ${String(answer['status'])}`);
+    ctx.out.line(`watch it: ratchet watch ${id}`);
+    return;
+  }
+  ctx.out.line(`experiment ${id}`);
+  await watch(ctx, client, id);
+}
+
+/** Reads a spec file; the API checks what stands in it. */
+async function readSpec(file: string): Promise<Record<string, unknown>> {
+  const text = await readSmall(file);
+  let value: unknown;
+  try {
+    value = parseYaml(text, { maxAliasCount: 100 });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw new CliError(EXIT.usage, `${file} is neither YAML nor JSON: ${reason}`);
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  throw new CliError(EXIT.usage, `${file} does not hold a spec (a mapping such as "name: ...")`, {
+    hint: 'docs/spec.md describes every field; examples/ has whole specs',
+  });
+}
+
+async function readSmall(file: string): Promise<string> {
+  const { size } = await stat(file).catch((cause: unknown) => {
+    throw new CliError(EXIT.notFound, `there is no file ${file}`, { cause });
+  });
+  if (size > SPEC_BYTES) throw new CliError(EXIT.usage, `${file} is too large to be a spec`);
+  return readFile(file, 'utf8');
+}
+
+/** Replaces each dataset that names a file beside the spec by the hash of its upload. */
+async function uploadFiles(
+  ctx: CliContext,
+  client: ApiClient,
+  spec: Record<string, unknown>,
+  folder: string,
+): Promise<void> {
+  const data = spec['data'] as { sources?: unknown } | undefined;
+  if (!Array.isArray(data?.sources)) return;
+  for (const source of data.sources as unknown[]) {
+    if (typeof source !== 'object' || source === null) continue;
+    const use = source as { dataset?: unknown; file?: unknown };
+    const named = use.file ?? use.dataset;
+    if (typeof named !== 'string' || (use.file === undefined && !FILE_LIKE.test(named))) continue;
+    use.dataset = await uploadFile(ctx, client, resolve(folder, named));
+    delete use.file;
+  }
+}
+
+async function uploadFile(ctx: CliContext, client: ApiClient, path: string): Promise<string> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw new CliError(EXIT.notFound, `there is no file ${path}`, {
+      hint: 'name a dataset (`ratchet datasets`) or a file, relative to the spec',
+      cause,
+    });
+  });
+  if (found.size > UPLOAD_BYTES) {
+    throw new CliError(
+      EXIT.usage,
+      `${path} has ${found.size} bytes; at most ${UPLOAD_BYTES} are taken`,
+      {
+        hint: 'let the operator define a dataset for it in ratchet.config.yaml',
+      },
+    );
+  }
+  ctx.out.progress(`uploading ${basename(path)} (${found.size} bytes)`);
+  const bytes = await readFile(path);
+  const query = { name: basename(path) };
+  const answer = await client.json('POST', '/api/v1/uploads', { bytes, query });
+  ctx.out.endProgress();
+  return String(answer['dataset']);
+}
+
+async function list(
+  ctx: CliContext,
+  options: { limit: number; model?: string; status?: string },
+): Promise<void> {
+  const client = await openClient(ctx);
+  const { items } = await client.json('GET', '/api/v1/experiments', { query: { ...options } });
+  ctx.out.table(
+    items as Json[],
+    [
+      { title: 'experiment', value: (row) => String(row['id']) },
+      { title: 'status', value: (row) => String(row['status']) },
+      { title: 'name', value: (row) => String(row['name']) },
+      { title: 'model', value: (row) => String(row['model']) },
+      { title: 'started', value: (row) => String(row['createdAt']) },
+      { title: 'message', value: (row) => (row['message'] as string | null)?.slice(0, 60) },
+    ],
+    'no experiments yet: ratchet run examples/demo.yaml',
+  );
+}
+
+/** Shows events until the experiment ends; the exit code says how it ended. */
+export async function watch(ctx: CliContext, client: ApiClient, id: string): Promise<void> {
+  const path = `/api/v1/experiments/${encodeURIComponent(id)}`;
+  const first = await client.json('GET', path);
+  const view = new ProgressView();
+  for await (const event of followEvents(client, String(first['id']), ctx.signal)) {
+    ctx.out.event(event);
+    if (ctx.json) continue;
+    const { line, live } = view.lineOf(event);
+    if (live) ctx.out.progress(line);
+    else ctx.out.line(line);
+  }
+  ctx.out.endProgress();
+  const last = await client.json('GET', path);
+  const status = String(last['status']);
+  const code: ExitCode = status === 'completed' || status === 'skipped' ? EXIT.ok : EXIT.failed;
+  if (code !== EXIT.ok) {
+    const message = typeof last['message'] === 'string' ? `: ${last['message']}` : '';
+    throw new CliError(code, `experiment ${id} ${status}${message}`, { details: { status } });
+  }
+}

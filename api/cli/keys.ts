@@ -1,0 +1,55 @@
+import type { Command } from 'commander';
+import { openClient, type Json } from './http.ts';
+import { list, segment } from './options.ts';
+import type { CliContext } from './output.ts';
+
+/** `keys create/list/revoke`. */
+export function register(program: Command, ctx: CliContext): void {
+  const keys = program.command('keys').description('API keys: create, list, revoke');
+  keys
+    .command('list')
+    .description('all keys, newest first')
+    .action(async () => {
+      const client = await openClient(ctx);
+      const { items } = await client.json('GET', '/api/v1/keys');
+      ctx.out.table(items as Json[], [
+        { title: 'id', value: (row) => String(row['id']) },
+        { title: 'name', value: (row) => String(row['name']) },
+        { title: 'scopes', value: (row) => (row['scopes'] as string[]).join(' ') },
+        {
+          title: 'models',
+          value: (row) => (row['models'] as string[]).join(' ') || 'all',
+        },
+        { title: 'expires', value: (row) => (row['expiresAt'] as string | null) ?? 'never' },
+        { title: 'revoked', value: (row) => row['revokedAt'] as string | null },
+      ]);
+    });
+  keys
+    .command('create')
+    .argument('<name>', 'who or what it is for')
+    .description('make a key; its token is shown once')
+    .requiredOption('-s, --scopes <scopes>', 'read,experiment,predict,promote,admin', list)
+    .option('-m, --models <models>', 'only for these models', list)
+    .option('-e, --expires <time>', 'a date, or ISO 8601 with a zone')
+    .action(
+      async (name: string, options: { scopes: string[]; models?: string[]; expires?: string }) => {
+        const client = await openClient(ctx);
+        const { scopes, models, expires: expiresAt } = options;
+        const body = { name, scopes, models, expiresAt };
+        const answer = await client.json('POST', '/api/v1/keys', { body });
+        ctx.out.data(answer);
+        ctx.out.line(String(answer['token']));
+        ctx.out.line('this is the only time it is shown');
+      },
+    );
+  keys
+    .command('revoke')
+    .argument('<id>', 'the part after rk_, as `keys list` shows it')
+    .description('revoke a key; replicas follow within seconds')
+    .action(async (id: string) => {
+      const client = await openClient(ctx);
+      await client.json('DELETE', `/api/v1/keys/${segment(id)}`);
+      ctx.out.data({ revoked: id });
+      ctx.out.line(`${id} is revoked`);
+    });
+}

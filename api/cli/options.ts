@@ -1,0 +1,32 @@
+import { InvalidArgumentError } from 'commander';
+
+/** Parser of an option that is a whole number within limits. */
+export const integer =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`a whole number from ${min} to ${max}`);
+  };
+
+/** Parser of an option that is a number within limits. */
+export const fraction =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`a number from ${min} to ${max}`);
+  };
+
+/** Parser of a list with commas. */
+export const list = (text: string): string[] => {
+  const parts = text.split(',').map((part) => part.trim());
+  if (parts.every((part) => part !== '')) return parts;
+  throw new InvalidArgumentError('names with commas between them');
+};
+
+export const MAX_VERSION = 2_147_483_647;
+export const version = integer(1, MAX_VERSION);
+
+/** Path segment of a name that the caller gave. */
+export const segment = (name: string): string => encodeURIComponent(name);

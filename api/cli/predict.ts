@@ -1,0 +1,130 @@
+import { Option, type Command } from 'commander';
+import { openClient, type Json } from './http.ts';
+import { integer, segment, version } from './options.ts';
+import type { CliContext } from './output.ts';
+
+const pathOf = (model: string): string => `/api/v1/ml-models/${segment(model)}`;
+
+const percent = (value: unknown): string =>
+  typeof value === 'number' ? `${value >= 0 ? '+' : ''}${(value * 100).toFixed(2)} %` : '-';
+const share = (value: unknown): string => (typeof value === 'number' ? value.toFixed(2) : '-');
+const price = (value: unknown): string => (typeof value === 'number' ? value.toFixed(2) : '-');
+
+interface PredictOptions {
+  readonly asOf?: string;
+  readonly version?: number;
+  readonly confidence: string;
+  readonly record: boolean;
+}
+
+/** `predict`, `predictions`. */
+export function register(program: Command, ctx: CliContext): void {
+  program
+    .command('predict')
+    .argument('<model>')
+    .argument('[instrument]', 'where the model answers for several')
+    .description('predict from the champion, or from a version')
+    .option('--as-of <time>', 'as of a time of the past: a date, or ISO 8601 with a zone')
+    .option('-v, --version <n>', 'this version instead of the champion', version)
+    .addOption(
+      new Option('-c, --confidence <how>', 'mc: with confidence and interval; none: faster')
+        .choices(['mc', 'none'])
+        .default('mc'),
+    )
+    .option('--no-record', 'do not keep it for scoring')
+    .action((model: string, instrument: string | undefined, options: PredictOptions) =>
+      predict(ctx, model, instrument, options),
+    );
+
+  program
+    .command('predictions')
+    .argument('<model>')
+    .description('recorded predictions, newest first')
+    .option('-n, --limit <n>', 'how many', integer(1, 500), 20)
+    .option('-i, --instrument <id>')
+    .option('-v, --version <n>', 'of one version', version)
+    .option('--from <time>')
+    .option('--to <time>')
+    .action((model: string, options: Record<string, string | number | undefined>) =>
+      predictions(ctx, model, options),
+    );
+}
+
+async function predict(
+  ctx: CliContext,
+  model: string,
+  instrument: string | undefined,
+  options: PredictOptions,
+): Promise<void> {
+  const client = await openClient(ctx);
+  const answer = await client.json('POST', `${pathOf(model)}/predict`, {
+    body: {
+      // A time of the past needs its instrument; the model's only one need not be named.
+      instrument: instrument ?? (options.asOf ? await onlyInstrument(client, model) : undefined),
+      asOf: options.asOf,
+      version: options.version,
+      confidence: options.confidence,
+      record: options.record,
+    },
+  });
+  ctx.out.data(answer);
+  if (ctx.json) return;
+  const stale = answer['stale'] === true ? `, STALE by ${String(answer['staleBars'])} bars` : '';
+  ctx.out.line(
+    `${String(answer['instrument'])} as of ${String(answer['asOf']).slice(0, 16)}Z, last close ${price(answer['lastClose'])}${stale}`,
+  );
+  ctx.out.table(answer['horizons'] as Json[], [
+    { title: 'bars', value: (row) => Number(row['horizon']), align: 'right' },
+    { title: 'target', value: (row) => String(row['targetDate']) },
+    { title: 'price', value: (row) => price(row['price']), align: 'right' },
+    { title: 'change', value: (row) => percent(row['change']), align: 'right' },
+    { title: 'direction', value: (row) => String(row['direction']) },
+    { title: 'confidence', value: (row) => share(row['confidence']), align: 'right' },
+    { title: 'P(up)', value: (row) => share(row['probabilityUp']), align: 'right' },
+    {
+      title: '80 % interval',
+      value: (row) => (row['interval80'] as number[] | null)?.map(price).join(' .. '),
+    },
+  ]);
+  const notes = [
+    `${model} version ${String(answer['version'])}`,
+    `consistency ${share(answer['consistency'])}`,
+    answer['beatsNaive'] === true ? 'beats naive' : 'does NOT beat the naive forecast',
+    ...(answer['fallback'] === null ? [] : [`FALLBACK: ${String(answer['fallback'])}`]),
+    answer['recorded'] === true ? `recorded as ${String(answer['id'])}` : 'not recorded',
+  ];
+  ctx.out.line(notes.join(', '));
+}
+
+async function onlyInstrument(
+  client: Awaited<ReturnType<typeof openClient>>,
+  model: string,
+): Promise<string | undefined> {
+  const row = await client.json('GET', pathOf(model));
+  const instruments = row['instruments'] as string[];
+  return instruments.length === 1 ? instruments[0] : undefined;
+}
+
+async function predictions(
+  ctx: CliContext,
+  model: string,
+  options: Record<string, string | number | undefined>,
+): Promise<void> {
+  const client = await openClient(ctx);
+  const { items } = await client.json('GET', `${pathOf(model)}/predictions`, { query: options });
+  const first = (row: Json): Json | undefined =>
+    ((row['answer'] as Json)['horizons'] as Json[] | undefined)?.[0];
+  ctx.out.table(
+    items as Json[],
+    [
+      { title: 'at', value: (row) => String(row['at']) },
+      { title: 'id', value: (row) => String(row['id']) },
+      { title: 'instrument', value: (row) => String(row['instrument']) },
+      { title: 'as of', value: (row) => String(row['asOf']).slice(0, 10) },
+      { title: 'version', value: (row) => Number(row['version']), align: 'right' },
+      { title: 'first horizon', value: (row) => first(row)?.['targetDate'] as string | undefined },
+      { title: 'change', value: (row) => percent(first(row)?.['change']), align: 'right' },
+    ],
+    'none recorded yet',
+  );
+}
