@@ -12,28 +12,25 @@ import {
   type ExitCode,
   type RegisterCommands,
 } from './output.ts';
+import { register as registerDemo } from './demo.ts';
+import { register as registerExperiments } from './experiments.ts';
+import { register as registerInspect } from './inspect.ts';
+import { register as registerKeys } from './keys.ts';
+import { register as registerModels } from './models.ts';
+import { register as registerPredict } from './predict.ts';
 import { connect } from './stack-connect.ts';
 import { register as registerStack } from './stack-commands.ts';
 
-/** Modules of the other parts of the platform, in the order of the help. */
-const MODULES = ['experiments', 'models', 'predict', 'keys', 'inspect'] as const;
-
-async function loadModules(): Promise<readonly RegisterCommands[]> {
-  const found: RegisterCommands[] = [registerStack];
-  for (const name of MODULES) {
-    const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
-    const loaded = (await import(new URL(`./${name}.${extension}`, import.meta.url).href).catch(
-      (error: unknown) => {
-        if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') {
-          return undefined;
-        }
-        throw error;
-      },
-    )) as { register: RegisterCommands } | undefined;
-    if (loaded) found.push(loaded.register);
-  }
-  return found;
-}
+/** In the order of the help. */
+const COMMANDS: readonly RegisterCommands[] = [
+  registerStack,
+  registerDemo,
+  registerExperiments,
+  registerModels,
+  registerPredict,
+  registerKeys,
+  registerInspect,
+];
 
 function describe(error: unknown): {
   exitCode: ExitCode;
@@ -77,7 +74,7 @@ export async function runCli(argv: readonly string[]): Promise<ExitCode> {
     signal: interrupted.signal,
     connect: () => connect(ctx.config),
   };
-  for (const register of await loadModules()) register(program, ctx);
+  for (const register of COMMANDS) register(program, ctx);
   for (const command of program.commands) command.exitOverride();
   try {
     await program.parseAsync([...argv]);
