@@ -1,0 +1,112 @@
+import { groupByTime } from '../metrics/bootstrap.ts';
+import { compareLosses, type Comparison } from '../metrics/comparison.ts';
+import { meanOf } from '../metrics/metric.ts';
+import { powerOf } from '../metrics/power.ts';
+import { figureOf, type EvaluatedComparison } from './evaluation.ts';
+import type { EvaluationInput, NamedForecast, SeedForecast } from './input.ts';
+import { lossesByTime } from './losses.ts';
+import { drawAll, skillInterval, type Draws } from './scores.ts';
+
+/** All seeds against a reference or a baseline, on all test rows. */
+export function compareWith(
+  input: EvaluationInput,
+  served: SeedForecast,
+  other: NamedForecast,
+  draws: Draws,
+): EvaluatedComparison {
+  const { groups } = draws;
+  const comparison = compareLosses({
+    other: lossesByTime(input, other.predictions, groups),
+    challenger: input.seeds.map((seed) => lossesByTime(input, seed.predictions, groups)),
+    horizon: Math.max(...input.horizons),
+  });
+  return recordOf(comparison, other.name, null, {
+    served: lossesByTime(input, served.predictions, groups),
+    other: lossesByTime(input, other.predictions, groups),
+    input,
+  });
+}
+
+/** On rows after what either of the two was trained on, where both give a forecast. */
+export function compareWithChampion(
+  input: EvaluationInput,
+  served: SeedForecast,
+): EvaluatedComparison | undefined {
+  const { champion } = input;
+  if (champion === null) return undefined;
+  const horizons = input.horizons.length;
+  const after = Math.max(champion.trainedThrough, input.trainedThrough);
+  const common = [...input.rows.openTime.keys()].filter(
+    (row) =>
+      input.rows.openTime[row]! > after &&
+      champion.predictions
+        .subarray(row * horizons, (row + 1) * horizons)
+        .every((value) => !Number.isNaN(value)),
+  );
+  if (common.length === 0) return undefined;
+  const only = onRows(input, common);
+  const groups = groupByTime(only.rows.openTime);
+  const pick = (predictions: Float64Array): Float64Array =>
+    lossesByTime(only, pickRows(predictions, common, horizons), groups);
+  const other = pick(champion.predictions);
+  const comparison = compareLosses({
+    other,
+    challenger: input.seeds.map((seed) => pick(seed.predictions)),
+    horizon: Math.max(...input.horizons),
+  });
+  return recordOf(comparison, 'champion', champion.version, {
+    served: pick(served.predictions),
+    other,
+    input: only,
+  });
+}
+
+function onRows(input: EvaluationInput, rows: readonly number[]): EvaluationInput {
+  return {
+    ...input,
+    rows: {
+      openTime: pickRows(input.rows.openTime, rows, 1),
+      labels: pickRows(input.rows.labels, rows, input.horizons.length),
+    },
+  };
+}
+
+function pickRows(values: Float64Array, rows: readonly number[], width: number): Float64Array {
+  const out = new Float64Array(rows.length * width);
+  rows.forEach((row, i) => out.set(values.subarray(row * width, (row + 1) * width), i * width));
+  return out;
+}
+
+function recordOf(
+  comparison: Comparison,
+  against: string,
+  version: number | null,
+  at: {
+    readonly served: Float64Array;
+    readonly other: Float64Array;
+    readonly input: EvaluationInput;
+  },
+): EvaluatedComparison {
+  const groups = {
+    count: at.other.length,
+    group: Int32Array.from(at.other.keys()),
+  };
+  return {
+    ...comparison,
+    against,
+    version,
+    otherLoss: figureOf(comparison.otherLoss),
+    challengerLoss: figureOf(comparison.challengerLoss),
+    meanDifference: figureOf(comparison.meanDifference),
+    relativeDifference: figureOf(comparison.relativeDifference),
+    seedVariance: figureOf(comparison.seedVariance),
+    servedRelativeDifference: skillInterval(
+      at.served,
+      at.other,
+      groups,
+      drawAll(at.input, groups).overall,
+    ),
+    servedMeanDifference: figureOf(meanOf(at.other) - meanOf(at.served)),
+    power: powerOf(comparison.rows, comparison.horizon),
+  };
+}
