@@ -7,6 +7,7 @@ import { stackEnvironment } from '../../infra/stack/environment.ts';
 import { checkServices } from '../../infra/stack/service-checks.ts';
 import { EXIT, type CliContext } from './output.ts';
 
+const WIDTH = 32;
 const MARK = { ok: 'ok', warning: '--', failed: '!!' } as const;
 
 export async function doctor(ctx: CliContext): Promise<void> {
@@ -14,7 +15,9 @@ export async function doctor(ctx: CliContext): Promise<void> {
   const status = await askStatus(layout);
   const findings = [...(await checkMachine(layout, status))];
   if (status) {
-    const names = new Set(status.parts.map((part) => part.name));
+    // A part that is not ready was told above: asking it would only tell it again.
+    const ready = status.parts.filter((part) => part.state === 'ready');
+    const names = new Set(ready.map((part) => part.name));
     const env = stackEnvironment(layout, names);
     findings.push(...(await checkServices(readConfig({ ...process.env, ...env }))));
   }
@@ -22,8 +25,8 @@ export async function doctor(ctx: CliContext): Promise<void> {
   if (bad.length > 0) process.exitCode = EXIT.failed;
   ctx.out.data({ running: status !== undefined, findings });
   for (const { check, verdict, detail, fix } of findings) {
-    ctx.out.line(`  ${MARK[verdict]}  ${check.padEnd(28)} ${detail}`);
-    if (fix !== undefined) ctx.out.line(`      ${''.padEnd(28)} fix: ${fix}`);
+    ctx.out.line(`  ${MARK[verdict]}  ${check.padEnd(WIDTH)} ${detail}`);
+    if (fix !== undefined) ctx.out.line(`      ${''.padEnd(WIDTH)} fix: ${fix}`);
   }
   const warnings = findings.filter((finding) => finding.verdict === 'warning').length;
   const summary = bad.length === 0 ? 'healthy' : `${bad.length} to fix`;
