@@ -50,8 +50,11 @@ export async function proveEquality(
   { rows, predictions }: FitBundle['probes'],
 ): Promise<number> {
   const inputs = windowInputs(session, shapeOf(prepared), windowsAt(prepared, rows), () => 1);
-  const worst = largestDifference(await session.run(inputs), predictions, labelSd(prepared));
-  if (rows.length > 0 && worst <= EQUALITY_TOLERANCE) return worst;
+  const worst =
+    rows.length === 0
+      ? Infinity
+      : largestDifference(await session.run(inputs), predictions, labelSd(prepared));
+  if (worst <= EQUALITY_TOLERANCE) return worst;
   throw new PackageError(
     'package.not-equal',
     `the exported graph differs from the trained model by ${worst} of the label's scale on ` +

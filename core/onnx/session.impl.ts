@@ -8,6 +8,8 @@ function toTensor(name: string, { data, dims }: SessionInput): ort.Tensor {
   if (elementCount(dims) !== data.length) {
     throw new RatchetError('onnx.input', `${name}: ${data.length} values for [${dims.join(', ')}]`);
   }
+  // The LSTM kernel ends the whole process on an empty batch (onnxruntime 1.30).
+  if (data.length === 0) throw new RatchetError('onnx.input', `${name}: no values`);
   return data instanceof Float32Array
     ? new ort.Tensor('float32', data, dims)
     : new ort.Tensor('float64', data, dims);

@@ -105,7 +105,8 @@ function barsSinceAnchor(
   let from = 0;
   // One bar before the anchor stays until holes are filled: it may be what fills the anchor's bar.
   while (from + 1 < end && bars.openTime[from + 1]! <= anchorTime) from++;
-  const filled = applyMissing(sliceBars(bars, from, end), calendar, missing);
+  const head = options.fromFirstBar && from === 0 ? set.warmupBars : 0;
+  const filled = applyMissing(sliceBars(bars, from, end), calendar, missing, head);
   return sliceBars(filled, bars.openTime[from]! < anchorTime ? firstFrom(filled, anchorTime) : 0);
 }
 

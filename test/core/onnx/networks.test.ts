@@ -222,5 +222,7 @@ test('a session refuses what is not a model, and inputs of a wrong size', async 
     const data = new Float64Array(3);
     await assert.rejects(session.run({ x: { data, dims: [1, 12, 7] } }), code('onnx.input'));
     await assert.rejects(session.run({ x: { data, dims: [1, 1, 3] } }), code('onnx.run'));
+    const empty = { data: new Float64Array(0), dims: [0, 12, 7] };
+    await assert.rejects(session.run({ x: empty }), code('onnx.input'));
   });
 });

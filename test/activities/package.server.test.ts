@@ -1,0 +1,308 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import type { PackageInput, PackageResult } from '../../activities/contracts.ts';
+import type { ActivityDeps } from '../../activities/deps.ts';
+import { createPackageActivities } from '../../activities/package.ts';
+import { sliceBars } from '../../core/bars/bars.ts';
+import { calendarFor } from '../../core/calendar/index.ts';
+import { RatchetError } from '../../core/errors.ts';
+import { evaluate } from '../../core/evaluation/index.ts';
+import { featureSetOrThrow } from '../../core/features/index.ts';
+import { prepareUnit } from '../../core/features/prepare.ts';
+import { encodePrepared } from '../../core/features/prepared.ts';
+import type { Prepared } from '../../core/features/prepared.ts';
+import { encodeBundle } from '../../core/models/bundle.ts';
+import type { FitBundle } from '../../core/models/bundle.ts';
+import { buildForecasterGraph, buildMonteCarloGraph } from '../../core/onnx/networks.ts';
+import { openSession } from '../../core/onnx/session.impl.ts';
+import { openMonteCarlo, openPackage, predict } from '../../core/predict/index.ts';
+import { openDirectoryStore } from '../../registry/artifacts-directory.ts';
+import type { ArtifactStore } from '../../registry/artifact-store.ts';
+import { experimentEvents, readEvents } from '../../registry/experiments.ts';
+import { loadPackage } from '../../registry/packages.ts';
+import { plant } from '../core/evaluation/planted.ts';
+import { sp500 } from '../support/example-bars.ts';
+import { randomNetwork, referenceForecast } from '../support/lstm-network.ts';
+import { testKeys, testSigner } from '../support/model-package.ts';
+import { openTestDatabase } from '../support/postgres.ts';
+import type { TestDatabase } from '../support/postgres.ts';
+import { quietTemporal } from '../support/temporal.ts';
+import { MODEL, addExperiment, addModel, testSpec } from '../support/registry-facts.ts';
+
+const LOOKBACK = 10;
+const HORIZONS = [7, 14, 30];
+const calendar = calendarFor('nyse');
+const bars = sp500();
+const recent = sliceBars(bars, bars.openTime.length - 1500);
+
+let database: TestDatabase;
+let artifacts: ArtifactStore;
+let root: string;
+let prepared: Prepared;
+let experiments = 0;
+
+before(async () => {
+  quietTemporal();
+  database = await openTestDatabase();
+  root = await mkdtemp(join(tmpdir(), 'ratchet-packaging-'));
+  artifacts = openDirectoryStore(root);
+  await addModel(database.db);
+  prepared = prepareUnit(
+    {
+      set: featureSetOrThrow('technical-152'),
+      lookback: LOOKBACK,
+      label: { kind: 'forwardLogReturn', horizons: HORIZONS },
+      split: { kind: 'chronological', ratios: [0.7, 0.15, 0.15], purge: 'auto', embargo: 'auto' },
+      scaling: { features: 'minmax', labels: 'minmax' },
+      timeframe: '1d',
+      calendar,
+    },
+    [recent],
+  ).prepared;
+});
+after(async () => {
+  await database.close();
+  await rm(root, { recursive: true, force: true });
+});
+
+/** A fit whose "trained model" is plain float64 arithmetic: independent of the graph under test. */
+function bundleOf(change: (predictions: Float64Array) => Float64Array = (y) => y): FitBundle {
+  const shape = {
+    lookback: LOOKBACK,
+    features: prepared.featureNames.length,
+    units: [6, 6],
+    dense: [8],
+    branch: 6,
+    horizons: HORIZONS,
+    rates: { dropout: 0.2, recurrentDropout: 0.2 },
+  };
+  const { weights, ctx: random } = randomNetwork('fit', shape);
+  const { featureNames, scalers } = prepared;
+  const context = { ...random, featureNames, scalers };
+  const rows = prepared.split.valid.subarray(0, 8);
+  const width = featureNames.length;
+  const predictions = Array.from(rows, (row) => [
+    ...referenceForecast(
+      weights,
+      context,
+      prepared.features.subarray((row - LOOKBACK + 1) * width, (row + 1) * width),
+    ),
+  ]);
+  return {
+    family: 'lstm-multi-horizon',
+    params: {},
+    seed: 2,
+    summary: {
+      epochsRun: 1,
+      bestEpoch: 1,
+      bestValidLoss: 1,
+      weightsDigest: 'ab'.repeat(32),
+      history: [],
+    },
+    weights: new Uint8Array(8),
+    graphs: {
+      model: buildForecasterGraph(weights, context),
+      monteCarlo: buildMonteCarloGraph(weights, context),
+    },
+    context,
+    probes: { rows, predictions: change(Float64Array.from(predictions.flat())) },
+    equality: { maxRelative: 1e-7, rows: rows.length },
+    libraries: { tensorflow: '2.21.0' },
+  };
+}
+
+const confidence = { method: 'directional', samples: 20 };
+
+async function inputOf(bundle: FitBundle, spec = testSpec({ confidence })): Promise<PackageInput> {
+  const experimentId = await addExperiment(database.db, ++experiments, spec);
+  const evaluation = evaluate(plant({ horizons: HORIZONS, rows: 300 }).input);
+  const report = await artifacts.put(new TextEncoder().encode(JSON.stringify(evaluation)));
+  const data = await artifacts.put(encodePrepared(prepared));
+  return {
+    experimentId,
+    unit: { model: MODEL, instruments: ['^GSPC'] },
+    prepared: data,
+    fit: {
+      family: bundle.family,
+      seed: bundle.seed,
+      fitted: await artifacts.put(encodeBundle(bundle)),
+      weightsDigest: bundle.summary.weightsDigest,
+      bestValidLoss: 1,
+      bestEpoch: 1,
+      epochsRun: 1,
+      attempt: 1,
+      resumedFromEpoch: null,
+      cached: false,
+    },
+    evaluation: {
+      evaluation: report,
+      servedSeed: 2,
+      beatsNaive: evaluation.beatsNaive,
+      verdict: evaluation.verdict,
+    },
+    datasets: [
+      {
+        instrument: '^GSPC',
+        datasetHash: 'cd'.repeat(32),
+        bars: data,
+        firstBar: '2000-01-01T00:00:00.000Z',
+        lastBar: '2018-12-31T00:00:00.000Z',
+        deliveredBy: 'sp500-daily',
+        cached: false,
+      },
+    ],
+  };
+}
+
+function run(input: PackageInput, codeVersion = '1'): Promise<PackageResult> {
+  const { db } = database;
+  const nothing = (): void => {};
+  const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+  const events = experimentEvents(db);
+  const deps: Pick<ActivityDeps, 'db' | 'artifacts' | 'sign' | 'events' | 'codeVersion' | 'log'> = {
+    ...{ db, artifacts, events, codeVersion, log },
+    sign: testSigner,
+  };
+  const environment = new MockActivityEnvironment();
+  return environment.run(createPackageActivities(deps).packageModel, input);
+}
+
+const expectedOf = ({ version, packageDigest }: PackageResult) => ({
+  model: MODEL,
+  version,
+  packageDigest,
+});
+
+test('a fit becomes a package that loads, opens, and predicts from the newest bars', async () => {
+  const input = await inputOf(bundleOf());
+  const result = await run(input);
+  assert.equal(result.manifest.sha256, result.packageDigest);
+  const verified = await loadPackage({ db: database.db, artifacts }, expectedOf(result), testKeys);
+  const { manifest, preprocessing } = verified;
+  assert.deepEqual(
+    [manifest.seed, manifest.datasetHash, manifest.version, manifest.libraries],
+    [2, 'cd'.repeat(32), result.version, { tensorflow: '2.21.0' }],
+  );
+  assert.equal(manifest.trainedThrough, new Date(prepared.trainedThrough).toISOString());
+  assert.equal(manifest.workflowId, `experiment/${input.experimentId}`);
+  assert.equal(preprocessing.confidence.byHorizon.length, 3);
+  for (const horizon of preprocessing.confidence.byHorizon) {
+    assert.ok(horizon.intervalQuantile > 0 && horizon.minSd > 0);
+  }
+  const openers = { openSession, openMonteCarlo: openMonteCarlo(openSession) };
+  const pkg = await openPackage(verified, openers);
+  const asOf = calendar.closeTime(bars.openTime.at(-1)!, '1d') + 1;
+  const answer = await predict(pkg, bars, { asOf, confidence: 'mc' });
+  await pkg.release();
+  assert.deepEqual(
+    answer.horizons.map(({ horizon }) => horizon),
+    HORIZONS,
+  );
+  const card = new TextDecoder().decode(verified.files.get('card.md'));
+  assert.match(card, /# index-gspc, version 1/);
+  assert.match(card, /80 % interval held \d+\.\d % at 7 bars/);
+  assert.match(card, /\| train \| \d+ \| 1999/);
+});
+
+test('serving sees the very features that training saw', async () => {
+  const bundle = bundleOf();
+  const result = await run(await inputOf(bundle));
+  const verified = await loadPackage({ db: database.db, artifacts }, expectedOf(result), testKeys);
+  const openers = { openSession, openMonteCarlo: openMonteCarlo(openSession) };
+  const pkg = await openPackage(verified, openers);
+  const session = await openSession(bundle.graphs.model);
+  const width = prepared.featureNames.length;
+  for (const row of prepared.split.test.filter((_, i) => i % 40 === 0)) {
+    const openTime = prepared.openTime[row]!;
+    const window = prepared.features.slice((row - LOOKBACK + 1) * width, (row + 1) * width);
+    const x = { data: window, dims: [1, LOOKBACK, width] };
+    const y = await session.run({ x });
+    // From bars up to that row only, as serving would have had them.
+    const asOf = calendar.closeTime(openTime, '1d');
+    const answer = await predict(pkg, recent, { asOf, confidence: 'none', fromFirstBar: true });
+    assert.equal(answer.asOf, new Date(openTime).toISOString());
+    assert.deepEqual(
+      answer.horizons.map(({ change }) => change),
+      [...y].map(Math.expm1),
+    );
+  }
+  await Promise.all([session.release(), pkg.release()]);
+});
+
+test('a repeat gives the same version and the same bytes, cached or computed again', async () => {
+  const input = await inputOf(bundleOf());
+  const first = await run(input);
+  assert.deepEqual(await run(input), first, 'from the step cache');
+  await database.db.deleteFrom('step_cache').where('step', '=', 'package').execute();
+  assert.deepEqual(await run(input), first, 'computed again');
+  const events = await readEvents(database.db, input.experimentId, { limit: 50 });
+  assert.equal(events.filter(({ stage }) => stage === 'package').length, 1);
+});
+
+test('a graph that is not the trained model is refused for good, and nothing is stored', async () => {
+  const changes: ((y: Float64Array) => Float64Array)[] = [
+    (y) => y.map((v) => v + 2e-5 * Math.max(Math.abs(v), 0.05)),
+    (y) => y.map((v, i) => (i === 23 ? NaN : v)),
+    (y) => y.subarray(0, 21),
+  ];
+  for (const change of changes) {
+    const input = await inputOf(bundleOf(change));
+    const before = await database.db.selectFrom('package_signature').selectAll().execute();
+    await assert.rejects(run(input), (error: unknown) => {
+      assert.ok(error instanceof RatchetError);
+      assert.deepEqual([error.code, error.permanent], ['package.not-equal', true]);
+      return true;
+    });
+    const stored = await database.db.selectFrom('package_signature').selectAll().execute();
+    assert.equal(stored.length, before.length);
+  }
+});
+
+test('a fit without probes proves nothing', async () => {
+  const bundle = bundleOf();
+  const none = { rows: new Int32Array(0), predictions: new Float64Array(0) };
+  const input = await inputOf({ ...bundle, probes: none });
+  await assert.rejects(run(input), { code: 'package.not-equal' });
+});
+
+test('a spec without confidence gives a package without Monte-Carlo graph', async () => {
+  const spec = testSpec({ confidence: { method: 'none' } });
+  const result = await run(await inputOf(bundleOf(), spec));
+  const verified = await loadPackage({ db: database.db, artifacts }, expectedOf(result), testKeys);
+  assert.equal(verified.monteCarlo, undefined);
+  assert.equal(verified.preprocessing.confidence.method, 'none');
+});
+
+test('a damaged fit is refused', async () => {
+  const input = await inputOf(bundleOf());
+  const bytes = Uint8Array.from(await artifacts.get(input.fit.fitted));
+  bytes[bytes.length >> 1]! ^= 1;
+  const fitted = await artifacts.put(bytes);
+  await assert.rejects(run({ ...input, fit: { ...input.fit, fitted } }), { code: 'bytes.corrupt' });
+});
+
+test('cancelled while it samples: it stops, and a new attempt makes the same package', async () => {
+  const input = await inputOf(bundleOf());
+  const environment = new MockActivityEnvironment();
+  const nothing = (): void => {};
+  const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+  const { packageModel } = createPackageActivities({
+    db: database.db,
+    artifacts,
+    sign: testSigner,
+    events: experimentEvents(database.db),
+    codeVersion: '1',
+    log,
+  });
+  let beats = 0;
+  environment.on('heartbeat', () => {
+    if (++beats === 20) environment.cancel();
+  });
+  await assert.rejects(environment.run(packageModel, input), /CANCELLED|cancel/i);
+  const result = await run(input);
+  await loadPackage({ db: database.db, artifacts }, expectedOf(result), testKeys);
+});
