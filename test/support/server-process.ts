@@ -39,9 +39,11 @@ export interface ServerOptions {
  */
 const WITH_PARENT = `folder=$1; shift
 exec 3<&0 </dev/null
+set -m # the server gets a process group, which its children are in
 "$@" 3<&- & server=$!
+set +m
 ( keep=; while read -r line; do keep=$line; done <&3
-  kill -9 $server 2>/dev/null
+  kill -9 -- -$server 2>/dev/null
   if [ -z "$keep" ] && [ -n "$folder" ]; then sleep 0.2; rm -rf "$folder"; fi ) >/dev/null 2>&1 &
 exec 3<&-
 wait $server`;
