@@ -93,3 +93,13 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     remote: { url: e.RATCHET_URL?.replace(/\/+$/, ''), apiKey: e.RATCHET_API_KEY },
   };
 }
+
+/** These variables of the environment, where they are set: all that a child process inherits. */
+export function environmentOf(
+  names: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])),
+  );
+}

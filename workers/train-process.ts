@@ -25,7 +25,7 @@ import {
 const CHANNEL = 3;
 /** Far more often than any heartbeat time-out, far less often than batches. */
 const ALIVE_INTERVAL_MS = 1000;
-const BATCH_INTERVAL_MS = 250;
+const BATCH_INTERVAL_MS = 50;
 
 type Job = Extract<ToChild, { type: 'job' }>;
 

@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Log, Trainer, TrainingCallbacks, TrainingJob } from '../activities/deps.ts';
 import { RatchetError } from '../core/errors.ts';
+import { environmentOf } from '../infra/config.ts';
 import { isOutOfMemory } from './out-of-memory.ts';
 import {
   encodeFrame,
@@ -29,7 +30,7 @@ export class TrainingProcessError extends RatchetError {}
 
 export interface TrainerOptions {
   readonly log: Pick<Log, 'debug'>;
-  /** Environment of this process, from which a child gets the few variables it needs. */
+  /** Default: the environment of this process. A child gets the few variables it needs of it. */
   readonly environment?: NodeJS.ProcessEnv;
   /** Told about each child; for tests that kill one. */
   readonly onStart?: (pid: number) => void;
@@ -40,7 +41,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
   return {
     async train(job, callbacks, signal) {
       signal.throwIfAborted();
-      const child = startChild(options.environment ?? process.env);
+      const child = startChild(options.environment);
       if (child.pid !== undefined) options.onStart?.(child.pid);
       options.log.debug({ pid: child.pid, family: job.family, seed: job.seed }, 'training child');
       // SIGKILL, because native code does not look at a polite signal before its call ends.
@@ -59,16 +60,13 @@ export function createTrainer(options: TrainerOptions): Trainer {
   };
 }
 
-function startChild(environment: NodeJS.ProcessEnv): ChildProcess {
+function startChild(environment: NodeJS.ProcessEnv | undefined): ChildProcess {
   const typescript = import.meta.url.endsWith('.ts');
   const script = new URL(typescript ? './train-process.ts' : './train-process.js', import.meta.url);
   const loader = typescript ? ['--import', import.meta.resolve('tsx')] : [];
-  const passed = PASSED_ON.flatMap((name) =>
-    environment[name] === undefined ? [] : [[name, environment[name]]],
-  );
   return spawn(process.execPath, [...loader, fileURLToPath(script)], {
     stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
-    env: { ...Object.fromEntries(passed), ...ONE_THREAD },
+    env: { ...environmentOf(PASSED_ON, environment), ...ONE_THREAD },
   });
 }
 
