@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { ZodError } from 'zod';
 import { RatchetError } from '../../core/errors.ts';
-import { readConfig } from '../../infra/config.ts';
+import { readConfig, type Config } from '../../infra/config.ts';
 import {
   CliError,
   createOutput,
@@ -62,6 +62,7 @@ export async function runCli(argv: readonly string[]): Promise<ExitCode> {
   const interrupted = new AbortController();
   process.once('SIGINT', () => interrupted.abort());
   const json = (): boolean => program.opts<{ json?: boolean }>().json === true;
+  let config: Config | undefined;
   const ctx: CliContext = {
     get json() {
       return json();
@@ -69,14 +70,17 @@ export async function runCli(argv: readonly string[]): Promise<ExitCode> {
     get interactive() {
       return process.stdout.isTTY && !json();
     },
-    config: readConfig(),
+    // Read when a command asks for it: a bad setting is told like any other mistake.
+    get config() {
+      config ??= readConfig();
+      return config;
+    },
     out: createOutput(process.stdout, json),
     signal: interrupted.signal,
     connect: () => connect(ctx.config),
   };
-  for (const register of COMMANDS) register(program, ctx);
-  for (const command of program.commands) command.exitOverride();
   try {
+    for (const register of COMMANDS) register(program, ctx);
     await program.parseAsync([...argv]);
     return (process.exitCode as ExitCode | undefined) ?? EXIT.ok;
   } catch (error) {

@@ -1,8 +1,6 @@
-/** Commands of the local stack: up, down, status, doctor. */
-import { doctor } from './stack-doctor.ts';
+/** Commands of the local stack; what they need is loaded when one is used, so that help is quick. */
 import type { RegisterCommands } from './output.ts';
-import { status } from './stack-status.ts';
-import { down, up, type UpOptions } from './stack-up.ts';
+import type { UpOptions } from './stack-up.ts';
 
 export const register: RegisterCommands = (program, ctx) => {
   program
@@ -10,17 +8,17 @@ export const register: RegisterCommands = (program, ctx) => {
     .description('start the platform on this machine (loopback only) and stay until Ctrl-C')
     .option('-d, --detach', 'return once it is ready; ratchet down ends it')
     .option('--parts <names>', 'only these, separated by commas, e.g. postgres,temporal,s3')
-    .action((options: UpOptions) => up(ctx, options));
+    .action(async (options: UpOptions) => (await import('./stack-up.ts')).up(ctx, options));
   program
     .command('down')
     .description('end the platform on this machine; its state stays')
-    .action(() => down(ctx));
+    .action(async () => (await import('./stack-up.ts')).down(ctx));
   program
     .command('status')
     .description('parts, ports, memory and addresses, and what was left out')
-    .action(() => status(ctx));
+    .action(async () => (await import('./stack-status.ts')).status(ctx));
   program
     .command('doctor')
     .description('check the machine, the state folder and the running parts; say how to fix')
-    .action(() => doctor(ctx));
+    .action(async () => (await import('./stack-doctor.ts')).doctor(ctx));
 };

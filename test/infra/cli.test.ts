@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { after, describe, test } from 'node:test';
+import { createOutput, EXIT, exitCodeOf, formatTable } from '../../api/cli/output.ts';
+
+const root = join(import.meta.dirname, '../..');
+const state = mkdtempSync(join(tmpdir(), 'ratchet-cli-'));
+after(() => rmSync(state, { recursive: true }));
+
+function ratchet(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const { RATCHET_URL: _url, RATCHET_API_KEY: _key, ...rest } = process.env;
+  return spawnSync(process.execPath, ['--import', 'tsx', join(root, 'api/cli/main.ts'), ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...rest, RATCHET_STATE: join(state, 'none'), ...env },
+  });
+}
+
+describe('mistakes', () => {
+  const cases: readonly {
+    readonly name: string;
+    readonly args: readonly string[];
+    readonly env?: NodeJS.ProcessEnv;
+    readonly code: number;
+    readonly says: RegExp;
+  }[] = [
+    { name: 'no such command', args: ['upp'], code: 2, says: /unknown command 'upp'[\s\S]*up\?/ },
+    { name: 'no such option', args: ['up', '--detached'], code: 2, says: /unknown option/ },
+    {
+      name: 'no such part',
+      args: ['up', '--parts', 'postgres,redis'],
+      code: 2,
+      says: /no part "redis"[\s\S]*postgres, temporal, s3/,
+    },
+    { name: 'not running', args: ['status'], code: 5, says: /not running.*ratchet up/ },
+    {
+      name: 'a bad setting',
+      args: ['status'],
+      env: { RATCHET_LOG_LEVEL: 'loud' },
+      code: 2,
+      says: /RATCHET_LOG_LEVEL/,
+    },
+    {
+      name: 'a bad port',
+      args: ['status'],
+      env: { RATCHET_API_PORT: 'http' },
+      code: 2,
+      says: /RATCHET_API_PORT/,
+    },
+  ];
+  for (const { name, args, env, code, says } of cases) {
+    test(name, () => {
+      const { status, stdout, stderr } = ratchet(args, env);
+      assert.match(stdout + stderr, says);
+      assert.equal(status, code);
+      assert.ok(!/\n\s+at .*\.ts:\d+/.test(stderr), `no stack trace for a user: ${stderr}`);
+    });
+  }
+
+  test('a state folder of something else is told, not overwritten', () => {
+    const folder = join(state, 'strange');
+    ratchet(['down'], { RATCHET_STATE: folder });
+    const other = mkdtempSync(join(state, 'other-'));
+    writeFileSync(join(other, 'stack.json'), '{"format":99}');
+    const { status, stderr } = ratchet(['status'], { RATCHET_STATE: other });
+    assert.match(stderr, /was not written by this version/);
+    assert.notEqual(status, 0);
+  });
+});
+
+describe('help and JSON', () => {
+  test('help lists the commands and the exit codes', () => {
+    const { status, stdout } = ratchet(['--help']);
+    assert.equal(status, 0);
+    for (const word of ['up', 'down', 'status', 'doctor']) {
+      assert.match(stdout, new RegExp(`^  ${word}\\b`, 'm'));
+    }
+    for (const code of Object.values(EXIT)) assert.match(stdout, new RegExp(`^  ${code} `, 'm'));
+  });
+
+  test('--json is one document on stdout, wherever it stands on the line', () => {
+    for (const args of [
+      ['--json', 'status'],
+      ['status', '--json'],
+    ]) {
+      const { status, stdout } = ratchet(args);
+      assert.equal((JSON.parse(stdout) as { running: boolean }).running, false);
+      assert.equal(status, EXIT.notRunning);
+    }
+  });
+});
+
+describe('output', () => {
+  const sink = () => {
+    const written: string[] = [];
+    const stream = new Writable({
+      write: (chunk, _encoding, next) => {
+        written.push(String(chunk));
+        next();
+      },
+    });
+    return { stream, text: () => written.join('') };
+  };
+  const rows = [
+    { name: 'a', n: 7 },
+    { name: 'longer', n: undefined },
+  ];
+  const columns = [
+    { title: 'name', value: (row: (typeof rows)[number]) => row.name },
+    { title: 'n', value: (row: (typeof rows)[number]) => row.n, align: 'right' as const },
+  ];
+
+  test('a table lines up, numbers right, a hole as a dash', () => {
+    assert.deepEqual(formatTable(rows, columns), [
+      'name    n',
+      '------  -',
+      'a       7',
+      'longer  -',
+    ]);
+  });
+
+  test('under --json only data is written', () => {
+    const { stream, text } = sink();
+    const out = createOutput(stream, () => true);
+    out.line('for people');
+    out.progress('for people');
+    out.table(rows, columns);
+    assert.deepEqual(JSON.parse(text()), [{ name: 'a', n: 7 }, { name: 'longer' }]);
+  });
+
+  test('without a terminal progress is plain lines', () => {
+    const { stream, text } = sink();
+    const out = createOutput(stream, () => false);
+    out.progress('one');
+    out.progress('two');
+    out.endProgress();
+    out.data({ not: 'shown' });
+    assert.equal(text(), 'one\ntwo\n');
+  });
+
+  test('each status of the API has its exit code', () => {
+    const codes = [200, 400, 401, 403, 404, 409, 413, 422, 429, 500, 503].map(exitCodeOf);
+    assert.deepEqual(codes, [0, 2, 6, 6, 3, 4, 2, 2, 4, 1, 5]);
+  });
+});
