@@ -25,7 +25,7 @@ import { Forecaster } from './serving/forecaster.ts';
 import { createServing } from './serving/local-serving.ts';
 import { McPool } from './serving/mc-pool.ts';
 import { ModelHost } from './serving/model-host.ts';
-import { PackageSlots } from './serving/package-slots.ts';
+import { PackageSlots, type Slot } from './serving/package-slots.ts';
 import { Recorder } from './serving/recorder.ts';
 import { registryBars } from './serving/registry-bars.ts';
 import { Replica } from './serving/replica.ts';
@@ -97,7 +97,11 @@ export async function openReplica(
     onBatch: (size) => metrics.batchSize.observe(size),
   });
   const now = (): number => performance.now();
-  const host = new ModelHost({ slots, folder, log, now });
+  const reader = registryBars(db, services.datasets);
+  const bars = new BarsStore({ reader, folder: join(folder, 'bars'), log });
+  const forecaster = new Forecaster({ bars, log, now: clock });
+  const warm = (slot: Slot): Promise<void> => forecaster.warm(slot);
+  const host = new ModelHost({ slots, folder, log, now, warm });
   await host.restore();
   const spool = new Spool({
     folder: join(folder, 'spool'),
@@ -105,11 +109,8 @@ export async function openReplica(
     ...(settings.spoolBytes === undefined ? {} : { capacity: settings.spoolBytes }),
   });
   const recorder = new Recorder({ db, spool, log, folder, isDatabaseAway });
-  const reader = registryBars(db, services.datasets);
-  const bars = new BarsStore({ reader, folder: join(folder, 'bars'), log });
   const id = settings.replicaId;
   const replica = new Replica({ ...settings, id, db, host, log });
-  const forecaster = new Forecaster({ bars, log, now: clock });
   const hasKeys = (): boolean => keys.size > 0;
   const serving = createServing({
     ...{ db, host, forecaster, replica, spool, metrics, log, hasKeys },

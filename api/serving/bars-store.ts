@@ -61,7 +61,13 @@ interface Held {
 
 export const seriesKey = (series: Series): string =>
   createHash('sha256')
-    .update(JSON.stringify([series.instrument, series.timeframe, series.sources]))
+    .update(
+      JSON.stringify([
+        series.instrument,
+        series.timeframe,
+        series.sources.map(({ dataset, role }) => [dataset, role]),
+      ]),
+    )
     .digest('hex')
     .slice(0, 32);
 

@@ -76,6 +76,14 @@ export class Forecaster {
     return this.#live(slot, input.instrument, mode);
   }
 
+  /** Brings the bars of every instrument of a package into memory and onto the disk, before they are asked for. */
+  async warm(slot: Slot): Promise<void> {
+    const pkg = slot.opened.verified;
+    for (const instrument of pkg.manifest.instruments) {
+      await this.#bars.get(seriesOf(slot, instrument), wantedBars(pkg, this.#now()));
+    }
+  }
+
   async #live(slot: Slot, instrument: string, mode: ConfidenceMode): Promise<Computed> {
     const pkg = slot.opened.verified;
     const held = this.#bars.get(seriesOf(slot, instrument), wantedBars(pkg, this.#now()));

@@ -25,6 +25,7 @@ export class ModelHost {
   readonly #file: string;
   readonly #log: Log;
   readonly #now: () => number;
+  readonly #warm: (slot: Slot) => Promise<void>;
   #active = new Map<string, Active>();
   #previous = new Map<string, ServedModel>();
   /** Generations seen but not activated: since when, and why. */
@@ -39,11 +40,14 @@ export class ModelHost {
     readonly log: Log;
     /** Monotonic ms. */
     readonly now: () => number;
+    /** Fetches what answers of a package will need beside it. */
+    readonly warm: (slot: Slot) => Promise<void>;
   }) {
     this.#slots = parts.slots;
     this.#file = join(parts.folder, 'champions.json');
     this.#log = parts.log;
     this.#now = parts.now;
+    this.#warm = parts.warm;
   }
 
   active(model: string): Active | undefined {
@@ -54,9 +58,14 @@ export class ModelHost {
     return [...this.#active.keys()];
   }
 
-  /** Opens and proves a package without serving it. */
-  prepare(version: ServableVersion): Promise<Slot> {
-    return this.#slots.open(version, this.#activeDigests());
+  /** Opens and proves a package without serving it, and warms what it needs. */
+  async prepare(version: ServableVersion): Promise<Slot> {
+    const slot = await this.#slots.open(version, this.#activeDigests());
+    // Missing bars are no reason not to serve: requests that need them say so.
+    this.#warm(slot).catch((error: unknown) =>
+      this.#log.debug({ err: error, model: version.model }, 'bars could not be fetched ahead'),
+    );
+    return slot;
   }
 
   #activeDigests(): ReadonlySet<string> {

@@ -136,7 +136,6 @@ export interface TestReplica extends RunningReplica {
 }
 
 /** What tests read of an answer. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into every kind of answer
 export type Body = Record<string, never> & { readonly [key: string]: unknown };
 
 async function addBars(db: Db): Promise<void> {
