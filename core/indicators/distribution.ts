@@ -1,32 +1,45 @@
 import { z } from 'zod';
 import { lagged } from './arithmetic.ts';
-import { defineIndicator } from './indicator.ts';
+import { defineIndicator, type IndicatorInput } from './indicator.ts';
 import { logReturns } from './series.ts';
 import { windowMax, windowMean, windowMin } from './windows.ts';
 
 const period = z.int().min(4).max(1000);
 
-/** Central moment sums about the window's mean, two passes. */
-function momentSums(
-  x: Float64Array,
-  first: number,
-  last: number,
-): readonly [number, number, number] {
-  let sum = 0;
-  for (let i = first; i <= last; i++) sum += x[i]! - x[last]!;
-  const mean = x[last]! + sum / (last - first + 1);
-  let second = 0;
-  let third = 0;
-  let fourth = 0;
-  for (let i = first; i <= last; i++) {
-    const d = x[i]! - mean;
-    const square = d * d;
-    second += square;
-    third += square * d;
-    fourth += square * square;
-  }
-  return [second, third, fourth];
+interface MomentSums {
+  readonly second: Float64Array;
+  readonly third: Float64Array;
+  readonly fourth: Float64Array;
 }
+
+/** Sums of powers of the deviations of log returns from their window's mean, two passes. */
+const momentSums = (input: IndicatorInput, n: number): MomentSums =>
+  input.share(`moments ${n}`, () => {
+    const x = logReturns(input);
+    const second = new Float64Array(input.rows).fill(NaN);
+    const third = new Float64Array(input.rows).fill(NaN);
+    const fourth = new Float64Array(input.rows).fill(NaN);
+    for (let t = n; t < input.rows; t++) {
+      const last = x[t]!;
+      let sum = 0;
+      for (let i = t - n + 1; i <= t; i++) sum += x[i]! - last;
+      const mean = last + sum / n;
+      let squares = 0;
+      let cubes = 0;
+      let quarts = 0;
+      for (let i = t - n + 1; i <= t; i++) {
+        const d = x[i]! - mean;
+        const square = d * d;
+        squares += square;
+        cubes += square * d;
+        quarts += square * square;
+      }
+      second[t] = squares;
+      third[t] = cubes;
+      fourth[t] = quarts;
+    }
+    return { second, third, fourth };
+  });
 
 /** Sample skewness of log returns, bias-corrected: sqrt(n(n-1))/(n-2) m3/m2^1.5. Edge: 0 if constant. */
 export const skewness = defineIndicator({
@@ -37,12 +50,12 @@ export const skewness = defineIndicator({
   warmupBars: ({ period: n }) => n,
   memoryBars: ({ period: n }) => n,
   compute: (input, { period: n }) => {
-    const returns = logReturns(input);
-    const out = new Float64Array(input.rows).fill(NaN);
-    const correction = Math.sqrt(n * (n - 1)) / (n - 2);
-    for (let t = n; t < out.length; t++) {
-      const [second, third] = momentSums(returns, t - n + 1, t);
-      out[t] = second === 0 ? 0 : (correction * (third / n)) / (second / n) ** 1.5;
+    const { second, third } = momentSums(input, n);
+    const correction = (Math.sqrt(n * (n - 1)) / (n - 2)) * Math.sqrt(n);
+    const out = new Float64Array(input.rows);
+    for (let t = 0; t < out.length; t++) {
+      const squares = second[t]!;
+      out[t] = squares === 0 ? 0 : (correction * third[t]!) / (squares * Math.sqrt(squares));
     }
     return out;
   },
@@ -57,12 +70,13 @@ export const kurtosis = defineIndicator({
   warmupBars: ({ period: n }) => n,
   memoryBars: ({ period: n }) => n,
   compute: (input, { period: n }) => {
-    const returns = logReturns(input);
-    const out = new Float64Array(input.rows).fill(NaN);
-    for (let t = n; t < out.length; t++) {
-      const [second, , fourth] = momentSums(returns, t - n + 1, t);
-      const excess = ((n + 1) * n * fourth) / (second * second) - 3 * (n - 1);
-      out[t] = second === 0 ? 0 : ((n - 1) / ((n - 2) * (n - 3))) * excess;
+    const { second, fourth } = momentSums(input, n);
+    const factor = (n - 1) / ((n - 2) * (n - 3));
+    const out = new Float64Array(input.rows);
+    for (let t = 0; t < out.length; t++) {
+      const squares = second[t]!;
+      const excess = ((n + 1) * n * fourth[t]!) / (squares * squares) - 3 * (n - 1);
+      out[t] = squares === 0 ? 0 : factor * excess;
     }
     return out;
   },

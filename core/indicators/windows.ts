@@ -185,18 +185,27 @@ export function windowSd(
 /** Bars since the largest of the last `window` values (0: this bar); the latest wins ties. */
 export function barsSinceMax(x: Float64Array, window: number): Float64Array {
   const out = new Float64Array(x.length).fill(NaN);
-  for (let t = window - 1; t < x.length; t++) {
-    let at = t;
-    let best = x[t]!;
-    let finite = true;
-    for (let i = t; i > t - window; i--) {
-      const value = x[i]!;
-      if (value > best) {
-        best = value;
-        at = i;
-      } else if (value !== value) finite = false;
+  let best = -Infinity;
+  let at = -1;
+  let lastNaN = -1;
+  for (let t = 0; t < x.length; t++) {
+    const value = x[t]!;
+    const first = t - window + 1;
+    if (value >= best) {
+      best = value;
+      at = t;
+    } else if (value !== value) lastNaN = t;
+    if (at < first) {
+      // The largest has left the window: look for the next one, the newest first.
+      best = -Infinity;
+      for (let i = t; i >= first; i--) {
+        if (x[i]! > best) {
+          best = x[i]!;
+          at = i;
+        }
+      }
     }
-    if (finite) out[t] = t - at;
+    if (first >= 0 && lastNaN < first) out[t] = t - at;
   }
   return out;
 }
