@@ -89,9 +89,9 @@ function alreadyRunning(status: StackStatus, stateDir: string): StackError {
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const supervisor = new Supervisor(options);
-  const givenUp = options.stopWhen?.then(() => supervisor.stop());
+  const givenUp = options.stopWhen?.then(() => supervisor.stop()).then(throwStopped);
   try {
-    await Promise.race([supervisor.start(), givenUp?.then(throwStopped)].filter(Boolean));
+    await Promise.race([supervisor.start(), ...(givenUp ? [givenUp] : [])]);
   } catch (error) {
     await supervisor.stop();
     throw error;

@@ -76,11 +76,11 @@ async function initialise(bin: string, layout: Layout, secrets: Secrets): Promis
       chownSync(path, account.uid, account.gid);
     }
   }
-  const [command = join(bin, 'initdb'), ...rest] = [...wrapper(account), join(bin, 'initdb')];
+  const words = [...wrapper(account), join(bin, 'initdb')];
   const auth = ['-U', USER, `--pwfile=${passwordFile}`, '-A', 'scram-sha-256'];
   const kind = ['-E', 'UTF8', '--locale=C', '--data-checksums', '--no-instructions'];
   const data = ['-D', join(layout.postgres, 'data')];
-  await run(command, [...rest, ...auth, ...kind, ...data], { cwd: layout.postgres });
+  await run(words[0]!, [...words.slice(1), ...auth, ...kind, ...data], { cwd: layout.postgres });
   rmSync(passwordFile);
   writePrivate(join(layout.postgres, 'initialised'), `${MAJOR}\n`);
 }
