@@ -2,56 +2,32 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { sliceBars } from '../../../core/bars/bars.ts';
 import type { Bars } from '../../../core/bars/bars.ts';
-import { takeBars } from '../../../core/bars/index.ts';
-import { calendarFor } from '../../../core/calendar/index.ts';
-import { RatchetError } from '../../../core/errors.ts';
-import { featureSetOrThrow } from '../../../core/features/index.ts';
 import { openSession } from '../../../core/onnx/session.impl.ts';
 import { verifyPackage } from '../../../core/packages/verify.ts';
 import {
   drawSamples,
   naiveForecast,
-  openMonteCarlo,
   openPackage,
   predict,
   predictWindows,
   windowFromBars,
-  windowFromValues,
 } from '../../../core/predict/index.ts';
 import type { OpenedPackage } from '../../../core/predict/index.ts';
 import { LOOKBACK, expectedOf, makePackage, testKeys } from '../../support/model-package.ts';
-import type { PackageOptions } from '../../support/model-package.ts';
-import { syntheticBars } from '../../support/synthetic-bars.ts';
+import {
+  bars,
+  barsOf,
+  calendar,
+  code,
+  lastOpen,
+  now,
+  openMade,
+  openers,
+  releaseAll,
+} from '../../support/opened-package.ts';
 
-const openers = { openSession, openMonteCarlo: openMonteCarlo(openSession) };
-const opened: OpenedPackage[] = [];
-after(() => Promise.all(opened.map((pkg) => pkg.release())));
-
-async function open(options: PackageOptions = {}): Promise<OpenedPackage> {
-  const built = await makePackage(options);
-  const pkg = await openPackage(verifyPackage(built.files, testKeys, expectedOf(built)), openers);
-  opened.push(pkg);
-  return pkg;
-}
-
-const pkg = await open();
-const calendar = calendarFor('nyse');
-const barsOf = (count: number, volatility?: (bar: number) => number): Bars =>
-  syntheticBars(count, {
-    seed: 'predict',
-    instrument: '^GSPC',
-    ...(volatility ? { volatility } : {}),
-  });
-const bars = barsOf(1400);
-const lastOpen = bars.openTime.at(-1)!;
-/** Just after the last bar's close. */
-const now = calendar.closeTime(lastOpen, '1d') + 60_000;
-const code = (wanted: string, details?: object) => (error: unknown) => {
-  assert.ok(error instanceof RatchetError, String(error));
-  assert.equal(error.code, wanted);
-  if (details) assert.deepEqual({ ...error.details, ...details }, error.details);
-  return true;
-};
+after(releaseAll);
+const pkg = await openMade();
 
 test('an answer has everything that row A7 asks for', async () => {
   const answer = await predict(pkg, bars, { asOf: now, confidence: 'mc' });
@@ -83,13 +59,13 @@ test('without confidence: the same forecast, and null where nothing was computed
 });
 
 test('a family without Monte-Carlo graph answers `mc` requests without confidence', async () => {
-  const linear = await open({ monteCarlo: false });
+  const linear = await openMade({ monteCarlo: false });
   const answer = await predict(linear, bars, { asOf: now, confidence: 'mc' });
   assert.ok(answer.horizons.every(({ confidence, interval80 }) => !confidence && !interval80));
 });
 
 test('two replicas give the same answer, bit for bit, in any order', async () => {
-  const replica = await open();
+  const replica = await openMade();
   const earlier = sliceBars(bars, 0, 1300);
   const ask = (on: OpenedPackage, of: Bars) => predict(on, of, { asOf: now, confidence: 'mc' });
   const first = [await ask(pkg, bars), await ask(pkg, earlier)];
@@ -98,7 +74,7 @@ test('two replicas give the same answer, bit for bit, in any order', async () =>
 });
 
 test('another version of the package draws other samples for the same window', async () => {
-  const other = await open({ version: 2 });
+  const other = await openMade({ version: 2 });
   const [a, b] = await Promise.all(
     [pkg, other].map((on) => predict(on, bars, { asOf: now, confidence: 'mc' })),
   );
@@ -124,81 +100,8 @@ test('a batch answers as each request alone', async () => {
   assert.deepEqual(await predictWindows(pkg, [], 'mc'), []);
 });
 
-test('too few bars: the number missing is exact, and that many more give the same bits', async () => {
-  const set = featureSetOrThrow('technical-152');
-  const needed = set.barsNeeded(lastOpen, LOOKBACK, calendar, '1d');
-  const full = await predict(pkg, bars, { asOf: now, confidence: 'mc' });
-  const exact = sliceBars(bars, bars.openTime.length - needed);
-  assert.deepEqual(await predict(pkg, exact, { asOf: now, confidence: 'mc' }), full);
-  for (const missing of [1, 17, needed - 1]) {
-    const short = sliceBars(exact, missing);
-    await assert.rejects(
-      predict(pkg, short, { asOf: now, confidence: 'none' }),
-      code('predict.too-few-bars', { missing, needed, have: needed - missing }),
-    );
-  }
-  const none = sliceBars(bars, 0, 0);
-  await assert.rejects(
-    predict(pkg, none, { asOf: now, confidence: 'none' }),
-    code('predict.too-few-bars', { have: 0 }),
-  );
-});
-
-test('recorded history that is shorter than the anchor answers once it is warm', async () => {
-  const young = (count: number) => sliceBars(bars, bars.openTime.length - count);
-  const options = { asOf: now, confidence: 'none' as const, fromFirstBar: true };
-  const warm = featureSetOrThrow('technical-152').warmupBars + LOOKBACK;
-  const answer = await predict(pkg, young(warm), options);
-  assert.ok(answer.horizons.every(({ price }) => price > 0));
-  await assert.rejects(
-    predict(pkg, young(warm - 3), options),
-    code('predict.too-few-bars', { missing: 3 }),
-  );
-});
-
-test('a bar that is still open at the instant of asking is not used', async () => {
-  const inSession = calendar.closeTime(lastOpen, '1d') - 1;
-  const answer = await predict(pkg, bars, { asOf: inSession, confidence: 'none' });
-  assert.equal(answer.asOf, new Date(bars.openTime.at(-2)!).toISOString());
-  const asked = await predict(pkg, sliceBars(bars, 0, 1399), {
-    asOf: inSession,
-    confidence: 'none',
-  });
-  assert.deepEqual(answer, asked);
-});
-
-test('stale: more than `expiresAfter` complete bars behind the calendar', async () => {
-  for (const [behind, stale] of [
-    [0, false],
-    [3, false],
-    [4, true],
-    [30, true],
-  ] as const) {
-    const later = calendar.addBars(lastOpen, behind, '1d');
-    const asOf = calendar.closeTime(later, '1d') + 1;
-    const answer = await predict(pkg, bars, { asOf, confidence: 'none' });
-    assert.deepEqual([answer.staleBars, answer.stale], [behind, stale]);
-  }
-});
-
-test('a hole in the bars is filled as in training, at the anchor too', async () => {
-  const set = featureSetOrThrow('technical-152');
-  const needed = set.barsNeeded(lastOpen, LOOKBACK, calendar, '1d');
-  const anchor = bars.openTime.length - needed;
-  for (const hole of [anchor, anchor + 1, 1390]) {
-    const rows = [...bars.openTime.keys()].filter((row) => row !== hole);
-    const holed = takeBars(bars, rows);
-    const long = await predict(pkg, holed, { asOf: now, confidence: 'none' });
-    const fromBefore = takeBars(
-      bars,
-      rows.filter((row) => row >= anchor - 1),
-    );
-    assert.deepEqual(await predict(pkg, fromBefore, { asOf: now, confidence: 'none' }), long);
-  }
-});
-
 test('a price label gives prices, and the graph its close', async () => {
-  const price = await open({ labelKind: 'forwardPrice' });
+  const price = await openMade({ labelKind: 'forwardPrice' });
   const answer = await predict(price, bars, { asOf: now, confidence: 'mc' });
   for (const { price: p, change, interval80 } of answer.horizons) {
     assert.ok(Math.abs(p - answer.lastClose * (1 + change)) < 1e-9 * p);
@@ -218,65 +121,6 @@ test('confidence differs between a calm and a turbulent window', async () => {
     b.horizons.map(({ confidence }) => confidence),
   );
   width(a).forEach((w, k) => assert.ok(Math.abs(w / width(b)[k]! - 1) > 0.01, 'interval differs'));
-});
-
-test('a window the caller brings gives what its bars gave', async () => {
-  const window = windowFromBars(pkg.verified, bars, { asOf: now });
-  const brought = windowFromValues(pkg.verified, {
-    instrument: '^GSPC',
-    values: window.values,
-    lastClose: window.lastClose,
-    openTime: lastOpen,
-    asOf: now,
-  });
-  const close = (a: number, b: number) => assert.ok(Math.abs(a - b) < 1e-12);
-  close(brought.volatility!, window.volatility!);
-  const [a, b] = await predictWindows(pkg, [window, brought], 'mc');
-  assert.deepEqual(a!.horizons, b!.horizons);
-  close(a!.consistency, b!.consistency);
-});
-
-test('a bad window is refused with the field named', () => {
-  const good = {
-    instrument: '^GSPC',
-    values: new Float64Array(LOOKBACK * 152).fill(0.1),
-    lastClose: 100,
-    openTime: lastOpen,
-    asOf: now,
-  };
-  windowFromValues(pkg.verified, good);
-  for (const bad of [NaN, Infinity, -Infinity]) {
-    const values = Float64Array.from(good.values);
-    values[152 * 3 + 2] = bad;
-    assert.throws(
-      () => windowFromValues(pkg.verified, { ...good, values }),
-      code('predict.bad-window', { row: 3, field: 'ret_3' }),
-    );
-  }
-  const cases: [object, string][] = [
-    [{ values: new Float64Array(7) }, 'window'],
-    [{ lastClose: 0 }, 'lastClose'],
-    [{ lastClose: NaN }, 'lastClose'],
-    [{ openTime: Date.parse('2005-01-01') }, 'openTime'],
-  ];
-  for (const [change, field] of cases) {
-    assert.throws(
-      () => windowFromValues(pkg.verified, { ...good, ...change }),
-      code('predict.bad-window', { field }),
-    );
-  }
-});
-
-test('another instrument or timeframe is refused by name', async () => {
-  const options = { asOf: now, confidence: 'none' as const };
-  await assert.rejects(
-    predict(pkg, { ...bars, instrument: '^IXIC' }, options),
-    code('predict.unknown-instrument', { instrument: '^IXIC' }),
-  );
-  await assert.rejects(
-    predict(pkg, { ...bars, timeframe: '1h' }, options),
-    code('predict.timeframe'),
-  );
 });
 
 test('a model that computes NaN is an explicit error, for forecasts and for samples', async () => {
