@@ -9,6 +9,15 @@ export type TimeFormat = (typeof TIME_FORMATS)[number];
 
 const ZONE = /^(UTC|[+-](0\d|1[0-4]):[0-5]\d|[A-Z][A-Za-z_]+(\/[A-Za-z0-9_+-]+)+)$/;
 
+function isKnownZone(zone: string): boolean {
+  if (/^(UTC|[+-])/.test(zone)) return true;
+  try {
+    return new Intl.DateTimeFormat('en-US', { timeZone: zone }) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** What a file of bars looks like: all that a reader must know, so that no format is a case in code. */
 export const profileSchema = z.strictObject({
   delimiter: z.string().length(1).default(',').describe('Character between cells.'),
@@ -38,6 +47,7 @@ export const profileSchema = z.strictObject({
       zone: z
         .string()
         .regex(ZONE, 'UTC, an offset such as +09:00, or a zone such as America/New_York')
+        .refine(isKnownZone, 'no such time zone')
         .default('UTC')
         .describe('Zone of stamps that carry no offset; of epochs: zone of the session date.'),
       stamp: z.enum(['open', 'close']).default('open').describe('Which end of the bar it marks.'),
