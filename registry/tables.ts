@@ -1,4 +1,17 @@
 import type { ColumnType, Generated } from 'kysely';
+import type { CreatedAt, Json, Nullable, NullableJson, Timestamp } from './columns.ts';
+import type {
+  ApiKeyTable,
+  ChampionTable,
+  GateTryTable,
+  IdempotencyKeyTable,
+  PredictionTable,
+  PromotionAnswerTable,
+  PromotionTable,
+  ReplicaTable,
+} from './tables-serving.ts';
+
+export type * from './tables-serving.ts';
 
 /** Columns of every table, as kysely reads and writes them. The SQL stands in migrations/. */
 export interface Database {
@@ -28,13 +41,6 @@ export interface Database {
   fit_fence: FitFenceTable;
   fit_checkpoint: FitCheckpointTable;
 }
-
-type Timestamp = ColumnType<Date, Date | string, Date | string>;
-type CreatedAt = ColumnType<Date, Date | string | undefined, never>;
-/** jsonb: read as parsed JSON, written as a JSON string. */
-type Json<T = unknown> = ColumnType<T, string, string>;
-type NullableJson<T = unknown> = ColumnType<T | null, string | null | undefined, string | null>;
-type Nullable<T> = ColumnType<T | null, T | null | undefined, T | null>;
 
 /** Who delivered what: one row per attempt of a source to deliver an instrument. */
 export interface CollectionTable {
@@ -210,77 +216,6 @@ export interface ModelStateTable {
   changed_at: Timestamp;
 }
 
-/** History of champions: who served the model at any moment. */
-export interface ChampionTable {
-  model: string;
-  version: number;
-  generation: number;
-  valid_from: Timestamp;
-  valid_to: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
-  promotion_id: string;
-  actor: string;
-  reason: string;
-}
-
-export interface PromotionTable {
-  id: string;
-  model: string;
-  version: number;
-  expected_generation: number;
-  status: 'announced' | 'promoted' | 'withdrawn' | 'conflict';
-  actor: string;
-  reason: string;
-  evidence: NullableJson;
-  outcome: Nullable<string>;
-  created_at: CreatedAt;
-  finished_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
-}
-
-export interface PromotionAnswerTable {
-  promotion_id: string;
-  replica_id: string;
-  ok: boolean;
-  error: Nullable<string>;
-  at: CreatedAt;
-}
-
-/** A lease: the API process `id` serves until `expires_at` unless it renews. */
-export interface ReplicaTable {
-  id: string;
-  address: string;
-  /** model -> { version, generation, digest } as loaded. */
-  loaded: Json<Record<string, { version: number; generation: number; digest: string }>>;
-  started_at: Timestamp;
-  expires_at: Timestamp;
-}
-
-/** Partitioned by month on `at`. */
-export interface PredictionTable {
-  id: string;
-  at: Timestamp;
-  batch_id: string;
-  model: string;
-  version: number;
-  generation: number;
-  package_digest: string;
-  instrument: string;
-  as_of: Timestamp;
-  request_id: string;
-  key_id: string;
-  replica_id: string;
-  answer: Json;
-  duration_ms: number;
-}
-
-export interface GateTryTable {
-  model: string;
-  champion_version: number;
-  rows_digest: string;
-  challenger_version: number;
-  k: number;
-  created_at: CreatedAt;
-}
-
 /** Evidence sheets: one row per decision of the gate, refusals too. */
 export interface DecisionTable {
   /** Also the id of the promotion that an accepted decision asks for. */
@@ -293,28 +228,6 @@ export interface DecisionTable {
   verdict: 'accept' | 'reject' | 'continue';
   reasons: Json<readonly string[]>;
   evidence: Json;
-  created_at: CreatedAt;
-}
-
-export interface ApiKeyTable {
-  id: string;
-  name: string;
-  /** sha256 of the secret, hex. */
-  hash: string;
-  scopes: string[];
-  /** Models it is for; empty: all. */
-  models: string[];
-  created_at: CreatedAt;
-  expires_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
-  revoked_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
-}
-
-export interface IdempotencyKeyTable {
-  key: string;
-  /** Route it was used on. */
-  route: string;
-  body_sha256: string;
-  response: NullableJson;
   created_at: CreatedAt;
 }
 

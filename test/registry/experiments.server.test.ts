@@ -170,7 +170,7 @@ describe('events', () => {
     const id = await addExperiment(db, 1);
     const stop = new AbortController();
     let connected = (): void => undefined;
-    let heard = (_: string): void => undefined;
+    let heard: (payload: string) => void = () => undefined;
     const nextConnection = () => new Promise<void>((resolve) => (connected = resolve));
     const nextHint = () => new Promise<string>((resolve) => (heard = resolve));
     const first = nextConnection();
