@@ -6,7 +6,7 @@ import { migrate } from '../registry/migrate.ts';
 import type { Log } from '../activities/deps.ts';
 import { readConfig, type Config } from './config.ts';
 import { Child } from './stack/child.ts';
-import { environmentFor } from './stack/environment.ts';
+import { environmentFor, NOTHING_EXTERNAL, type External } from './stack/environment.ts';
 import { askStatus, listenForControl, type StackStatus } from './stack/control.ts';
 import {
   ensureKeys,
@@ -46,6 +46,10 @@ export interface StackOptions {
   readonly parts?: readonly StackPart[];
   readonly log?: Log;
   readonly onEvent?: (event: StackEvent) => void;
+  /** Servers of the operator's own, used instead of the embedded ones; default: none. */
+  readonly external?: External;
+  /** What this machine has; default: what set-up recorded. */
+  readonly provided?: ProvidedParts;
   /** Settles when the start is to be given up, e.g. at Ctrl-C. */
   readonly stopWhen?: Promise<void>;
 }
@@ -108,7 +112,8 @@ class Supervisor implements Stack {
   readonly #parts: ReadonlySet<StackPart>;
   readonly #log: Log;
   readonly #onEvent: (event: StackEvent) => void;
-  readonly #provided: ProvidedParts = readProvidedParts();
+  readonly #provided: ProvidedParts;
+  readonly #external: External;
   readonly #startedAt = new Date().toISOString();
   readonly #children: Child[] = [];
   readonly downAsked: Promise<void>;
@@ -120,11 +125,13 @@ class Supervisor implements Stack {
   #ready = false;
   #stopping: Promise<void> | undefined;
 
-  constructor({ stateDir, parts = STACK_PARTS, log = silent, onEvent }: StackOptions) {
-    this.#layout = layoutOf(stateDir);
-    this.#parts = new Set(parts);
-    this.#log = log;
-    this.#onEvent = onEvent ?? (() => undefined);
+  constructor(options: StackOptions) {
+    this.#layout = layoutOf(options.stateDir);
+    this.#parts = new Set(options.parts ?? STACK_PARTS);
+    this.#log = options.log ?? silent;
+    this.#onEvent = options.onEvent ?? (() => undefined);
+    this.#external = options.external ?? NOTHING_EXTERNAL;
+    this.#provided = options.provided ?? readProvidedParts();
     this.downAsked = new Promise((resolve) => {
       this.#askDown = resolve;
     });
@@ -140,7 +147,8 @@ class Supervisor implements Stack {
 
   get env(): Record<string, string> {
     const parts = new Set<string>([...this.#parts].filter((part) => this.#runs(part)));
-    return environmentFor(this.#layout, this.#file.ports, this.#secrets, parts);
+    const own = environmentFor(this.#layout, this.#file.ports, this.#secrets, parts);
+    return { ...own, ...this.#external.env };
   }
 
   get config(): Config {
@@ -149,7 +157,7 @@ class Supervisor implements Stack {
 
   /** Asked for, and, for what can be left out, provided by set-up. */
   #runs(part: StackPart): boolean {
-    if (!this.#parts.has(part)) return false;
+    if (!this.#parts.has(part) || this.#external.parts.has(part)) return false;
     const optional = part === 's3' || part === 'mlflow';
     return !optional || programPath(this.#provided, part) !== undefined;
   }
@@ -162,6 +170,8 @@ class Supervisor implements Stack {
     if (killed.length > 0) this.#note(`ended what an earlier stack left: ${killed.join(', ')}`);
     await this.#renewTakenPorts();
     this.#keys = ensureKeys(this.#layout);
+    const { parts } = this.#external;
+    if (parts.size > 0) this.#note(`servers of your own are used for: ${[...parts].join(', ')}`);
     await Promise.all([this.#startPostgres(), this.#startTemporal(), this.#startS3()]);
     await this.#startOwn();
     this.#ready = true;
@@ -208,14 +218,20 @@ class Supervisor implements Stack {
   }
 
   async #startPostgres(): Promise<void> {
-    if (!this.#parts.has('postgres')) return;
+    const elsewhere = this.#parts.has('postgres') && this.#external.env['RATCHET_DATABASE_URL'];
+    if (elsewhere) return this.#migrate(elsewhere);
+    if (!this.#runs('postgres')) return;
     const bin = programPathOrThrow(this.#provided, 'postgres');
     const begin = performance.now();
     const { postgres } = this.#file.ports;
     const spec = await postgresSpec(bin, this.#layout, this.#secrets, postgres);
     await this.#startChild(new Child(spec, this.#layout, this.#log), begin);
     await ensureDatabase(postgres, this.#secrets);
-    const db = openDatabase(databaseUrl(postgres, this.#secrets), { max: 1 });
+    await this.#migrate(databaseUrl(postgres, this.#secrets));
+  }
+
+  async #migrate(url: string): Promise<void> {
+    const db = openDatabase(url, { max: 1 });
     try {
       const applied = await migrate(db);
       if (applied.length > 0) this.#note(`database migrated: ${applied.join(', ')}`);
@@ -225,7 +241,7 @@ class Supervisor implements Stack {
   }
 
   async #startTemporal(): Promise<void> {
-    if (!this.#parts.has('temporal')) return;
+    if (!this.#runs('temporal')) return;
     const program = programPathOrThrow(this.#provided, 'temporal');
     const version = this.#provided['temporal']?.version ?? 'unknown';
     checkTemporalVersion(this.#file, version);

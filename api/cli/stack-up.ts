@@ -13,6 +13,7 @@ import {
 } from '../../infra/stack.ts';
 import { askDown, askStatus, type StackStatus } from '../../infra/stack/control.ts';
 import { readStackFile, StackError } from '../../infra/stack/identity.ts';
+import { externalFrom } from '../../infra/stack/environment.ts';
 import { layoutOf, makeFolders, type Layout } from '../../infra/stack/layout.ts';
 import { leftOut } from '../../infra/stack/left-out.ts';
 import { endLeftovers, pause, readRecords, waitUntil } from '../../infra/stack/processes.ts';
@@ -105,6 +106,7 @@ export async function up(ctx: CliContext, options: UpOptions): Promise<void> {
     onEvent: (event) => show(ctx, event),
     ...(parts ? { parts } : {}),
     stopWhen: asked,
+    external: externalFrom(),
   });
   let stack: Stack;
   try {

@@ -8,7 +8,7 @@ import { after, describe, test } from 'node:test';
 import pg from 'pg';
 import { startStack } from '../../infra/stack.ts';
 import { askDown, askStatus } from '../../infra/stack/control.ts';
-import { stackEnvironment } from '../../infra/stack/environment.ts';
+import { externalFrom, stackEnvironment } from '../../infra/stack/environment.ts';
 import { readStackFile, StackError, writeStackFile } from '../../infra/stack/identity.ts';
 import { layoutOf } from '../../infra/stack/layout.ts';
 import { groupLives, readRecords, waitUntil } from '../../infra/stack/processes.ts';
@@ -265,6 +265,28 @@ describe('the stack', { skip }, () => {
       return true;
     });
     await assertNothingLeft(state);
+  });
+
+  test('without an S3 server artifacts lie in a directory, without Temporal the cure is told', async () => {
+    const { s3: _, temporal: __, ...less } = provided;
+    const state = newState();
+    const stack = await startStack({ stateDir: state, parts: ['s3'], provided: less });
+    assert.equal(stack.config.s3, undefined);
+    assert.deepEqual(stack.status().parts, []);
+    await stack.stop();
+    const missing = startStack({ stateDir: state, parts: ['temporal'], provided: less });
+    await assert.rejects(missing, /temporal is not on this machine. To have it: node infra\/setup/);
+  });
+
+  test('a server of the operator takes the place of the embedded one', async () => {
+    const [state, other] = [newState(), newState()];
+    const theirs = await startStack({ stateDir: other, parts: ['postgres'] });
+    const external = externalFrom({ RATCHET_DATABASE_URL: theirs.env['RATCHET_DATABASE_URL'] });
+    const stack = await startStack({ stateDir: state, parts: ['postgres'], external });
+    assert.deepEqual(stack.status().parts, []);
+    assert.equal(stack.config.databaseUrl, theirs.config.databaseUrl);
+    await stack.stop();
+    await theirs.stop();
   });
 
   test('a supervisor takes no order from who does not know its secret', async () => {
