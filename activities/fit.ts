@@ -104,9 +104,12 @@ class Fit {
     const checkpoint = await this.#newestUsableCheckpoint();
     const bytes = await this.#train(prepared, checkpoint?.bytes);
     const { summary } = decodeBundle(bytes);
+    const fitted = await artifacts.put(bytes);
+    // Frozen and replaced since the last checkpoint? Then the later attempt's result stands.
+    await raiseFence(db, this.#by);
     return {
       family: this.#input.family,
-      fitted: await artifacts.put(bytes),
+      fitted,
       weightsDigest: summary.weightsDigest,
       bestValidLoss: summary.bestValidLoss,
       bestEpoch: summary.bestEpoch,

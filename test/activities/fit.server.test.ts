@@ -8,6 +8,7 @@ import { openFitFixture, type FitFixture } from '../support/fit-fixture.ts';
 import { isAlive, untilGone } from '../support/training-job.ts';
 import type { FitInput, FitResult } from '../../activities/contracts.ts';
 import { decodeBundle } from '../../core/models/bundle.ts';
+import type { ArtifactStore } from '../../registry/artifact-store.ts';
 import { checkpointsOf } from '../../registry/checkpoints.ts';
 import { readEvents } from '../../registry/experiments.ts';
 
@@ -146,6 +147,26 @@ describe('fit activity', { skip: withoutTensorflow }, () => {
       JSON.stringify(rows),
     );
     assert.equal(result.weightsDigest, await wholeDigest(input));
+  });
+
+  it('records no result of an attempt that was replaced while it ran', async () => {
+    const input = { ...(await ask()), family: 'ridge' };
+    const { db } = fixture.database;
+    const artifacts: ArtifactStore = {
+      ...fixture.artifacts,
+      async get(ref) {
+        await db
+          .updateTable('fit_fence')
+          .set({ attempt: 2 })
+          .where('holder', '=', `${input.experimentId}/run/1`)
+          .execute();
+        return fixture.artifacts.get(ref);
+      },
+    };
+    const late = fixture.attempt(input, { artifacts });
+    await assert.rejects(late.result, { code: 'training.fenced-off' });
+    const second = await fixture.attempt(input, { attempt: 2 }).result;
+    assert.deepEqual([second.attempt, second.cached], [2, false]);
   });
 
   it('is cancelled within two seconds and frees the core', async () => {

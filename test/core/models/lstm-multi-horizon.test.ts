@@ -124,6 +124,26 @@ describe('lstm fit', { skip: withoutTensorflow }, () => {
     });
   }
 
+  it('keeps counting towards the plateau and the stop after a crash', async () => {
+    // Nothing counts as better than the first epoch: the rate falls after two more, the end comes
+    // after three, and forgotten counters would move both.
+    const params = small({
+      epochs: 8,
+      earlyStopping: { patience: 3, minDelta: 1e6 },
+      reduceLr: { factor: 0.5, patience: 2, minDelta: 1e6, minLearningRate: 0 },
+    });
+    const whole = await fitSmall(params);
+    assert.deepEqual(
+      whole.summary.history.map((event) => event.learningRate),
+      [0.001, 0.001, 0.001, 0.0005],
+    );
+    const checkpoint = await interruptAt(params, 3, 2, 0);
+    const resumed = await fitSmall(params, { loadCheckpoint: async () => checkpoint!.bytes });
+    assert.deepEqual(curve(resumed.summary.history), curve(whole.summary.history));
+    assert.equal(resumed.summary.bestEpoch, 1);
+    assert.equal(resumed.summary.weightsDigest, whole.summary.weightsDigest);
+  });
+
   it('only takes the best weights from a checkpoint of a training that was over', async () => {
     let last: Uint8Array | undefined;
     const whole = await fitSmall(small(), { saveCheckpoint: async (b) => void (last = b) });
