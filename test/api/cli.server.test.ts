@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { after, before, describe, it } from 'node:test';
+import { getRequestListener } from '@hono/node-server';
+import { Command, CommanderError } from 'commander';
+import { register as registerExperiments } from '../../api/cli/experiments.ts';
+import { register as registerKeys } from '../../api/cli/keys.ts';
+import { register as registerModels } from '../../api/cli/models.ts';
+import {
+  CliError,
+  createOutput,
+  EXIT,
+  type ApiAddress,
+  type CliContext,
+} from '../../api/cli/output.ts';
+import { register as registerPredict } from '../../api/cli/predict.ts';
+import { temporalAway } from '../../api/errors.ts';
+import { routeTable } from '../../api/route-table.ts';
+import { readConfig } from '../../infra/config.ts';
+import { appendEvent, endExperiment } from '../../registry/experiments.ts';
+import { newKeyToken } from '../../registry/keys.ts';
+import { freePort } from '../support/server-process.ts';
+import {
+  ADMIN,
+  INSTRUMENT,
+  openApiFixture,
+  type ApiFixture,
+  type TestReplica,
+} from '../support/api-fixture.ts';
+import { MODEL } from '../support/registry-facts.ts';
+
+interface Outcome {
+  readonly code: number;
+  readonly text: string;
+  readonly error: string;
+  readonly hint: string;
+}
+
+function program(ctx: CliContext): Command {
+  const root = new Command('ratchet').option('--json').exitOverride();
+  root.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
+  for (const register of [registerExperiments, registerModels, registerPredict, registerKeys]) {
+    register(root, ctx);
+  }
+  return root;
+}
+
+/** Runs one command line in this process; what main.ts makes of errors is tested with it. */
+async function run(address: ApiAddress, ...argv: string[]): Promise<Outcome> {
+  const stdout = new PassThrough();
+  const chunks: Buffer[] = [];
+  stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const json = argv.includes('--json');
+  const ctx: CliContext = {
+    json,
+    interactive: false,
+    config: readConfig({}),
+    out: createOutput(stdout, () => json),
+    signal: new AbortController().signal,
+    connect: () => Promise.resolve(address),
+  };
+  const done = (code: number, error = '', hint = ''): Outcome => {
+    const text = Buffer.concat(chunks).toString('utf8');
+    return { code, text, error, hint };
+  };
+  try {
+    await program(ctx).parseAsync(argv, { from: 'user' });
+    return done(EXIT.ok);
+  } catch (error) {
+    if (error instanceof CliError) return done(error.exitCode, error.message, error.hint ?? '');
+    if (error instanceof CommanderError) return done(EXIT.usage, error.message);
+    throw error;
+  }
+}
+
+describe('command line', () => {
+  let fixture: ApiFixture;
+  let replica: TestReplica;
+  let server: Server;
+  let address: ApiAddress;
+  let folder: string;
+  before(async () => {
+    fixture = await openApiFixture();
+    replica = await fixture.open('a');
+    server = createServer(getRequestListener(replica.app.fetch));
+    await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+    const { port } = server.address() as AddressInfo;
+    address = { url: `http://localhost:${port}`, key: ADMIN };
+    folder = await mkdtemp(join(tmpdir(), 'ratchet-cli-'));
+    await writeFile(join(folder, 'spec.yaml'), spec('sp500-daily'));
+    await writeFile(join(folder, 'typo.yaml'), `${spec('sp500-daily')}lookbak: 60\n`);
+    await writeFile(join(folder, 'unknown.yaml'), spec('sp500-dialy'));
+    await writeFile(join(folder, 'file.yaml'), spec('bars.csv'));
+    await writeFile(join(folder, 'lost.yaml'), spec('lost.csv'));
+    await writeFile(join(folder, 'broken.yaml'), 'name: [unclosed');
+    await writeFile(join(folder, 'list.yaml'), '- a\n- b\n');
+    await writeFile(
+      join(folder, 'bars.csv'),
+      'date,open,high,low,close,volume\n2020-01-02,1,1,1,1,1\n',
+    );
+  });
+  after(async () => {
+    server.closeAllConnections();
+    server.close();
+    await rm(folder, { recursive: true, force: true });
+    await fixture.close();
+  });
+
+  const spec = (dataset: string): string =>
+    [
+      'name: gspc',
+      `model: ${MODEL}`,
+      'data:',
+      `  sources: [{ dataset: ${dataset} }]`,
+      `  instruments: ['${INSTRUMENT}']`,
+      'family: naive',
+      'seeds: [1]',
+      '',
+    ].join('\n');
+
+  it('has a command for every route that names one, and a route for every command', () => {
+    const ctx = {} as CliContext;
+    const commands = program(ctx).commands.flatMap((command) =>
+      command.commands.length === 0
+        ? [command.name()]
+        : command.commands.map((sub) => `${command.name()} ${sub.name()}`),
+    );
+    const named = new Set(Object.values(routeTable).flatMap((entry) => entry.cli));
+    assert.deepEqual([...named].sort(), commands.sort());
+  });
+
+  it('shows, promotes, predicts, lists: the way of a first day', async () => {
+    assert.match((await run(address, 'models')).text, /index-gspc/);
+    assert.match((await run(address, 'versions', MODEL)).text, /It beats naive/);
+    await fixture.promote(1);
+    await replica.replica.poll();
+    const champion = await run(address, 'champion', MODEL);
+    assert.match(champion.text, /version 1 since/);
+    const predicted = await run(address, 'predict', MODEL, INSTRUMENT);
+    assert.equal(predicted.code, 0, predicted.error);
+    assert.match(predicted.text, /80 % interval/);
+    assert.match(predicted.text, /does NOT beat the naive forecast/);
+    const json = await run(address, '--json', 'predict', MODEL, '-c', 'none');
+    assert.equal((JSON.parse(json.text) as { version: number }).version, 1);
+    await replica.recorder.drain();
+    assert.match((await run(address, 'predictions', MODEL)).text, /2020-01-03/);
+    assert.match((await run(address, 'compare', MODEL, 'h7.rmse')).text, /lower is better/);
+    assert.match((await run(address, 'metrics', MODEL)).text, /h7\.rmse/);
+    assert.match((await run(address, 'datasets')).text, /sp500-daily/);
+    assert.match((await run(address, 'audit')).text, /champion\.switch/);
+    const key = await run(address, 'keys', 'create', 'notebook', '-s', 'read,predict', '-m', MODEL);
+    const token = key.text.split('\n')[0]!;
+    assert.match(token, /^rk_/);
+    assert.equal((await run({ ...address, key: token }, 'models')).code, 0);
+    assert.match((await run(address, 'keys', 'list')).text, /notebook/);
+    assert.equal((await run(address, 'keys', 'revoke', token.split('_')[1]!)).code, 0);
+  });
+
+  it('runs a spec, uploads its file, and watches to the end', async () => {
+    const started = await run(address, '--json', 'run', join(folder, 'file.yaml'));
+    assert.equal(started.code, 0, started.error);
+    const { id } = JSON.parse(started.text) as { id: string };
+    const payload = { epoch: 1, epochs: 3, loss: 0.5, validLoss: 0.6, seconds: 2 };
+    const epoch = { experimentId: id, kind: 'epoch', model: MODEL, seed: 1, payload } as const;
+    await appendEvent(fixture.db, epoch);
+    await endExperiment(fixture.db, id, { status: 'completed', message: 'version 3' });
+    const watched = await run(address, 'watch', id);
+    assert.equal(watched.code, 0, watched.error);
+    assert.match(
+      watched.text,
+      /index-gspc seed 1: epoch 1\/3 loss 0\.5000, valid 0\.6000, at most 4s left/,
+    );
+    assert.match(watched.text, /completed: version 3/);
+    const failed = await run(address, '--json', 'run', join(folder, 'spec.yaml'));
+    const second = (JSON.parse(failed.text) as { id: string }).id;
+    await endExperiment(fixture.db, second, { status: 'failed', message: 'quality.failed: holes' });
+    const bad = await run(address, 'watch', second);
+    assert.equal(bad.code, EXIT.failed);
+    assert.match(bad.error, /failed: quality\.failed: holes/);
+    assert.match((await run(address, 'experiments', '-s', 'failed')).text, /holes/);
+  });
+
+  it('says what is wrong and what to do, with an exit code', async () => {
+    const nobody = { ...address, key: newKeyToken() };
+    const gone = { ...address, url: `http://127.0.0.1:${await freePort()}` };
+    const file = (name: string): string => join(folder, name);
+    const other = await replica.call('POST', '/api/v1/keys', { name: 'p', scopes: ['predict'] });
+    const predictOnly = { ...address, key: String(other.body['token']) };
+    const bare = { name: 'bare', instruments: [INSTRUMENT] };
+    await replica.call('POST', '/api/v1/ml-models', bare);
+    const ended = await replica.call('GET', '/api/v1/experiments?status=failed&limit=1');
+    const endedId = (ended.body['items'] as unknown as { id: string }[])[0]!.id;
+    const mistakes: [ApiAddress, string[], number, RegExp][] = [
+      [address, ['run', file('none.yaml')], EXIT.notFound, /there is no file/],
+      [address, ['run', file('broken.yaml')], EXIT.usage, /neither YAML nor JSON/],
+      [address, ['run', file('list.yaml')], EXIT.usage, /does not hold a spec/],
+      [address, ['run', file('typo.yaml')], EXIT.usage, /lookbak[\s\S]*lookback/],
+      [address, ['run', file('unknown.yaml')], EXIT.usage, /sp500-dialy[\s\S]*sp500-daily/],
+      [address, ['run', file('lost.yaml')], EXIT.notFound, /there is no file[\s\S]*lost\.csv/],
+      [address, ['run'], EXIT.usage, /missing required argument/],
+      [address, ['watch', '01J99999999999999999999999'], EXIT.notFound, /no experiment/],
+      [address, ['watch', 'nonsense'], EXIT.usage, /ULID/],
+      [address, ['cancel', endedId], EXIT.refused, /has ended/],
+      [address, ['predict', 'no-such-model'], EXIT.notFound, /no model "no-such-model"/],
+      [address, ['predict', 'bare'], EXIT.refused, /no champion yet/],
+      [address, ['predict', MODEL, '^IXIC'], EXIT.usage, /answers for \^GSPC/],
+      [address, ['predict', MODEL, '--as-of', 'yesterday'], EXIT.usage, /ISO 8601/],
+      [
+        address,
+        ['predict', MODEL, '--as-of', '2016-12-01'],
+        EXIT.usage,
+        /more than the \d+ there are/,
+      ],
+      [address, ['predict', MODEL, '--as-of', '2035-01-01'], EXIT.usage, /future/],
+      [address, ['predict', MODEL, '-v', '99'], EXIT.notFound, /no version 99/],
+      [address, ['predict', MODEL, '-c', 'maybe'], EXIT.usage, /Allowed choices/],
+      [address, ['promote', MODEL], EXIT.usage, /--version N or --best-by/],
+      [address, ['promote', MODEL, '-v', '99'], EXIT.notFound, /no version 99/],
+      [address, ['promote', MODEL, '-v', '1'], EXIT.refused, /champion already/],
+      [address, ['promote', MODEL, '--best-by', 'nothing'], EXIT.notFound, /Known: .*h7\.rmse/],
+      [address, ['train', MODEL, '-d', '150'], EXIT.usage, /at least \d+ are needed/],
+      [address, ['train', MODEL, '-d', '50'], EXIT.usage, /from 100 to 5000/],
+      [address, ['train', 'bare'], EXIT.refused, /neither a template nor a version/],
+      [address, ['compare', MODEL, 'nothing'], EXIT.notFound, /Known: .*h7\.rmse/],
+      [address, ['model', 'delete', MODEL], EXIT.refused, /force/],
+      [address, ['model', 'create', 'bare', '-i', INSTRUMENT], EXIT.refused, /exists/],
+      [address, ['model', 'create', 'Big Name', '-i', INSTRUMENT], EXIT.usage, /lower case/],
+      [address, ['model', 'update', MODEL], EXIT.usage, /say what to change/],
+      [address, ['keys', 'create', 'x', '-s', 'everything'], EXIT.usage, /scopes/],
+      [address, ['keys', 'revoke', 'aaaaaaaaaa'], EXIT.notFound, /no key/],
+      [address, ['champoin', MODEL], EXIT.usage, /unknown command/],
+      [address, ['champion', MODEL, '--at', '2001-01-01'], EXIT.notFound, /no champion at/],
+      [nobody, ['models'], EXIT.notAllowed, /not valid, expired or revoked/],
+      [predictOnly, ['promote', MODEL, '-v', '2'], EXIT.notAllowed, /scope `promote`/],
+      [gone, ['models'], EXIT.notRunning, /not reachable/],
+    ];
+    for (const [where, argv, code, text] of mistakes) {
+      const outcome = await run(where, ...argv);
+      const shown = `ratchet ${argv.join(' ')}: exit ${outcome.code}: ${outcome.error}`;
+      assert.equal(outcome.code, code, shown);
+      assert.match(outcome.error, text, shown);
+    }
+    assert.match((await run(gone, 'models')).hint, /ratchet up/);
+    fixture.orchestrator.away = temporalAway(new Error('gone'));
+    const away = await run(address, 'run', file('spec.yaml'));
+    assert.deepEqual([away.code, /Temporal/.test(away.error)], [EXIT.notRunning, true]);
+  });
+});
