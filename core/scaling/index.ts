@@ -62,48 +62,53 @@ export function fitScaler(
 ): ScalerState {
   if (rows.length === 0) throw new RatchetError('scaling.noRows', 'no rows to fit a scaler on');
   const entry = scalers[kind];
-  const offset: number[] = [];
-  const factor: number[] = [];
-  for (let column = 0; column < columns; column++) {
-    const fitted = entry.fit(columnStats(matrix, columns, column, rows));
-    offset.push(fitted.offset);
-    factor.push(fitted.factor);
-  }
+  const fitted = columnStats(matrix, columns, rows).map((stats) => entry.fit(stats));
+  const offset = fitted.map((column) => column.offset);
+  const factor = fitted.map((column) => column.factor);
   const clip = options.clip === false ? undefined : entry.clip;
   return { kind, offset, factor, ...(clip === undefined ? {} : { clip }) };
 }
 
-/** Two passes, so that the SD does not suffer from cancellation. */
-function columnStats(
-  matrix: Float64Array,
-  columns: number,
-  column: number,
-  rows: Int32Array,
-): ColumnStats {
-  let min = Infinity;
-  let max = -Infinity;
-  let sum = 0;
+/** Two passes by row (as the memory lies), so that the SD does not suffer from cancellation. */
+function columnStats(matrix: Float64Array, columns: number, rows: Int32Array): ColumnStats[] {
+  const min = new Float64Array(columns).fill(Infinity);
+  const max = new Float64Array(columns).fill(-Infinity);
+  const mean = new Float64Array(columns);
+  const squares = new Float64Array(columns);
   for (let i = 0; i < rows.length; i++) {
-    const value = matrix[rows[i]! * columns + column]!;
-    if (value < min) min = value;
-    if (value > max) max = value;
-    sum += value;
+    for (let column = 0, at = rows[i]! * columns; column < columns; column++, at++) {
+      const value = matrix[at]!;
+      if (value < min[column]!) min[column] = value;
+      if (value > max[column]!) max[column] = value;
+      mean[column]! += value;
+    }
   }
-  if (!Number.isFinite(sum)) {
-    throw new RatchetError(
-      'scaling.notFinite',
-      `column ${column} has values that are not finite in the training rows`,
-      { details: { column } },
-    );
+  for (let column = 0; column < columns; column++) {
+    requireFinite(mean[column]!, column);
+    mean[column]! /= rows.length;
   }
-  const mean = sum / rows.length;
-  let squares = 0;
   for (let i = 0; i < rows.length; i++) {
-    const deviation = matrix[rows[i]! * columns + column]! - mean;
-    squares += deviation * deviation;
+    for (let column = 0, at = rows[i]! * columns; column < columns; column++, at++) {
+      const deviation = matrix[at]! - mean[column]!;
+      squares[column]! += deviation * deviation;
+    }
   }
-  // A constant column may leave a rounding residue in the mean; it is constant all the same.
-  return { min, max, mean, sd: max > min ? Math.sqrt(squares / rows.length) : 0 };
+  return Array.from(mean, (value, column) => ({
+    min: min[column]!,
+    max: max[column]!,
+    mean: value,
+    // A constant column may leave a rounding residue in the mean; it is constant all the same.
+    sd: max[column]! > min[column]! ? Math.sqrt(squares[column]! / rows.length) : 0,
+  }));
+}
+
+function requireFinite(sum: number, column: number): void {
+  if (Number.isFinite(sum)) return;
+  throw new RatchetError(
+    'scaling.notFinite',
+    `column ${column} has values that are not finite in the training rows`,
+    { details: { column } },
+  );
 }
 
 export interface Scaled {
