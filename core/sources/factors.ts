@@ -4,8 +4,7 @@ import { lowerBound } from '../bars/build.ts';
 import { DAY_MS } from '../calendar/day.ts';
 import { SourceError } from './errors.ts';
 import type { Profile } from './profile.ts';
-import { columnPosition } from './read-bars.ts';
-import { parseTable } from './table.ts';
+import { columnPosition, parseTable } from './table.ts';
 import { timeReader } from './time.ts';
 import { decodeText, unpack } from './unpack.ts';
 

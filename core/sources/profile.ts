@@ -12,7 +12,8 @@ const ZONE = /^(UTC|[+-](0\d|1[0-4]):[0-5]\d|[A-Z][A-Za-z_]+(\/[A-Za-z0-9_+-]+)+
 function isKnownZone(zone: string): boolean {
   if (/^(UTC|[+-])/.test(zone)) return true;
   try {
-    return new Intl.DateTimeFormat('en-US', { timeZone: zone }) !== undefined;
+    new Intl.DateTimeFormat('en-US', { timeZone: zone });
+    return true;
   } catch {
     return false;
   }

@@ -4,9 +4,9 @@ import { derivedValue, sortBars } from '../bars/build.ts';
 import { isoTime } from '../calendar/day.ts';
 import { SourceError } from './errors.ts';
 import { factorsFromEvents, type CorporateEvent } from './factors.ts';
-import type { ColumnRef, Profile } from './profile.ts';
-import { parseTable, type Table } from './table.ts';
-import { timeReader } from './time.ts';
+import type { Profile } from './profile.ts';
+import { columnPosition, parseTable, type Table } from './table.ts';
+import { timeReader, type TimeReader } from './time.ts';
 import { decodeText, unpack } from './unpack.ts';
 
 export interface ReadResult {
@@ -90,8 +90,7 @@ function readColumns(
   timeframe: Timeframe,
 ): ReadColumns {
   const at = columnPositions(table, fileName, profile.columns);
-  const readTime = timeReader(profile.time, timeframe);
-  const number = numberReader(profile.decimal);
+  const cells = new Cells(table, fileName, profile, timeframe);
   const scalePrice = scaling(profile.priceScale);
   const scaleVolume = scaling(profile.volumeScale);
   const n = table.rows.length;
@@ -104,28 +103,13 @@ function readColumns(
   const events: CorporateEvent[] = [];
   let rows = 0;
   for (let i = 0; i < n; i++) {
-    const row = table.rows[i]!;
-    const fail = (code: string, what: string): SourceError =>
-      new SourceError(`source.${code}`, `${fileName}, line ${table.lineOf(i)}: ${what}`);
-    const cell = (column: number | undefined, what: string): number => {
-      if (column === undefined) return 0;
-      const x = number(row[column] ?? '');
-      if (x === undefined) {
-        throw fail('number', `${what} is not a number: ${JSON.stringify(row[column])}`);
-      }
-      return x;
-    };
-    const stamp = row[at.time] ?? '';
-    const time = readTime(stamp);
-    if (time === undefined) {
-      throw fail('time', `${JSON.stringify(stamp)} is not a time of format ${profile.time.format}`);
-    }
-    const open = scalePrice(cell(at.open, 'open'));
-    const high = scalePrice(cell(at.high, 'high'));
-    const low = scalePrice(cell(at.low, 'low'));
-    const close = scalePrice(cell(at.close, 'close'));
+    const time = cells.time(i, at.time);
+    const open = scalePrice(cells.number(i, at.open, 'open'));
+    const high = scalePrice(cells.number(i, at.high, 'high'));
+    const low = scalePrice(cells.number(i, at.low, 'low'));
+    const close = scalePrice(cells.number(i, at.close, 'close'));
     if (Number.isNaN(open + high + low + close)) {
-      if (profile.blank === 'refuse') throw fail('blank', 'a price is blank');
+      if (profile.blank === 'refuse') throw cells.error(i, 'blank', 'a price is blank');
       continue;
     }
     if (profile.zeroPrice === 'skip' && Math.min(open, high, low, close) === 0) continue;
@@ -136,23 +120,20 @@ function readColumns(
     out.low[rows] = low;
     out.close[rows] = close;
     // A blank volume is a bar in which no trade was recorded.
-    out.volume[rows] = scaleVolume(cell(at.volume, 'volume') || 0);
-    out.value[rows] = cell(at.value, 'value') || 0;
-    const dividend = cell(at.dividend, 'dividend') || 0;
-    const split = cell(at.split, 'split') || 1;
+    out.volume[rows] = scaleVolume(cells.number(i, at.volume, 'volume') || 0);
+    out.value[rows] = cells.number(i, at.value, 'value') || 0;
+    const dividend = cells.number(i, at.dividend, 'dividend') || 0;
+    const split = cells.number(i, at.split, 'split') || 1;
     if (dividend !== 0 || split !== 1) events.push({ time, dividend, split });
     rows++;
   }
   const cut = (column: Float64Array): Float64Array => column.slice(0, rows);
-  const { value, ...prices } = out;
+  const { open, high, low, close, volume, value } = out;
   return {
     openTime: cut(openTime),
     columns: {
-      open: cut(prices.open),
-      high: cut(prices.high),
-      low: cut(prices.low),
-      close: cut(prices.close),
-      volume: cut(prices.volume),
+      ...{ open: cut(open), high: cut(high), low: cut(low), close: cut(close) },
+      volume: cut(volume),
       ...(at.value !== undefined && { value: cut(value) }),
     },
     events,
@@ -160,6 +141,47 @@ function readColumns(
     skipped: n - rows,
   };
 }
+
+/** The cells of a table as times and numbers; what they are not is an error with its line. */
+class Cells {
+  readonly #table: Table;
+  readonly #fileName: string;
+  readonly #format: string;
+  readonly #readTime: TimeReader;
+  readonly #readNumber: (text: string) => number | undefined;
+
+  constructor(table: Table, fileName: string, profile: Profile, timeframe: Timeframe) {
+    this.#table = table;
+    this.#fileName = fileName;
+    this.#format = profile.time.format;
+    this.#readTime = timeReader(profile.time, timeframe);
+    this.#readNumber = numberReader(profile.decimal);
+  }
+
+  /** NaN for a blank cell, 0 where the file has no such column. */
+  number(row: number, column: number | undefined, what: string): number {
+    if (column === undefined) return 0;
+    const text = this.#table.rows[row]![column] ?? '';
+    const x = this.#readNumber(text);
+    if (x !== undefined) return x;
+    throw this.error(row, 'number', `${what} is not a number: ${shown(text)}`);
+  }
+
+  time(row: number, column: number): number {
+    const text = this.#table.rows[row]![column] ?? '';
+    const time = this.#readTime(text);
+    if (time !== undefined) return time;
+    throw this.error(row, 'time', `${shown(text)} is not a time of format ${this.#format}`);
+  }
+
+  error(row: number, code: string, what: string): SourceError {
+    const line = this.#table.lineOf(row);
+    return new SourceError(`source.${code}`, `${this.#fileName}, line ${line}: ${what}`);
+  }
+}
+
+/** A cell in a message: quoted, and not longer than a line. */
+const shown = (text: string): string => JSON.stringify(text.slice(0, 60));
 
 type Positions = Record<'time' | 'open' | 'high' | 'low' | 'close', number> &
   Partial<Record<'volume' | 'value' | 'dividend' | 'split', number>>;
@@ -170,24 +192,6 @@ function columnPositions(table: Table, fileName: string, columns: Profile['colum
     if (ref !== undefined) positions[what] = columnPosition(table, fileName, what, ref);
   }
   return positions as Positions;
-}
-
-/** Where a column stands, from 0; throws `source.columns` with the names that are there. */
-export function columnPosition(
-  table: Table,
-  fileName: string,
-  what: string,
-  ref: ColumnRef,
-): number {
-  const width = table.header.length || (table.rows[0]?.length ?? 0);
-  const at = typeof ref === 'number' ? ref - 1 : table.header.indexOf(ref.toLowerCase());
-  // A file without any row has no columns to check places against.
-  if (at >= 0 && (at < width || width === 0)) return at;
-  const there = table.header.length ? table.header.map((h) => h || '(unnamed)').join(', ') : width;
-  throw new SourceError(
-    'source.columns',
-    `${fileName} has no column ${JSON.stringify(ref)} for ${what}; it has: ${there}`,
-  );
 }
 
 /** Multiplies; by 1/n it divides by n, which gives the number that was meant (180600 x 0.0001 does not). */

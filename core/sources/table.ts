@@ -1,5 +1,6 @@
 import { CsvError, parse } from 'csv-parse/sync';
 import { SourceError } from './errors.ts';
+import type { ColumnRef } from './profile.ts';
 
 export const MAX_COLUMNS = 256;
 export const MAX_ROWS = 5_000_000;
@@ -72,4 +73,22 @@ function csvReason(cause: unknown): string {
   if (code === 'CSV_MAX_RECORD_SIZE')
     return `a row is longer than ${MAX_ROW_CHARACTERS} characters`;
   return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** Where a column stands, from 0; throws `source.columns` with the names that are there. */
+export function columnPosition(
+  table: Table,
+  fileName: string,
+  what: string,
+  ref: ColumnRef,
+): number {
+  const width = table.header.length || (table.rows[0]?.length ?? 0);
+  const at = typeof ref === 'number' ? ref - 1 : table.header.indexOf(ref.toLowerCase());
+  // A file without any row has no columns to check places against.
+  if (at >= 0 && (at < width || width === 0)) return at;
+  const there = table.header.length ? table.header.map((h) => h || '(unnamed)').join(', ') : width;
+  throw new SourceError(
+    'source.columns',
+    `${fileName} has no column ${JSON.stringify(ref)} for ${what}; it has: ${there}`,
+  );
 }
