@@ -160,8 +160,9 @@ async function epochsBySeed(
     });
     for (const event of page) {
       if (event.model !== model || event.seed === null) continue;
-      const events = bySeed.get(event.seed) ?? [];
-      bySeed.set(event.seed, [...events, event]);
+      const events = bySeed.get(event.seed);
+      if (events) events.push(event);
+      else bySeed.set(event.seed, [event]);
     }
     const last = page.at(-1);
     if (last === undefined || page.length < EVENTS_PAGE) return bySeed;

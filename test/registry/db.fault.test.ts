@@ -4,9 +4,9 @@ import { sql } from 'kysely';
 import { openDatabase } from '../../registry/db.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { addModel } from '../support/registry-facts.ts';
+import { rounds } from '../support/rounds.ts';
 
-/** More with `npm run test:faults`. */
-const ROUNDS = Number(process.env['RATCHET_TEST_ROUNDS'] ?? 10);
+const ROUNDS = rounds(10, 100);
 
 describe('the database connection', () => {
   let server: TestPostgres;
