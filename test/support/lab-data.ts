@@ -7,17 +7,18 @@ import { readBars, type ReadResult } from '../../core/sources/read-bars.ts';
 
 const project = join(import.meta.dirname, '..', '..');
 const bundled = join(project, 'examples', 'data');
-const lab = join(project, '..', 'shared', 'data');
+/** Where the bars lie that may not be distributed; see `skipWithoutLab`. */
+export const labFolder = join(project, '..', 'shared', 'data');
 
 /** Why a test that reads bars which may not be distributed is skipped; false: they are here. */
-export const skipWithoutLab: string | false = existsSync(lab)
+export const skipWithoutLab: string | false = existsSync(labFolder)
   ? false
   : 'needs the bars of ../shared/data, which may not be distributed';
 
 /** Content of a file of bars: bundled ones from examples/data, others from ../shared/data. */
 export function dataFile(name: string): Uint8Array {
   const own = join(bundled, name);
-  return readFileSync(existsSync(own) ? own : join(lab, name));
+  return readFileSync(existsSync(own) ? own : join(labFolder, name));
 }
 
 export function readFile(name: string, profile: string, timeframe: Timeframe): ReadResult {
