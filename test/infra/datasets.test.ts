@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { NamedDataset } from '../../activities/deps.ts';
 import { sources } from '../../core/sources/index.ts';
+import { profileSchema } from '../../core/sources/profile.ts';
+import { profiles } from '../../core/sources/profiles.ts';
 import { loadDatasets } from '../../infra/datasets.ts';
 import { createSourceContext } from '../../workers/source-context.ts';
 
@@ -116,4 +118,15 @@ test('a dataset reaches its own files and hosts, nothing else', async () => {
     async () => ctx.http(new URL('http://169.254.169.254/')),
     /may not reach host/,
   );
+});
+
+test('the example of docs/datasets.md is a configuration', async () => {
+  const docs = await readFile(join(import.meta.dirname, '../../docs/datasets.md'), 'utf8');
+  const datasets = await load(/```yaml\n([\s\S]*?)```/.exec(docs)![1]!);
+  assert.equal(datasets.get('eth-hourly')!.calendar, '24x7');
+  for (const name of (await bundled()).keys()) assert.ok(docs.includes(`\`${name}\``), name);
+  for (const name of profiles.keys()) assert.ok(docs.includes(`\`${name}\``), name);
+  for (const key of Object.keys(profileSchema.shape)) {
+    assert.ok(docs.includes(`\`${key}`), `${key} is documented`);
+  }
 });
