@@ -56,7 +56,7 @@ export interface TrainingJob {
 export interface TrainingCallbacks {
   onEpoch(event: import('../core/models/model.ts').EpochEvent): void;
   onBatch(at: { epoch: number; batch: number; batches: number }): void;
-  /** About once a second while the child's event loop turns, also outside of batches. */
+  /** About once a second while the child runs and is not silent for too long. */
   onAlive?(): void;
   /** Resolves once the checkpoint is durable (or throws when this attempt is fenced off). */
   onCheckpoint(bytes: Uint8Array, at: { epoch: number; batch: number }): Promise<void>;

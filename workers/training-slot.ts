@@ -25,6 +25,14 @@ const ONE_THREAD = {
   TF_CPP_MIN_LOG_LEVEL: '2',
 };
 
+/** How often a job tells its activity that it lives; far more often than a heartbeat time-out. */
+const ALIVE_INTERVAL_MS = 1000;
+/**
+ * A child says something every second, but not while it loads TensorFlow from a cold disk or is inside
+ * one large batch. Longer than this no honest call takes.
+ */
+const SILENCE_LIMIT_MS = 5 * 60_000;
+
 /** The child ended without a result: killed, crashed, or out of memory. Trying again can help. */
 export class TrainingProcessError extends RatchetError {}
 
@@ -32,6 +40,8 @@ export interface TrainerOptions {
   readonly log: Pick<Log, 'debug'>;
   /** Default: the environment of this process. A child gets the few variables it needs of it. */
   readonly environment?: NodeJS.ProcessEnv;
+  /** A child that says nothing for so long hangs and is killed. Default: five minutes. */
+  readonly silenceLimitMs?: number;
   /** Told about each child; for tests that kill one. */
   readonly onStart?: (pid: number) => void;
 }
@@ -48,7 +58,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
       const kill = (): void => void child.kill('SIGKILL');
       signal.addEventListener('abort', kill, { once: true });
       try {
-        return await new Conversation(child, callbacks).run(job);
+        return await new Conversation(child, callbacks, options.silenceLimitMs).run(job);
       } catch (error) {
         signal.throwIfAborted();
         throw error;
@@ -74,14 +84,22 @@ function startChild(environment: NodeJS.ProcessEnv | undefined): ChildProcess {
 class Conversation {
   readonly #child: ChildProcess;
   readonly #callbacks: TrainingCallbacks;
+  readonly #silenceLimitMs: number;
   readonly #reader = new FrameReader<FromChild>();
   #stderrTail = '';
   #result: Uint8Array | undefined;
   #error: unknown;
 
-  constructor(child: ChildProcess, callbacks: TrainingCallbacks) {
+  #heardMs = performance.now();
+
+  constructor(
+    child: ChildProcess,
+    callbacks: TrainingCallbacks,
+    silenceLimitMs = SILENCE_LIMIT_MS,
+  ) {
     this.#child = child;
     this.#callbacks = callbacks;
+    this.#silenceLimitMs = silenceLimitMs;
   }
 
   /** The encoded fit bundle; throws what the child failed with, or how it died. */
@@ -91,7 +109,8 @@ class Conversation {
     const sizes = { preparedBytes: prepared.length, checkpointBytes: checkpoint?.length ?? 0 };
     const payload = checkpoint ? Buffer.concat([prepared, checkpoint]) : prepared;
     this.#send({ type: 'job', family, params, seed, multiplyByClose, ...sizes }, payload);
-    const { exitCode, signal } = await ended;
+    const watch = setInterval(() => this.#watch(), ALIVE_INTERVAL_MS);
+    const { exitCode, signal } = await ended.finally(() => clearInterval(watch));
     if (this.#error !== undefined) throw this.#error;
     if (this.#result) return this.#result;
     throw this.#deathError(exitCode, signal);
@@ -114,7 +133,21 @@ class Conversation {
     });
   }
 
+  /** The process runs (its end would have been told); does it also get anywhere? */
+  #watch(): void {
+    const silentMs = performance.now() - this.#heardMs;
+    if (silentMs < this.#silenceLimitMs) {
+      this.#callbacks.onAlive?.();
+      return;
+    }
+    const message = `the training process said nothing for ${Math.round(silentMs / 1000)} s`;
+    const details = { silentMs, stderrTail: this.#stderrTail };
+    const options = { permanent: false, details };
+    this.#fail(new TrainingProcessError('training.process-hung', message, options));
+  }
+
   #receive(chunk: Buffer): void {
+    this.#heardMs = performance.now();
     try {
       for (const frame of this.#reader.push(chunk)) this.#handle(frame);
     } catch (error) {
@@ -126,7 +159,7 @@ class Conversation {
     if (this.#error !== undefined) return;
     switch (message.type) {
       case 'alive':
-        this.#callbacks.onAlive?.();
+        // Heard; the watch tells the activity.
         return;
       case 'batch':
         this.#callbacks.onBatch(message.at);

@@ -95,6 +95,32 @@ describe('training child', { skip: withoutTensorflow }, () => {
     });
   });
 
+  it('that hangs is killed, after it was called alive for as long as it spoke', async () => {
+    let alive = 0;
+    let pid = 0;
+    const trainer = createTrainer({
+      log: { debug: () => {} },
+      silenceLimitMs: 2500,
+      onStart: (started) => (pid = started),
+    });
+    let stopped = false;
+    const hung = trainer.train(
+      lstmJob(),
+      callbacks({
+        onAlive: () => (alive += 1),
+        onEpoch: ({ epoch }) => {
+          if (epoch < 5 || stopped) return;
+          stopped = true;
+          process.kill(pid, 'SIGSTOP');
+        },
+      }),
+      never,
+    );
+    await assert.rejects(hung, { code: 'training.process-hung', permanent: false });
+    assert.ok(alive > 0);
+    await untilGone(pid, 2000);
+  });
+
   it('that runs out of memory says so by name', async () => {
     const trainer = createTrainer({
       log: { debug: () => {} },
