@@ -7,6 +7,7 @@ import { profiles } from './profiles.ts';
 import { barsOfTable } from './read-bars.ts';
 import { sniffProfile } from './sniff.ts';
 import { parseTable } from './table.ts';
+import { EPOCHS } from './time.ts';
 import { decodeText, unpack } from './unpack.ts';
 
 export interface Inspection {
@@ -55,7 +56,7 @@ function inspectText(text: string, fileName: string, source: Inspection['source'
   });
   const calendar = fittingCalendar(read.bars);
   const reasons = [...sniffed.reasons, `sessions fit the calendar ${calendar.name}`];
-  const epoch = ['s', 'ms'].includes(profile.time.format);
+  const epoch = EPOCHS.has(profile.time.format);
   if (timeframe === '1h' && !epoch && !/[+-]\d{2}:?\d{2}$|Z$/.test(firstStamp(text))) {
     reasons.push(
       'stamps carry no offset and are taken as UTC: compare with another market to be sure',

@@ -4,7 +4,7 @@ import { z } from 'zod';
 const columnRef = z.union([z.string().min(1).max(64), z.int().min(1).max(256)]);
 export type ColumnRef = z.infer<typeof columnRef>;
 
-export const TIME_FORMATS = ['iso', 'm/d/yyyy', 'd/m/yyyy', 'yyyymmdd', 's', 'ms'] as const;
+export const TIME_FORMATS = ['iso', 'm/d/yyyy', 'd/m/yyyy', 'yyyymmdd', 's', 'ms', 'us'] as const;
 export type TimeFormat = (typeof TIME_FORMATS)[number];
 
 const ZONE = /^(UTC|[+-](0\d|1[0-4]):[0-5]\d|[A-Z][A-Za-z_]+(\/[A-Za-z0-9_+-]+)+)$/;
@@ -44,7 +44,7 @@ export const profileSchema = z.strictObject({
       format: z
         .enum(TIME_FORMATS)
         .default('iso')
-        .describe('iso (YYYY-MM-DD, with or without time and offset), or epoch s or ms.'),
+        .describe('iso (YYYY-MM-DD, with or without time and offset), or epoch s, ms or us.'),
       zone: z
         .string()
         .regex(ZONE, 'UTC, an offset such as +09:00, or a zone such as America/New_York')

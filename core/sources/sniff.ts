@@ -215,16 +215,18 @@ function sniffTime(
   return best;
 }
 
-/** Rows out of order, and steps that no timeframe has. */
+/** Rows against the direction of the others, and steps that no timeframe has. */
 function disorder(stamps: readonly string[], format: TimeFormat): number {
   const read = readerOf(format);
   const times = stamps.map((stamp) => read(stamp)!);
-  let bad = 0;
+  let [ups, downs, odd] = [0, 0, 0];
   for (let i = 1; i < times.length; i++) {
-    const step = Math.abs(times[i]! - times[i - 1]!);
-    if (times[i]! <= times[i - 1]! || step < HOUR_MS || step > 30 * DAY_MS) bad++;
+    const step = times[i]! - times[i - 1]!;
+    if (step > 0) ups++;
+    else downs++;
+    if (Math.abs(step) < HOUR_MS || Math.abs(step) > 30 * DAY_MS) odd++;
   }
-  return bad;
+  return Math.min(ups, downs) + odd;
 }
 
 function sniffTimeframe(

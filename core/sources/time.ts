@@ -16,6 +16,9 @@ interface Stamp {
   readonly offset: number | undefined;
 }
 
+/** Formats that count from 1970 in UTC and have no wall clock of their own. */
+export const EPOCHS: ReadonlySet<TimeFormat> = new Set(['s', 'ms', 'us']);
+
 const ISO =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?\s*(Z|UTC|[+-]\d{2}(?::?\d{2})?)?)?$/;
 const SLASHED = /^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?)?$/;
@@ -39,6 +42,7 @@ const parsers: Readonly<Record<TimeFormat, (text: string) => Stamp | undefined>>
   },
   s: (text) => epoch(text, 1000),
   ms: (text) => epoch(text, 1),
+  us: (text) => epoch(text, 0.001),
 };
 
 function slashed(text: string, month: number, day: number): Stamp | undefined {
@@ -49,7 +53,7 @@ function slashed(text: string, month: number, day: number): Stamp | undefined {
 }
 
 function epoch(text: string, unitMs: number): Stamp | undefined {
-  return INTEGER.test(text) ? { local: Number(text) * unitMs, offset: 0 } : undefined;
+  return INTEGER.test(text) ? { local: Math.round(Number(text) * unitMs), offset: 0 } : undefined;
 }
 
 function wallClock(
@@ -108,7 +112,7 @@ export function timeReader(profile: Profile['time'], timeframe: Timeframe): Time
   const offsetAt = zoneOffsets(profile.zone);
   const daily = timeframe === '1d';
   const shift = profile.stamp === 'close' ? TIMEFRAME_MS[timeframe] : 0;
-  const isEpoch = profile.format === 's' || profile.format === 'ms';
+  const isEpoch = EPOCHS.has(profile.format);
   return (text) => {
     const stamp = parse(text);
     if (stamp === undefined) return undefined;

@@ -178,6 +178,11 @@ test('m/d and d/m are told apart by a day above 12, else by order', () => {
   assert.equal(formatOf('30/1/2020', '31/1/2020', '3/2/2020'), 'd/m/yyyy');
   assert.equal(formatOf('6/1/2020', '7/1/2020', '8/1/2020', '9/1/2020'), 'd/m/yyyy');
   assert.equal(formatOf('1/6/2020', '1/7/2020', '1/8/2020', '1/9/2020'), 'm/d/yyyy');
+  assert.equal(
+    formatOf('9/1/2020', '8/1/2020', '7/1/2020', '6/1/2020'),
+    'd/m/yyyy',
+    'newest first',
+  );
 });
 
 test('delimiters, decimal comma, seconds, preamble, unknown order of columns', () => {
@@ -193,6 +198,15 @@ test('delimiters, decimal comma, seconds, preamble, unknown order of columns', (
     ['1h', '2020-01-01T01:00:00.000Z'],
   );
   assert.equal(hourly.bars.volume[0], 0);
+});
+
+test('exchange dumps without a header, in microseconds', () => {
+  const rows = [0, 1, 2].map(
+    (h) => `${1735689600000000 + h * 3.6e9},1.5,2,1,1.75,10,0,17.5,4,1,1,0`,
+  );
+  const { bars, profile, timeframe } = inspectFile(text(rows.join('\n')), 'BTCUSDT-1h-2025-01.csv');
+  assert.deepEqual([timeframe, iso(bars.openTime[1])], ['1h', '2025-01-01T01:00:00.000Z']);
+  assert.deepEqual(typeof profile === 'object' && profile.time, { format: 'us' });
 });
 
 test('BOM, CRLF, UTF-16, quotes, gzip without a name', () => {
