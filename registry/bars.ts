@@ -150,21 +150,27 @@ const sorted = (factors: readonly FactorRow[]): FactorRow[] =>
     }))
     .sort((a, b) => a.effectiveFrom - b.effectiveFrom);
 
-/** The newest set of factor rows of a series that had arrived at `asOf`, by time of effect. */
+/**
+ * The newest set of factor rows of a series that had arrived at `asOf`, by time of effect. Before the first
+ * set arrived it is that one: a backfill, as with bars that are assumed known from their close on; what
+ * takes effect after `asOf` is left out by `adjustBars`.
+ */
 export async function readFactors(
   db: Db,
   series: Pick<BarSeries, 'instrument' | 'source'>,
   asOf?: number,
 ): Promise<FactorRow[]> {
+  const { instrument, source } = series;
   const arrived =
     asOf === undefined ? sql`TRUE` : sql`arrived_at <= to_timestamp(${asOf / 1000}::float8)`;
   const { rows } = await sql<{ at: number; price: number; split: number }>`
     SELECT (extract(epoch FROM effective_from) * 1000)::float8 AS at,
            price_factor AS price, split_factor AS split
     FROM factor
-    WHERE instrument = ${series.instrument} AND source = ${series.source}
-      AND arrived_at = (SELECT max(arrived_at) FROM factor WHERE instrument = ${series.instrument}
-                          AND source = ${series.source} AND ${arrived})
+    WHERE instrument = ${instrument} AND source = ${source}
+      AND arrived_at = (
+        SELECT COALESCE(max(arrived_at) FILTER (WHERE ${arrived}), min(arrived_at))
+        FROM factor WHERE instrument = ${instrument} AND source = ${source})
     ORDER BY effective_from`.execute(db);
   return rows.map((row) => ({
     effectiveFrom: row.at,

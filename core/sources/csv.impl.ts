@@ -23,7 +23,8 @@ export function create(params: FileParams): Source {
   }
 
   return {
-    isAvailable: async (ctx) => (await ctx.listFiles()).length > 0,
+    // A folder that cannot be listed is not available; why is the operator's to see in the record.
+    isAvailable: async (ctx) => (await ctx.listFiles().catch(() => [])).length > 0,
     fetch,
   };
 }

@@ -114,7 +114,8 @@ test('factors are read as one set, as of a time', async () => {
   assert.equal(await appendFactors(database.db, key, next, 20_000), 2);
   assert.deepEqual(await readFactors(database.db, key), next);
   assert.deepEqual(await readFactors(database.db, key, 15_000), old);
-  assert.deepEqual(await readFactors(database.db, key, 5_000), []);
+  assert.deepEqual(await readFactors(database.db, key, 5_000), old, 'a backfill');
+  assert.deepEqual(await readFactors(database.db, { ...key, source: 'none' }), []);
 });
 
 test('collections: fresh for 24 hours, an interrupted or failed one never', async () => {
