@@ -22,7 +22,7 @@ import type { Orchestrator } from './orchestrator.ts';
 import type { ApiParts } from './parts.ts';
 import { BarsStore } from './serving/bars-store.ts';
 import { Forecaster } from './serving/forecaster.ts';
-import { createServing } from './serving/local-serving.ts';
+import { LocalServing } from './serving/local-serving.ts';
 import { McPool } from './serving/mc-pool.ts';
 import { ModelHost } from './serving/model-host.ts';
 import { PackageSlots, type Slot } from './serving/package-slots.ts';
@@ -73,64 +73,79 @@ export interface RunningReplica {
   stop(): Promise<void>;
 }
 
+interface Opened extends Omit<RunningReplica, 'stop'> {
+  readonly bars: BarsStore;
+  readonly slots: PackageSlots;
+  readonly pool: McPool;
+}
+
+/** Everything of a replica, restored from its folder; no loop runs yet. */
+async function assemble(settings: ReplicaSettings, services: ReplicaServices): Promise<Opened> {
+  const { db, log, clock, artifacts, orchestrator, datasets } = services;
+  const { folder, allowedHosts, version } = settings;
+  const metrics = createApiMetrics(services.registry);
+  const keys = new KeyCache({ db, stateDir: folder, log });
+  await keys.restore();
+  if (settings.adminToken !== undefined) addAdminKey(keys, settings.adminToken, clock());
+  const pool = new McPool();
+  const slots = await openSlots(settings, services, pool, metrics);
+  const reader = registryBars(db, datasets);
+  const bars = new BarsStore({ reader, folder: join(folder, 'bars'), log });
+  const forecaster = new Forecaster({ bars, log, now: clock });
+  const warm = (slot: Slot): Promise<void> => forecaster.warm(slot);
+  const host = new ModelHost({ slots, folder, log, now: monotonic, warm });
+  await host.restore();
+  const capacity = settings.spoolBytes;
+  const spoolFolder = join(folder, 'spool');
+  const spool = new Spool({
+    ...{ folder: spoolFolder, log },
+    ...(capacity === undefined ? {} : { capacity }),
+  });
+  const recorder = new Recorder({ db, spool, log, folder, isDatabaseAway });
+  const replica = new Replica({ ...settings, id: settings.replicaId, db, host, log });
+  const hasKeys = (): boolean => keys.size > 0;
+  const serving = new LocalServing({
+    ...{ db, host, forecaster, replica, spool, metrics, log, hasKeys },
+    now: clock,
+  });
+  const wrongKeys = new WrongKeyLimit(monotonic);
+  const auth = new Authenticator({ keys, wrongKeys, addressOf: peerAddress, now: clock });
+  const parts: ApiParts = {
+    ...{ db, artifacts, orchestrator, serving, auth, keys, datasets, metrics, log },
+    ...{ allowedHosts, clock, version },
+  };
+  return { parts, replica, recorder, spool, host, bars, slots, pool };
+}
+
+const monotonic = (): number => performance.now();
+
+async function openSlots(
+  settings: ReplicaSettings,
+  { db, artifacts, log }: ReplicaServices,
+  pool: McPool,
+  metrics: ApiParts['metrics'],
+): Promise<PackageSlots> {
+  const cache = await openPackageCache(join(settings.folder, 'packages'));
+  const onCacheProblem = (error: unknown): void =>
+    log.error({ err: error }, 'the local package cache has a problem');
+  const trusted = settings.trustedKeys;
+  return new PackageSlots({
+    load: (version) => loadPackage({ db, artifacts }, version, trusted, { cache, onCacheProblem }),
+    openers: { openSession, openMonteCarlo: pool.open },
+    onBatch: (size) => metrics.batchSize.observe(size),
+  });
+}
+
 /** Opens one replica's serving and starts its loops. Works, and serves what it knows, without any server. */
 export async function openReplica(
   settings: ReplicaSettings,
   services: ReplicaServices,
 ): Promise<RunningReplica> {
-  const { db, log, clock, artifacts } = services;
-  const { folder } = settings;
-  const metrics = createApiMetrics(services.registry);
-  const keys = new KeyCache({ db, stateDir: folder, log });
-  await keys.restore();
-  const admin = settings.adminToken;
-  if (admin !== undefined) addAdminKey(keys, admin, clock());
-
-  const pool = new McPool();
-  const trusted = settings.trustedKeys;
-  const cache = await openPackageCache(join(folder, 'packages'));
-  const onCacheProblem = (error: unknown): void =>
-    log.error({ err: error }, 'the local package cache has a problem');
-  const slots = new PackageSlots({
-    load: (version) => loadPackage({ db, artifacts }, version, trusted, { cache, onCacheProblem }),
-    openers: { openSession, openMonteCarlo: pool.open },
-    onBatch: (size) => metrics.batchSize.observe(size),
-  });
-  const now = (): number => performance.now();
-  const reader = registryBars(db, services.datasets);
-  const bars = new BarsStore({ reader, folder: join(folder, 'bars'), log });
-  const forecaster = new Forecaster({ bars, log, now: clock });
-  const warm = (slot: Slot): Promise<void> => forecaster.warm(slot);
-  const host = new ModelHost({ slots, folder, log, now, warm });
-  await host.restore();
-  const spool = new Spool({
-    folder: join(folder, 'spool'),
-    log,
-    ...(settings.spoolBytes === undefined ? {} : { capacity: settings.spoolBytes }),
-  });
-  const recorder = new Recorder({ db, spool, log, folder, isDatabaseAway });
-  const id = settings.replicaId;
-  const replica = new Replica({ ...settings, id, db, host, log });
-  const hasKeys = (): boolean => keys.size > 0;
-  const serving = createServing({
-    ...{ db, host, forecaster, replica, spool, metrics, log, hasKeys },
-    now: clock,
-  });
-  const auth = new Authenticator({
-    keys,
-    wrongKeys: new WrongKeyLimit(now),
-    addressOf: peerAddress,
-    now: clock,
-  });
-  const sweeper = new ExperimentSweeper({ db, log, orchestrator: services.orchestrator }, clock);
-  const { orchestrator, datasets } = services;
-  const { allowedHosts, version } = settings;
-  const parts: ApiParts = {
-    ...{ db, artifacts, orchestrator, serving, auth, keys, datasets, metrics, log },
-    ...{ allowedHosts, clock, version },
-  };
-
-  const refreshKeys = (): Promise<void> => syncKeys(db, keys, admin, log);
+  const { bars, slots, pool, ...opened } = await assemble(settings, services);
+  const { parts, replica, recorder, spool, host } = opened;
+  const { db, log, keys } = parts;
+  const sweeper = new ExperimentSweeper(parts, parts.clock);
+  const refreshKeys = (): Promise<void> => syncKeys(db, keys, settings.adminToken, log);
   await refreshKeys();
   await replica.start();
   bars.start();
@@ -142,17 +157,21 @@ export async function openReplica(
     setInterval(() => report(parts, spool, host), KEYS_MS),
   ];
   for (const timer of timers) timer.unref();
-  const stop = async (): Promise<void> => {
-    for (const timer of timers) clearInterval(timer);
-    sweeper.stop();
-    bars.stop();
-    await replica.stop();
-    await recorder.stop();
-    spool.close();
-    await slots.close();
-    await pool.close();
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopped ??= (async () => {
+      for (const timer of timers) clearInterval(timer);
+      sweeper.stop();
+      bars.stop();
+      await replica.stop();
+      await recorder.stop();
+      spool.close();
+      await slots.close();
+      await pool.close();
+    })();
+    return stopped;
   };
-  return { parts, replica, recorder, spool, host, stop };
+  return { ...opened, stop };
 }
 
 /** The operator's key works at once, before the database was reached. */

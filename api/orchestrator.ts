@@ -1,5 +1,11 @@
-import { Client, Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
-import { isGrpcServiceError } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  isGrpcServiceError,
+  WorkflowExecutionAlreadyStartedError,
+  type WorkflowClient,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { TASK_QUEUES, workflowIds, type PromoteInput } from '../workflows/messages.ts';
 import { temporalAway } from './errors.ts';
@@ -30,75 +36,84 @@ export function openOrchestrator(options: {
 }): Orchestrator {
   const connection = Connection.lazy({ address: options.address, connectTimeout: CALL_MS });
   const { workflow } = new Client({ connection, namespace: options.namespace });
-
-  const call = async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      return await connection.withDeadline(Date.now() + CALL_MS, work);
-    } catch (error) {
-      if (isAway(error)) throw temporalAway(error);
-      throw error;
-    }
-  };
-  const start = async (
-    type: string,
-    workflowId: string,
-    input: object,
-    reuse: 'REJECT_DUPLICATE' | 'ALLOW_DUPLICATE',
-  ): Promise<boolean> => {
-    try {
-      await call(() =>
-        workflow.start(type, {
-          workflowId,
-          taskQueue: TASK_QUEUES.orchestration,
-          args: [input],
-          workflowIdReusePolicy: reuse,
-          workflowIdConflictPolicy: 'FAIL',
-        }),
-      );
-      return true;
-    } catch (error) {
-      if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
-      throw error;
-    }
-  };
+  const call: Call = (work) => callInTime(connection, work);
+  const experiment = (id: string): WorkflowHandle => workflow.getHandle(workflowIds.experiment(id));
 
   return {
     async ping() {
       await call(() => connection.workflowService.getSystemInfo({}));
     },
-    // An experiment runs once in its life: its id names one workflow for good.
     startExperiment: (experimentId) =>
-      start(
-        'experiment',
-        workflowIds.experiment(experimentId),
-        { experimentId },
-        'REJECT_DUPLICATE',
-      ),
-    // One promotion at a time per model; after it has ended the next may start.
+      startOnce(call, workflow, 'experiment', {
+        workflowId: workflowIds.experiment(experimentId),
+        args: [{ experimentId }],
+        // An experiment runs once in its life: its id names one workflow for good.
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      }),
     startPromotion: (input) =>
-      start('promote', workflowIds.promote(input.model), input, 'ALLOW_DUPLICATE'),
-    async cancelExperiment(experimentId) {
-      const handle = workflow.getHandle(workflowIds.experiment(experimentId));
-      try {
-        await call(() => handle.cancel());
-        return true;
-      } catch (error) {
-        if (error instanceof WorkflowNotFoundError) return false;
-        throw error;
-      }
+      startOnce(call, workflow, 'promote', {
+        workflowId: workflowIds.promote(input.model),
+        args: [input],
+        // One promotion at a time per model; after it has ended the next may start.
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      }),
+    async cancelExperiment(id) {
+      const answer = await orNotFound(() => call(() => experiment(id).cancel()));
+      return answer !== undefined;
     },
-    async experimentState(experimentId) {
-      const handle = workflow.getHandle(workflowIds.experiment(experimentId));
-      try {
-        const { status } = await call(() => handle.describe());
-        return status.name === 'RUNNING' ? 'running' : 'ended';
-      } catch (error) {
-        if (error instanceof WorkflowNotFoundError) return 'unknown';
-        throw error;
-      }
+    async experimentState(id) {
+      const found = await orNotFound(() => call(() => experiment(id).describe()));
+      if (found === undefined) return 'unknown';
+      return found.status.name === 'RUNNING' ? 'running' : 'ended';
     },
     close: () => connection.close(),
   };
+}
+
+type Call = <T>(work: () => Promise<T>) => Promise<T>;
+
+async function callInTime<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
+  try {
+    return await connection.withDeadline(Date.now() + CALL_MS, work);
+  } catch (error) {
+    if (isAway(error)) throw temporalAway(error);
+    throw error;
+  }
+}
+
+/** Starts a workflow on our queue; false when one with this id runs (or, by its policy, ever ran). */
+async function startOnce(
+  call: Call,
+  client: WorkflowClient,
+  type: string,
+  options: {
+    readonly workflowId: string;
+    readonly args: [object];
+    readonly workflowIdReusePolicy: 'REJECT_DUPLICATE' | 'ALLOW_DUPLICATE';
+  },
+): Promise<boolean> {
+  try {
+    await call(() =>
+      client.start(type, {
+        ...options,
+        taskQueue: TASK_QUEUES.orchestration,
+        workflowIdConflictPolicy: 'FAIL',
+      }),
+    );
+    return true;
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
+    throw error;
+  }
+}
+
+async function orNotFound<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
 }
 
 /** gRPC: 4 DEADLINE_EXCEEDED, 14 UNAVAILABLE, 1 CANCELLED (by our own deadline). */

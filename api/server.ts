@@ -1,9 +1,10 @@
 /** The API process: `node dist/api/server.js`. Its settings come from infra/config.ts alone. */
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
+import type { Log } from '../activities/deps.ts';
 import { RatchetError } from '../core/errors.ts';
 import { trustedKeysFrom } from '../core/packages/signature.ts';
 import { codeVersion } from '../infra/code-version.ts';
@@ -14,8 +15,9 @@ import { startTelemetry } from '../infra/telemetry.ts';
 import { openArtifactStore } from '../registry/artifacts.ts';
 import { openDatabase } from '../registry/db.ts';
 import { createApp } from './app.ts';
-import { openReplica, readKeyFile } from './open-parts.ts';
+import { openReplica, readKeyFile, type RunningReplica } from './open-parts.ts';
 import { openOrchestrator } from './orchestrator.ts';
+import type { App } from './secure.ts';
 
 /** Connections of the API; the predict path uses none. */
 const DATABASE_CONNECTIONS = 10;
@@ -52,9 +54,15 @@ function checkHostIsLocal(config: Config): void {
   );
 }
 
-async function main(): Promise<void> {
-  const config = readConfig();
-  checkHostIsLocal(config);
+interface Opened {
+  readonly running: RunningReplica;
+  readonly log: Log;
+  /** Known once the server listens. */
+  address: string;
+  close(): Promise<void>;
+}
+
+async function open(config: Config): Promise<Opened> {
   const telemetry = await startTelemetry('api', config, { listen: false });
   const { log } = telemetry;
   const url = required(config.databaseUrl, 'RATCHET_DATABASE_URL');
@@ -66,33 +74,39 @@ async function main(): Promise<void> {
     statementTimeoutMs: STATEMENT_MS,
   });
   const orchestrator = openOrchestrator(config.temporal);
-  let address = '';
-  // Two machines may use one port: the name says both, the folder is this machine's own.
-  const replicaId = `${hostname()}-${config.api.port}`;
+  const { admin, verify } = config.keyFiles;
+  const verifyFile = required(verify, 'RATCHET_VERIFY_KEY_FILE');
   const running = await openReplica(
     {
-      replicaId,
+      // Two machines may use one port: the name says both, the folder is this machine's own.
+      replicaId: `${hostname()}-${config.api.port}`,
       folder: join(config.stateDir, 'replicas', `api-${config.api.port}`),
-      trustedKeys: trustedKeysFrom(
-        await readKeyFile(required(config.keyFiles.verify, 'RATCHET_VERIFY_KEY_FILE')),
-      ),
-      adminToken: config.keyFiles.admin ? await readKeyFile(config.keyFiles.admin) : undefined,
+      trustedKeys: trustedKeysFrom(await readKeyFile(verifyFile)),
+      adminToken: admin === undefined ? undefined : await readKeyFile(admin),
       notificationsUrl: url,
-      address: () => address,
+      address: () => opened.address,
       allowedHosts: () => allowedHosts(config),
       version: codeVersion(),
     },
     {
-      db,
+      ...{ db, orchestrator, log },
       artifacts: openArtifactStore(config),
-      orchestrator,
       datasets: await loadDatasets(config),
-      log,
       clock: () => Date.now(),
       registry: telemetry.registry,
     },
   );
-  const app = createApp(running.parts);
+  const close = async (): Promise<void> => {
+    await running.stop();
+    await Promise.allSettled([db.destroy(), orchestrator.close(), telemetry.shutdown()]);
+  };
+  return Object.assign(opened, { running, log, close });
+}
+
+const opened = { address: '' };
+
+function createHttpServer(fetch: App['fetch']): Server {
+  const answer = getRequestListener(fetch);
   const server = createServer(
     {
       headersTimeout: HEADERS_MS,
@@ -101,28 +115,46 @@ async function main(): Promise<void> {
       maxHeaderSize: MAX_HEADER_BYTES,
       connectionsCheckingInterval: 2_000,
     },
-    getRequestListener(app.fetch),
+    // It answers errors itself and never rejects.
+    (request, response) => void answer(request, response),
   );
   server.maxConnections = MAX_CONNECTIONS;
+  return server;
+}
+
+async function listen(server: Server, config: Config): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(config.api.port, config.api.host, resolve);
   });
   const { port } = server.address() as AddressInfo;
-  address = `http://${config.api.host}:${port}`;
-  log.info({ address }, 'the API listens');
+  return `http://${config.api.host}:${port}`;
+}
+
+/** No new connections; requests under way end, at the latest when their time is up. */
+async function drain(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const limit = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  await closed;
+  clearTimeout(limit);
+}
+
+async function main(): Promise<void> {
+  const config = readConfig();
+  checkHostIsLocal(config);
+  const api = await open(config);
+  const server = createHttpServer(createApp(api.running.parts).fetch);
+  api.address = await listen(server, config);
+  await api.running.replica.renew();
+  api.log.info({ address: api.address }, 'the API listens');
 
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopping ??= (async () => {
-      log.info({}, 'the API drains');
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
-      const limit = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
-      await closed;
-      clearTimeout(limit);
-      await running.stop();
-      await Promise.allSettled([db.destroy(), orchestrator.close(), telemetry.shutdown()]);
+      api.log.info({}, 'the API drains');
+      await drain(server);
+      await api.close();
     })();
     return stopping;
   };
@@ -130,13 +162,13 @@ async function main(): Promise<void> {
     stop().then(
       () => process.exit(0),
       (error: unknown) => {
-        log.error({ err: error }, 'the API did not stop cleanly');
+        api.log.error({ err: error }, 'the API did not stop cleanly');
         process.exit(1);
       },
     );
   };
   process.once('SIGTERM', end).once('SIGINT', end);
-  endWithParent(() => void end());
+  endWithParent(stop);
 }
 
 await main();

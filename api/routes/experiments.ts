@@ -114,8 +114,12 @@ const idParam = z.object({ id: ulidSchema });
 
 /** Experiments: start, list, read, cancel. */
 export function experimentRoutes(app: App, parts: ApiParts): void {
-  const { auth, db } = parts;
+  createExperimentRoute(app, parts);
+  readRoutes(app, parts);
+  cancelRoute(app, parts);
+}
 
+function createExperimentRoute(app: App, parts: ApiParts): void {
   const create = createRoute({
     method: 'post',
     path: '/api/v1/experiments',
@@ -126,7 +130,7 @@ export function experimentRoutes(app: App, parts: ApiParts): void {
     request: { headers: idempotencyHeader, body: jsonRequest(specBody) },
     responses: { [HTTP.accepted]: jsonAnswer(experimentSchema, 'Recorded and started') },
   });
-  app.openapi(secured(auth, create), async (c) => {
+  app.openapi(secured(parts.auth, create), async (c) => {
     const body = c.req.valid('json');
     const spec = await readSpec(parts, body);
     for (const model of modelsOf(spec)) requireModel(c.var.caller, model);
@@ -141,7 +145,10 @@ export function experimentRoutes(app: App, parts: ApiParts): void {
     c.header('location', `/api/v1/experiments/${experiment.id}`);
     return c.json(experimentView(experiment), HTTP.accepted);
   });
+}
 
+function readRoutes(app: App, parts: ApiParts): void {
+  const { auth, db } = parts;
   const list = createRoute({
     method: 'get',
     path: '/api/v1/experiments',
@@ -182,7 +189,9 @@ export function experimentRoutes(app: App, parts: ApiParts): void {
     const row = await experimentFor(parts, c.var.caller, c.req.valid('param').id);
     return c.json({ ...experimentView(row), spec: row.spec as Record<string, unknown> }, HTTP.ok);
   });
+}
 
+function cancelRoute(app: App, parts: ApiParts): void {
   const cancel = createRoute({
     method: 'post',
     path: '/api/v1/experiments/{id}/cancel',
@@ -191,7 +200,7 @@ export function experimentRoutes(app: App, parts: ApiParts): void {
     request: { params: idParam },
     responses: { [HTTP.accepted]: jsonAnswer(experimentSchema, 'Asked to stop') },
   });
-  app.openapi(secured(auth, cancel, { problems: ['conflict'] }), async (c) => {
+  app.openapi(secured(parts.auth, cancel, { problems: ['conflict'] }), async (c) => {
     const row = await experimentFor(parts, c.var.caller, c.req.valid('param').id);
     if (isTerminal(row.status)) {
       throw new ApiError(

@@ -118,6 +118,11 @@ const asker = (variables: Readonly<AuthVariables>) => ({
 
 /** Registered models: what versions compete for. */
 export function modelRoutes(app: App, parts: ApiParts): void {
+  readRoutes(app, parts);
+  changeRoutes(app, parts);
+}
+
+function readRoutes(app: App, parts: ApiParts): void {
   const { auth, db } = parts;
 
   const list = createRoute({
@@ -148,6 +153,22 @@ export function modelRoutes(app: App, parts: ApiParts): void {
     return c.json({ items, nextCursor }, HTTP.ok);
   });
 
+  const read = createRoute({
+    method: 'get',
+    path: '/api/v1/ml-models/{name}',
+    tags: ['models'],
+    summary: 'One model with its template',
+    request: { params: modelParam },
+    responses: { [HTTP.ok]: jsonAnswer(modelDetailSchema, 'The model') },
+  });
+  app.openapi(secured(auth, read), async (c) => {
+    const row = await getModelOrThrow(db, c.req.valid('param').name);
+    return c.json(await detail(parts, row), HTTP.ok);
+  });
+}
+
+function changeRoutes(app: App, parts: ApiParts): void {
+  const { auth, db } = parts;
   const create = createRoute({
     method: 'post',
     path: '/api/v1/ml-models',
@@ -163,19 +184,6 @@ export function modelRoutes(app: App, parts: ApiParts): void {
     const row = await createModel(db, { ...body, template: spec }, asker(c.var));
     c.header('location', `/api/v1/ml-models/${row.name}`);
     return c.json(await detail(parts, row), HTTP.created);
-  });
-
-  const read = createRoute({
-    method: 'get',
-    path: '/api/v1/ml-models/{name}',
-    tags: ['models'],
-    summary: 'One model with its template',
-    request: { params: modelParam },
-    responses: { [HTTP.ok]: jsonAnswer(modelDetailSchema, 'The model') },
-  });
-  app.openapi(secured(auth, read), async (c) => {
-    const row = await getModelOrThrow(db, c.req.valid('param').name);
-    return c.json(await detail(parts, row), HTTP.ok);
   });
 
   const update = createRoute({

@@ -126,7 +126,11 @@ export function trainingRoutes(app: App, parts: ApiParts): void {
     c.header('location', `/api/v1/experiments/${experiment.id}`);
     return c.json({ ...runView(experiment), models }, HTTP.accepted);
   });
+  progressRoutes(app, parts);
+}
 
+function progressRoutes(app: App, parts: ApiParts): void {
+  const { auth, db } = parts;
   const status = createRoute({
     method: 'get',
     path: '/api/v1/ml-models/{name}/training-status',

@@ -9,7 +9,7 @@ import {
   listVersions,
   type ModelVersion,
 } from '../../registry/models.ts';
-import { ApiError, HTTP, notFound } from '../errors.ts';
+import { HTTP, notFound, type ApiError } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import {
   iso,

@@ -40,34 +40,99 @@ interface Chosen {
 }
 
 /** Serving from this process's memory. */
-export function createServing(parts: ServingParts): Serving {
-  const { host, db, metrics } = parts;
-  const newId = monotonicFactory();
+export class LocalServing implements Serving {
+  readonly #parts: ServingParts;
+  readonly #newId = monotonicFactory();
 
-  const choose = async (model: string, version: number | undefined): Promise<Chosen> => {
+  constructor(parts: ServingParts) {
+    this.#parts = parts;
+  }
+
+  async predict(request: PredictRequest): Promise<PredictionAnswer> {
+    const startedMs = performance.now();
+    const chosen = await this.#choose(request.model, request.version);
+    const input = withInstrument(chosen.slot, request.input);
+    const computed = await chosen.slot.use((slot) =>
+      this.#parts.forecaster.forecast(slot, input, request.confidence),
+    );
+    return this.#finish(request, chosen, computed, startedMs);
+  }
+
+  async infer(
+    model: string,
+    version: number | undefined,
+    windows: readonly Float64Array[],
+  ): Promise<{ readonly version: number; readonly values: Float64Array }> {
+    const { slot } = await this.#choose(model, version);
+    return slot.use(async () => {
+      const rows = await Promise.all(
+        windows.map((values) => slot.batcher.forecast({ ...BARE_WINDOW, values })),
+      );
+      const width = slot.opened.verified.preprocessing.label.horizons.length;
+      const values = new Float64Array(rows.length * width);
+      rows.forEach((row, i) => values.set(row, i * width));
+      return { version: slot.version.version, values };
+    });
+  }
+
+  async describe(model: string, version?: number): Promise<ServedDescription> {
+    const { slot, generation } = await this.#choose(model, version);
+    return { model, version: slot.version.version, generation, pkg: slot.opened.verified };
+  }
+
+  readiness(): Readiness {
+    return readinessOf(this.#parts);
+  }
+
+  async #choose(model: string, version: number | undefined): Promise<Chosen> {
+    const { host, db } = this.#parts;
     const active = host.active(model);
     if (active && (version === undefined || active.served.version === version)) {
       return { slot: active.slot, generation: active.served.generation };
     }
-    if (version === undefined) throw await noChampion(parts, model);
+    if (version === undefined) throw await noChampion(this.#parts, model);
     const pinned = await servableVersion(db, model, version);
     if (!pinned) throw notFound('version.unknown', `${model} has no version ${version}.`);
     const slot = await host.prepare(pinned);
     return { slot, generation: active?.served.generation ?? 0 };
-  };
+  }
 
-  /** Where the registry was not reached yet, the generation is at most as old as its switch. */
-  const ageOf = ({ slot }: Chosen, at: number): number =>
-    host.confirmedAgeS ?? Math.max(0, at - slot.version.createdAt.getTime()) / 1000;
+  #finish(
+    request: PredictRequest,
+    chosen: Chosen,
+    computed: Computed,
+    startedMs: number,
+  ): PredictionAnswer {
+    const at = this.#parts.now();
+    const id = this.#newId(at);
+    const answer: PredictionAnswer = {
+      id,
+      batchId: id,
+      ...computed.forecast,
+      generation: chosen.generation,
+      generationAgeS: Math.round(this.#ageOf(chosen, at) * 1000) / 1000,
+      fallback: computed.fallback,
+      recorded: request.record,
+    };
+    const { model } = answer;
+    this.#parts.metrics.predictions.inc({ model, outcome: computed.outcome });
+    const kept = request.record && this.#record(request, answer, at, startedMs);
+    return kept ? answer : { ...answer, recorded: false };
+  }
 
-  const record = (
+  /** Where the registry was not reached yet, the generation is at most as old as its version. */
+  #ageOf({ slot }: Chosen, at: number): number {
+    const { confirmedAgeS } = this.#parts.host;
+    return confirmedAgeS ?? Math.max(0, at - slot.version.createdAt.getTime()) / 1000;
+  }
+
+  #record(
     request: PredictRequest,
     answer: PredictionAnswer,
     at: number,
     startedMs: number,
-  ): boolean => {
-    if (!request.record) return false;
-    const recorded = parts.spool.append({
+  ): boolean {
+    const recorded = this.#parts.spool.append({
       id: answer.id,
       at: new Date(at).toISOString(),
       batch_id: answer.batchId,
@@ -79,63 +144,13 @@ export function createServing(parts: ServingParts): Serving {
       as_of: answer.asOf,
       request_id: request.requestId,
       key_id: request.keyId,
-      replica_id: parts.replica.id,
+      replica_id: this.#parts.replica.id,
       answer: JSON.stringify(answer),
       duration_ms: performance.now() - startedMs,
     });
-    if (!recorded) metrics.notRecorded.inc();
+    if (!recorded) this.#parts.metrics.notRecorded.inc();
     return recorded;
-  };
-
-  const finish = (
-    request: PredictRequest,
-    chosen: Chosen,
-    computed: Computed,
-    startedMs: number,
-  ): PredictionAnswer => {
-    const at = parts.now();
-    const id = newId(at);
-    const answer: PredictionAnswer = {
-      id,
-      batchId: id,
-      ...computed.forecast,
-      generation: chosen.generation,
-      generationAgeS: Math.round(ageOf(chosen, at) * 1000) / 1000,
-      fallback: computed.fallback,
-      recorded: request.record,
-    };
-    metrics.predictions.inc({ model: answer.model, outcome: computed.outcome });
-    return record(request, answer, at, startedMs) ? answer : { ...answer, recorded: false };
-  };
-
-  return {
-    async predict(request) {
-      const startedMs = performance.now();
-      const chosen = await choose(request.model, request.version);
-      const input = withInstrument(chosen.slot, request.input);
-      const computed = await chosen.slot.use((slot) =>
-        parts.forecaster.forecast(slot, input, request.confidence),
-      );
-      return finish(request, chosen, computed, startedMs);
-    },
-    async infer(model, version, windows) {
-      const { slot } = await choose(model, version);
-      return slot.use(async () => {
-        const rows = await Promise.all(
-          windows.map((values) => slot.batcher.forecast({ ...BARE_WINDOW, values })),
-        );
-        const width = slot.opened.verified.preprocessing.label.horizons.length;
-        const values = new Float64Array(rows.length * width);
-        rows.forEach((row, i) => values.set(row, i * width));
-        return { version: slot.version.version, values };
-      });
-    },
-    async describe(model, version): Promise<ServedDescription> {
-      const { slot, generation } = await choose(model, version);
-      return { model, version: slot.version.version, generation, pkg: slot.opened.verified };
-    },
-    readiness: () => readinessOf(parts),
-  };
+  }
 }
 
 /** What the network reads of a window is its values. */

@@ -13,6 +13,7 @@ export class Slot {
   readonly batcher: Batcher;
   #users = 0;
   #evicted = false;
+  #released = false;
 
   constructor(version: ServableVersion, opened: OpenedPackage, onBatch: (size: number) => void) {
     this.version = version;
@@ -31,13 +32,16 @@ export class Slot {
     }
   }
 
+  /** Releases it once nobody uses it; whoever has it in hand in this turn still gets to use it. */
   evict(): void {
     this.#evicted = true;
-    this.#releaseWhenFree();
+    setImmediate(() => this.#releaseWhenFree());
   }
 
   #releaseWhenFree(): void {
-    if (this.#evicted && this.#users === 0) void this.opened.release().catch(() => undefined);
+    if (!this.#evicted || this.#users > 0 || this.#released) return;
+    this.#released = true;
+    void this.opened.release().catch(() => undefined);
   }
 }
 

@@ -87,7 +87,8 @@ describe('command line', () => {
   before(async () => {
     fixture = await openApiFixture();
     replica = await fixture.open('a');
-    server = createServer(getRequestListener(replica.app.fetch));
+    const answer = getRequestListener(replica.app.fetch);
+    server = createServer((request, response) => void answer(request, response));
     await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
     const { port } = server.address() as AddressInfo;
     address = { url: `http://localhost:${port}`, key: ADMIN };
