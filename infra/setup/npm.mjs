@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ROOT, run } from './run.mjs';
@@ -18,10 +18,41 @@ function installed() {
   );
 }
 
+/**
+ * Does the lock file name every optional package that its packages name? One written where the
+ * registry lacks those of other platforms does not, and `npm ci` refuses such a file.
+ */
+function lockIsComplete() {
+  const { packages } = json('package-lock.json');
+  return Object.values(packages).every((entry) =>
+    Object.keys(entry.optionalDependencies ?? {}).every((name) =>
+      Object.keys(packages).some((path) => path.endsWith(`node_modules/${name}`)),
+    ),
+  );
+}
+
+/**
+ * `npm ci`, or, where it would refuse, `npm install` that may change no file: it takes the same
+ * versions and checks the same digests, and afterwards everything the lock file names must be there.
+ */
+async function install() {
+  const options = ['--ignore-scripts', '--no-audit', '--no-fund'];
+  if (lockIsComplete()) {
+    await run('npm', ['ci', ...options], { log: 'npm' });
+    return;
+  }
+  const before = read('package-lock.json');
+  await run('npm', ['install', '--no-save', ...options], { log: 'npm' });
+  if (!before.equals(read('package-lock.json'))) {
+    writeFileSync(join(ROOT, 'package-lock.json'), before);
+  }
+  if (!installed()) throw new Error('node_modules is not what package-lock.json names');
+}
+
 /** @type {import('./steps.mjs').Step} */
 export const npmStep = {
   name: 'npm',
-  title: 'npm ci (packages of package-lock.json, no install scripts)',
+  title: 'packages of package-lock.json (no install scripts)',
   key: () => [
     createHash('sha256').update(read('package-lock.json')).digest('hex'),
     process.versions.modules,
@@ -31,7 +62,7 @@ export const npmStep = {
   outputs: ['node_modules/.package-lock.json'],
   async run() {
     if (installed()) return { state: 'ready', detail: 'packages were installed already' };
-    await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { log: 'npm' });
+    await install();
     const count = Object.keys(json('node_modules/.package-lock.json').packages).length;
     return { state: 'ready', detail: `${count} packages` };
   },
