@@ -1,120 +1,27 @@
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
-import pg from 'pg';
+import { describe, test } from 'node:test';
 import { startStack } from '../../infra/stack.ts';
-import { askDown, askStatus } from '../../infra/stack/control.ts';
-import { externalFrom, stackEnvironment } from '../../infra/stack/environment.ts';
+import { askDown } from '../../infra/stack/control.ts';
+import { externalFrom } from '../../infra/stack/environment.ts';
 import { readStackFile, StackError, writeStackFile } from '../../infra/stack/identity.ts';
 import { layoutOf } from '../../infra/stack/layout.ts';
-import { groupLives, readRecords, waitUntil } from '../../infra/stack/processes.ts';
-import { programPath, readProvidedParts } from '../../infra/stack/provided.ts';
-import { rounds } from '../support/rounds.ts';
+import { readRecords, waitUntil } from '../../infra/stack/processes.ts';
+import {
+  assertNothingLeft,
+  newState,
+  PARTS,
+  PATIENCE_MS,
+  provided,
+  query,
+  ratchet,
+  skipStack,
+  untilReady,
+  upArgs,
+} from '../support/stack.ts';
 
-const root = join(import.meta.dirname, '../..');
-const cli = join(root, 'api/cli/main.ts');
-const provided = readProvidedParts();
-const lacking = ['postgres', 'temporal', 's3'].filter((name) => !programPath(provided, name));
-const skip = lacking.length > 0 && `set-up has not provided ${lacking.join(', ')}`;
-/** Generous: it only says when to give up. */
-const PATIENCE_MS = 120_000;
-const PARTS = ['postgres', 'temporal', 's3'] as const;
-
-const folders: string[] = [];
-after(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
-
-function newState(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'ratchet-stack-'));
-  folders.push(folder);
-  return join(folder, 'state');
-}
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function ratchet(
-  state: string,
-  ...args: readonly string[]
-): ChildProcess & { ended: Promise<Ended> } {
-  const child = spawn(process.execPath, ['--import', 'tsx', cli, ...args], {
-    cwd: root,
-    env: { ...process.env, RATCHET_STATE: state },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk) => (stdout += String(chunk)));
-  child.stderr.on('data', (chunk) => (stderr += String(chunk)));
-  const ended = new Promise<Ended>((resolve) => {
-    child.once('close', (code) => resolve({ code, stdout, stderr }));
-  });
-  return Object.assign(child, { ended });
-}
-
-const upArgs = ['up', '--parts', PARTS.join(',')];
-/** Workers, API and mirror too, where they are built (`npm test` builds before it tests). */
-const built = existsSync(join(root, 'dist/build.json'));
-const allArgs = built ? ['up'] : upArgs;
-
-async function untilReady(state: string): Promise<{ pid: number }> {
-  const end = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const status = await askStatus(layoutOf(state));
-    if (status?.ready) return status;
-    assert.ok(performance.now() < end, 'the stack was not ready in time');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-async function query(state: string, text: string): Promise<unknown[]> {
-  const url = stackEnvironment(layoutOf(state), new Set(['postgres']))['RATCHET_DATABASE_URL'];
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query({ text, rowMode: 'array' })).rows.flat();
-  } finally {
-    await client.end();
-  }
-}
-
-const accepts = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
-
-/** Nothing of the recorded children lives, and no recorded port is listened to. */
-async function assertNothingLeft(state: string, records = readRecords(layoutOf(state).run)) {
-  const gone = await waitUntil(() => !records.some(groupLives), PATIENCE_MS);
-  assert.ok(
-    gone,
-    `still alive: ${records
-      .filter(groupLives)
-      .map((r) => r.name)
-      .join(', ')}`,
-  );
-  const ports = Object.entries(readStackFile(layoutOf(state))?.ports ?? {});
-  const open = await Promise.all(ports.map(([, port]) => accepts(port)));
-  assert.deepEqual(
-    ports.filter((_, i) => open[i]).map(([name]) => name),
-    [],
-  );
-}
-
-describe('the stack', { skip }, () => {
+describe('the stack', { skip: skipStack }, () => {
   test('stands, is private, refuses a second one, ends without a trace', async () => {
     const state = newState();
     const first = ratchet(state, ...upArgs, '--json');
@@ -164,54 +71,6 @@ describe('the stack', { skip }, () => {
     assert.equal(again.code, 0);
     assert.match(again.stdout, /nothing was running/);
     assert.equal((await ratchet(state, 'status').ended).code, 5);
-  });
-
-  test('after kill -9 of the supervisor nothing lives on, and up works with all its state', async () => {
-    const state = newState();
-    const n = rounds(2, 10);
-    for (let round = 0; round < n; round += 1) {
-      const up = ratchet(state, ...allArgs);
-      await untilReady(state);
-      if (round === 0) await query(state, 'CREATE TABLE kept (round int)');
-      await query(state, `INSERT INTO kept VALUES (${round})`);
-      const records = readRecords(layoutOf(state).run);
-      up.kill('SIGKILL');
-      await up.ended;
-      // Every second time `up` comes while the old children are still ending.
-      if (round % 2 === 0) await assertNothingLeft(state, records);
-    }
-    const up = ratchet(state, ...allArgs);
-    await untilReady(state);
-    const kept = await query(state, 'SELECT round FROM kept ORDER BY round');
-    assert.deepEqual(
-      kept,
-      Array.from({ length: n }, (_, i) => i),
-    );
-    up.kill('SIGINT');
-    assert.equal((await up.ended).code, 0);
-    await assertNothingLeft(state);
-  });
-
-  test('after kill -9 of everything at once up works with all its state', async () => {
-    const state = newState();
-    const up = ratchet(state, ...upArgs);
-    await untilReady(state);
-    await query(state, 'CREATE TABLE kept AS SELECT 42 AS answer');
-    up.kill('SIGKILL');
-    for (const { pid } of readRecords(layoutOf(state).run)) process.kill(-pid, 'SIGKILL');
-    await up.ended;
-    // As after a power cut: the lock file of PostgreSQL names a process that is not PostgreSQL.
-    const pidFile = join(layoutOf(state).postgres, 'data/postmaster.pid');
-    const lines = readFileSync(pidFile, 'utf8').split('\n');
-    writeFileSync(pidFile, [String(process.pid), ...lines.slice(1)].join('\n'));
-
-    const stack = await startStack({ stateDir: state, parts: PARTS });
-    try {
-      assert.deepEqual(await query(state, 'SELECT answer FROM kept'), [42]);
-    } finally {
-      await stack.stop();
-    }
-    await assertNothingLeft(state);
   });
 
   test('a server that dies is started again', async () => {
