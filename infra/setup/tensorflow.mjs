@@ -20,9 +20,15 @@ const BINDING = 'lib/napi-v8/tfjs_binding.node';
 const TFJS = join(ROOT, 'node_modules/@tensorflow/tfjs-node');
 const WITHOUT = 'serve-only: champions are served (ONNX), nothing is trained';
 
-/** Is an NVIDIA GPU in this machine? Looked at without starting a process. */
-export const hasGpu = () =>
-  existsSync('/proc/driver/nvidia/version') || which('nvidia-smi') !== undefined;
+/**
+ * Is an NVIDIA GPU in this machine? Looked at without starting a process. RATCHET_TENSORFLOW (`cpu`
+ * or `cuda`) decides instead, e.g. where an image is made for other machines.
+ */
+export function hasGpu() {
+  const asked = process.env.RATCHET_TENSORFLOW;
+  if (asked === 'cpu' || asked === 'cuda') return asked === 'cuda';
+  return existsSync('/proc/driver/nvidia/version') || which('nvidia-smi') !== undefined;
+}
 
 function wheelFor() {
   const machine = `${process.platform}-${process.arch}`;
