@@ -12,7 +12,7 @@ import { findPythonTool } from '../../support/tools.ts';
 const run = promisify(execFile);
 const python = findPythonTool('python');
 const skip = python ? false : 'no Python environment: run `node infra/setup.mjs`';
-const script = new URL('../../support/reproduce.py', import.meta.url).pathname;
+const script = new URL('../../../examples/reproduce.py', import.meta.url).pathname;
 
 async function reproduce(built: BuiltPackage, change?: (folder: string) => Promise<void>) {
   const folder = await mkdtemp(join(tmpdir(), 'ratchet-python-'));

@@ -1,6 +1,6 @@
 """Loads a model package with plain onnxruntime and reproduces its golden forecasts.
 
-    python reproduce.py PACKAGE_DIR
+    python examples/reproduce.py PACKAGE_DIR
 
 PACKAGE_DIR holds model.onnx, preprocessing.json, golden.json and the other files of a package, such as a
 replica's `packages/<packageDigest>`. Prints one JSON line; exit code 1 when a forecast differs by more than the
