@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { ProgressEvent } from '../../api/cli/events.ts';
+import { duration, ProgressView } from '../../api/cli/progress.ts';
+
+const event = (change: Partial<ProgressEvent>): ProgressEvent => ({
+  seq: '1',
+  at: '2026-11-21T00:00:00Z',
+  kind: 'stage',
+  stage: null,
+  model: null,
+  seed: null,
+  payload: {},
+  ...change,
+});
+
+it('progress lines say what happened, for a person', () => {
+  const view = new ProgressView();
+  const lines: [Partial<ProgressEvent>, string][] = [
+    [
+      {
+        stage: 'collect',
+        payload: {
+          instrument: '^GSPC',
+          rows: 5031,
+          firstBar: '1999-01-04T00:00:00.000Z',
+          deliveredBy: 'index-daily',
+          cached: true,
+          sources: [{ dataset: 'index-daily' }],
+        },
+      },
+      'collect: instrument ^GSPC, rows 5031, firstBar 1999-01-04, deliveredBy index-daily, from the cache',
+    ],
+    [
+      {
+        stage: 'features',
+        model: 'm',
+        payload: { samples: { train: 10, valid: 2 }, cached: false },
+      },
+      'm: features: samples train 10 valid 2',
+    ],
+    [
+      {
+        kind: 'finding',
+        stage: 'validate',
+        payload: { instrument: '^GSPC', severity: 'warn', message: '3 flat bars', count: 3 },
+      },
+      'validate: warn ^GSPC: 3 flat bars',
+    ],
+    [
+      {
+        kind: 'verdict',
+        stage: 'decide',
+        model: 'm',
+        payload: { verdict: 'accept', reasons: ['first champion'] },
+      },
+      'm: decide: accept (first champion)',
+    ],
+    [{ kind: 'done', payload: { status: 'failed', message: 'cancelled' } }, 'failed: cancelled'],
+    [{ kind: 'done', payload: { status: 'completed' } }, 'completed'],
+    [{ stage: 'register', payload: { packageDigest: 'abc' } }, 'register: done'],
+  ];
+  for (const [change, line] of lines) assert.equal(view.lineOf(event(change)).line, line);
+});
+
+it('the time that is left follows the pace of the fit it belongs to', () => {
+  const view = new ProgressView();
+  const epoch = (n: number, seed: number, seconds: number): string =>
+    view.lineOf(event({ kind: 'epoch', seed, payload: { epoch: n, epochs: 10, loss: 1, seconds } }))
+      .line;
+  assert.match(epoch(1, 1, 10), /at most 1m30s left/);
+  assert.match(epoch(2, 2, 1), /at most 8s left/);
+  assert.match(epoch(2, 1, 10), /at most 1m20s left/);
+  assert.equal(duration(59.6), '1m00s');
+  assert.equal(duration(3661), '1h01m');
+});
