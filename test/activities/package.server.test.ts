@@ -1,37 +1,21 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { MockActivityEnvironment } from '@temporalio/testing';
-import type { PackageInput, PackageResult } from '../../activities/contracts.ts';
-import type { ActivityDeps } from '../../activities/deps.ts';
-import { createPackageActivities } from '../../activities/package.ts';
 import { sliceBars } from '../../core/bars/bars.ts';
 import { calendarFor } from '../../core/calendar/index.ts';
 import { RatchetError } from '../../core/errors.ts';
-import { evaluate } from '../../core/evaluation/index.ts';
 import { featureSetOrThrow } from '../../core/features/index.ts';
 import { prepareUnit } from '../../core/features/prepare.ts';
-import { encodePrepared } from '../../core/features/prepared.ts';
 import type { Prepared } from '../../core/features/prepared.ts';
-import { encodeBundle } from '../../core/models/bundle.ts';
 import type { FitBundle } from '../../core/models/bundle.ts';
 import { buildForecasterGraph, buildMonteCarloGraph } from '../../core/onnx/networks.ts';
 import { openSession } from '../../core/onnx/session.impl.ts';
 import { openMonteCarlo, openPackage, predict } from '../../core/predict/index.ts';
-import { openDirectoryStore } from '../../registry/artifacts-directory.ts';
-import type { ArtifactStore } from '../../registry/artifact-store.ts';
-import { experimentEvents, readEvents } from '../../registry/experiments.ts';
-import { loadPackage } from '../../registry/packages.ts';
-import { plant } from '../core/evaluation/planted.ts';
+import { readEvents } from '../../registry/experiments.ts';
 import { sp500 } from '../support/example-bars.ts';
 import { randomNetwork, referenceForecast } from '../support/lstm-network.ts';
-import { testKeys, testSigner } from '../support/model-package.ts';
-import { openTestDatabase } from '../support/postgres.ts';
-import type { TestDatabase } from '../support/postgres.ts';
-import { quietTemporal } from '../support/temporal.ts';
-import { MODEL, addExperiment, addModel, testSpec } from '../support/registry-facts.ts';
+import { openPackagingFixture, quietEnvironment } from '../support/packaging-fixture.ts';
+import type { PackagingFixture } from '../support/packaging-fixture.ts';
+import { testSpec } from '../support/registry-facts.ts';
 
 const LOOKBACK = 10;
 const HORIZONS = [7, 14, 30];
@@ -39,18 +23,11 @@ const calendar = calendarFor('nyse');
 const bars = sp500();
 const recent = sliceBars(bars, bars.openTime.length - 1500);
 
-let database: TestDatabase;
-let artifacts: ArtifactStore;
-let root: string;
+let fixture: PackagingFixture;
 let prepared: Prepared;
-let experiments = 0;
 
 before(async () => {
-  quietTemporal();
-  database = await openTestDatabase();
-  root = await mkdtemp(join(tmpdir(), 'ratchet-packaging-'));
-  artifacts = openDirectoryStore(root);
-  await addModel(database.db);
+  fixture = await openPackagingFixture();
   prepared = prepareUnit(
     {
       set: featureSetOrThrow('technical-152'),
@@ -64,10 +41,7 @@ before(async () => {
     [recent],
   ).prepared;
 });
-after(async () => {
-  await database.close();
-  await rm(root, { recursive: true, force: true });
-});
+after(() => fixture.close());
 
 /** A fit whose "trained model" is plain float64 arithmetic: independent of the graph under test. */
 function bundleOf(change: (predictions: Float64Array) => Float64Array = (y) => y): FitBundle {
@@ -115,73 +89,11 @@ function bundleOf(change: (predictions: Float64Array) => Float64Array = (y) => y
   };
 }
 
-const confidence = { method: 'directional', samples: 20 };
-
-async function inputOf(bundle: FitBundle, spec = testSpec({ confidence })): Promise<PackageInput> {
-  const experimentId = await addExperiment(database.db, ++experiments, spec);
-  const evaluation = evaluate(plant({ horizons: HORIZONS, rows: 300 }).input);
-  const report = await artifacts.put(new TextEncoder().encode(JSON.stringify(evaluation)));
-  const data = await artifacts.put(encodePrepared(prepared));
-  return {
-    experimentId,
-    unit: { model: MODEL, instruments: ['^GSPC'] },
-    prepared: data,
-    fit: {
-      family: bundle.family,
-      seed: bundle.seed,
-      fitted: await artifacts.put(encodeBundle(bundle)),
-      weightsDigest: bundle.summary.weightsDigest,
-      bestValidLoss: 1,
-      bestEpoch: 1,
-      epochsRun: 1,
-      attempt: 1,
-      resumedFromEpoch: null,
-      cached: false,
-    },
-    evaluation: {
-      evaluation: report,
-      servedSeed: 2,
-      beatsNaive: evaluation.beatsNaive,
-      verdict: evaluation.verdict,
-    },
-    datasets: [
-      {
-        instrument: '^GSPC',
-        datasetHash: 'cd'.repeat(32),
-        bars: data,
-        firstBar: '2000-01-01T00:00:00.000Z',
-        lastBar: '2018-12-31T00:00:00.000Z',
-        deliveredBy: 'sp500-daily',
-        cached: false,
-      },
-    ],
-  };
-}
-
-function run(input: PackageInput, codeVersion = '1'): Promise<PackageResult> {
-  const { db } = database;
-  const nothing = (): void => {};
-  const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
-  const events = experimentEvents(db);
-  const deps: Pick<ActivityDeps, 'db' | 'artifacts' | 'sign' | 'events' | 'codeVersion' | 'log'> = {
-    ...{ db, artifacts, events, codeVersion, log },
-    sign: testSigner,
-  };
-  const environment = new MockActivityEnvironment();
-  return environment.run(createPackageActivities(deps).packageModel, input);
-}
-
-const expectedOf = ({ version, packageDigest }: PackageResult) => ({
-  model: MODEL,
-  version,
-  packageDigest,
-});
-
 test('a fit becomes a package that loads, opens, and predicts from the newest bars', async () => {
-  const input = await inputOf(bundleOf());
-  const result = await run(input);
+  const input = await fixture.inputOf(bundleOf(), prepared);
+  const result = await fixture.run(input);
   assert.equal(result.manifest.sha256, result.packageDigest);
-  const verified = await loadPackage({ db: database.db, artifacts }, expectedOf(result), testKeys);
+  const verified = await fixture.load(result);
   const { manifest, preprocessing } = verified;
   assert.deepEqual(
     [manifest.seed, manifest.datasetHash, manifest.version, manifest.libraries],
@@ -210,8 +122,8 @@ test('a fit becomes a package that loads, opens, and predicts from the newest ba
 
 test('serving sees the very features that training saw', async () => {
   const bundle = bundleOf();
-  const result = await run(await inputOf(bundle));
-  const verified = await loadPackage({ db: database.db, artifacts }, expectedOf(result), testKeys);
+  const result = await fixture.run(await fixture.inputOf(bundle, prepared));
+  const verified = await fixture.load(result);
   const openers = { openSession, openMonteCarlo: openMonteCarlo(openSession) };
   const pkg = await openPackage(verified, openers);
   const session = await openSession(bundle.graphs.model);
@@ -234,12 +146,12 @@ test('serving sees the very features that training saw', async () => {
 });
 
 test('a repeat gives the same version and the same bytes, cached or computed again', async () => {
-  const input = await inputOf(bundleOf());
-  const first = await run(input);
-  assert.deepEqual(await run(input), first, 'from the step cache');
-  await database.db.deleteFrom('step_cache').where('step', '=', 'package').execute();
-  assert.deepEqual(await run(input), first, 'computed again');
-  const events = await readEvents(database.db, input.experimentId, { limit: 50 });
+  const input = await fixture.inputOf(bundleOf(), prepared);
+  const first = await fixture.run(input);
+  assert.deepEqual(await fixture.run(input), first, 'from the step cache');
+  await fixture.database.db.deleteFrom('step_cache').where('step', '=', 'package').execute();
+  assert.deepEqual(await fixture.run(input), first, 'computed again');
+  const events = await readEvents(fixture.database.db, input.experimentId, { limit: 50 });
   assert.equal(events.filter(({ stage }) => stage === 'package').length, 1);
 });
 
@@ -250,14 +162,14 @@ test('a graph that is not the trained model is refused for good, and nothing is 
     (y) => y.subarray(0, 21),
   ];
   for (const change of changes) {
-    const input = await inputOf(bundleOf(change));
-    const before = await database.db.selectFrom('package_signature').selectAll().execute();
-    await assert.rejects(run(input), (error: unknown) => {
+    const input = await fixture.inputOf(bundleOf(change), prepared);
+    const before = await fixture.database.db.selectFrom('package_signature').selectAll().execute();
+    await assert.rejects(fixture.run(input), (error: unknown) => {
       assert.ok(error instanceof RatchetError);
       assert.deepEqual([error.code, error.permanent], ['package.not-equal', true]);
       return true;
     });
-    const stored = await database.db.selectFrom('package_signature').selectAll().execute();
+    const stored = await fixture.database.db.selectFrom('package_signature').selectAll().execute();
     assert.equal(stored.length, before.length);
   }
 });
@@ -265,44 +177,36 @@ test('a graph that is not the trained model is refused for good, and nothing is 
 test('a fit without probes proves nothing', async () => {
   const bundle = bundleOf();
   const none = { rows: new Int32Array(0), predictions: new Float64Array(0) };
-  const input = await inputOf({ ...bundle, probes: none });
-  await assert.rejects(run(input), { code: 'package.not-equal' });
+  const input = await fixture.inputOf({ ...bundle, probes: none }, prepared);
+  await assert.rejects(fixture.run(input), { code: 'package.not-equal' });
 });
 
 test('a spec without confidence gives a package without Monte-Carlo graph', async () => {
   const spec = testSpec({ confidence: { method: 'none' } });
-  const result = await run(await inputOf(bundleOf(), spec));
-  const verified = await loadPackage({ db: database.db, artifacts }, expectedOf(result), testKeys);
+  const result = await fixture.run(await fixture.inputOf(bundleOf(), prepared, spec));
+  const verified = await fixture.load(result);
   assert.equal(verified.monteCarlo, undefined);
   assert.equal(verified.preprocessing.confidence.method, 'none');
 });
 
 test('a damaged fit is refused', async () => {
-  const input = await inputOf(bundleOf());
-  const bytes = Uint8Array.from(await artifacts.get(input.fit.fitted));
+  const input = await fixture.inputOf(bundleOf(), prepared);
+  const bytes = Uint8Array.from(await fixture.artifacts.get(input.fit.fitted));
   bytes[bytes.length >> 1]! ^= 1;
-  const fitted = await artifacts.put(bytes);
-  await assert.rejects(run({ ...input, fit: { ...input.fit, fitted } }), { code: 'bytes.corrupt' });
+  const fitted = await fixture.artifacts.put(bytes);
+  await assert.rejects(fixture.run({ ...input, fit: { ...input.fit, fitted } }), {
+    code: 'bytes.corrupt',
+  });
 });
 
 test('cancelled while it samples: it stops, and a new attempt makes the same package', async () => {
-  const input = await inputOf(bundleOf());
-  const environment = new MockActivityEnvironment();
-  const nothing = (): void => {};
-  const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
-  const { packageModel } = createPackageActivities({
-    db: database.db,
-    artifacts,
-    sign: testSigner,
-    events: experimentEvents(database.db),
-    codeVersion: '1',
-    log,
-  });
+  const input = await fixture.inputOf(bundleOf(), prepared);
+  const environment = quietEnvironment();
   let beats = 0;
   environment.on('heartbeat', () => {
     if (++beats === 20) environment.cancel();
   });
-  await assert.rejects(environment.run(packageModel, input), /CANCELLED|cancel/i);
-  const result = await run(input);
-  await loadPackage({ db: database.db, artifacts }, expectedOf(result), testKeys);
+  await assert.rejects(fixture.run(input, environment), /CANCELLED|cancel/i);
+  const result = await fixture.run(input);
+  await fixture.load(result);
 });

@@ -1,0 +1,87 @@
+import { withoutTensorflow } from '../support/tensorflow.ts';
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { calendarFor } from '../../core/calendar/index.ts';
+import { featureSetOrThrow } from '../../core/features/index.ts';
+import { prepareUnit } from '../../core/features/prepare.ts';
+import type { Prepared } from '../../core/features/prepared.ts';
+import { runFitJob } from '../../core/models/fit-job.impl.ts';
+import { openSession } from '../../core/onnx/session.impl.ts';
+import { openMonteCarlo, openPackage, predict } from '../../core/predict/index.ts';
+import { sp500 } from '../support/example-bars.ts';
+import { fitContext } from '../support/fit-context.ts';
+import { openPackagingFixture } from '../support/packaging-fixture.ts';
+import type { PackagingFixture } from '../support/packaging-fixture.ts';
+import { testSpec } from '../support/registry-facts.ts';
+
+const calendar = calendarFor('nyse');
+const bars = sp500();
+const openers = { openSession, openMonteCarlo: openMonteCarlo(openSession) };
+const network = { units: [12], dense: [12], branch: 8, epochs: 3, batchSize: 64 };
+
+let fixture: PackagingFixture;
+before(async () => {
+  fixture = await openPackagingFixture();
+});
+after(() => fixture.close());
+
+const prepare = (kind: string): Prepared =>
+  prepareUnit(
+    {
+      set: featureSetOrThrow('technical-152'),
+      lookback: 20,
+      label: { kind, horizons: [7, 14, 30] },
+      split: { kind: 'chronological', ratios: [0.7, 0.15, 0.15], purge: 'auto', embargo: 'auto' },
+      scaling: { features: 'minmax', labels: 'minmax' },
+      timeframe: '1d',
+      calendar,
+    },
+    [bars],
+  ).prepared;
+
+/** The instant after the close of the session of `date`. */
+const closeOf = (date: string): number => calendar.closeTime(Date.parse(date), '1d');
+
+const cases = [
+  { family: 'lstm-multi-horizon', kind: 'forwardLogReturn', skip: withoutTensorflow },
+  { family: 'lstm-multi-horizon', kind: 'forwardPrice', skip: withoutTensorflow },
+  { family: 'ridge', kind: 'forwardLogReturn', skip: false as const },
+  { family: 'naive', kind: 'forwardPrice', skip: false as const },
+];
+
+for (const { family, kind, skip } of cases) {
+  test(
+    `a trained ${family} on ${kind} equals its package and serves real windows`,
+    { skip },
+    async () => {
+      const prepared = prepare(kind);
+      const stochastic = family === 'lstm-multi-horizon';
+      const job = { family, params: stochastic ? network : {}, seed: 1, prepared };
+      const context = fitContext(prepared);
+      const bundle = await runFitJob({ ...job, multiplyByClose: kind === 'forwardPrice' }, context);
+      const spec = testSpec({ confidence: { method: 'directional', samples: 30 } });
+      const verified = await fixture.load(
+        await fixture.run(await fixture.inputOf(bundle, prepared, spec)),
+      );
+      const pkg = await openPackage(verified, openers);
+      const ask = (date: string) => predict(pkg, bars, { asOf: closeOf(date), confidence: 'mc' });
+      // The quietest autumn since 1964, and the month after Lehman Brothers failed.
+      const [calm, turbulent] = [await ask('2017-11-01'), await ask('2008-10-15')];
+      assert.equal(calm.asOf, '2017-11-01T00:00:00.000Z');
+      for (const { price } of [...calm.horizons, ...turbulent.horizons]) {
+        assert.ok(price > 300 && price < 6000, `${price} is a price of the index`);
+      }
+      const of = (answer: typeof calm, what: 'confidence' | 'probabilityUp' | 'relativeStd') =>
+        answer.horizons.map((horizon) => horizon[what]);
+      if (stochastic) {
+        assert.notDeepEqual(of(calm, 'confidence'), of(turbulent, 'confidence'));
+        const width = ({ horizons, lastClose }: typeof calm) =>
+          horizons.map(({ interval80 }) => (interval80![1] - interval80![0]) / lastClose);
+        assert.notDeepEqual(width(calm), width(turbulent));
+      } else {
+        assert.deepEqual(of(calm, 'confidence'), [null, null, null]);
+      }
+      await pkg.release();
+    },
+  );
+}
