@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RatchetError } from '../core/errors.ts';
 import { PACKAGE_FILE_BYTES_MAX, isPackagePath } from '../core/packages/files.ts';
 import type { PackageFiles, PackagePath } from '../core/packages/files.ts';
+
+/** Packages kept; those that were not read for longest go first. One of the full LSTM has 0.9 MB. */
+export const CACHED_PACKAGES_MAX = 256;
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
@@ -20,6 +23,8 @@ export interface PackageCache {
   write(packageDigest: string, files: PackageFiles): Promise<void>;
   discard(packageDigest: string): Promise<void>;
 }
+
+const DIGEST_PATTERN = /^[0-9a-f]{64}$/;
 
 const isNotFound = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
@@ -66,11 +71,22 @@ async function publish(from: string, to: string): Promise<void> {
   }
 }
 
+/** Folders in excess of the limit, least recently read first. */
+async function excess(dir: string): Promise<string[]> {
+  const digests = (await readdir(dir)).filter((name) => DIGEST_PATTERN.test(name));
+  if (digests.length <= CACHED_PACKAGES_MAX) return [];
+  const read = await Promise.all(
+    digests.map(async (digest) => ({ digest, at: (await stat(join(dir, digest))).mtimeMs })),
+  );
+  read.sort((a, b) => a.at - b.at);
+  return read.slice(0, digests.length - CACHED_PACKAGES_MAX).map(({ digest }) => digest);
+}
+
 /** Opens (and creates, 0700) the cache directory. */
 export async function openPackageCache(dir: string): Promise<PackageCache> {
   await mkdir(dir, { recursive: true, mode: DIRECTORY_MODE });
   const pathOf = (digest: string): string => {
-    if (/^[0-9a-f]{64}$/.test(digest)) return join(dir, digest);
+    if (DIGEST_PATTERN.test(digest)) return join(dir, digest);
     throw new RatchetError('package.digest', `${JSON.stringify(digest)} is not a package's digest`);
   };
   // Out of the way in one step, so that readers and other writers never see half a folder.
@@ -92,6 +108,8 @@ export async function openPackageCache(dir: string): Promise<PackageCache> {
         for (const name of await readdir(folder)) {
           if (isPackagePath(name)) files.set(name, await readFileNoFollow(join(folder, name)));
         }
+        const now = new Date();
+        await utimes(folder, now, now);
         return files;
       } catch (error) {
         if (isNotFound(error)) return undefined;
@@ -107,6 +125,7 @@ export async function openPackageCache(dir: string): Promise<PackageCache> {
         await discard(digest);
         await publish(temporary, pathOf(digest));
         await syncDirectory(dir);
+        for (const oldest of await excess(dir)) await discard(oldest);
       } finally {
         await rm(temporary, { recursive: true, force: true });
       }

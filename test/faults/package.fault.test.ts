@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -11,7 +21,7 @@ import type { PackagePath } from '../../core/packages/files.ts';
 import { openMonteCarlo, openPackage, predict } from '../../core/predict/index.ts';
 import { openDirectoryStore } from '../../registry/artifacts-directory.ts';
 import type { ArtifactStore } from '../../registry/artifact-store.ts';
-import { openPackageCache } from '../../registry/package-cache.ts';
+import { CACHED_PACKAGES_MAX, openPackageCache } from '../../registry/package-cache.ts';
 import type { PackageCache } from '../../registry/package-cache.ts';
 import { loadPackage, storePackage } from '../../registry/packages.ts';
 import type { LoadOptions } from '../../registry/packages.ts';
@@ -236,6 +246,23 @@ test('cached files are private and nothing temporary stays', async () => {
   const left = (await readdir(join(root, 'cache'))).filter((name) => name.startsWith('.tmp'));
   assert.deepEqual(left, []);
   assert.equal((await cache.read(built.packageDigest))!.size, built.files.size);
+});
+
+test('the cache keeps a bounded number of packages, those read last', async () => {
+  const small = await openPackageCache(join(root, 'bounded'));
+  const digest = (n: number) => n.toString(16).padStart(64, '0');
+  const files = new Map([['card.md' as const, Uint8Array.of(1)]]);
+  const long = new Date('2020-01-01');
+  for (let n = 0; n < CACHED_PACKAGES_MAX; n++) {
+    await mkdir(join(root, 'bounded', digest(n)));
+    await utimes(join(root, 'bounded', digest(n)), long, new Date(long.getTime() + n * 1000));
+  }
+  await small.read(digest(0));
+  await small.write(digest(CACHED_PACKAGES_MAX), files);
+  assert.equal((await readdir(join(root, 'bounded'))).length, CACHED_PACKAGES_MAX);
+  assert.ok(await small.read(digest(0)), 'read a moment ago');
+  assert.equal(await small.read(digest(1)), undefined, 'not read for longest');
+  assert.equal((await small.read(digest(CACHED_PACKAGES_MAX)))!.size, 1);
 });
 
 test('swapped files, a cut body and a stale object are refused', async () => {
