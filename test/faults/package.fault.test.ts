@@ -32,7 +32,7 @@ import type { TestDatabase } from '../support/postgres.ts';
 import { syntheticBars } from '../support/synthetic-bars.ts';
 
 /** 20 in `npm test`, 200 in `npm run test:faults`. */
-const FLIPS = process.env['RATCHET_FAULTS'] === 'full' ? 200 : 20;
+const FLIPS = process.env['RATCHET_TEST_FULL'] === '1' ? 200 : 20;
 const PATHS = Object.values(PACKAGE_PATHS);
 
 const built = await makePackage();
