@@ -49,14 +49,14 @@ export class Authenticator {
     if (header === undefined)
       throw unauthenticated('Send an API key: Authorization: Bearer rk_...');
     const token = header.startsWith('Bearer ') ? header.slice(7) : '';
-    // A correct key is served even from an address that guesses: others may sit behind it.
     const known = this.#recall(token);
     if (known && isUsable(known, now())) return callerOf(known);
-    const wait = wrongKeys.waitSeconds(address);
-    if (wait > 0) throw tooManyWrongKeys(wait);
     const parsed = parseKeyToken(token);
     const key = parsed && (await keys.find(parsed.id));
     if (!parsed || !key || !secretMatches(parsed.secret, key.hash) || !isUsable(key, now())) {
+      // A right key is served even from an address that guesses: others may sit behind it.
+      const wait = wrongKeys.waitSeconds(address);
+      if (wait > 0) throw tooManyWrongKeys(wait);
       wrongKeys.count(address);
       throw unauthenticated('The API key is not valid, expired or revoked.');
     }

@@ -3,6 +3,7 @@ import { appendFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { sql } from 'kysely';
 import { isDatabaseAway, temporalAway } from '../../api/errors.ts';
 import { openOrchestrator } from '../../api/orchestrator.ts';
 import { Recorder } from '../../api/serving/recorder.ts';
@@ -13,6 +14,7 @@ import { listPredictions, type PredictionRow } from '../../registry/predictions.
 import { freePort } from '../support/server-process.ts';
 import { eventually, INSTRUMENT, memoryLog, openApiFixture } from '../support/api-fixture.ts';
 import { openTestDatabase } from '../support/postgres.ts';
+import { rounds } from '../support/rounds.ts';
 import { MODEL } from '../support/registry-facts.ts';
 
 const PREDICT = `/api/v1/ml-models/${MODEL}/predict`;
@@ -83,6 +85,45 @@ describe('with servers away', () => {
       const ids = rows.map((found) => found.id);
       assert.ok(ids.includes(String(bare.body['id'])) && ids.includes(String(mc.body['id'])));
       assert.equal(new Set(ids).size, ids.length);
+    } finally {
+      await fixture.close();
+    }
+  });
+
+  it('lives on when PostgreSQL ends all its connections, again and again', async () => {
+    const fixture = await openApiFixture(1);
+    const terminated = rounds(10, 100);
+    try {
+      const replica = await fixture.open('a', { notifications: true });
+      await fixture.promote(1);
+      await replica.replica.poll();
+      const admin = openDatabase(fixture.database.server.adminUrl, { max: 1 });
+      const name = new URL(fixture.database.url).pathname.slice(1);
+      for (let n = 0; n < terminated; n++) {
+        await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`.execute(
+          admin,
+        );
+        const predicted = await replica.call('POST', PREDICT, { confidence: 'none' });
+        assert.equal(predicted.status, 200);
+        // A connection that was just ended may fail once, and says so as a 503.
+        const statuses = new Set<number>();
+        await eventually('the registry answers again', async () => {
+          const { status } = await replica.call('GET', '/api/v1/ml-models');
+          statuses.add(status);
+          return status === 200;
+        });
+        assert.ok(
+          [...statuses].every((status) => status === 200 || status === 503),
+          [...statuses].join(),
+        );
+      }
+      await admin.destroy();
+      // The promotion protocol works on the new connections.
+      await replica.recorder.drain();
+      assert.equal(
+        (await replica.call('GET', `/api/v1/ml-models/${MODEL}/predictions`)).status,
+        200,
+      );
     } finally {
       await fixture.close();
     }
