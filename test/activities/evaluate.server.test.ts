@@ -1,0 +1,385 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import type {
+  DecideResult,
+  EvaluateInput,
+  EvaluateResult,
+  FitResult,
+} from '../../activities/contracts.ts';
+import { createDecideActivities } from '../../activities/decide.ts';
+import type { ActivityDeps } from '../../activities/deps.ts';
+import { createEvaluateActivities } from '../../activities/evaluate.ts';
+import { parseEvaluation } from '../../core/evaluation/index.ts';
+import { encodePrepared, type Prepared } from '../../core/features/prepared.ts';
+import { labelKindOrThrow } from '../../core/labels/index.ts';
+import { encodeBundle } from '../../core/models/bundle.ts';
+import { buildLinearGraph } from '../../core/onnx/networks.ts';
+import type { Manifest } from '../../core/packages/manifest.ts';
+import { openDirectoryStore } from '../../registry/artifacts-directory.ts';
+import type { ArtifactStore } from '../../registry/artifact-store.ts';
+import { decisionById, listDecisions } from '../../registry/decisions.ts';
+import { experimentEvents, readEvents } from '../../registry/experiments.ts';
+import { countGateTries, recordGateTry } from '../../registry/gate-tries.ts';
+import { getVersionOrThrow, registerVersion, reserveVersion } from '../../registry/versions.ts';
+import { plantedPrepared } from '../support/planted-prepared.ts';
+import { openTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import {
+  MODEL,
+  addExperiment,
+  addModel,
+  crown,
+  registration,
+  reservation,
+  testSpec,
+} from '../support/registry-facts.ts';
+
+let database: TestDatabase;
+let artifacts: ArtifactStore;
+let root: string;
+let experiments = 0;
+
+before(async () => {
+  database = await openTestDatabase();
+  root = await mkdtemp(join(tmpdir(), 'ratchet-evaluate-'));
+  artifacts = openDirectoryStore(root);
+  await addModel(database.db);
+});
+after(async () => {
+  await database.close();
+  await rm(root, { recursive: true, force: true });
+});
+
+/** Forecasts `share` of what the newest row knows of the label; 1 is the best there is. */
+function linearGraph(prepared: Prepared, share: number, seed = 0): Uint8Array {
+  const width = prepared.featureNames.length;
+  const { offset, factor } = prepared.scalers.features;
+  const coefficients = new Float64Array(width * 3);
+  // Per scaled unit of the first feature: the planted slope, 0.02 sqrt(signal) per 4 units of it.
+  const slope = ((0.02 * Math.sqrt(0.5)) / 4 / factor[0]!) * share;
+  for (let k = 0; k < 3; k++) coefficients[k] = slope * (1 + 0.001 * seed);
+  const unchanged = labelKindOrThrow(prepared.labelKind).unchanged;
+  const intercept = unchanged + slope * (offset[0]! - 50) * factor[0]!;
+  return buildLinearGraph(
+    { coefficients, intercepts: new Float64Array(3).fill(intercept) },
+    contextOf(prepared),
+  );
+}
+
+function contextOf(prepared: Prepared) {
+  return {
+    featureNames: prepared.featureNames,
+    lookback: prepared.lookback,
+    horizons: prepared.horizons,
+    scalers: {
+      features: prepared.scalers.features,
+      labels: { kind: 'none' as const, offset: [0, 0, 0], factor: [1, 1, 1] },
+    },
+    multiplyByClose: labelKindOrThrow(prepared.labelKind).multiplyByClose,
+  };
+}
+
+async function fitOf(
+  prepared: Prepared,
+  family: string,
+  seed: number,
+  share: number,
+): Promise<FitResult> {
+  const bytes = encodeBundle({
+    family,
+    params: {},
+    seed,
+    summary: {
+      epochsRun: 3,
+      bestEpoch: 2,
+      bestValidLoss: 1,
+      weightsDigest: 'ab'.repeat(32),
+      history: [],
+    },
+    weights: new Uint8Array(8),
+    graphs: { model: linearGraph(prepared, share, seed) },
+    context: contextOf(prepared),
+    probes: { rows: new Int32Array(0), predictions: new Float64Array(0) },
+    equality: { maxRelative: 0, rows: 0 },
+    libraries: {},
+  });
+  return {
+    family,
+    seed,
+    fitted: await artifacts.put(bytes),
+    weightsDigest: 'ab'.repeat(32),
+    bestValidLoss: 1 + ((seed * 7) % 5) / 10,
+    bestEpoch: 2,
+    epochsRun: 3,
+    attempt: 1,
+    resumedFromEpoch: null,
+    cached: false,
+  };
+}
+
+const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+
+async function inputOf(prepared: Prepared, share: number, promotion = {}): Promise<EvaluateInput> {
+  const spec = testSpec({ label: { kind: prepared.labelKind, horizons: [1, 2, 3] }, promotion });
+  const experimentId = await addExperiment(database.db, ++experiments, spec);
+  const reports = await artifacts.put(json([{ instrument: '^OTHER', rows: 1, findings: [] }]));
+  return {
+    experimentId,
+    unit: { model: MODEL, instruments: ['^GSPC'] },
+    prepared: await artifacts.put(encodePrepared(prepared)),
+    fits: await Promise.all([1, 2, 3].map((s) => fitOf(prepared, 'lstm-multi-horizon', s, share))),
+    baselines: [await fitOf(prepared, 'naive', 0, 0), await fitOf(prepared, 'ridge', 0, 0.3)],
+    validation: { reports, passed: true, reasons: [], cached: false },
+  };
+}
+
+function depsOf(): ActivityDeps {
+  const { db } = database;
+  return {
+    db,
+    artifacts,
+    events: experimentEvents(db),
+    codeVersion: 'test',
+  } as Partial<ActivityDeps> as ActivityDeps;
+}
+
+const evaluateOnce = (input: EvaluateInput): Promise<EvaluateResult> =>
+  new MockActivityEnvironment().run(createEvaluateActivities(depsOf()).evaluate, input);
+
+/** Registers a version of the input's experiment, its package made of the given graph. */
+async function registerAs(
+  prepared: Prepared,
+  input: EvaluateInput,
+  share: number,
+): Promise<number> {
+  const { db } = database;
+  const n = experiments;
+  const { version } = await reserveVersion(db, {
+    ...reservation(n),
+    experimentId: input.experimentId,
+  });
+  const files = await Promise.all(
+    (
+      [
+        ['model.onnx', linearGraph(prepared, share)],
+        [
+          'preprocessing.json',
+          json({
+            featureSet: prepared.featureSet,
+            featureNames: prepared.featureNames,
+            lookback: prepared.lookback,
+            label: { kind: prepared.labelKind, horizons: prepared.horizons },
+            scalers: prepared.scalers,
+            missing: 'ffill',
+            calendar: '24x7',
+            timeframe: '1d',
+            expiresAfter: 3,
+            fallback: 'naive',
+            confidence: { method: 'none', samples: 0, noiseWidth: 0, byHorizon: [] },
+            beatsNaive: true,
+          }),
+        ],
+      ] as const
+    ).map(async ([path, bytes]) => {
+      const { sha256 } = await artifacts.put(bytes);
+      return { path, bytes: bytes.length, sha256 };
+    }),
+  );
+  const manifest: Manifest = {
+    format: 1,
+    model: MODEL,
+    version,
+    family: 'ridge',
+    instruments: ['^GSPC'],
+    timeframe: '1d',
+    featureSet: prepared.featureSet,
+    featureHash: prepared.featureHash,
+    label: { kind: prepared.labelKind, horizons: prepared.horizons },
+    lookback: prepared.lookback,
+    datasetHash: 'd'.repeat(64),
+    specHash: 'e'.repeat(64),
+    seed: 1,
+    weightsDigest: 'ab'.repeat(32),
+    trainedThrough: new Date(prepared.trainedThrough).toISOString(),
+    workflowId: 'experiment/x',
+    codeVersion: 'test',
+    libraries: {},
+    createdAt: '2026-01-01T00:00:00.000Z',
+    files,
+  };
+  const stored = await artifacts.put(json(manifest));
+  await registerVersion(db, {
+    ...registration(version),
+    manifestUri: stored.uri,
+    packageDigest: stored.sha256,
+  });
+  return version;
+}
+
+const decideOnce = (
+  input: EvaluateInput,
+  evaluation: EvaluateResult,
+  version: number,
+): Promise<DecideResult> =>
+  new MockActivityEnvironment().run(createDecideActivities(depsOf()).decide, {
+    experimentId: input.experimentId,
+    unit: input.unit,
+    version,
+    evaluation,
+  });
+
+const data = plantedPrepared({ rows: 1400, signal: 0.5 });
+
+test('a first version, then a worse and a better challenger: evidence from graph to decision', async () => {
+  const { db } = database;
+  const first = await inputOf(data, 0.3);
+  const evaluated = await evaluateOnce(first);
+  assert.match(evaluated.verdict, /^Better than naive: /);
+  assert.equal(evaluated.beatsNaive, true);
+  assert.equal(evaluated.servedSeed, 1);
+  const evaluation = parseEvaluation(await artifacts.get(evaluated.evaluation));
+  assert.deepEqual(
+    evaluation.forecasters.map((f) => f.name),
+    ['model', 'naive', 'training mean', 'ridge'],
+  );
+  assert.equal(evaluation.rows.rows, data.split.test.length);
+  assert.deepEqual(evaluation.data.quality, [], 'reports of other instruments do not belong here');
+  const v1 = await registerAs(data, first, 0.3);
+  const accepted = await decideOnce(first, evaluated, v1);
+  assert.equal(accepted.verdict, 'accept');
+  assert.equal(accepted.expectedGeneration, 0);
+  await db
+    .insertInto('model_state')
+    .values({ model: MODEL, generation: 0, champion_version: null, changed_at: new Date() })
+    .onConflict((oc) => oc.doNothing())
+    .execute();
+  await crown(db, v1, 1);
+
+  const worse = await inputOf(data, 0.1);
+  const worseResult = await evaluateOnce(worse);
+  assert.match(worseResult.verdict, new RegExp(`^Not proved better than champion v${v1}: `));
+  const v2 = await registerAs(data, worse, 0.1);
+  const rejected = await decideOnce(worse, worseResult, v2);
+  assert.equal(rejected.verdict, 'reject');
+  assert.equal(rejected.expectedGeneration, 1);
+
+  const better = await inputOf(data, 1);
+  const betterResult = await evaluateOnce(better);
+  assert.match(betterResult.verdict, new RegExp(`^Proved better than champion v${v1}: .*try 2`));
+  const v3 = await registerAs(data, better, 1);
+  const promoted = await decideOnce(better, betterResult, v3);
+  assert.equal(promoted.verdict, 'accept');
+  assert.match(promoted.reasons[0]!, /\(try 2 against this champion\)$/);
+  const sheet = (await decisionById(db, promoted.promotionId))!;
+  const evidence = sheet.evidence as {
+    alphaK: number;
+    tries: { k: number };
+    data: { evaluation: string };
+  };
+  assert.equal(evidence.tries.k, 2);
+  assert.equal(evidence.data.evaluation, betterResult.evaluation.sha256);
+  assert.equal((await listDecisions(db, MODEL, 10)).length, 3);
+});
+
+test('both activities may run twice: same artifacts, one event, one try, one decision', async () => {
+  const { db } = database;
+  const input = await inputOf(data, 0.9);
+  const [a, b] = [await evaluateOnce(input), await evaluateOnce(input)];
+  assert.deepEqual(a, b);
+  const version = await registerAs(data, input, 0.9);
+  const champion = await db
+    .selectFrom('champion')
+    .select('version')
+    .where('valid_to', 'is', null)
+    .executeTakeFirst();
+  const before = await countGateTries(db, MODEL, champion?.version ?? 0);
+  const decisions = await Promise.all([1, 2, 3].map(() => decideOnce(input, a, version)));
+  assert.deepEqual(decisions[1], decisions[0]);
+  assert.deepEqual(decisions[2], decisions[0]);
+  assert.equal(await countGateTries(db, MODEL, champion?.version ?? 0), before + 1);
+  const events = await readEvents(db, input.experimentId, { afterSeq: '0', limit: 50 });
+  assert.deepEqual(
+    events.filter((e) => e.kind === 'verdict').map((e) => e.stage),
+    ['evaluate', 'decide'],
+  );
+});
+
+test('report and charts are stored, readable and complete', async () => {
+  const result = await evaluateOnce(await inputOf(data, 0.5));
+  const report = new TextDecoder().decode(await artifacts.get(result.report!));
+  assert.match(report, /^<!doctype html>/);
+  assert.ok(report.includes('id="not-tested"'));
+  assert.deepEqual(
+    result.plots!.map((p) => p.name),
+    ['skill.png', ...[1, 2, 3].flatMap((h) => [`forecast-${h}.png`, `residuals-${h}.png`])],
+  );
+  for (const { artifact } of result.plots!) {
+    const png = await artifacts.get(artifact);
+    assert.deepEqual([...png.subarray(1, 4)], [...Buffer.from('PNG')]);
+  }
+  assert.ok(result.metrics!['h1.rmse']! > 0);
+});
+
+test('forwardPrice: the graph answers prices, the evaluation is in ratios', async () => {
+  const prices = plantedPrepared({ rows: 900, labelKind: 'forwardPrice' });
+  const result = await evaluateOnce(await inputOf(prices, 1));
+  const evaluation = parseEvaluation(await artifacts.get(result.evaluation));
+  const model = evaluation.forecasters[0]!;
+  assert.ok(model.byHorizon[0]!.metrics['rmse']!.value! < 0.02, 'not in prices of 1,000');
+  assert.ok(result.metrics!['skillVsNaive']! > 0.3);
+});
+
+test('a champion with other features and no bars to build them from is not compared', async () => {
+  const { db } = database;
+  const other = { ...data, featureHash: '9'.repeat(64), featureSet: 'gone' };
+  const input = await inputOf(data, 0.4);
+  const version = await registerAs(other, input, 0.4);
+  const { generation } = await db
+    .selectFrom('model_state')
+    .select('generation')
+    .where('model', '=', MODEL)
+    .executeTakeFirstOrThrow();
+  await crown(db, version, generation + 1);
+  const challenger = await inputOf(data, 1);
+  const result = await evaluateOnce(challenger);
+  assert.match(result.verdict, new RegExp(`^No test rows in common with champion v${version}`));
+  const v = await registerAs(data, challenger, 1);
+  const decision = await decideOnce(challenger, result, v);
+  assert.equal(decision.verdict, 'reject');
+  assert.match(decision.reasons[0]!, /^Insufficient evidence/);
+});
+
+test("damaged bytes of the champion's package stop the evaluation before native code sees them", async () => {
+  const { db } = database;
+  const input = await inputOf(data, 0.4);
+  const version = await registerAs(data, input, 0.41);
+  const { generation } = await db
+    .selectFrom('model_state')
+    .select('generation')
+    .where('model', '=', MODEL)
+    .executeTakeFirstOrThrow();
+  await crown(db, version, generation + 1);
+  const row = await getVersionOrThrow(db, MODEL, version);
+  const file = join(root, 'cas', row.package_digest!.slice(0, 2), row.package_digest!);
+  const bytes = await readFile(file);
+  bytes[40]! ^= 1;
+  await writeFile(file, bytes);
+  await assert.rejects(evaluateOnce(await inputOf(data, 1)), { code: 'artifact.corrupt' });
+});
+
+test('gate tries: counted per champion, the same test once, two at a time without doubles', async () => {
+  const { db } = database;
+  const at = (challengerVersion: number, rowsDigest = 'rows', championVersion = 900) =>
+    recordGateTry(db, { model: MODEL, championVersion, rowsDigest, challengerVersion });
+  assert.deepEqual([await at(1), await at(1), await at(2)], [1, 1, 2]);
+  assert.equal(await at(1, 'newer rows'), 3, 'other rows are another look');
+  assert.equal(await at(1, 'rows', 901), 1, 'a new champion starts at 1');
+  const many = await Promise.all(Array.from({ length: 12 }, (_, i) => at(100 + i, 'rows', 902)));
+  assert.deepEqual(
+    many.toSorted((a, b) => a - b),
+    Array.from({ length: 12 }, (_, i) => i + 1),
+  );
+});
