@@ -43,7 +43,7 @@ function twoWayTerms(
       : 1 + finite(actualChange[i]!) + finite(predictedChange[i]!),
   );
   const hit = termOf(actualChange.length, (i) =>
-    callsUp(i) === actualChange[i]! > 0 ? counted[i]! : counted[i]! * 0,
+    callsUp(i) === actualChange[i]! > 0 ? counted[i]! : 0,
   );
   return [hit, counted];
 }

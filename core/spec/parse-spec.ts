@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { featureSets } from '../features/index.ts';
 import { modelFamilies } from '../models/index.ts';
 import { policies } from '../policies/index.ts';
