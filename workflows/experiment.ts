@@ -93,7 +93,7 @@ async function runUnit(
   const { prepared } = await compute.buildFeatures({ experimentId, unit, datasets });
   const { fits, baselines } = await fitAll(opened, unit, prepared);
   const input = { experimentId, unit, prepared };
-  const evaluation = await compute.evaluate({ ...input, fits, baselines, validation });
+  const evaluation = await compute.evaluate({ ...input, fits, baselines, validation, datasets });
   const served = fits.find((fit) => fit.seed === evaluation.servedSeed);
   if (served === undefined) {
     throw ApplicationFailure.nonRetryable(
