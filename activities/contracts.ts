@@ -94,7 +94,7 @@ export interface EvaluateInput extends ExperimentRef {
   readonly baselines: readonly FitResult[];
   readonly validation: ValidateResult;
   /** Bars of the unit: named in the report, and read when the champion uses another feature set. */
-  readonly datasets?: readonly CollectResult[];
+  readonly datasets: readonly CollectResult[];
 }
 export interface EvaluateResult {
   /** `Evaluation` of core/evaluation as JSON. */

@@ -133,6 +133,7 @@ async function inputOf(prepared: Prepared, share: number, promotion = {}): Promi
     fits: await Promise.all([1, 2, 3].map((s) => fitOf(prepared, 'lstm-multi-horizon', s, share))),
     baselines: [await fitOf(prepared, 'naive', 0, 0), await fitOf(prepared, 'ridge', 0, 0.3)],
     validation: { reports, passed: true, reasons: [], cached: false },
+    datasets: [],
   };
 }
 

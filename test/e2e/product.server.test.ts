@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { projectRoot } from '../../infra/project.ts';
 import { openMlflowClient } from '../../registry/mlflow-client.ts';
@@ -119,9 +119,8 @@ describe('from real bars to a served champion', { skip: productMissing }, () => 
       const mlflow = openMlflowClient(product.stack.config.mlflowUrl!);
       const { run_id: runId } = (await mlflow.versionByAlias('small', 'champion'))!;
       const run = await mlflow.getRun(runId!);
-      for (const name of ['model.onnx', 'golden.json', 'preprocessing.json', 'manifest.json']) {
-        const bytes = await mlflow.downloadArtifact(run, `package/${name}`);
-        writeFileSync(join(folder, name), bytes);
+      for (const path of await mlflow.listArtifacts(run, 'package')) {
+        writeFileSync(join(folder, basename(path)), await mlflow.downloadArtifact(run, path));
       }
       const script = join(projectRoot, 'examples/reproduce.py');
       const { status, stdout, stderr } = spawnSync(python, [script, folder], { encoding: 'utf8' });

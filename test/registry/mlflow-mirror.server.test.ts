@@ -191,9 +191,9 @@ describe('the mirror in MLflow', { skip: skipMlflow, timeout: 300_000 }, () => {
     const deliver = async ({ message }: { message: Parameters<typeof mirrorMessage>[1] }) => {
       const delivered = mirrorMessage(here.parts, message);
       if (kills++ < 5) {
-        await here.server.terminateConnections(here.url);
         // The delivery itself may go on in the background: the next one overlaps with it.
         delivered.catch(() => undefined);
+        await here.server.terminateConnections(here.url);
         return;
       }
       await delivered;
