@@ -101,8 +101,17 @@ function measure(parts: ApiParts): MiddlewareHandler<Env> {
   return async (c, next) => {
     const from = performance.now();
     await next();
-    const { method } = c.req;
-    const labels = { method, route: c.req.routePath, status: String(c.res.status) };
-    parts.metrics.requests.observe(labels, (performance.now() - from) / 1000);
+    const { method, routePath: route } = c.req;
+    const { status } = c.res;
+    const ms = performance.now() - from;
+    parts.metrics.requests.observe({ method, route, status: String(status) }, ms / 1000);
+    const line = { requestId: c.get('requestId'), method, route, status, ms: Math.round(ms) };
+    // What changes something is worth a line; predictions and reads come by the thousand.
+    const rare = method !== 'GET' && !ANSWERS.test(route);
+    if (rare || status >= 500) parts.log.info(line, 'request');
+    else parts.log.debug(line, 'request');
   };
 }
+
+/** Routes that answer and change nothing. */
+const ANSWERS = /\/(predict|infer)$/;

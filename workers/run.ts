@@ -12,6 +12,7 @@ import { endWithParent } from '../infra/end-with-parent.ts';
 import { startTelemetry } from '../infra/telemetry.ts';
 import type { Logger, Telemetry } from '../infra/telemetry.ts';
 import { TASK_QUEUES } from '../workflows/messages.ts';
+import { activityTelemetry } from './activity-telemetry.ts';
 import { generalOptions } from './general.ts';
 import { startMirror } from './mirror.ts';
 import { openDeps } from './open-deps.ts';
@@ -63,13 +64,14 @@ async function poll(
   const { address, namespace } = config.temporal;
   const connection = await NativeConnection.connect({ address });
   if (queues.includes('general')) void startMirror(deps, config, signal);
+  const activity = [activityTelemetry(telemetry), ...telemetry.activityInterceptors];
   return Promise.all(
     queues.map((queue) =>
       Worker.create({
         connection,
         namespace,
         shutdownGraceTime: SHUTDOWN_GRACE,
-        interceptors: { activity: [...telemetry.activityInterceptors] },
+        interceptors: { activity },
         ...optionsOf(queue, deps, config),
       }),
     ),
