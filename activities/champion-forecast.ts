@@ -6,18 +6,17 @@ import { buildFeatures, featureSets } from '../core/features/index.ts';
 import type { Prepared } from '../core/features/prepared.ts';
 import { labelKindOrThrow } from '../core/labels/index.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
-import { PACKAGE_PATHS } from '../core/packages/files.ts';
-import { checkGraphIsSelfContained } from '../core/packages/graph-check.ts';
 import type { Manifest } from '../core/packages/manifest.ts';
-import { manifestSchema, preprocessingSchema } from '../core/packages/schemas.ts';
+import type { VerifiedPackage } from '../core/packages/verify.ts';
 import { readBars } from '../registry/datasets.impl.ts';
+import { loadPackage } from '../registry/packages.ts';
 import { getVersionOrThrow } from '../registry/versions.ts';
 import type { CollectResult } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { forecastRows, type WindowSource } from './forecast-rows.ts';
 
 interface ChampionRequest {
-  readonly deps: Pick<ActivityDeps, 'db' | 'artifacts'>;
+  readonly deps: Pick<ActivityDeps, 'db' | 'artifacts' | 'trustedKeys'>;
   /** The challenger's data: its test rows are what both are compared on. */
   readonly prepared: Prepared;
   readonly datasets: readonly CollectResult[];
@@ -33,12 +32,17 @@ interface ChampionRequest {
  */
 export async function forecastOfChampion(request: ChampionRequest): Promise<ChampionForecast> {
   const { deps, prepared, model, version } = request;
-  const { manifest, graph, missing } = await loadGraph(deps, model, version);
+  const pkg = await championPackage(deps, model, version);
+  const { manifest } = pkg;
   const { test } = prepared.split;
   const answers = new Float64Array(test.length * manifest.label.horizons.length).fill(NaN);
-  const session = await openSession(graph);
+  const session = await openSession(pkg.model);
   try {
-    for (const { source, rows, at } of await sourcesOf(request, manifest, missing)) {
+    for (const { source, rows, at } of await sourcesOf(
+      request,
+      manifest,
+      pkg.preprocessing.missing,
+    )) {
       const found = await forecastRows(session, source, rows, {
         lookback: manifest.lookback,
         horizons: manifest.label.horizons.length,
@@ -102,35 +106,18 @@ async function sourcesOf(
   return parts;
 }
 
-async function loadGraph(
+/** Its package, verified from the signature inwards as serving does it, before native code reads the graph. */
+async function championPackage(
   deps: ChampionRequest['deps'],
   model: string,
   version: number,
-): Promise<{ manifest: Manifest; graph: Uint8Array; missing: MissingPolicy }> {
-  const row = await getVersionOrThrow(deps.db, model, version);
-  if (row.manifest_uri === null || row.package_digest === null) {
+): Promise<VerifiedPackage> {
+  const { package_digest: packageDigest } = await getVersionOrThrow(deps.db, model, version);
+  if (packageDigest === null) {
     throw new RatchetError('evaluate.champion', `version ${version} of ${model} has no package`);
   }
-  // By digest from the registry's row down: damaged or exchanged bytes are refused on the way.
-  const bytes = await deps.artifacts.get({ uri: row.manifest_uri, sha256: row.package_digest });
-  const manifest = manifestSchema.parse(parseJson(bytes));
-  const fileOf = async (path: string): Promise<Uint8Array> => {
-    const file = manifest.files.find((listed) => listed.path === path);
-    if (file) return deps.artifacts.get({ uri: `cas/${file.sha256}`, sha256: file.sha256 });
-    throw new RatchetError(
-      'evaluate.champion',
-      `the package of ${model} v${version} has no ${path}`,
-    );
-  };
-  const graph = await fileOf(PACKAGE_PATHS.model);
-  checkGraphIsSelfContained(graph, PACKAGE_PATHS.model);
-  const { missing } = preprocessingSchema.parse(
-    parseJson(await fileOf(PACKAGE_PATHS.preprocessing)),
-  );
-  return { manifest, graph, missing };
+  return loadPackage(deps, { model, version, packageDigest }, deps.trustedKeys);
 }
-
-const parseJson = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes));
 
 /** From the champion's label kind and horizons to the challenger's; a horizon it lacks is NaN. */
 function inUnitsOf(prepared: Prepared, manifest: Manifest, answers: Float64Array): Float64Array {

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import type { TrustedKeys } from '../core/packages/signature.ts';
 import type { SourceContext } from '../core/sources/source.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import type { Database } from '../registry/tables.ts';
@@ -71,6 +72,8 @@ export interface ActivityDeps {
   readonly trainer: Trainer;
   /** Ed25519 signature of a manifest by this worker's key. */
   readonly sign: (bytes: Uint8Array) => Uint8Array;
+  /** Whose signatures make a package one of ours. */
+  readonly trustedKeys: TrustedKeys;
   readonly events: { append(event: ExperimentEventInput): Promise<void> };
   readonly clock: () => number;
   readonly codeVersion: string;

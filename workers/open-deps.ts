@@ -2,6 +2,7 @@ import { createPrivateKey, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { ActivityDeps } from '../activities/deps.ts';
 import { RatchetError } from '../core/errors.ts';
+import { trustedKeysFrom, type TrustedKeys } from '../core/packages/signature.ts';
 import { codeVersion } from '../infra/code-version.ts';
 import type { Config } from '../infra/config.ts';
 import { loadDatasets } from '../infra/datasets.ts';
@@ -33,6 +34,7 @@ export async function openDeps(config: Config, log: Logger): Promise<ActivityDep
     sourceContext: createSourceContext,
     trainer: createTrainer({ log }),
     sign: signer(config),
+    trustedKeys: trustedKeys(config),
     events: experimentEvents(db),
     clock: () => Date.now(),
     codeVersion: codeVersion(),
@@ -52,4 +54,10 @@ function signer(config: Config): ActivityDeps['sign'] {
   const key = createPrivateKey(readFileSync(file));
   // Ed25519 has its own digest: the algorithm argument stays null.
   return (bytes) => sign(null, bytes, key);
+}
+
+/** Without the file no package is trusted: every one is then refused, none is let through. */
+function trustedKeys(config: Config): TrustedKeys {
+  const file = config.keyFiles.verify;
+  return file === undefined ? [] : trustedKeysFrom(readFileSync(file, 'utf8'));
 }

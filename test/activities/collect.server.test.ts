@@ -61,6 +61,7 @@ function depsOf(setup: Setup = {}): ActivityDeps {
     sourceContext: createSourceContext,
     trainer: { train: unused },
     sign: unused,
+    trustedKeys: [],
     events: experimentEvents(database.db),
     clock: () => setup.now ?? NOW,
     codeVersion: 'test',

@@ -18,13 +18,16 @@ import { encodePrepared, type Prepared } from '../../core/features/prepared.ts';
 import { labelKindOrThrow } from '../../core/labels/index.ts';
 import { encodeBundle } from '../../core/models/bundle.ts';
 import { buildLinearGraph } from '../../core/onnx/networks.ts';
-import type { Manifest } from '../../core/packages/manifest.ts';
+import { buildPackage, type PackageContent } from '../../core/packages/build.ts';
+import { generateSigningKeys, signerFrom, type Signer } from '../../core/packages/signature.ts';
 import { openDirectoryStore } from '../../registry/artifacts-directory.ts';
 import type { ArtifactStore } from '../../registry/artifact-store.ts';
 import { decisionById, listDecisions } from '../../registry/decisions.ts';
 import { experimentEvents, readEvents } from '../../registry/experiments.ts';
 import { countGateTries, recordGateTry } from '../../registry/gate-tries.ts';
+import { storePackage } from '../../registry/packages.ts';
 import { getVersionOrThrow, registerVersion, reserveVersion } from '../../registry/versions.ts';
+import { testKeys, testSigner } from '../support/model-package.ts';
 import { plantedPrepared } from '../support/planted-prepared.ts';
 import { openTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import {
@@ -143,6 +146,7 @@ function depsOf(): ActivityDeps {
     db,
     artifacts,
     events: experimentEvents(db),
+    trustedKeys: testKeys,
     codeVersion: 'test',
   } as Partial<ActivityDeps> as ActivityDeps;
 }
@@ -155,69 +159,51 @@ async function registerAs(
   prepared: Prepared,
   input: EvaluateInput,
   share: number,
+  sign: Signer = testSigner,
 ): Promise<number> {
   const { db } = database;
-  const n = experiments;
   const { version } = await reserveVersion(db, {
-    ...reservation(n),
+    ...reservation(experiments),
     experimentId: input.experimentId,
   });
-  const files = await Promise.all(
-    (
-      [
-        ['model.onnx', linearGraph(prepared, share)],
-        [
-          'preprocessing.json',
-          json({
-            featureSet: prepared.featureSet,
-            featureNames: prepared.featureNames,
-            lookback: prepared.lookback,
-            label: { kind: prepared.labelKind, horizons: prepared.horizons },
-            scalers: prepared.scalers,
-            missing: 'ffill',
-            calendar: '24x7',
-            timeframe: '1d',
-            expiresAfter: 3,
-            fallback: 'naive',
-            confidence: { method: 'none', samples: 0, noiseWidth: 0, byHorizon: [] },
-            beatsNaive: true,
-          }),
-        ],
-      ] as const
-    ).map(async ([path, bytes]) => {
-      const { sha256 } = await artifacts.put(bytes);
-      return { path, bytes: bytes.length, sha256 };
-    }),
-  );
-  const manifest: Manifest = {
-    format: 1,
-    model: MODEL,
-    version,
-    family: 'ridge',
-    instruments: ['^GSPC'],
-    timeframe: '1d',
-    featureSet: prepared.featureSet,
-    featureHash: prepared.featureHash,
-    label: { kind: prepared.labelKind, horizons: prepared.horizons },
-    lookback: prepared.lookback,
-    datasetHash: 'd'.repeat(64),
-    specHash: 'e'.repeat(64),
-    seed: 1,
-    weightsDigest: 'ab'.repeat(32),
-    trainedThrough: new Date(prepared.trainedThrough).toISOString(),
-    workflowId: 'experiment/x',
-    codeVersion: 'test',
-    libraries: {},
-    createdAt: '2026-01-01T00:00:00.000Z',
-    files,
-  };
-  const stored = await artifacts.put(json(manifest));
+  const built = buildPackage(contentOf(prepared, version, share), sign);
+  const stored = await storePackage(db, artifacts, built.files);
   await registerVersion(db, {
     ...registration(version),
     manifestUri: stored.uri,
     packageDigest: stored.sha256,
   });
   return version;
+}
+
+function contentOf(prepared: Prepared, version: number, share: number): PackageContent {
+  const label = { kind: prepared.labelKind, horizons: prepared.horizons };
+  const { featureSet, featureNames, featureHash, lookback, scalers } = prepared;
+  return {
+    manifest: {
+      ...{ model: MODEL, version, family: 'ridge', instruments: ['^GSPC'], timeframe: '1d' },
+      ...{ featureSet, featureHash, label, lookback, seed: 1, libraries: {} },
+      datasetHash: 'd'.repeat(64),
+      specHash: 'e'.repeat(64),
+      weightsDigest: 'ab'.repeat(32),
+      trainedThrough: new Date(prepared.trainedThrough).toISOString(),
+      workflowId: 'experiment/x',
+      codeVersion: 'test',
+      createdAt: '2026-01-01T00:00:00.000Z',
+    },
+    model: linearGraph(prepared, share),
+    monteCarlo: undefined,
+    preprocessing: {
+      ...{ featureSet, featureNames, lookback, label, scalers },
+      ...{ missing: 'ffill', calendar: '24x7', timeframe: '1d', expiresAfter: 3 },
+      fallback: 'naive',
+      confidence: { method: 'none', samples: 0, noiseWidth: 0, byHorizon: [] },
+      beatsNaive: true,
+    },
+    golden: { windows: '', close: [1], expected: [[0]], tolerance: 1e-5, labelSd: [1] },
+    evaluation: {},
+    card: { split: [], metrics: [], verdict: 'Made for a test.', limits: [] },
+  };
 }
 
 const decideOnce = (
@@ -369,6 +355,19 @@ test("damaged bytes of the champion's package stop the evaluation before native 
   bytes[40]! ^= 1;
   await writeFile(file, bytes);
   await assert.rejects(evaluateOnce(await inputOf(data, 1)), { code: 'artifact.corrupt' });
+});
+
+test('a champion whose package nobody we trust signed is never opened', async () => {
+  const { db } = database;
+  const stranger = signerFrom(generateSigningKeys().privatePem);
+  const version = await registerAs(data, await inputOf(data, 0.4), 0.42, stranger);
+  const { generation } = await db
+    .selectFrom('model_state')
+    .select('generation')
+    .where('model', '=', MODEL)
+    .executeTakeFirstOrThrow();
+  await crown(db, version, generation + 1);
+  await assert.rejects(evaluateOnce(await inputOf(data, 1)), { code: 'package.signature' });
 });
 
 test('gate tries: counted per champion, the same test once, two at a time without doubles', async () => {

@@ -49,6 +49,7 @@ function depsOf(): ActivityDeps {
     sourceContext: createSourceContext,
     trainer: { train: unused },
     sign: unused,
+    trustedKeys: [],
     events: experimentEvents(database.db),
     clock: () => Date.parse('2024-06-01'),
     codeVersion: 'test',

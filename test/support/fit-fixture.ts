@@ -102,6 +102,7 @@ function startAttempt(
     },
     trainer: createTrainer({ log, onStart: (started) => (pid = started) }),
     sign: () => new Uint8Array(0),
+    trustedKeys: [],
     events: experimentEvents(db),
     clock: () => 0,
     codeVersion: 'test',
