@@ -34,7 +34,7 @@ export async function experiment({ experimentId }: ExperimentInput): Promise<Exp
     const skipped = versions.every((version) => version.skipped);
     const outcome = {
       status: skipped ? ('skipped' as const) : ('completed' as const),
-      message: versions.map((version) => version.ref.verdict).join(' '),
+      message: messageOf(versions),
       versions: versions.map((version) => version.ref),
     };
     await record.finishExperiment({ experimentId, ...outcome });
@@ -45,6 +45,14 @@ export async function experiment({ experimentId }: ExperimentInput): Promise<Exp
     await CancellationScope.nonCancellable(() => recordEnd(experimentId, error));
     throw error;
   }
+}
+
+/** Of several models, each says whose verdict it is. */
+function messageOf(versions: readonly UnitOutcome[]): string {
+  const alone = versions.length === 1;
+  return versions
+    .map(({ ref }) => (alone ? ref.verdict : `${ref.model}: ${ref.verdict}`))
+    .join(' ');
 }
 
 interface UnitOutcome {
