@@ -16,7 +16,7 @@ import {
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
 import { cachedStep, stepKey, type CachedStep } from '../registry/step-cache.ts';
 import type { FitInput, FitResult } from './contracts.ts';
-import type { ActivityDeps } from './deps.ts';
+import type { ActivityDeps, ExperimentEventInput } from './deps.ts';
 
 /** What the cache keeps: everything but who asked. */
 type Fitted = Omit<FitResult, 'cached' | 'seed'>;
@@ -41,7 +41,7 @@ export function createFitActivities(deps: ActivityDeps) {
       const { result, cached } = await cachedStep(deps, step, () =>
         new Fit(deps, input, spec, stepKey(deps.codeVersion, step)).run(),
       );
-      if (cached) await noteCached(deps, input, result);
+      if (cached) await tellCached(deps, input, result);
       return { ...result, seed: input.seed, cached };
     },
   };
@@ -63,17 +63,49 @@ function fitStep(input: FitInput, spec: ExperimentSpec): CachedStep {
   };
 }
 
-async function noteCached(deps: ActivityDeps, input: FitInput, result: Fitted): Promise<void> {
+/**
+ * A fit that another experiment ran has its loss curve here too: the mirror and whoever looks at this
+ * experiment find it without knowing the other one. Epochs that this experiment told itself stay.
+ */
+async function tellCached(deps: ActivityDeps, input: FitInput, result: Fitted): Promise<void> {
   const { experimentId, family, seed, unit } = input;
+  const { summary } = decodeBundle(await deps.artifacts.get(result.fitted));
+  for (const event of summary.history) {
+    Context.current().heartbeat({ epoch: event.epoch, batch: 0, checkpoint: null });
+    await deps.events.append(
+      epochEvent(input, { ...event, attempt: result.attempt, cached: true }),
+    );
+  }
   await deps.events.append({
     experimentId,
     kind: 'note',
     stage: 'fit',
     model: unit.model,
     seed,
-    payload: { family, cached: true, bestValidLoss: result.bestValidLoss },
+    payload: {
+      family,
+      cached: true,
+      epochs: result.epochsRun,
+      bestValidLoss: result.bestValidLoss,
+    },
     dedupeKey: `fit-cached/${unit.model}/${family}/${seed}`,
   });
+}
+
+/** One row an epoch, whoever tells it and how often. */
+function epochEvent(
+  { experimentId, family, seed, unit }: FitInput,
+  epoch: EpochEvent & { readonly attempt: number; readonly cached?: true },
+): ExperimentEventInput {
+  return {
+    experimentId,
+    kind: 'epoch',
+    stage: 'fit',
+    model: unit.model,
+    seed,
+    payload: { ...epoch, family },
+    dedupeKey: `epoch/${unit.model}/${family}/${seed}/${epoch.epoch}`,
+  };
 }
 
 /** One attempt of one fit. */
@@ -156,17 +188,8 @@ class Fit {
   }
 
   #appendEpoch(event: EpochEvent): void {
-    const { experimentId, family, seed, unit } = this.#input;
-    const append = (): Promise<void> =>
-      this.#deps.events.append({
-        experimentId,
-        kind: 'epoch',
-        stage: 'fit',
-        model: unit.model,
-        seed,
-        payload: { ...event, family, attempt: this.#by.attempt },
-        dedupeKey: `epoch/${unit.model}/${family}/${seed}/${event.epoch}`,
-      });
+    const told = epochEvent(this.#input, { ...event, attempt: this.#by.attempt });
+    const append = (): Promise<void> => this.#deps.events.append(told);
     this.#events = this.#events.then(append);
     // Progress that cannot be written is a failed attempt; `#train` throws it once the child ended.
     this.#events.catch((error: unknown) => this.#abort.abort(error));

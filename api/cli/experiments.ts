@@ -183,9 +183,9 @@ export async function watch(ctx: CliContext, client: ApiClient, id: string): Pro
   for await (const event of followEvents(client, String(first['id']), ctx.signal)) {
     ctx.out.event(event);
     if (ctx.json) continue;
-    const { line, live } = view.lineOf(event);
-    if (live) ctx.out.progress(line);
-    else ctx.out.line(line);
+    const shown = view.lineOf(event);
+    if (shown?.live === true) ctx.out.progress(shown.line);
+    else if (shown) ctx.out.line(shown.line);
   }
   ctx.out.endProgress();
   const last = await client.json('GET', path);

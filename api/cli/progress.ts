@@ -22,8 +22,12 @@ export class ProgressView {
   /** Seconds per epoch, per fit: for the time that is left. */
   readonly #pace = new Map<string, number>();
 
-  /** The line of an event; `live`: it may be overwritten by the next one. */
-  lineOf(event: ProgressEvent): { readonly line: string; readonly live: boolean } {
+  /**
+   * The line of an event; `live`: it may be overwritten by the next one. None for an epoch of a fit that
+   * came from the cache: nobody trains, nothing is left to wait for, and the fit's own line follows.
+   */
+  lineOf(event: ProgressEvent): { readonly line: string; readonly live: boolean } | undefined {
+    if (event.kind === 'epoch' && event.payload['cached'] === true) return undefined;
     const where = [event.model, event.seed === null ? undefined : `seed ${event.seed}`]
       .filter((part) => part !== null && part !== undefined)
       .join(' ');

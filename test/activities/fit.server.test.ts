@@ -80,6 +80,31 @@ describe('fit activity', { skip: withoutTensorflow }, () => {
     assert.notEqual(otherSeed.weightsDigest, result.weightsDigest);
   });
 
+  it('tells the loss curve of a fit that another experiment ran, marked, and only once', async () => {
+    const { db } = fixture.database;
+    const first = await ask();
+    const result = await fixture.attempt(first).result;
+    const second = { ...first, experimentId: (await ask()).experimentId };
+    for (const _ of [1, 2]) {
+      assert.deepEqual(await fixture.attempt(second).result, { ...result, cached: true });
+    }
+    const told = await readEvents(db, first.experimentId, { kind: 'epoch' });
+    const cached = await readEvents(db, second.experimentId, { kind: 'epoch' });
+    assert.deepEqual(
+      cached.map(({ model, seed, stage, payload }) => ({ model, seed, stage, payload })),
+      told.map(({ model, seed, stage, payload }) => {
+        assert.equal(payload['cached'], undefined, 'who trained does not say cached');
+        return { model, seed, stage, payload: { ...payload, cached: true } };
+      }),
+    );
+    assert.equal(cached.length, 8);
+    const notes = await readEvents(db, second.experimentId, { kind: 'note' });
+    assert.deepEqual(
+      notes.map(({ payload }) => [payload['cached'], payload['epochs']]),
+      [[true, 8]],
+    );
+  });
+
   it('ignores the seed where the family does', async () => {
     const input = { ...(await ask()), family: 'ridge' };
     const first = await fixture.attempt(input).result;

@@ -60,17 +60,35 @@ it('progress lines say what happened, for a person', () => {
     [{ kind: 'done', payload: { status: 'completed' } }, 'completed'],
     [{ stage: 'register', payload: { packageDigest: 'abc' } }, 'register: done'],
   ];
-  for (const [change, line] of lines) assert.equal(view.lineOf(event(change)).line, line);
+  for (const [change, line] of lines) assert.equal(view.lineOf(event(change))?.line, line);
 });
 
 it('the time that is left follows the pace of the fit it belongs to', () => {
   const view = new ProgressView();
   const epoch = (n: number, seed: number, seconds: number): string =>
-    view.lineOf(event({ kind: 'epoch', seed, payload: { epoch: n, epochs: 10, loss: 1, seconds } }))
-      .line;
+    view.lineOf(
+      event({ kind: 'epoch', seed, payload: { epoch: n, epochs: 10, loss: 1, seconds } }),
+    )!.line;
   assert.match(epoch(1, 1, 10), /at most 1m30s left/);
   assert.match(epoch(2, 2, 1), /at most 8s left/);
   assert.match(epoch(2, 1, 10), /at most 1m20s left/);
   assert.equal(duration(59.6), '1m00s');
   assert.equal(duration(3661), '1h01m');
+});
+
+it('epochs of a fit from the cache show nothing and set no pace; the line of the fit says it', () => {
+  const view = new ProgressView();
+  const payload = { epoch: 3, epochs: 100, loss: 1, validLoss: 1, seconds: 30, family: 'lstm' };
+  const cached = event({ kind: 'epoch', seed: 1, payload: { ...payload, cached: true } });
+  assert.equal(view.lineOf(cached), undefined);
+  const trained = event({ kind: 'epoch', seed: 1, payload: { ...payload, epoch: 99, seconds: 1 } });
+  assert.match(view.lineOf(trained)!.line, /at most 1s left/);
+  const note = event({
+    kind: 'note',
+    stage: 'fit',
+    model: 'm',
+    seed: 1,
+    payload: { family: 'lstm', cached: true, epochs: 3 },
+  });
+  assert.equal(view.lineOf(note)!.line, 'm seed 1: fit: family lstm, from the cache, epochs 3');
 });
