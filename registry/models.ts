@@ -193,7 +193,8 @@ export function retireModel(
 async function endChampion(trx: Trx, model: string, version: number): Promise<void> {
   await trx
     .updateTable('champion')
-    .set({ valid_to: sql`now()` })
+    // Not now(): this may have waited for the promotion whose champion it ends.
+    .set({ valid_to: sql`clock_timestamp()` })
     .where('model', '=', model)
     .where('valid_to', 'is', null)
     .execute();
@@ -202,7 +203,7 @@ async function endChampion(trx: Trx, model: string, version: number): Promise<vo
     .set((eb) => ({
       champion_version: null,
       generation: eb('generation', '+', 1),
-      changed_at: sql`now()`,
+      changed_at: sql`clock_timestamp()`,
     }))
     .where('model', '=', model)
     .returning('generation')

@@ -1,12 +1,19 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import { recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
+import { getModel } from './models.ts';
 import { enqueueOutbox } from './outbox.ts';
-import { liveReplicas } from './replicas.ts';
+import { liveReplicas, replicasToAwait } from './replicas.ts';
 import type { Database, PromotionTable } from './tables.ts';
 
 /** NOTIFY channel: a hint that a generation changed or an intent stands. The poll is the truth. */
 export const PROMOTION_CHANNEL = 'ratchet_promotion';
+
+/**
+ * An intent that is still open after this long has lost its workflow: replicas get half a minute, and
+ * one promotion a model runs at a time. Without a limit it would bar the model's promotions for good.
+ */
+const ABANDONED_AFTER = sql`interval '10 minutes'`;
 
 export type Promotion = Selectable<PromotionTable>;
 
@@ -43,7 +50,8 @@ const conflict = (reason: string): PromotionConflict => ({
 
 /**
  * Writes the intent to promote. It stands only while the model is still on `expectedGeneration`, the
- * version is registered, and no other intent is open; else the row says `conflict` and why.
+ * version is registered, and no other intent is open; else the row says `conflict` and why. An open
+ * intent whose workflow was lost (terminated, or gone with Temporal's store) is withdrawn first.
  * Repeating it with the same id gives the same answer.
  */
 export async function announcePromotion(db: Db, input: PromotionIntent): Promise<IntentResult> {
@@ -84,13 +92,7 @@ async function announced(trx: Trx): Promise<IntentResult> {
 
 /** Row lock on the model's state: announcements and switches of one model stand in a queue. */
 async function lockGeneration(trx: Trx, model: string): Promise<number | undefined> {
-  const known = await trx
-    .selectFrom('registered_model')
-    .select('name')
-    .where('name', '=', model)
-    .where('retired_at', 'is', null)
-    .executeTakeFirst();
-  if (!known) return undefined;
+  if (!(await getModel(trx, model))) return undefined;
   await trx
     .insertInto('model_state')
     .values({
@@ -107,7 +109,8 @@ async function lockGeneration(trx: Trx, model: string): Promise<number | undefin
     .where('model', '=', model)
     .forUpdate()
     .executeTakeFirstOrThrow();
-  return state.generation;
+  // It may have been retired while this waited for the lock.
+  return (await getModel(trx, model)) && state.generation;
 }
 
 async function refusalOf(
@@ -130,9 +133,14 @@ async function refusalOf(
   const open = await trx
     .selectFrom('promotion')
     .select(['id', 'version'])
+    .select(sql<boolean>`created_at < clock_timestamp() - ${ABANDONED_AFTER}`.as('abandoned'))
     .where('model', '=', input.model)
     .where('status', '=', 'announced')
     .executeTakeFirst();
+  if (open?.abandoned === true) {
+    await finish(trx, open.id, 'withdrawn', `abandoned; ${input.promotionId} took its place`);
+    return undefined;
+  }
   return open && `promotion ${open.id} of version ${open.version} is already under way`;
 }
 
@@ -196,7 +204,8 @@ export type ReplicaReadiness =
 
 /**
  * One look at the answers to an intent: ready once every replica with a live lease answered ok (no live
- * replica: at once), failed with the first refusal. A replica whose lease ended is not waited for.
+ * replica: at once), failed with the first refusal. A replica whose lease ended is not waited for, except
+ * where it could not renew because the database was away.
  */
 export async function replicaReadiness(db: Db, promotionId: string): Promise<ReplicaReadiness> {
   const answers = await db
@@ -204,7 +213,7 @@ export async function replicaReadiness(db: Db, promotionId: string): Promise<Rep
     .selectAll()
     .where('promotion_id', '=', promotionId)
     .execute();
-  const live = await liveReplicas(db);
+  const live = await replicasToAwait(db);
   const refused = answers.find((a) => !a.ok && live.some((r) => r.id === a.replica_id));
   if (refused) {
     return {

@@ -29,12 +29,32 @@ export async function renewLease(
     .execute();
 }
 
-/** Replicas whose lease is live: those that a promotion waits for. */
+/** Replicas whose lease is live. */
 export async function liveReplicas(db: Kysely<Database>): Promise<Replica[]> {
   return db
     .selectFrom('replica')
     .selectAll()
     .where('expires_at', '>', sql<Date>`clock_timestamp()`)
+    .orderBy('id')
+    .execute();
+}
+
+/**
+ * Replicas that a promotion waits for: those with a live lease, and, while the database has just come
+ * back, all that it knew: none could renew while it was away, and a promotion that did not wait for them
+ * to do so would switch to a package that nobody has proven.
+ */
+export async function replicasToAwait(db: Kysely<Database>): Promise<Replica[]> {
+  const lease = sql`make_interval(secs => ${LEASE_SECONDS})`;
+  return db
+    .selectFrom('replica')
+    .selectAll()
+    .where((eb) =>
+      eb.or([
+        eb('expires_at', '>', sql<Date>`clock_timestamp()`),
+        sql<boolean>`pg_postmaster_start_time() > clock_timestamp() - ${lease}`,
+      ]),
+    )
     .orderBy('id')
     .execute();
 }
