@@ -14,7 +14,6 @@ import { openPackageCache } from '../registry/package-cache.ts';
 import { loadPackage } from '../registry/packages.ts';
 import { forgetOldReplicas } from '../registry/replicas.ts';
 import { Authenticator } from './auth.ts';
-import { isDatabaseAway } from './errors.ts';
 import { ExperimentSweeper } from './experiment-start.ts';
 import { KeyCache } from './key-cache.ts';
 import { createApiMetrics } from './metrics.ts';
@@ -101,7 +100,7 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
     ...{ folder: spoolFolder, log },
     ...(capacity === undefined ? {} : { capacity }),
   });
-  const recorder = new Recorder({ db, spool, log, folder, isDatabaseAway });
+  const recorder = new Recorder({ db, spool, log, folder });
   const replica = new Replica({ ...settings, id: settings.replicaId, db, host, log });
   const hasKeys = (): boolean => keys.size > 0;
   const serving = new LocalServing({

@@ -8,6 +8,7 @@ import {
   type PredictionRow,
 } from '../../registry/predictions.ts';
 import type { Db } from '../../registry/in-transaction.ts';
+import { isDatabaseAway } from '../errors.ts';
 import type { Spool } from './spool.ts';
 
 /** Rows of one INSERT: 14 parameters each, and PostgreSQL takes 65,535. */
@@ -15,6 +16,8 @@ const BATCH_ROWS = 500;
 const DRAIN_MS = 500;
 /** No partition for the row: the months known here are not those of this database. */
 const NO_PARTITION = '23514';
+/** SQLSTATE classes that speak of the row itself: data exceptions and violated constraints. */
+const WRONG_ROW = /^2[23]/;
 
 /** Moves predictions from the spool to PostgreSQL, in order, each exactly once by its id. */
 export class Recorder {
@@ -25,29 +28,36 @@ export class Recorder {
   #months = new Set<string>();
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #away: (error: unknown) => boolean;
+  #reported = '';
 
   constructor(parts: {
     readonly db: Db;
     readonly spool: Spool;
     readonly log: Log;
     readonly folder: string;
-    readonly isDatabaseAway: (error: unknown) => boolean;
   }) {
     this.#db = parts.db;
     this.#spool = parts.spool;
     this.#log = parts.log;
     this.#rejected = join(parts.folder, 'rejected.ndjson');
-    this.#away = parts.isDatabaseAway;
   }
 
   start(): void {
     this.#timer = setInterval(() => {
-      this.drain().catch((error: unknown) =>
-        this.#log.debug({ err: error }, 'predictions wait in the spool for the database'),
+      this.drain().then(
+        () => (this.#reported = ''),
+        (error: unknown) => this.#report(error),
       );
     }, DRAIN_MS);
     this.#timer.unref();
+  }
+
+  /** An outage is no news; what else keeps predictions in the spool is told once. */
+  #report(error: unknown): void {
+    const reason = String(error);
+    const isNews = reason !== this.#reported && !isDatabaseAway(error);
+    this.#reported = reason;
+    this.#log[isNews ? 'error' : 'debug']({ err: error }, 'predictions wait in the spool');
   }
 
   /** Records all that waits; throws when the database does not take it (it then stays). */
@@ -69,18 +79,21 @@ export class Recorder {
     }
   }
 
-  async #record(rows: readonly PredictionRow[]): Promise<void> {
+  /** `fresh`: the months were just looked for anew. */
+  async #record(rows: readonly PredictionRow[], fresh = false): Promise<void> {
     try {
       await this.#insert(rows);
     } catch (error) {
-      if (this.#away(error)) throw error;
-      if ((error as { code?: string }).code === NO_PARTITION) {
+      const code = (error as { code?: unknown }).code;
+      if (code === NO_PARTITION && !fresh) {
         this.#months = new Set();
-        await this.#insert(rows);
+        await this.#record(rows, true);
         return;
       }
+      // A full disk, a read-only server, a time-out: they pass, and the rows are as good as before.
+      if (typeof code !== 'string' || !WRONG_ROW.test(code)) throw error;
       if (rows.length > 1) {
-        for (const row of rows) await this.#record([row]);
+        for (const row of rows) await this.#record([row], fresh);
         return;
       }
       // One row that the database will never take must not hold up all others.

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  rmSync,
   statSync,
   writeSync,
 } from 'node:fs';
@@ -19,6 +20,8 @@ const SEGMENT_BYTES = 4 * 1024 * 1024;
 export const SPOOL_BYTES = 64 * 1024 * 1024;
 /** Group commit: what a power cut can take is the last 100 ms. */
 const SYNC_MS = 100;
+/** A disk that refused is asked again after this long, not for every prediction. */
+const RETRY_MS = 1_000;
 
 const SEGMENT = /^(\d{10})\.ndjson$/;
 const nameOf = (sequence: number): string => `${String(sequence).padStart(10, '0')}.ndjson`;
@@ -44,10 +47,18 @@ export class Spool {
   #dirty = false;
   #syncing = false;
   readonly #timer: NodeJS.Timeout;
-  /** Set when the disk refused a write: the next append tries again. */
-  #broken = false;
+  readonly #now: () => number;
+  /** When a disk that refused a write is tried again; 0: it took the last one. */
+  #retryAt = 0;
 
-  constructor(parts: { readonly folder: string; readonly log: Log; readonly capacity?: number }) {
+  /** `now`: milliseconds of a monotonic clock. */
+  constructor(parts: {
+    readonly folder: string;
+    readonly log: Log;
+    readonly capacity?: number;
+    readonly now?: () => number;
+  }) {
+    this.#now = parts.now ?? (() => performance.now());
     this.#folder = parts.folder;
     this.#log = parts.log;
     this.#capacity = parts.capacity ?? SPOOL_BYTES;
@@ -77,6 +88,7 @@ export class Spool {
     const json = JSON.stringify(row);
     const line = Buffer.from(`${crc32(json).toString(16).padStart(8, '0')} ${json}\n`);
     if (this.#bytes + line.byteLength > this.#capacity) return false;
+    if (this.#now() < this.#retryAt) return false;
     try {
       const segment = (this.#active ??= this.#open());
       writeAll(segment.fd, line);
@@ -84,11 +96,12 @@ export class Spool {
       this.#bytes += line.byteLength;
       this.#dirty = true;
       if (segment.bytes >= SEGMENT_BYTES) this.#close();
-      this.#broken = false;
+      this.#retryAt = 0;
       return true;
     } catch (error) {
-      if (!this.#broken) this.#log.error({ err: error }, 'the prediction spool cannot be written');
-      this.#broken = true;
+      if (this.#retryAt === 0)
+        this.#log.error({ err: error }, 'the prediction spool cannot be written');
+      this.#retryAt = this.#now() + RETRY_MS;
       // A line may stand half written: the next one begins a new segment.
       this.#close();
       return false;
@@ -105,7 +118,9 @@ export class Spool {
     const segment = this.#active;
     if (!segment) return;
     this.#active = undefined;
-    this.#closed.push({ sequence: segment.sequence, bytes: segment.bytes });
+    // A disk that is full may take no line and yet a file for each attempt.
+    if (segment.bytes === 0) rmSync(join(this.#folder, nameOf(segment.sequence)), { force: true });
+    else this.#closed.push({ sequence: segment.sequence, bytes: segment.bytes });
     fdatasync(segment.fd, (error) => {
       if (error) this.#log.error({ err: error }, 'the prediction spool cannot be synced');
       closeSync(segment.fd);
@@ -134,7 +149,7 @@ export class Spool {
 
   /** The rows of a closed segment; torn or damaged lines are counted, not guessed. */
   async read(sequence: number): Promise<{ rows: PredictionRow[]; damaged: number }> {
-    const text = await readFile(join(this.#folder, nameOf(sequence)), 'utf8');
+    const text = await this.#textOf(sequence);
     const rows: PredictionRow[] = [];
     let damaged = 0;
     for (const line of text.split('\n')) {
@@ -145,6 +160,17 @@ export class Spool {
       } else damaged++;
     }
     return { rows, damaged };
+  }
+
+  /** A segment that somebody removed is lost, and must not hold up those behind it. */
+  async #textOf(sequence: number): Promise<string> {
+    try {
+      return await readFile(join(this.#folder, nameOf(sequence)), 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      this.#log.error({ segment: sequence }, 'a segment of the prediction spool is gone');
+      return '';
+    }
   }
 
   /** Forgets a segment whose rows are all recorded. */

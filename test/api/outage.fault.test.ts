@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { sql } from 'kysely';
-import { isDatabaseAway, temporalAway } from '../../api/errors.ts';
+import { temporalAway } from '../../api/errors.ts';
 import { openOrchestrator } from '../../api/orchestrator.ts';
 import { Recorder } from '../../api/serving/recorder.ts';
 import { Spool } from '../../api/serving/spool.ts';
@@ -206,7 +206,7 @@ describe('prediction spool', () => {
       assert.equal(next.append(row(4)), true);
       const { db, close } = await openTestDatabase();
       try {
-        const recorder = new Recorder({ db, spool: next, log, folder, isDatabaseAway });
+        const recorder = new Recorder({ db, spool: next, log, folder });
         await recorder.drain();
         const rows = await listPredictions(db, { model: MODEL, limit: 10 });
         assert.deepEqual(
@@ -231,7 +231,7 @@ describe('prediction spool', () => {
         for (let n = 0; n < 2; n++) {
           const spool = new Spool({ folder, log });
           for (const one of rows) spool.append(one);
-          await new Recorder({ db, spool, log, folder, isDatabaseAway }).drain();
+          await new Recorder({ db, spool, log, folder }).drain();
           spool.close();
         }
         const stored = await listPredictions(db, { model: MODEL, limit: 10 });
@@ -250,7 +250,7 @@ describe('prediction spool', () => {
       assert.ok(taken >= 2 && taken < 20, `${taken}`);
       const { db, close } = await openTestDatabase();
       try {
-        await new Recorder({ db, spool, log, folder, isDatabaseAway }).drain();
+        await new Recorder({ db, spool, log, folder }).drain();
         assert.equal((await listPredictions(db, { model: MODEL, limit: 50 })).length, taken);
       } finally {
         await close();
@@ -268,13 +268,76 @@ describe('prediction spool', () => {
       spool.append(row(3));
       const { db, close } = await openTestDatabase();
       try {
-        await new Recorder({ db, spool, log, folder, isDatabaseAway }).drain();
+        await new Recorder({ db, spool, log, folder }).drain();
         const ids = (await listPredictions(db, { model: MODEL, limit: 10 })).map(({ id }) => id);
         assert.deepEqual(ids.sort(), [row(1).id, row(3).id]);
         assert.match(
           await readFile(join(folder, 'rejected.ndjson'), 'utf8'),
           new RegExp(row(2).id),
         );
+      } finally {
+        await close();
+      }
+      spool.close();
+    }));
+
+  it('keeps rows that the database refuses for its own sake, and records them later', () =>
+    withFolder(async (folder) => {
+      const log = memoryLog();
+      const spool = new Spool({ folder: join(folder, 'spool'), log });
+      for (let n = 1; n <= 3; n++) spool.append(row(n));
+      const { db, url, close } = await openTestDatabase();
+      const name = new URL(url).pathname.slice(1);
+      const setReadOnly = (on: boolean) =>
+        sql`ALTER DATABASE ${sql.id(name)} SET default_transaction_read_only = ${sql.lit(on)}`;
+      const readOnly = openDatabase(url);
+      try {
+        await setReadOnly(true).execute(db);
+        const refused = new Recorder({ db: readOnly, spool, log, folder });
+        await assert.rejects(refused.drain(), { code: '25006' });
+        assert.deepEqual(await readdir(folder), ['spool'], 'nothing was set aside');
+        await new Recorder({ db, spool, log, folder }).drain();
+        assert.equal((await listPredictions(db, { model: MODEL, limit: 10 })).length, 3);
+      } finally {
+        await readOnly.destroy();
+        await close();
+      }
+      spool.close();
+    }));
+
+  it('asks a disk that refuses once a second, and leaves no files there', () =>
+    withFolder(async (folder) => {
+      const log = memoryLog();
+      let now = 0;
+      const spoolFolder = join(folder, 'spool');
+      const spool = new Spool({ folder: spoolFolder, log, now: () => now });
+      await rm(spoolFolder, { recursive: true });
+      assert.equal(spool.append(row(1)), false);
+      await mkdir(spoolFolder);
+      assert.equal(spool.append(row(2)), false, 'not tried again at once');
+      now += 1_000;
+      assert.equal(spool.append(row(3)), true);
+      assert.equal((await readdir(spoolFolder)).length, 1);
+      assert.equal(log.lines.filter(({ level }) => level === 'error').length, 1);
+      spool.close();
+    }));
+
+  it('goes on behind a segment that somebody removed', () =>
+    withFolder(async (folder) => {
+      const log = memoryLog();
+      const spoolFolder = join(folder, 'spool');
+      const spool = new Spool({ folder: spoolFolder, log });
+      spool.append(row(1));
+      spool.take();
+      const [gone] = await readdir(spoolFolder);
+      spool.append(row(2));
+      await rm(join(spoolFolder, gone!));
+      const { db, close } = await openTestDatabase();
+      try {
+        await new Recorder({ db, spool, log, folder }).drain();
+        const ids = (await listPredictions(db, { model: MODEL, limit: 10 })).map(({ id }) => id);
+        assert.deepEqual(ids, [row(2).id]);
+        assert.equal(spool.bytes, 0);
       } finally {
         await close();
       }
