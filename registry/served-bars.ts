@@ -39,7 +39,10 @@ export async function readServedBars(
   return { bars: sliceBars(merged, from, end), fromFirstBar: from === 0 };
 }
 
-/** Id of the newest delivery of an instrument, whoever delivered: names the state of its bars. */
+/**
+ * Names the state of an instrument's bars: how many deliveries there were, whoever delivered. Not the
+ * newest id: of two at once the later may be seen first, and the earlier would never be noticed.
+ */
 export async function deliveryState(
   db: Db,
   instrument: string,
@@ -47,12 +50,12 @@ export async function deliveryState(
 ): Promise<string> {
   const row = await db
     .selectFrom('collection')
-    .select((eb) => eb.fn.max('id').as('id'))
+    .select((eb) => eb.fn.countAll<string>().as('deliveries'))
     .where('instrument', '=', instrument)
     .where('timeframe', '=', timeframe)
     .where('status', '=', 'delivered')
-    .executeTakeFirst();
-  return row?.id ?? '0';
+    .executeTakeFirstOrThrow();
+  return row.deliveries;
 }
 
 /**

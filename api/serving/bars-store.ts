@@ -11,6 +11,7 @@ import {
   type Timeframe,
 } from '../../core/bars/bars.ts';
 import type { ServableVersion } from '../../registry/champions.ts';
+import { isDatabaseAway } from '../errors.ts';
 import { writeFileDurably } from './durable-file.ts';
 
 /** The bars of one instrument as one version reads them. */
@@ -81,6 +82,7 @@ export class BarsStore {
   readonly #log: Log;
   readonly #held = new Map<string, Held>();
   #timer: NodeJS.Timeout | undefined;
+  #refreshing: Promise<void> | undefined;
 
   constructor(parts: { readonly reader: BarsReader; readonly folder: string; readonly log: Log }) {
     this.#reader = parts.reader;
@@ -156,14 +158,24 @@ export class BarsStore {
     }
   }
 
-  /** Asks the registry for newer bars of every series held, one after the other. */
-  async refreshAll(): Promise<void> {
+  /** Asks the registry for newer bars of every series held, one after the other; one round at a time. */
+  refreshAll(): Promise<void> {
+    this.#refreshing ??= this.#refreshEach().finally(() => (this.#refreshing = undefined));
+    return this.#refreshing;
+  }
+
+  async #refreshEach(): Promise<void> {
     for (const [key, held] of this.#held) {
       try {
         await this.#refresh(key, held);
       } catch (error) {
-        this.#log.debug({ err: error }, 'bars could not be refreshed');
-        return;
+        const { instrument } = held.series;
+        if (isDatabaseAway(error)) {
+          this.#log.debug({ err: error }, 'bars could not be refreshed');
+          return;
+        }
+        // What is wrong with one series must not keep the others from their new bars.
+        this.#log.error({ err: error, instrument }, 'the bars of one series cannot be read');
       }
     }
   }

@@ -22,6 +22,7 @@ import {
   readBars,
   writeDatasetVersion,
 } from '../../registry/datasets.impl.ts';
+import { deliveryState } from '../../registry/served-bars.ts';
 import { indexBars } from '../support/lab-data.ts';
 import { walkBars, withRows } from '../support/made-bars.ts';
 import { openTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -145,6 +146,21 @@ test('collections: fresh for 24 hours, an interrupted or failed one never', asyn
     finishedAt: t,
   });
   assert.equal(await seriesState(db, key), id, 'unchanged bars are the same state');
+});
+
+test('the state of bars changes with each delivery, also when the earlier one ends last', async () => {
+  const { db } = database;
+  const instrument = 'STATE';
+  const start = (source: string) =>
+    startCollection(db, { dataset: source, source, instrument, timeframe: '1d' }, 'primary', 0);
+  const [slow, fast] = [await start('slow'), await start('fast')];
+  const outcome = { status: 'delivered', rows: 1, newRows: 1, notes: [], finishedAt: 0 } as const;
+  const states = [await deliveryState(db, instrument, '1d')];
+  for (const id of [fast, slow]) {
+    await finishCollection(db, id, outcome);
+    states.push(await deliveryState(db, instrument, '1d'));
+  }
+  assert.equal(new Set(states).size, 3, states.join());
 });
 
 test('a changed definition is another series', () => {
