@@ -139,6 +139,16 @@ export function requireModel(caller: Caller, model: string): void {
   if (!mayUseModel(caller, model)) throw unknownModel(model);
 }
 
+/** What speaks of all models (keys, the audit) is not for a key that is for some: it could widen itself. */
+export function requireAllModels(caller: Caller): void {
+  if (caller.models.length === 0) return;
+  throw new ApiError(
+    'forbidden',
+    'key.models',
+    `This needs a key for all models; yours is for ${caller.models.length}.`,
+  );
+}
+
 export const unknownModel = (model: string): ApiError =>
   notFound(
     'model.not-found',

@@ -18,6 +18,8 @@ export class KeyCache {
   readonly #log: Log;
   #keys = new Map<string, ApiKey>();
   #text = '';
+  /** Keys were put in one by one since the last refresh. */
+  #touched = false;
   #lookups = { second: 0, count: 0 };
   /** Changes whenever the keys do. */
   generation = 0;
@@ -50,8 +52,10 @@ export class KeyCache {
   async refresh(): Promise<void> {
     const keys = await usableKeys(this.#db);
     const text = JSON.stringify(keys);
-    if (text === this.#text) return;
+    // A key that was looked up and revoked between two refreshes is in neither: it must go all the same.
+    if (text === this.#text && !this.#touched) return;
     this.#take(keys);
+    if (text === this.#text) return;
     await writeFileDurably(this.#file, text);
     this.#text = text;
   }
@@ -63,6 +67,7 @@ export class KeyCache {
   /** Puts one key in by hand: the operator's own, known from its file. */
   add(key: ApiKey): void {
     this.#keys.set(key.id, key);
+    this.#touched = true;
     this.generation++;
   }
 
@@ -76,7 +81,10 @@ export class KeyCache {
     if (cached || !this.#mayLookUp()) return cached;
     try {
       const key = await readKey(this.#db, id);
-      if (key) this.#keys.set(id, key);
+      if (key) {
+        this.#keys.set(id, key);
+        this.#touched = true;
+      }
       return key;
     } catch (error) {
       this.#log.debug({ err: error }, 'a key that is not cached could not be looked up');
@@ -92,6 +100,7 @@ export class KeyCache {
 
   #take(keys: readonly ApiKey[]): void {
     this.#keys = new Map(keys.map((key) => [key.id, key]));
+    this.#touched = false;
     this.generation++;
   }
 }

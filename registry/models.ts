@@ -227,14 +227,20 @@ export async function getModelOrThrow(db: Db, name: string): Promise<RegisteredM
   return model;
 }
 
-/** Models that are not retired, by name; `after` is the last name of the page before. */
+/** Models that are not retired, by name; `after` is the last name of the page before, `among` all that count. */
 export function listModels(
   db: Db,
-  query: { limit: number; after?: string | undefined; group?: string | undefined },
+  query: {
+    limit: number;
+    after?: string | undefined;
+    group?: string | undefined;
+    among?: readonly string[] | undefined;
+  },
 ): Promise<RegisteredModel[]> {
   let select = db.selectFrom('registered_model').selectAll().where('retired_at', 'is', null);
   if (query.after !== undefined) select = select.where('name', '>', query.after);
   if (query.group !== undefined) select = select.where('model_group', '=', query.group);
+  if (query.among !== undefined) select = select.where('name', 'in', query.among);
   return select.orderBy('name').limit(Math.min(query.limit, PAGE_MAX)).execute();
 }
 

@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { recordAudit } from '../../registry/audit.ts';
 import { inTransaction } from '../../registry/in-transaction.ts';
 import { createKey, listKeys, revokeKey, SCOPES, type ApiKey } from '../../registry/keys.ts';
+import { requireAllModels } from '../auth.ts';
 import { ApiError, HTTP, notFound } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { instant, iso, jsonAnswer, jsonRequest, modelName } from '../schemas.ts';
@@ -54,9 +55,10 @@ export function keyRoutes(app: App, parts: ApiParts): void {
     summary: 'All keys, newest first',
     responses: { [HTTP.ok]: jsonAnswer(z.object({ items: z.array(keySchema) }), 'The keys') },
   });
-  app.openapi(secured(auth, list), async (c) =>
-    c.json({ items: (await listKeys(db)).map(view) }, HTTP.ok),
-  );
+  app.openapi(secured(auth, list), async (c) => {
+    requireAllModels(c.var.caller);
+    return c.json({ items: (await listKeys(db)).map(view) }, HTTP.ok);
+  });
 
   const create = createRoute({
     method: 'post',
@@ -69,6 +71,7 @@ export function keyRoutes(app: App, parts: ApiParts): void {
     },
   });
   app.openapi(secured(auth, create), async (c) => {
+    requireAllModels(c.var.caller);
     const body = c.req.valid('json');
     const expiresAt = body.expiresAt === undefined ? null : new Date(body.expiresAt);
     if (expiresAt && expiresAt.getTime() <= parts.clock()) {
@@ -97,6 +100,7 @@ export function keyRoutes(app: App, parts: ApiParts): void {
     responses: { [HTTP.noContent]: { description: 'Revoked' } },
   });
   app.openapi(secured(auth, revoke), async (c) => {
+    requireAllModels(c.var.caller);
     const { id } = c.req.valid('param');
     const revoked = await inTransaction(db, async (trx) => {
       if (!(await revokeKey(trx, id))) return false;

@@ -10,7 +10,7 @@ import {
   updateModel,
   type RegisteredModel,
 } from '../../registry/models.ts';
-import { mayUseModel, requireModel, type AuthVariables } from '../auth.ts';
+import { requireModel, type AuthVariables } from '../auth.ts';
 import { ApiError, HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import {
@@ -146,9 +146,11 @@ function readRoutes(app: App, parts: ApiParts): void {
   });
   app.openapi(secured(auth, list), async (c) => {
     const query = c.req.valid('query');
-    const rows = await listModels(db, query);
-    const visible = rows.filter((row) => mayUseModel(c.var.caller, row.name));
-    const items = await Promise.all(visible.map((row) => view(parts, row)));
+    const { models } = c.var.caller;
+    // Not filtered afterwards: the cursor would name a model that the key must not know of.
+    const among = models.length === 0 ? undefined : models;
+    const rows = await listModels(db, { ...query, among });
+    const items = await Promise.all(rows.map((row) => view(parts, row)));
     const nextCursor = rows.length === query.limit ? (rows.at(-1)?.name ?? null) : null;
     return c.json({ items, nextCursor }, HTTP.ok);
   });

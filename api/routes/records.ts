@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { listAudit } from '../../registry/audit.ts';
+import { requireAllModels } from '../auth.ts';
 import { HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { jsonAnswer, limitQuery, sequenceText } from '../schemas.ts';
@@ -52,6 +53,7 @@ export function recordRoutes(app: App, parts: ApiParts): void {
     },
   });
   app.openapi(secured(parts.auth, audit), async (c) => {
+    requireAllModels(c.var.caller);
     const { limit, before, object, actor } = c.req.valid('query');
     const rows = await listAudit(parts.db, {
       limit,

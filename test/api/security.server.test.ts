@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { KeyCache } from '../../api/key-cache.ts';
 import { routeTable } from '../../api/route-table.ts';
 import { WRONG_KEYS_PER_MINUTE } from '../../api/wrong-key-limit.ts';
-import { newKeyToken } from '../../registry/keys.ts';
+import { createKey, newKeyToken, revokeKey } from '../../registry/keys.ts';
 import { seeded } from '../support/made-bars.ts';
 import { malformedBody } from '../support/malformed-bodies.ts';
 import {
   ADMIN,
   INSTRUMENT,
+  memoryLog,
   openApiFixture,
   type ApiFixture,
   type TestReplica,
@@ -98,6 +100,40 @@ describe('who may do what', () => {
       { key },
     );
     assert.equal(events.status, 404);
+  });
+
+  it('a page of models ends at a model that the key is for', async () => {
+    const key = await makeKey(['read'], ['zz-model']);
+    const list = await replica.call('GET', '/api/v1/ml-models?limit=1', undefined, { key });
+    assert.deepEqual([list.body['items'], list.body['nextCursor']], [[], null]);
+  });
+
+  it('a key for some models cannot widen itself, nor see what speaks of all', async () => {
+    const key = await makeKey(['admin'], [MODEL]);
+    const wide = { name: 'wide', scopes: ['admin'] };
+    for (const [method, path, body] of [
+      ['POST', '/api/v1/keys', wide],
+      ['GET', '/api/v1/keys', undefined],
+      ['DELETE', '/api/v1/keys/aaaaaaaaaa', undefined],
+      ['GET', '/api/v1/audit', undefined],
+    ] as const) {
+      const answer = await replica.call(method, path, body, { key });
+      assert.deepEqual([answer.status, answer.body['code']], [403, 'key.models'], path);
+    }
+    const own = await replica.call('PUT', `/api/v1/ml-models/${MODEL}`, { group: null }, { key });
+    assert.equal(own.status, 200);
+  });
+
+  it('a key that was looked up and revoked elsewhere between two refreshes is forgotten', async () => {
+    const keys = new KeyCache({ db: fixture.db, stateDir: fixture.folder, log: memoryLog() });
+    await keys.refresh();
+    const { id } = await createKey(fixture.db, {
+      ...{ name: 'brief', scopes: ['read'], models: [], expiresAt: null },
+    });
+    assert.equal((await keys.find(id))?.revokedAt, null);
+    await revokeKey(fixture.db, id);
+    await keys.refresh();
+    assert.notEqual((await keys.find(id))?.revokedAt, null);
   });
 
   it('refuses revoked and expired keys, at once on the replica that revoked', async () => {
