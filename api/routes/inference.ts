@@ -127,7 +127,12 @@ export function inferenceRoutes(app: App, parts: ApiParts): void {
   ): Promise<z.infer<typeof inferenceSchema>> => {
     const described = await parts.serving.describe(name, version);
     const windows = windowsOf(body, described);
-    const { values, version: answered } = await parts.serving.infer(name, version, windows);
+    // The version that the windows were checked against: a new champion may want another shape.
+    const { values, version: answered } = await parts.serving.infer(
+      name,
+      described.version,
+      windows,
+    );
     const shape = [windows.length, values.length / windows.length];
     return {
       ...(body.id === undefined ? {} : { id: body.id }),

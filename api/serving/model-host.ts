@@ -90,7 +90,7 @@ export class ModelHost {
     }
     for (const served of wanted) {
       const active = this.#active.get(served.model);
-      if (active && active.served.generation >= served.generation) continue;
+      if (active && isSame(active.served, served)) continue;
       changed = (await this.#activate(served, seen)) || changed;
     }
     this.#confirmedAt = seen;
@@ -189,6 +189,10 @@ export class ModelHost {
     }
   }
 }
+
+/** Also an older generation is followed: PostgreSQL is the truth, and it may come out of a backup. */
+const isSame = (a: ServedModel, b: ServedModel): boolean =>
+  a.generation === b.generation && a.packageDigest === b.packageDigest;
 
 const servedSchema = z.object({
   model: z.string(),

@@ -178,6 +178,30 @@ describe('promotion', () => {
   });
 });
 
+it('a replica follows the registry also where it comes out of a backup', async () => {
+  const fixture = await openApiFixture(2);
+  try {
+    const { host, replica } = await fixture.open('a');
+    for (const version of [1, 2]) {
+      await fixture.promote(version);
+      await replica.poll();
+    }
+    assert.deepEqual(host.active(MODEL)?.served.version, 2);
+    await fixture.db
+      .updateTable('model_state')
+      .set({ generation: 1, champion_version: 1 })
+      .where('model', '=', MODEL)
+      .execute();
+    await replica.poll();
+    assert.deepEqual(
+      [host.active(MODEL)?.served.version, host.active(MODEL)?.served.generation],
+      [1, 1],
+    );
+  } finally {
+    await fixture.close();
+  }
+});
+
 it('a promotion needs no replica: with none alive it goes through at once', async () => {
   const fixture = await openApiFixture(1);
   try {
