@@ -124,10 +124,20 @@ export function cosineTerms(n: number, horizon: number): number {
 /** omega = mean_j a_j^2, a_j = sqrt(2/n) sum_i d[i] cos(pi j (i + 0.5) / n). Never negative. */
 export function longRunVariance(d: Float64Array, terms: number): number {
   const n = d.length;
+  // All angles are multiples of pi / 2n, of which 4n differ: a table spares n x terms cosines.
+  const turn = 4 * n;
+  const cosines = new Float64Array(turn);
+  for (let m = 0; m < turn; m++) cosines[m] = Math.cos((Math.PI * m) / (2 * n));
   let omega = 0;
   for (let j = 1; j <= terms; j++) {
     let a = 0;
-    for (let i = 0; i < n; i++) a += d[i]! * Math.cos((Math.PI * j * (i + 0.5)) / n);
+    let angle = j % turn;
+    const step = (2 * j) % turn;
+    for (let i = 0; i < n; i++) {
+      a += d[i]! * cosines[angle]!;
+      angle += step;
+      if (angle >= turn) angle -= turn;
+    }
     omega += (a * a * 2) / n;
   }
   return omega / terms;
