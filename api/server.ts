@@ -80,7 +80,7 @@ async function open(config: Config): Promise<Opened> {
     {
       // Two machines may use one port: the name says both, the folder is this machine's own.
       replicaId: `${hostname()}-${config.api.port}`,
-      folder: join(config.stateDir, 'replicas', `api-${config.api.port}`),
+      folder: join(config.stateDir, 'replicas', config.api.replica ?? `api-${config.api.port}`),
       trustedKeys: trustedKeysFrom(await readKeyFile(verifyFile)),
       adminToken: admin === undefined ? undefined : await readKeyFile(admin),
       notificationsUrl: url,

@@ -17,6 +17,10 @@ const schema = z.object({
   RATCHET_MLFLOW_URL: z.string().optional(),
   RATCHET_API_HOST: z.string().default('127.0.0.1'),
   RATCHET_API_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
+  RATCHET_REPLICA: z
+    .string()
+    .regex(/^[a-z0-9-]{1,64}$/)
+    .optional(),
   RATCHET_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   RATCHET_TRAINING_SLOTS: z.coerce.number().int().min(1).max(64).default(2),
   RATCHET_SIGNING_KEY_FILE: z.string().optional(),
@@ -45,7 +49,12 @@ export interface Config {
       }
     | undefined;
   readonly mlflowUrl: string | undefined;
-  readonly api: { readonly host: string; readonly port: number };
+  readonly api: {
+    readonly host: string;
+    readonly port: number;
+    /** Names the folder of this replica's state; absent: its port does. */
+    readonly replica: string | undefined;
+  };
   readonly metricsPort: number;
   readonly trainingSlots: number;
   readonly otlpEndpoint: string | undefined;
@@ -81,7 +90,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
           }
         : undefined,
     mlflowUrl: e.RATCHET_MLFLOW_URL,
-    api: { host: e.RATCHET_API_HOST, port: e.RATCHET_API_PORT },
+    api: { host: e.RATCHET_API_HOST, port: e.RATCHET_API_PORT, replica: e.RATCHET_REPLICA },
     metricsPort: e.RATCHET_METRICS_PORT,
     trainingSlots: e.RATCHET_TRAINING_SLOTS,
     otlpEndpoint: e.OTEL_EXPORTER_OTLP_ENDPOINT,

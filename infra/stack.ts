@@ -9,6 +9,7 @@ import { Child } from './stack/child.ts';
 import { environmentFor, NOTHING_EXTERNAL, type External } from './stack/environment.ts';
 import { askStatus, listenForControl, type StackStatus } from './stack/control.ts';
 import {
+  claimStackFile,
   ensureKeys,
   ensureSecrets,
   readStackFile,
@@ -205,8 +206,7 @@ class Supervisor implements Stack {
   async #newFile(): Promise<StackFile> {
     const { ports } = await choosePorts({});
     const file = { format: 1 as const, id: randomUUID(), createdAt: this.#startedAt, ports };
-    writeStackFile(this.#layout, file);
-    return file;
+    return claimStackFile(this.#layout, file);
   }
 
   async #renewTakenPorts(): Promise<void> {

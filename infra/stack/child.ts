@@ -120,6 +120,8 @@ export class Child {
       }
       try {
         await spec.probe();
+        // It may have answered and died since: then the next look says so.
+        if (this.#process !== child) continue;
         this.#state = 'ready';
         return;
       } catch (error) {

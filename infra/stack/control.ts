@@ -89,9 +89,9 @@ async function ask(layout: Layout, method: string, path: string): Promise<Respon
       signal: AbortSignal.timeout(ASK_MS),
     });
   } catch (error) {
-    const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
-    // Nobody listens. A supervisor that does not answer in time is there, and that is an error.
-    if (cause?.code === 'ECONNREFUSED' || cause?.code === 'ECONNRESET') return undefined;
+    // Nobody listens, or somebody who does not speak HTTP: another program took the port. Only a
+    // supervisor that does not answer in time may be there, and that is an error.
+    if ((error as Error).name !== 'TimeoutError') return undefined;
     throw new StackError('stack.no-answer', `the supervisor on port ${port} does not answer`, {
       cause: error,
     });
@@ -105,7 +105,7 @@ export async function askStatus(layout: Layout): Promise<StackStatus | undefined
     await response?.body?.cancel();
     return undefined;
   }
-  const parsed = statusSchema.safeParse(await response.json());
+  const parsed = statusSchema.safeParse(await response.json().catch(() => undefined));
   // Another program may listen on the recorded port by now.
   return parsed.success && parsed.data.id === readStackFile(layout)?.id ? parsed.data : undefined;
 }

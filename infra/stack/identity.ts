@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { RatchetError } from '../../core/errors.ts';
 import { newKeyToken } from '../../registry/keys.ts';
-import { writePrivate, type Layout } from './layout.ts';
+import { writePrivate, writePrivateOnce, type Layout } from './layout.ts';
 import { PORT_NAMES, type Ports } from './ports.ts';
 
 export class StackError extends RatchetError {}
@@ -35,8 +35,16 @@ export function readStackFile(layout: Layout): StackFile | undefined {
   return parsed.data as StackFile;
 }
 
+const textOf = (stack: StackFile): string => `${JSON.stringify(stack, undefined, 2)}\n`;
+
 export function writeStackFile(layout: Layout, stack: StackFile): void {
-  writePrivate(layout.stackFile, `${JSON.stringify(stack, undefined, 2)}\n`);
+  writePrivate(layout.stackFile, textOf(stack));
+}
+
+/** Records a new stack, unless another start was faster: the stack that is recorded then. */
+export function claimStackFile(layout: Layout, stack: StackFile): StackFile {
+  writePrivateOnce(layout.stackFile, textOf(stack));
+  return readStackFile(layout) ?? stack;
 }
 
 const secretsSchema = z.object({
@@ -59,8 +67,9 @@ export function ensureSecrets(layout: Layout): Secrets {
   if (known) return known;
   const random = (): string => randomBytes(24).toString('base64url');
   const secrets = { control: random(), postgres: random(), s3Access: random(), s3Secret: random() };
-  writePrivate(layout.secretsFile, `${JSON.stringify(secrets)}\n`);
-  return secrets;
+  // Of two first starts at once both must end with the same secrets: those of the faster one.
+  writePrivateOnce(layout.secretsFile, `${JSON.stringify(secrets)}\n`);
+  return readSecrets(layout) ?? secrets;
 }
 
 export interface KeyFiles {

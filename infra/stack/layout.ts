@@ -3,9 +3,11 @@ import {
   chmodSync,
   closeSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   renameSync,
+  rmSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -52,7 +54,28 @@ export function makeFolders(layout: Layout): void {
 
 /** Writes a file (0600) so that a crash leaves the old content or the new one. */
 export function writePrivate(path: string, content: string | Uint8Array): void {
-  const fresh = `${path}.${process.pid}`;
+  renameSync(writeFresh(path, content), path);
+}
+
+/** Writes a file (0600) where there is none; false, and nothing done, where there is one. */
+export function writePrivateOnce(path: string, content: string | Uint8Array): boolean {
+  const fresh = writeFresh(path, content);
+  try {
+    linkSync(fresh, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    rmSync(fresh, { force: true });
+  }
+}
+
+let written = 0;
+
+/** The content in a file beside `path`, on the disk; its name. */
+function writeFresh(path: string, content: string | Uint8Array): string {
+  const fresh = `${path}.${process.pid}.${written++}`;
   const file = openSync(fresh, 'w', 0o600);
   try {
     writeSync(file, typeof content === 'string' ? Buffer.from(content) : content);
@@ -60,5 +83,5 @@ export function writePrivate(path: string, content: string | Uint8Array): void {
   } finally {
     closeSync(file);
   }
-  renameSync(fresh, path);
+  return fresh;
 }

@@ -101,6 +101,8 @@ export function apiSpec(base: Record<string, string>, keys: KeyFiles, ports: Por
     ...base,
     RATCHET_API_HOST: '127.0.0.1',
     RATCHET_API_PORT: String(ports.api),
+    // Not by its port, which may move: predictions that wait in its spool would be left behind.
+    RATCHET_REPLICA: 'api',
     RATCHET_VERIFY_KEY_FILE: keys.verify,
     RATCHET_ADMIN_KEY_FILE: keys.admin,
   };

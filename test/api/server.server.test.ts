@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +32,7 @@ describe('the API process', () => {
         RATCHET_DATABASE_URL: database.url,
         RATCHET_TEMPORAL_ADDRESS: '127.0.0.1:1',
         RATCHET_API_PORT: String(port),
+        RATCHET_REPLICA: 'first',
         RATCHET_VERIFY_KEY_FILE: join(folder, 'verify.pem'),
         RATCHET_ADMIN_KEY_FILE: join(folder, 'admin.key'),
       },
@@ -104,6 +105,12 @@ describe('the API process', () => {
     assert.match(await raw(huge), /^HTTP\/1\.1 431/);
     const foreign = 'GET /livez HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n';
     assert.match(await raw(foreign), /^HTTP\/1\.1 403/);
+  });
+
+  it('keeps its state under its name, so that another port finds what waits in its spool', async () => {
+    const kept = await readdir(join(folder, 'replicas'));
+    assert.deepEqual(kept, ['first']);
+    assert.ok((await readdir(join(folder, 'replicas', 'first'))).includes('spool'));
   });
 
   it('gives its lease back and ends at SIGTERM, and ends when its parent does', async () => {

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import { describe, test } from 'node:test';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startStack } from '../../infra/stack.ts';
+import { Child, type ChildSpec } from '../../infra/stack/child.ts';
+import { readSecrets, readStackFile, StackError } from '../../infra/stack/identity.ts';
+import { layoutOf, makeFolders } from '../../infra/stack/layout.ts';
+import { waitUntil } from '../../infra/stack/processes.ts';
+import { memoryLog } from '../support/api-fixture.ts';
+
+const newState = (): string => mkdtempSync(join(tmpdir(), 'ratchet-supervisor-'));
+const PATIENCE_MS = 20_000;
+
+describe('the supervisor', () => {
+  test('of two first starts on one folder at once, one has it and the other is refused', async () => {
+    for (let round = 0; round < 5; round++) {
+      const stateDir = newState();
+      const starts = await Promise.allSettled(
+        [1, 2, 3].map(() => startStack({ stateDir, parts: [] })),
+      );
+      const stacks = starts.flatMap((s) => (s.status === 'fulfilled' ? [s.value] : []));
+      try {
+        assert.equal(stacks.length, 1, JSON.stringify(starts));
+        for (const start of starts) {
+          if (start.status === 'fulfilled') continue;
+          assert.equal((start.reason as StackError).code, 'stack.already-running');
+        }
+        const layout = layoutOf(stateDir);
+        assert.equal(readStackFile(layout)?.id, stacks[0]!.id);
+        assert.ok(readSecrets(layout));
+      } finally {
+        for (const stack of stacks) await stack.stop();
+      }
+    }
+  });
+
+  test('gives up a control port on which another program speaks another language', async () => {
+    const stateDir = newState();
+    await (await startStack({ stateDir, parts: [] })).stop();
+    const { control } = readStackFile(layoutOf(stateDir))!.ports;
+    const stranger = createServer((socket) =>
+      socket.on('error', () => undefined).end('220 mail\r\n'),
+    );
+    await new Promise<void>((resolve) => {
+      stranger.listen(control, '127.0.0.1', resolve);
+    });
+    try {
+      const stack = await startStack({ stateDir, parts: [] });
+      assert.notEqual(readStackFile(layoutOf(stateDir))!.ports.control, control);
+      await stack.stop();
+    } finally {
+      stranger.close();
+    }
+  });
+
+  test('a child that answered and died before anybody looked is not ready', async () => {
+    const layout = layoutOf(newState());
+    makeFolders(layout);
+    const ended = (): boolean => child.pid === undefined;
+    const spec: ChildSpec = {
+      name: 'brief',
+      title: 'a brief program',
+      command: process.execPath,
+      args: ['-e', ''],
+      env: {},
+      cwd: layout.stateDir,
+      guarded: false,
+      stopSignal: 'SIGTERM',
+      stopMs: 1_000,
+      // The answer comes while it lives, and is looked at when it is gone.
+      probe: () => waitUntil(ended, PATIENCE_MS),
+      readyMs: PATIENCE_MS,
+    };
+    const child = new Child(spec, layout, memoryLog());
+    await assert.rejects(child.start(), { code: 'stack.child-ended' });
+    await child.stop();
+  });
+});
