@@ -9,9 +9,11 @@ import { experimentRoutes } from './routes/experiments.ts';
 import { healthRoutes } from './routes/health.ts';
 import { inferenceRoutes } from './routes/inference.ts';
 import { keyRoutes } from './routes/keys.ts';
+import { mirrorRoutes } from './routes/mirror.ts';
 import { modelRoutes } from './routes/models.ts';
 import { predictRoutes } from './routes/predict.ts';
 import { recordRoutes } from './routes/records.ts';
+import { reportRoutes } from './routes/report.ts';
 import { trainingRoutes } from './routes/training.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 import { versionRoutes } from './routes/versions.ts';
@@ -33,10 +35,12 @@ export function createApp(parts: ApiParts): App {
     experimentEventRoutes,
     modelRoutes,
     versionRoutes,
+    reportRoutes,
     championRoutes,
     trainingRoutes,
     recordRoutes,
     keyRoutes,
+    mirrorRoutes,
     docsRoutes,
   ];
   for (const register of routes) register(app, parts);
@@ -68,7 +72,8 @@ function unknownRoute(app: App, method: string, path: string): ApiError {
       other !== method &&
       app.router.match(other, path)[0].some(([[, route]]) => route.path !== '/*'),
   );
-  if (allowed.length === 0) return notFound('route.not-found', 'There is no such route.');
+  if (allowed.length === 0)
+    return notFound('route.not-found', 'There is no such route; /docs lists them all.');
   return new ApiError(
     'method-not-allowed',
     'route.method',

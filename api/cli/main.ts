@@ -16,8 +16,10 @@ import { register as registerDemo } from './demo.ts';
 import { register as registerExperiments } from './experiments.ts';
 import { register as registerInspect } from './inspect.ts';
 import { register as registerKeys } from './keys.ts';
+import { register as registerMirror } from './mirror.ts';
 import { register as registerModels } from './models.ts';
 import { register as registerPredict } from './predict.ts';
+import { register as registerReport } from './report.ts';
 import { connect } from './stack-connect.ts';
 import { register as registerStack } from './stack-commands.ts';
 
@@ -27,8 +29,10 @@ const COMMANDS: readonly RegisterCommands[] = [
   registerDemo,
   registerExperiments,
   registerModels,
+  registerReport,
   registerPredict,
   registerKeys,
+  registerMirror,
   registerInspect,
 ];
 

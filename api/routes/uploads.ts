@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createRoute, z } from '@hono/zod-openapi';
 import { recordUpload } from '../../registry/uploads.ts';
+import { askStore } from '../ask-store.ts';
 import { ApiError, HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { readBody } from '../request-guard.ts';
@@ -58,7 +59,7 @@ export function uploadRoutes(app: App, parts: ApiParts): void {
       }
       const fileName = c.req.valid('query').name;
       const sha256 = createHash('sha256').update(bytes).digest('hex');
-      const artifact = await parts.artifacts.put(bytes);
+      const artifact = await askStore(parts, (store) => store.put(bytes));
       await recordUpload(parts.db, {
         sha256,
         fileName,

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { getRequestListener } from '@hono/node-server';
 import { Command, CommanderError } from 'commander';
 import { register as registerExperiments } from '../../api/cli/experiments.ts';
 import { register as registerKeys } from '../../api/cli/keys.ts';
+import { register as registerMirror } from '../../api/cli/mirror.ts';
 import { register as registerModels } from '../../api/cli/models.ts';
 import {
   CliError,
@@ -19,6 +20,7 @@ import {
   type CliContext,
 } from '../../api/cli/output.ts';
 import { register as registerPredict } from '../../api/cli/predict.ts';
+import { register as registerReport } from '../../api/cli/report.ts';
 import { temporalAway } from '../../api/errors.ts';
 import { routeTable } from '../../api/route-table.ts';
 import { readConfig } from '../../infra/config.ts';
@@ -44,9 +46,8 @@ interface Outcome {
 function program(ctx: CliContext): Command {
   const root = new Command('ratchet').option('--json').exitOverride();
   root.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
-  for (const register of [registerExperiments, registerModels, registerPredict, registerKeys]) {
-    register(root, ctx);
-  }
+  const modules = [registerExperiments, registerModels, registerReport, registerPredict];
+  for (const register of [...modules, registerKeys, registerMirror]) register(root, ctx);
   return root;
 }
 
@@ -154,12 +155,45 @@ describe('command line', () => {
     assert.match((await run(address, 'metrics', MODEL)).text, /h7\.rmse/);
     assert.match((await run(address, 'datasets')).text, /sp500-daily/);
     assert.match((await run(address, 'audit')).text, /champion\.switch/);
+    assert.match((await run(address, 'mirror', 'rebuild')).text, /3 things will be written/);
     const key = await run(address, 'keys', 'create', 'notebook', '-s', 'read,predict', '-m', MODEL);
     const token = key.text.split('\n')[0]!;
     assert.match(token, /^rk_/);
     assert.equal((await run({ ...address, key: token }, 'models')).code, 0);
     assert.match((await run(address, 'keys', 'list')).text, /notebook/);
     assert.equal((await run(address, 'keys', 'revoke', token.split('_')[1]!)).code, 0);
+  });
+
+  it('writes the report of the champion or of a version to a file or to stdout', async () => {
+    const page = '<!doctype html>\n<title>\u03bc</title>\n';
+    const { uri, sha256, bytes } = await fixture.artifacts.put(Buffer.from(page));
+    await fixture.db
+      .updateTable('model_version')
+      .set({ attachments: JSON.stringify([{ name: 'report.html', uri, sha256, bytes }]) })
+      .where('version', '=', 1)
+      .execute();
+    const file = join(folder, 'champion.html');
+    const written = await run(address, 'report', MODEL, '-o', file);
+    assert.deepEqual([written.code, written.text], [0, `${file}\n`], written.error);
+    assert.equal(await readFile(file, 'utf8'), page);
+    assert.equal((await run(address, 'report', MODEL, '-v', '1', '-o', '-')).text, page);
+    const json = await run(address, '--json', 'report', MODEL, '-o', file);
+    assert.deepEqual(JSON.parse(json.text), { model: MODEL, version: 1, path: file });
+    const here = process.cwd();
+    process.chdir(folder);
+    try {
+      const named = await run(address, 'report', MODEL);
+      assert.equal(basename(named.text.trim()), `report-${MODEL}-v1.html`);
+      assert.equal(await readFile(join(folder, `report-${MODEL}-v1.html`), 'utf8'), page);
+    } finally {
+      process.chdir(here);
+    }
+    const none = await run(address, 'report', MODEL, '-v', '2', '-o', '-');
+    assert.deepEqual([none.code, none.text], [EXIT.notFound, '']);
+    assert.match(none.error, /Version 2 of index-gspc has no report/);
+    const lost = await run(address, 'report', MODEL, '-o', join(folder, 'no', 'such', 'r.html'));
+    assert.equal(lost.code, EXIT.usage);
+    assert.match(lost.error, /cannot be written/);
   });
 
   it('runs a spec, uploads its file, and watches to the end', async () => {
@@ -224,6 +258,11 @@ describe('command line', () => {
       [address, ['promote', MODEL, '-v', '99'], EXIT.notFound, /no version 99/],
       [address, ['promote', MODEL, '-v', '1'], EXIT.refused, /champion already/],
       [address, ['promote', MODEL, '--best-by', 'nothing'], EXIT.notFound, /Known: .*h7\.rmse/],
+      [address, ['report', 'no-such-model'], EXIT.notFound, /no model "?no-such-model/],
+      [address, ['report', 'bare'], EXIT.notFound, /no champion yet/],
+      [address, ['report', MODEL, '-v', '99'], EXIT.notFound, /no version 99/],
+      [address, ['report', MODEL, '-v', 'latest'], EXIT.usage, /whole number/],
+      [predictOnly, ['mirror', 'rebuild'], EXIT.notAllowed, /scope `admin`/],
       [address, ['train', MODEL, '-d', '150'], EXIT.usage, /at least \d+ are needed/],
       [address, ['train', MODEL, '-d', '50'], EXIT.usage, /from 100 to 5000/],
       [address, ['train', 'bare'], EXIT.refused, /neither a template nor a version/],

@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import { createRoute, z } from '@hono/zod-openapi';
+import { getModelOrThrow, getVersionOrThrow } from '../../registry/models.ts';
+import { askStore } from '../ask-store.ts';
+import { HTTP, notFound } from '../errors.ts';
+import type { ApiParts } from '../parts.ts';
+import { versionParam } from '../schemas.ts';
+import { secured, type App } from '../secure.ts';
+
+/** The attachment that evaluations leave. */
+const REPORT = 'report.html';
+
+/** The evaluation of a version for people, as the page that was stored with it. */
+export function reportRoutes(app: App, parts: ApiParts): void {
+  const report = createRoute({
+    method: 'get',
+    path: '/api/v1/ml-models/{name}/versions/{version}/report',
+    tags: ['versions'],
+    summary: 'Its evaluation as one HTML page that loads nothing',
+    request: { params: versionParam },
+    responses: {
+      [HTTP.ok]: { description: 'The page', content: { 'text/html': { schema: z.string() } } },
+    },
+  });
+  app.openapi(secured(parts.auth, report), async (c) => {
+    const { name, version } = c.req.valid('param');
+    await getModelOrThrow(parts.db, name);
+    const { attachments } = await getVersionOrThrow(parts.db, name, version);
+    const attachment = attachments.find((file) => file.name === REPORT);
+    if (!attachment) {
+      throw notFound('report.not-found', `Version ${version} of ${name} has no report.`);
+    }
+    const bytes = await askStore(parts, (store) => store.get(attachment));
+    const page = new TextDecoder().decode(bytes);
+    c.header('content-security-policy', policyOf(page));
+    c.header('content-disposition', `inline; filename="report-${name}-v${version}.html"`);
+    // The bytes never change, but a key that may read them can be revoked.
+    c.header('cache-control', 'private, no-cache');
+    return c.html(page, HTTP.ok);
+  });
+}
+
+/**
+ * No script, no request, no form, an origin of its own; the only style is the block in the page's head,
+ * named by its digest. Whatever a name in the report holds, it stays text.
+ */
+function policyOf(page: string): string {
+  const style = /<style>([\s\S]*?)<\/style>/.exec(page)?.[1];
+  const digest = createHash('sha256')
+    .update(style ?? '')
+    .digest('base64');
+  return [
+    "default-src 'none'",
+    style === undefined ? "style-src 'none'" : `style-src 'sha256-${digest}'`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    'sandbox',
+  ].join('; ');
+}
