@@ -43,7 +43,14 @@ export function parseSpec(value: unknown, catalogues: SpecCatalogues = {}): Expe
   const { spec, issues } = checkCatalogues(parsed.data, catalogues);
   const all = [...issues, ...crossChecks(spec, value)];
   if (all.length > 0) throw new SpecError(all.slice(0, MAX_ISSUES));
-  return spec;
+  return withoutIdleConfidence(spec);
+}
+
+/** A family that cannot be sampled has no confidence: said outright, so that a parsed spec parses again. */
+function withoutIdleConfidence(spec: ExperimentSpec): ExperimentSpec {
+  const family = modelFamilies.find((f) => f.name === spec.family);
+  if (!family || family.traits.monteCarlo) return spec;
+  return { ...spec, confidence: { ...spec.confidence, method: 'none' } };
 }
 
 /** Names must be in their catalogues; the family's own schema fills in and checks its hyperparameters. */

@@ -56,6 +56,14 @@ test('the example of the docs and the bundled examples parse', () => {
   }
 });
 
+test('a parsed spec parses again to itself: a stored one can be trained again', () => {
+  for (const family of ['lstm-multi-horizon', 'ridge', 'naive']) {
+    const spec = parseSpec(base({ family }), { datasets });
+    assert.deepEqual(parseSpec(structuredClone(spec), { datasets }), spec, family);
+    assert.equal(spec.confidence.method, family === 'lstm-multi-horizon' ? 'directional' : 'none');
+  }
+});
+
 test("defaults are filled in, the family's too", () => {
   const spec = parseSpec(base(), { datasets });
   assert.deepEqual(spec.features, { set: 'technical-152' });
