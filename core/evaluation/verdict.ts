@@ -55,8 +55,11 @@ function againstNaive(naive: EvaluatedComparison, facts: VerdictFacts): string {
       : 'but not proved better than the training mean';
     return `better than naive: ${figures} (${interval}, ${pText(naive.test!.p)}), ${mean}`;
   }
-  if ((naive.servedMeanDifference ?? -1) <= 0 || (naive.meanDifference ?? -1) <= 0) {
+  if ((naive.servedMeanDifference ?? -1) <= 0) {
     return `no better than naive: ${figures} (${interval})`;
+  }
+  if ((naive.meanDifference ?? -1) <= 0) {
+    return `no better than naive: ${figures} for the served seed (${interval}), not lower over all seeds`;
   }
   if (naive.test === null) return `not proved better than naive: ${independentText(naive)}`;
   return `not proved better than naive: ${figures} (${interval}, ${pText(naive.test.p)})`;
