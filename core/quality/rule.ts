@@ -71,6 +71,20 @@ export function findingAt(
   };
 }
 
+/** `1 bar`, `3 bars`. */
+export const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
+
+/** Rows that a sentence names. */
+const NAMED_ROWS = 3;
+
+/** When, for a sentence: `2014-04-03`, or `2008-10-13, 2011-08-08, 2015-08-24 and 4 more`. */
+export function timesOf(bars: Bars, rows: ArrayLike<number>): string {
+  const named = Array.from(rows).slice(0, NAMED_ROWS);
+  const times = named.map((row) => isoTime(bars.openTime[row]!)).join(', ');
+  const more = rows.length - named.length;
+  return more === 0 ? times : `${times} and ${more} more`;
+}
+
 /** Positions of the bars for which the test holds. */
 export function rowsWhere(bars: Bars, test: (i: number) => boolean): Int32Array {
   const rows: number[] = [];

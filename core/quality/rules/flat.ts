@@ -1,5 +1,5 @@
 import { isoTime } from '../../calendar/day.ts';
-import { defineRule, findingAt, PASS, rowsWhere, runsOf } from '../rule.ts';
+import { counted, defineRule, findingAt, PASS, rowsWhere, runsOf } from '../rule.ts';
 
 const MIN_RUN = 5;
 
@@ -19,7 +19,7 @@ export const flat = defineRule({
     const next = openTime[last.from + last.length];
     const inRuns = runs.flatMap((r) => Array.from({ length: r.length }, (_, i) => r.from + i));
     const message =
-      `${rows.length} flat bars (one price for open, high, low and close) in ${runs.length} runs ` +
+      `${rows.length} flat bars (one price for open, high, low and close) in ${counted(runs.length, 'run')} ` +
       `of ${MIN_RUN} or more; ` +
       (next === undefined ? 'they last to the end' : `set from: ${isoTime(next)} or later`);
     return {

@@ -1,5 +1,5 @@
 import type { Timeframe } from '../../bars/bars.ts';
-import { defineRule, findingAt, PASS } from '../rule.ts';
+import { counted, defineRule, findingAt, PASS, timesOf } from '../rule.ts';
 import { medianBefore } from '../statistics.ts';
 
 const LIMITS: Readonly<Record<Timeframe, { readonly times: number; readonly window: number }>> = {
@@ -33,7 +33,7 @@ export const jump = defineRule({
   severity: 'warn',
   check: ({ bars, jumps }) => {
     if (jumps.length === 0) return PASS;
-    const message = `${jumps.length} extreme returns; look whether they happened`;
+    const message = `${counted(jumps.length, 'extreme return')} (${timesOf(bars, jumps)}): real or bad prints?`;
     return { findings: [findingAt(bars, jumps, { rule: 'jump', severity: 'warn', message })] };
   },
 });

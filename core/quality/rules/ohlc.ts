@@ -1,4 +1,4 @@
-import { defineRule, findingAt, PASS, rowsWhere } from '../rule.ts';
+import { counted, defineRule, findingAt, PASS, rowsWhere, timesOf } from '../rule.ts';
 
 /** Vendors round the four prices apart from each other; single-precision sources differ by 6e-8. */
 const RELATIVE_TOLERANCE = 1e-6;
@@ -25,7 +25,7 @@ export const ohlc = defineRule({
     });
     if (rows.length === 0) return PASS;
     const message =
-      `${rows.length} bars have impossible prices or volume ` +
+      `${counted(rows.length, 'bar')} with impossible prices or volume: ${timesOf(bars, rows)} ` +
       '(high below open or close, low above them, a price <= 0, a negative volume, not a number)';
     return {
       findings: [findingAt(bars, rows, { rule: 'ohlc', severity: 'block', message })],

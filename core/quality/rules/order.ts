@@ -1,4 +1,4 @@
-import { defineRule, findingAt, PASS, rowsWhere } from '../rule.ts';
+import { counted, defineRule, findingAt, PASS, rowsWhere, timesOf } from '../rule.ts';
 
 export const order = defineRule({
   name: 'order',
@@ -10,8 +10,8 @@ export const order = defineRule({
     if (rows.length === 0) return PASS;
     const duplicates = rows.filter((i) => bars.openTime[i] === bars.openTime[i - 1]).length;
     const message =
-      `${rows.length} bars are not later than the bar before them, ${duplicates} of them ` +
-      'duplicates; sort the file and remove the duplicates';
+      `${counted(rows.length, 'bar')} (${timesOf(bars, rows)}) not later than the bar before, ` +
+      `${duplicates} of them duplicates; sort the file and remove the duplicates`;
     return {
       findings: [findingAt(bars, rows, { rule: 'order', severity: 'block', message })],
       shares: { broken: rows.length / bars.openTime.length },

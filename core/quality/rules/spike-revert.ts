@@ -1,7 +1,7 @@
 import { lowerBound } from '../../bars/build.ts';
 import type { Bars } from '../../bars/bars.ts';
 import type { QualityFinding } from '../report.ts';
-import { defineRule, findingAt } from '../rule.ts';
+import { counted, defineRule, findingAt, timesOf } from '../rule.ts';
 
 /** Share of a jump that the next return undoes, from which on it looks like a bad print. */
 const MIN_CANCELLED = 0.8;
@@ -23,11 +23,11 @@ export const spikeRevert = defineRule({
     const open = spikes.filter((i) => !refuted.includes(i));
     const findings: QualityFinding[] = [];
     if (refuted.length > 0) {
-      const message = `${refuted.length} spikes that a second source does not show: bad prints`;
+      const message = `${counted(refuted.length, 'spike')} that a second source does not show (${timesOf(bars, refuted)}): bad prints`;
       findings.push(findingAt(bars, refuted, { rule: 'spike-revert', severity: 'block', message }));
     }
     if (open.length > 0) {
-      const message = `${open.length} jumps were taken back by the next bar: bad prints or true spikes`;
+      const message = `${counted(open.length, 'jump')} taken back by the next bar (${timesOf(bars, open)}): bad prints or true spikes`;
       findings.push(findingAt(bars, open, { rule: 'spike-revert', severity: 'warn', message }));
     }
     return { findings };

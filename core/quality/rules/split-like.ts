@@ -1,4 +1,5 @@
-import { defineRule, findingAt, PASS, rowsWhere } from '../rule.ts';
+import { isoTime } from '../../calendar/day.ts';
+import { counted, defineRule, findingAt, PASS, rowsWhere, timesOf } from '../rule.ts';
 import { median } from '../statistics.ts';
 
 const MIN_MOVE = 0.35;
@@ -33,8 +34,9 @@ export const splitLike = defineRule({
     });
     if (rows.length === 0) return PASS;
     const message =
-      `${rows.length} overnight moves look like share splits without a factor; ` +
-      'give the factor file in the profile, or start after them';
+      `${counted(rows.length, 'overnight move')} like a share split without a factor ` +
+      `(${timesOf(bars, rows)}); give the factor file in the profile, or set from: ` +
+      `${isoTime(bars.openTime[rows.at(-1)!]!)} or later`;
     return {
       findings: [findingAt(bars, rows, { rule: 'split-like', severity: 'block', message })],
     };

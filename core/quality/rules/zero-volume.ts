@@ -1,5 +1,5 @@
 import { isoTime } from '../../calendar/day.ts';
-import { defineRule, findingAt, PASS, rowsWhere, runsOf } from '../rule.ts';
+import { counted, defineRule, findingAt, PASS, rowsWhere, runsOf, timesOf } from '../rule.ts';
 
 const MIN_RUN = 3;
 
@@ -14,7 +14,7 @@ export const zeroVolume = defineRule({
     const shares = { zeroVolume: rows.length / bars.openTime.length };
     const last = runsOf(rows, MIN_RUN).at(-1);
     if (!last) {
-      const message = `${rows.length} bars have volume 0`;
+      const message = `${counted(rows.length, 'bar')} with volume 0 (${timesOf(bars, rows)})`;
       return {
         findings: [findingAt(bars, rows, { rule: 'zero-volume', severity: 'warn', message })],
         shares,
