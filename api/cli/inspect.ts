@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, dirname, relative, resolve } from 'node:path';
 import { readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
@@ -28,7 +28,7 @@ export function register(program: Command, ctx: CliContext): void {
       const report = assessQuality(inspection.bars, calendarFor(inspection.calendar), {
         references: reference ? [reference.bars] : [],
       });
-      show(ctx, inspection, report);
+      show(ctx, inspection, report, file);
     });
 }
 
@@ -42,8 +42,15 @@ async function readBounded(file: string): Promise<Uint8Array> {
   return readFile(file);
 }
 
+/** The file's folder as a configuration in this directory would name it. */
+function rootOf(file: string): string {
+  const folder = relative(process.cwd(), dirname(resolve(file)));
+  if (folder === '') return '.';
+  return folder.startsWith('..') ? dirname(resolve(file)) : `./${folder}`;
+}
+
 /** The dataset as it would stand in ratchet.config.yaml. */
-function datasetOf(inspection: Inspection): object {
+function datasetOf(inspection: Inspection, file: string): object {
   const { instrument, fileName, source, calendar, profile } = inspection;
   const name = instrument.toLowerCase().replace(/[^a-z0-9._-]/g, '') || 'bars';
   return {
@@ -51,7 +58,7 @@ function datasetOf(inspection: Inspection): object {
       [name]: {
         source,
         calendar,
-        root: '.',
+        root: rootOf(file),
         instruments: [instrument],
         params: { files: { [instrument]: fileName }, profile },
       },
@@ -59,13 +66,13 @@ function datasetOf(inspection: Inspection): object {
   };
 }
 
-function show(ctx: CliContext, inspection: Inspection, report: QualityReport): void {
+function show(ctx: CliContext, inspection: Inspection, report: QualityReport, file: string): void {
   const { bars, timeframe, reasons, notes } = inspection;
   const n = barCount(bars);
   const rows = previewRows(bars, PREVIEW_ROWS);
   const range =
     n === 0 ? null : { from: isoTime(bars.openTime[0]!), to: isoTime(bars.openTime[n - 1]!) };
-  const dataset = datasetOf(inspection);
+  const dataset = datasetOf(inspection, file);
   const { out } = ctx;
   out.data({ ...dataset, timeframe, bars: n, range, reasons, notes, rows, quality: report });
   out.line(`# ${n} bars of ${timeframe}${range ? `, ${range.from} to ${range.to}` : ''}`);

@@ -55,11 +55,17 @@ function inspectText(text: string, fileName: string, source: Inspection['source'
     timeframe,
   });
   const calendar = fittingCalendar(read.bars);
-  const reasons = [...sniffed.reasons, `sessions fit the calendar ${calendar.name}`];
+  const empty = barCount(read.bars) === 0;
+  const reasons = [
+    ...sniffed.reasons,
+    empty
+      ? `timeframe and calendar are guesses too: ${timeframe}, ${calendar.name}`
+      : `sessions fit the calendar ${calendar.name}`,
+  ];
   const epoch = EPOCHS.has(profile.time.format);
   if (timeframe === '1h' && !epoch && !/[+-]\d{2}:?\d{2}$|Z$/.test(firstStamp(text))) {
     reasons.push(
-      'stamps carry no offset and are taken as UTC: compare with another market to be sure',
+      'stamps carry no offset and are taken as UTC: compare with another market (--against FILE) to be sure',
     );
   }
   return {

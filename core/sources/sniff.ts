@@ -239,7 +239,9 @@ function sniffTimeframe(
   const steps = times.slice(1).map((t, i) => Math.abs(t - times[i]!));
   const middle = steps.sort((a, b) => a - b)[steps.length >> 1] ?? DAY_MS;
   const timeframe = middle <= 2 * HOUR_MS ? '1h' : '1d';
-  reasons.push(`rows lie ${middle / HOUR_MS} h apart: timeframe ${timeframe}`);
+  if (steps.length > 0) {
+    reasons.push(`rows lie ${middle / HOUR_MS} h apart: timeframe ${timeframe}`);
+  }
   return timeframe;
 }
 

@@ -43,6 +43,13 @@ test('what it proposes can be pasted into ratchet.config.yaml and reads the file
   const config = await fileOf('ratchet.config.yaml', yaml);
   const dataset = (await loadDatasets({ dataDir: undefined }, config)).get('sp500')!;
   assert.deepEqual([dataset.source, dataset.calendar, dataset.root], ['csv', 'nyse', folder]);
+  assert.equal(parse(yaml).datasets.sp500.root, folder, 'wherever the configuration lies');
+});
+
+test('a file without rows: nothing is said about how far they lie apart', async () => {
+  const printed = await inspect([await fileOf('empty.csv', 'date,open,high,low,close,volume\n')]);
+  assert.match(printed, /timeframe and calendar are guesses too/);
+  assert.doesNotMatch(printed, /rows lie|sessions fit/);
 });
 
 test('--json gives one document with the same facts', async () => {
