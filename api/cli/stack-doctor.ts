@@ -19,7 +19,9 @@ export async function doctor(ctx: CliContext): Promise<void> {
     const ready = status.parts.filter((part) => part.state === 'ready');
     const names = new Set(ready.map((part) => part.name));
     const env = stackEnvironment(layout, names);
-    findings.push(...(await checkServices(readConfig({ ...process.env, ...env }))));
+    const storeIsDown = status.parts.some((part) => part.name === 's3' && !names.has('s3'));
+    const config = readConfig({ ...process.env, ...env });
+    findings.push(...(await checkServices(config, { storeIsDown })));
   }
   const bad = findings.filter((finding) => finding.verdict === 'failed');
   if (bad.length > 0) process.exitCode = EXIT.failed;

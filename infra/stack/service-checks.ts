@@ -1,11 +1,14 @@
 /** Checks of the services a stack uses, asked as its own processes would ask. */
 import { Connection } from '@temporalio/client';
 import { sql } from 'kysely';
+import type { ArtifactStore } from '../../registry/artifact-store.ts';
 import { openArtifactStore } from '../../registry/artifacts.ts';
 import { openDatabase } from '../../registry/db.ts';
+import type { Db } from '../../registry/in-transaction.ts';
 import { outboxState } from '../../registry/outbox.ts';
 import type { Config } from '../config.ts';
 import type { Finding } from './checks.ts';
+import { checkRegistry } from './registry-checks.ts';
 import { probeHttp } from './servers.ts';
 
 /** A mirror that is further behind than this is worth a word. */
@@ -26,7 +29,10 @@ async function attempt(
   }
 }
 
-async function checkDatabase(url: string): Promise<readonly Finding[]> {
+async function checkDatabase(
+  url: string,
+  store: Promise<ArtifactStore | undefined>,
+): Promise<readonly Finding[]> {
   const db = openDatabase(url, { max: 1 });
   try {
     const database = await attempt(
@@ -50,9 +56,22 @@ async function checkDatabase(url: string): Promise<readonly Finding[]> {
       const fix = 'MLflow is down or refuses: read logs/mlflow.log; nothing is lost meanwhile';
       return { check: 'outbox', verdict: 'warning', detail, fix };
     });
-    return [database, outbox];
+    const artifacts = await store;
+    // Either is told already; what they say together can be asked only of both.
+    if (outbox.verdict === 'failed' || !artifacts) return [database, outbox];
+    return [database, outbox, ...(await checkBoth(db, artifacts))];
   } finally {
     await db.destroy();
+  }
+}
+
+async function checkBoth(db: Db, artifacts: ArtifactStore): Promise<readonly Finding[]> {
+  try {
+    return await checkRegistry(db, artifacts);
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    const fix = 'read logs/postgres.log and logs/s3.log, then look again';
+    return [{ check: 'registry', verdict: 'failed', detail, fix }];
   }
 }
 
@@ -68,14 +87,29 @@ function checkTemporal(address: string, namespace: string): Promise<Finding> {
   });
 }
 
-/** Asks every service of a configuration; services that are not configured are not asked. */
-export async function checkServices(config: Config): Promise<readonly Finding[]> {
+/**
+ * Asks every service of a configuration; services that are not configured are not asked.
+ *
+ * @param storeIsDown the artifact store is a part that does not run: without its address the
+ *   configuration would name a folder that nobody uses
+ */
+export async function checkServices(
+  config: Config,
+  { storeIsDown = false } = {},
+): Promise<readonly Finding[]> {
   const { databaseUrl, temporal, mlflowUrl } = config;
-  const artifacts = attempt('artifacts', 'read logs/s3.log; ratchet down, up', async () => {
-    const store = openArtifactStore(config);
-    await store.ping();
-    return `${store.kind} answers`;
-  });
+  const store = openArtifactStore(config);
+  const asked = storeIsDown
+    ? []
+    : [
+        attempt('artifacts', 'read logs/s3.log; ratchet down, up', async () => {
+          await store.ping();
+          return `${store.kind} answers`;
+        }),
+      ];
+  const usable = Promise.all(asked).then(([found]) =>
+    found?.verdict === 'ok' ? store : undefined,
+  );
   const mlflow =
     mlflowUrl === undefined
       ? []
@@ -87,8 +121,11 @@ export async function checkServices(config: Config): Promise<readonly Finding[]>
         ];
   const findings = await Promise.all([
     checkTemporal(temporal.address, temporal.namespace),
-    artifacts,
+    ...asked,
     ...mlflow,
   ]);
-  return [...(databaseUrl === undefined ? [] : await checkDatabase(databaseUrl)), ...findings];
+  return [
+    ...(databaseUrl === undefined ? [] : await checkDatabase(databaseUrl, usable)),
+    ...findings,
+  ];
 }
