@@ -1,5 +1,4 @@
 import { Context } from '@temporalio/activity';
-import { applyMissing } from '../core/bars/index.ts';
 import type { Bars } from '../core/bars/bars.ts';
 import type { Calendar } from '../core/calendar/calendar.ts';
 import { RatchetError } from '../core/errors.ts';
@@ -16,7 +15,7 @@ import type { ActivityDeps } from './deps.ts';
 import { calendarOfSpec } from './source-of.ts';
 
 /** Raised when equal bars and settings would be prepared differently. */
-const STEP_VERSION = 'prepare/1';
+const STEP_VERSION = 'prepare/2';
 
 interface PreparedStep {
   readonly prepared: ArtifactRef;
@@ -44,7 +43,7 @@ export function createBuildFeaturesActivities(deps: ActivityDeps) {
           version: STEP_VERSION,
           key: cacheKey(spec, set, calendar, datasets),
         },
-        () => prepare(deps, spec, planOf(spec, set, calendar), datasets),
+        () => prepare(deps, planOf(spec, set, calendar), datasets),
       );
       await report(deps, input, result.summary, cached);
       const { train, valid, test } = result.summary.parts;
@@ -70,7 +69,8 @@ function datasetsOf({ unit, datasets }: BuildFeaturesInput): CollectResult[] {
 
 function planOf(spec: ExperimentSpec, set: FeatureSet, calendar: Calendar): PreparePlan {
   const { lookback, label, split, scaling } = spec;
-  return { set, lookback, label, split, scaling, timeframe: spec.data.timeframe, calendar };
+  const { timeframe, missing } = spec.data;
+  return { set, lookback, label, split, scaling, timeframe, calendar, missing };
 }
 
 /** Everything the artifact depends on; the spec's name, seeds or family are not part of it. */
@@ -96,14 +96,12 @@ function cacheKey(
 
 async function prepare(
   deps: ActivityDeps,
-  spec: ExperimentSpec,
   plan: PreparePlan,
   datasets: readonly CollectResult[],
 ): Promise<PreparedStep> {
   const bars: Bars[] = [];
   for (const { bars: ref, datasetHash } of datasets) {
-    const recorded = await readBars(deps.artifacts, ref, datasetHash);
-    bars.push(applyMissing(recorded, plan.calendar, spec.data.missing, plan.set.warmupBars));
+    bars.push(await readBars(deps.artifacts, ref, datasetHash));
     // Pooled units read many files: the server must hear that this attempt is alive.
     Context.current().heartbeat();
   }

@@ -1,5 +1,6 @@
 import type { Bars, Timeframe } from '../bars/bars.ts';
 import { barCount } from '../bars/bars.ts';
+import { applyMissing, type MissingPolicy } from '../bars/index.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { RatchetError } from '../errors.ts';
 import { buildLabels, type LabelSpec } from '../labels/index.ts';
@@ -27,6 +28,8 @@ export interface PreparePlan {
   };
   readonly timeframe: Timeframe;
   readonly calendar: Calendar;
+  /** What stands in features for bars that were not recorded. Labels never look at such a bar. */
+  readonly missing: MissingPolicy;
 }
 
 /** A part of a split in words for events and reports. */
@@ -51,7 +54,8 @@ interface InstrumentRows {
 
 /**
  * Features, labels, split and scalers of one unit: one instrument, or a pool stacked one after the
- * other. Windows never cross instruments; scalers and label statistics see the training windows only.
+ * other. `bars` are the recorded ones; the plan's policy fills their holes for features only. Windows
+ * never cross instruments; scalers and label statistics see the training windows only.
  *
  * Throws `TooFewRowsError` (with the computed minimum), `features.notFinite`, `features.noBars`.
  */
@@ -116,12 +120,14 @@ function explained(plan: PreparePlan, bars: readonly Bars[], cut: () => SplitRow
   }
 }
 
-function stack(plan: PreparePlan, pool: readonly Bars[]) {
+function stack(plan: PreparePlan, recorded: readonly Bars[]) {
+  const { calendar, missing, set } = plan;
+  const pool = recorded.map((bars) => applyMissing(bars, calendar, missing, set.warmupBars));
   const rows = pool.reduce((sum, bars) => sum + barCount(bars), 0);
   if (pool.length === 0 || rows === 0) {
     throw new RatchetError('features.noBars', 'there are no bars to build features of');
   }
-  const width = plan.set.names.length;
+  const width = set.names.length;
   const h = plan.label.horizons.length;
   const openTime = new Float64Array(rows);
   const close = new Float64Array(rows);
@@ -130,9 +136,9 @@ function stack(plan: PreparePlan, pool: readonly Bars[]) {
   const labelEnd = new Float64Array(rows);
   const instruments: InstrumentRows[] = [];
   let from = 0;
-  for (const bars of pool) {
-    const matrix = buildFeatures(plan.set, bars, plan.calendar);
-    const labelled = buildLabels(plan.label, bars, plan.calendar);
+  for (const [i, bars] of pool.entries()) {
+    const matrix = buildFeatures(set, bars, calendar);
+    const labelled = labelsOnRecorded(plan, recorded[i]!, bars);
     openTime.set(bars.openTime, from);
     close.set(bars.close, from);
     features.set(matrix.values, from * width);
@@ -143,6 +149,27 @@ function stack(plan: PreparePlan, pool: readonly Bars[]) {
     from = to;
   }
   return { openTime, close, features, labels, labelEnd, instruments };
+}
+
+/**
+ * Labels of the rows of `filled`, from recorded bars alone: a price that a policy invented is neither
+ * where a forecast is made nor what came of it, in training as in serving. Other rows are unknown.
+ */
+function labelsOnRecorded(plan: PreparePlan, recorded: Bars, filled: Bars): LabelMatrix {
+  const labels = buildLabels(plan.label, recorded, plan.calendar);
+  if (filled === recorded) return labels;
+  const h = labels.horizons.length;
+  const rows = barCount(filled);
+  const values = new Float64Array(rows * h).fill(NaN);
+  const labelEnd = new Float64Array(rows).fill(NaN);
+  for (let row = 0, from = 0; row < rows; row++) {
+    const time = filled.openTime[row]!;
+    while (from < labels.rows && recorded.openTime[from]! < time) from++;
+    if (recorded.openTime[from] !== time) continue;
+    values.set(labels.values.subarray(from * h, (from + 1) * h), row * h);
+    labelEnd[row] = labels.labelEnd[from]!;
+  }
+  return { horizons: labels.horizons, rows, values, labelEnd };
 }
 
 /** End rows of windows that are warm in every row and whose labels are all known. */

@@ -35,6 +35,7 @@ const prepare = (kind: string): Prepared =>
       scaling: { features: 'minmax', labels: 'minmax' },
       timeframe: '1d',
       calendar,
+      missing: 'ffill',
     },
     [bars],
   ).prepared;

@@ -37,6 +37,7 @@ before(async () => {
       scaling: { features: 'minmax', labels: 'minmax' },
       timeframe: '1d',
       calendar,
+      missing: 'ffill',
     },
     [recent],
   ).prepared;

@@ -43,6 +43,7 @@ const plan: PreparePlan = {
   scaling: { features: 'minmax', labels: 'minmax' },
   timeframe: '1d',
   calendar,
+  missing: 'ffill',
 };
 const { prepared } = prepareUnit(plan, [bars]);
 const bytes = encodePrepared(prepared);

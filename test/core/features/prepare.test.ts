@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Bars, sliceBars } from '../../../core/bars/bars.ts';
+import { takeBars } from '../../../core/bars/build.ts';
 import { calendarFor } from '../../../core/calendar/index.ts';
 import { featureSetOrThrow } from '../../../core/features/index.ts';
 import { barsForPlan, type PreparePlan, prepareUnit } from '../../../core/features/prepare.ts';
@@ -22,6 +23,7 @@ const plan: PreparePlan = {
   scaling: { features: 'minmax', labels: 'minmax' },
   timeframe: '1d',
   calendar: calendarFor('nyse'),
+  missing: 'ffill',
 };
 const bars = sliceBars(sp500(), 0, 1500);
 const { prepared, summary } = prepareUnit(plan, [bars]);
@@ -108,9 +110,9 @@ test('a pool: windows stay inside instruments, parts are cut at the same time', 
   assert.ok(Math.max(...times(pool.split.valid)) < Math.min(...times(pool.split.test)));
 });
 
-test('bars with a price that no policy filled are refused by name', () => {
+test('bars with a price that is not above 0 are refused by name', () => {
   const close = Float64Array.from(bars.close);
-  close[900] = NaN;
+  close[900] = -1;
   assert.throws(() => prepareUnit(plan, [{ ...bars, close }]), {
     code: 'features.notFinite',
     message: /of \^GSPC is not finite in bar 900/,
@@ -175,5 +177,28 @@ test('a header that lies about its columns is refused', () => {
     } catch (error) {
       assert.equal((error as { code?: string }).code, 'prepared.corrupt');
     }
+  }
+});
+
+test('an invented bar fills features, and is neither decided on nor an outcome', () => {
+  const holes = new Set([700, 701, 1100]);
+  const keep = [...bars.openTime.keys()].filter((row) => !holes.has(row));
+  const holed = takeBars(bars, keep);
+  for (const missing of ['ffill', 'zero'] as const) {
+    const { prepared: made } = prepareUnit({ ...plan, missing }, [holed]);
+    assert.deepEqual(made.openTime, bars.openTime);
+    assert.equal(made.close[700], bars.close[699]);
+    const label = (row: number, k: number): number => made.labels[row * 3 + k]!;
+    for (const hole of holes) {
+      plan.label.horizons.forEach((horizon, k) => {
+        assert.ok(Number.isNaN(label(hole, k)), `decided on bar ${hole}`);
+        assert.ok(Number.isNaN(label(hole - horizon, k)), `outcome in bar ${hole}`);
+      });
+    }
+    assert.equal(label(690, 0), prepared.labels[690 * 3]);
+    const ends = Object.values(made.split).flatMap((rows) => [...rows]);
+    const unknown = (row: number): boolean =>
+      holes.has(row) || plan.label.horizons.some((horizon) => holes.has(row + horizon));
+    assert.ok(ends.length > 0 && !ends.some(unknown));
   }
 });
