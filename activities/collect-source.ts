@@ -13,6 +13,7 @@ import { appendBars, appendFactors, readBarsAsOf } from '../registry/bars.ts';
 import {
   findFreshCollection,
   finishCollection,
+  recordNewRows,
   seriesSource,
   seriesState,
   startCollection,
@@ -94,7 +95,6 @@ export async function gatherSource(deps: ActivityDeps, request: GatherRequest): 
 interface Outcome {
   readonly status: Gathered['status'];
   readonly rows: number;
-  readonly newRows: number;
   readonly notes: readonly string[];
   readonly error?: RatchetError;
 }
@@ -106,7 +106,7 @@ async function attempt(
   collectionId: string,
   request: GatherRequest,
 ): Promise<Outcome> {
-  const none = { rows: 0, newRows: 0, notes: [] };
+  const none = { rows: 0, notes: [] };
   const timeoutMs = request.timeoutMs ?? SOURCE_TIMEOUT_MS;
   const timeout = AbortSignal.timeout(timeoutMs);
   const signal = AbortSignal.any([request.signal, timeout]);
@@ -117,9 +117,9 @@ async function attempt(
       const error = new SourceError('source.unavailable', message, { permanent: false });
       return { ...none, status: 'unavailable', error };
     }
-    const newRows = await store(deps, opened, series, collectionId, delivery);
+    await store(deps, opened, series, collectionId, delivery);
     const rows = barCount(delivery.bars);
-    return { status: rows > 0 ? 'delivered' : 'empty', rows, newRows, notes: delivery.notes };
+    return { status: rows > 0 ? 'delivered' : 'empty', rows, notes: delivery.notes };
   } catch (cause) {
     // A cancel of the whole activity is not the source's failure.
     request.signal.throwIfAborted();
@@ -200,14 +200,14 @@ function requireOrder(bars: Bars, dataset: string): void {
   }
 }
 
-/** Appends a delivery; returns how many bars and factor rows are new or changed. */
+/** Appends a delivery, and notes how many bars and factor rows are new or changed. */
 function store(
   deps: ActivityDeps,
   { dataset }: OpenedSource,
   series: CollectionKey,
   collectionId: string,
   { bars, factors, arrivedAt }: Delivery,
-): Promise<number> {
+): Promise<void> {
   return inTransaction(deps.db, async (trx) => {
     refuseSplice(await readBarsAsOf(trx, series), bars, series.dataset);
     const { added, changed } = await appendBars(trx, series.source, bars, {
@@ -216,7 +216,8 @@ function store(
       calendar: calendarFor(dataset.calendar),
       declaredDelayMs: sourceOrThrow(dataset.source).declaredDelayMs,
     });
-    return added + changed + (await appendFactors(trx, series, factors, arrivedAt));
+    const newFactors = await appendFactors(trx, series, factors, arrivedAt);
+    await recordNewRows(trx, collectionId, added + changed + newFactors);
   });
 }
 

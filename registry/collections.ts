@@ -33,7 +33,7 @@ export interface CollectionKey {
   readonly timeframe: Timeframe;
 }
 
-/** Opens the record of one attempt; `finishCollection` says how it went. */
+/** Opens the record of one attempt: `recordNewRows` says what it changed, `finishCollection` how it went. */
 export async function startCollection(
   db: Db,
   key: CollectionKey,
@@ -66,7 +66,6 @@ export async function finishCollection(
   outcome: {
     readonly status: CollectionTable['status'];
     readonly rows: number;
-    readonly newRows: number;
     readonly notes: readonly string[];
     readonly error?: string | undefined;
     readonly finishedAt: number;
@@ -77,7 +76,6 @@ export async function finishCollection(
     .set({
       status: outcome.status,
       rows: outcome.rows,
-      new_rows: outcome.newRows,
       notes: JSON.stringify(outcome.notes),
       error: outcome.error ?? null,
       finished_at: new Date(outcome.finishedAt),
@@ -106,18 +104,28 @@ export async function findFreshCollection(
     .executeTakeFirst();
 }
 
-/** Id of the newest attempt that changed the stored series: names the state of its bars; '0': none. */
+/**
+ * Notes what an attempt changed, in the transaction that changed it: a crash between the two would leave
+ * newer bars under the name of the older state.
+ */
+export async function recordNewRows(trx: Db, id: string, newRows: number): Promise<void> {
+  await trx.updateTable('collection').set({ new_rows: newRows }).where('id', '=', id).execute();
+}
+
+/**
+ * Names the state of a series' bars: how many rows were ever added or changed; '0': none. Appenders of a
+ * series wait for each other, so the sum rises with every change, whichever attempt began first.
+ */
 export async function seriesState(db: Db, key: CollectionKey): Promise<string> {
   const row = await db
     .selectFrom('collection')
-    .select((eb) => eb.fn.max('id').as('id'))
+    .select((eb) => eb.fn.sum<string>('new_rows').as('changes'))
     .where('dataset', '=', key.dataset)
     .where('source', '=', key.source)
     .where('instrument', '=', key.instrument)
     .where('timeframe', '=', key.timeframe)
-    .where('new_rows', '>', 0)
     .executeTakeFirst();
-  return row?.id ?? '0';
+  return row?.changes ?? '0';
 }
 
 /** Who delivered an instrument, newest first. */

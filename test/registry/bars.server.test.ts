@@ -12,6 +12,7 @@ import {
 import {
   findFreshCollection,
   finishCollection,
+  recordNewRows,
   seriesSource,
   seriesState,
   startCollection,
@@ -126,26 +127,28 @@ test('collections: fresh for 24 hours, an interrupted or failed one never', asyn
   await startCollection(db, key, 'primary', t);
   assert.equal(await findFreshCollection(db, key, t + 1), undefined);
   const id = await startCollection(db, key, 'primary', t);
+  await recordNewRows(db, id, 5);
   await finishCollection(db, id, {
     status: 'delivered',
     rows: 5,
-    newRows: 5,
     notes: ['n'],
     finishedAt: t,
   });
   assert.equal((await findFreshCollection(db, key, t + 86_399_000))?.id, id);
   assert.equal(await findFreshCollection(db, key, t + 86_400_000), undefined);
   assert.equal(await findFreshCollection(db, { ...key, source: 'd#2' }, t + 1), undefined);
-  assert.equal(await seriesState(db, key), id);
+  assert.equal(await seriesState(db, key), '5');
   const again = await startCollection(db, key, 'primary', t);
   await finishCollection(db, again, {
     status: 'delivered',
     rows: 5,
-    newRows: 0,
     notes: [],
     finishedAt: t,
   });
-  assert.equal(await seriesState(db, key), id, 'unchanged bars are the same state');
+  assert.equal(await seriesState(db, key), '5', 'unchanged bars are the same state');
+  // Interrupted after its bars were stored: they are there, so the state must be another.
+  await recordNewRows(db, await startCollection(db, key, 'primary', t), 2);
+  assert.equal(await seriesState(db, key), '7');
 });
 
 test('the state of bars changes with each delivery, also when the earlier one ends last', async () => {
@@ -154,7 +157,7 @@ test('the state of bars changes with each delivery, also when the earlier one en
   const start = (source: string) =>
     startCollection(db, { dataset: source, source, instrument, timeframe: '1d' }, 'primary', 0);
   const [slow, fast] = [await start('slow'), await start('fast')];
-  const outcome = { status: 'delivered', rows: 1, newRows: 1, notes: [], finishedAt: 0 } as const;
+  const outcome = { status: 'delivered', rows: 1, notes: [], finishedAt: 0 } as const;
   const states = [await deliveryState(db, instrument, '1d')];
   for (const id of [fast, slow]) {
     await finishCollection(db, id, outcome);

@@ -146,7 +146,7 @@ async function addBars(db: Db): Promise<void> {
   const collectionId = await startCollection(db, key, 'primary', NOW);
   const arrival = { collectionId, arrivedAt: NOW, calendar, declaredDelayMs: 0 };
   await appendBars(db, source, bars, arrival);
-  const outcome = { status: 'delivered', rows: 800, newRows: 800, notes: [] } as const;
+  const outcome = { status: 'delivered', rows: 800, notes: [] } as const;
   await finishCollection(db, collectionId, { ...outcome, finishedAt: NOW });
 }
 
