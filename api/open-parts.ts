@@ -49,6 +49,8 @@ export interface ReplicaSettings {
   readonly address: () => string;
   readonly allowedHosts: () => ReadonlySet<string>;
   readonly version: string;
+  /** Aborted once the process drains; absent: it never does. */
+  readonly stopping?: AbortSignal;
   readonly spoolBytes?: number;
 }
 
@@ -112,6 +114,7 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
   const parts: ApiParts = {
     ...{ db, artifacts, orchestrator, serving, auth, keys, datasets, metrics, log },
     ...{ allowedHosts, clock, version },
+    stopping: settings.stopping ?? new AbortController().signal,
   };
   return { parts, replica, recorder, spool, host, bars, slots, pool };
 }

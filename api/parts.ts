@@ -23,4 +23,6 @@ export interface ApiParts {
   /** Wall time in ms. */
   readonly clock: () => number;
   readonly version: string;
+  /** Aborted once the process drains: answers that would go on for long then end. */
+  readonly stopping: AbortSignal;
 }

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import type { Log } from '../activities/deps.ts';
 import { RatchetError } from '../core/errors.ts';
@@ -30,6 +31,11 @@ const REQUEST_MS = 60_000;
 const IDLE_MS = 30_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 const MAX_CONNECTIONS = 2_000;
+/**
+ * At a stop each answer of this time is the last of its connection, before the rest are closed: a kept
+ * connection that is closed unasked drops the request that was just being sent on it.
+ */
+const LAST_ANSWERS_MS = 500;
 /** Requests under way at a stop get this long. */
 const DRAIN_MS = 10_000;
 
@@ -62,7 +68,7 @@ interface Opened {
   close(): Promise<void>;
 }
 
-async function open(config: Config): Promise<Opened> {
+async function open(config: Config, stopping: AbortSignal): Promise<Opened> {
   const telemetry = await startTelemetry('api', config, { listen: false });
   const { log } = telemetry;
   const url = required(config.databaseUrl, 'RATCHET_DATABASE_URL');
@@ -87,6 +93,7 @@ async function open(config: Config): Promise<Opened> {
       address: () => opened.address,
       allowedHosts: () => allowedHosts(config),
       version: codeVersion(),
+      stopping,
     },
     {
       ...{ db, orchestrator, log },
@@ -105,7 +112,7 @@ async function open(config: Config): Promise<Opened> {
 
 const opened = { address: '' };
 
-function createHttpServer(fetch: App['fetch']): Server {
+function createHttpServer(fetch: App['fetch'], stopping: AbortSignal): Server {
   const answer = getRequestListener(fetch);
   const server = createServer(
     {
@@ -115,8 +122,12 @@ function createHttpServer(fetch: App['fetch']): Server {
       maxHeaderSize: MAX_HEADER_BYTES,
       connectionsCheckingInterval: 2_000,
     },
-    // It answers errors itself and never rejects.
-    (request, response) => void answer(request, response),
+    (request, response) => {
+      // While it drains each answer is the last of its connection: the next request goes elsewhere.
+      if (stopping.aborted) response.setHeader('connection', 'close');
+      // It answers errors itself and never rejects.
+      void answer(request, response);
+    },
   );
   server.maxConnections = MAX_CONNECTIONS;
   return server;
@@ -143,23 +154,26 @@ async function drain(server: Server): Promise<void> {
 async function main(): Promise<void> {
   const config = readConfig();
   checkHostIsLocal(config);
-  const api = await open(config);
-  const server = createHttpServer(createApp(api.running.parts).fetch);
+  const draining = new AbortController();
+  const api = await open(config, draining.signal);
+  const server = createHttpServer(createApp(api.running.parts).fetch, draining.signal);
   api.address = await listen(server, config);
   await api.running.replica.renew();
   api.log.info({ address: api.address }, 'the API listens');
 
   let stopping: Promise<void> | undefined;
-  const stop = (): Promise<void> => {
+  const stop = (hurried: boolean): Promise<void> => {
     stopping ??= (async () => {
       api.log.info({}, 'the API drains');
+      draining.abort();
+      if (!hurried) await pause(LAST_ANSWERS_MS);
       await drain(server);
       await api.close();
     })();
     return stopping;
   };
   const end = (): void => {
-    stop().then(
+    stop(false).then(
       () => process.exit(0),
       (error: unknown) => {
         api.log.error({ err: error }, 'the API did not stop cleanly');
@@ -168,7 +182,8 @@ async function main(): Promise<void> {
     );
   };
   process.once('SIGTERM', end).once('SIGINT', end);
-  endWithParent(stop);
+  // Then there is less than a second for all of it.
+  endWithParent(() => stop(true));
 }
 
 await main();

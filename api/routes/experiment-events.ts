@@ -81,9 +81,13 @@ export function experimentEventRoutes(app: App, parts: ApiParts): void {
       return c.json({ items: rows.map(view), ended }, HTTP.ok);
     }
     streams++;
+    const { requestId } = c.var;
     return streamSSE(c, async (stream) => {
       try {
         await follow(parts, id, after, stream);
+      } catch (error) {
+        // It ends here; who comes back with `Last-Event-ID` misses nothing.
+        parts.log.warn({ err: error, requestId, experiment: id }, 'a stream of events broke off');
       } finally {
         streams--;
       }
@@ -106,7 +110,7 @@ async function follow(
 ): Promise<void> {
   let last = after;
   let quietMs = 0;
-  while (!stream.aborted) {
+  while (!stream.aborted && !parts.stopping.aborted) {
     // The status is read before the rows: what ended it is then among them.
     const experiment = await getExperiment(parts.db, id);
     const rows = await readEvents(parts.db, id, { afterSeq: last, limit: PAGE });

@@ -3,7 +3,7 @@ import { HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { jsonAnswer } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
-import { notReady } from './inference.ts';
+import { notReady, readinessOf } from './inference.ts';
 
 /** For supervisors and scrapers. */
 export function healthRoutes(app: App, parts: ApiParts): void {
@@ -32,7 +32,7 @@ export function healthRoutes(app: App, parts: ApiParts): void {
     },
   });
   app.openapi(secured(parts.auth, ready), (c) => {
-    const readiness = parts.serving.readiness();
+    const readiness = readinessOf(parts);
     if (!readiness.ready) return notReady(c, readiness.reasons) as never;
     return c.json({ status: 'ready' as const, missing: [...readiness.missing] }, HTTP.ok);
   });

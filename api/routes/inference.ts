@@ -4,7 +4,7 @@ import { ApiError, HTTP, problemResponse } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { jsonAnswer, jsonRequest, modelParam, versionParam } from '../schemas.ts';
 import { secured, type App, type Env } from '../secure.ts';
-import type { ServedDescription } from '../serving/serving.ts';
+import type { Readiness, ServedDescription } from '../serving/serving.ts';
 
 /** Windows in one request. */
 const MAX_WINDOWS = 64;
@@ -199,10 +199,17 @@ function healthRoutes(app: App, parts: ApiParts): void {
     responses: { [HTTP.ok]: jsonAnswer(z.object({ ready: z.boolean() }), 'Ready') },
   });
   app.openapi(secured(parts.auth, ready), (c) => {
-    const { ready: isReady, reasons } = parts.serving.readiness();
+    const { ready: isReady, reasons } = readinessOf(parts);
     if (!isReady) return notReady(c, reasons) as never;
     return c.json({ ready: true }, HTTP.ok);
   });
+}
+
+/** What serving says; a process that drains is not ready, so that new requests go elsewhere. */
+export function readinessOf({ serving, stopping }: ApiParts): Readiness {
+  const readiness = serving.readiness();
+  if (!stopping.aborted) return readiness;
+  return { ...readiness, ready: false, reasons: [...readiness.reasons, 'it is being stopped'] };
 }
 
 /** 503 with the reasons. */
