@@ -1,5 +1,5 @@
 import type { ProgressEvent } from './events.ts';
-import type { Json } from './http.ts';
+import { wordsOf } from './progress-words.ts';
 
 const number = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) ? value : undefined;
@@ -34,13 +34,12 @@ export class ProgressView {
     const prefix = where === '' ? '' : `${where}: `;
     if (event.kind === 'epoch') return { line: prefix + this.#epoch(event), live: true };
     const { payload } = event;
-    if (event.kind === 'done') {
-      const message = text(payload['message']);
-      const status = text(payload['status']) ?? 'done';
-      return { line: `${status}${message ? `: ${message}` : ''}`, live: false };
-    }
+    if (event.kind === 'done') return { line: endOf(payload), live: false };
     const stage = event.stage ?? event.kind;
-    return { line: `${prefix}${stage}: ${wordsOf(payload)}`, live: false };
+    return {
+      line: `${prefix}${stage}: ${wordsOf(event.kind === 'finding' ? 'finding' : stage, payload)}`,
+      live: false,
+    };
   }
 
   #epoch(event: ProgressEvent): string {
@@ -60,44 +59,10 @@ export class ProgressView {
   }
 }
 
-const MAX_LINE = 240;
-
-/** What a payload says, for a person: its sentence where it has one, else its few plain facts. */
-function wordsOf(payload: Json): string {
-  const sentence = text(payload['message']) ?? text(payload['reason']) ?? text(payload['verdict']);
-  if (sentence !== undefined) {
-    const reasons = listOf(payload['reasons']);
-    const about = text(payload['instrument']);
-    const severity = text(payload['severity']);
-    const head = [severity, about].filter((part) => part !== undefined).join(' ');
-    const tail = reasons === undefined ? '' : ` (${reasons})`;
-    return `${head === '' ? '' : `${head}: `}${sentence}${tail}`.slice(0, MAX_LINE);
-  }
-  const facts = Object.entries(payload).flatMap(([name, value]) => factOf(name, value));
-  return facts.length === 0 ? 'done' : facts.join(', ').slice(0, MAX_LINE);
+/** Why it failed or was stopped is the sentence of the command's own error, which follows. */
+function endOf(payload: ProgressEvent['payload']): string {
+  const status = text(payload['status']) ?? 'done';
+  const message = text(payload['message']);
+  const told = status === 'failed' || status === 'cancelled' || message === undefined;
+  return told ? status : `${status}: ${message}`;
 }
-
-function factOf(name: string, value: unknown): string[] {
-  if (name === 'cached') return value === true ? ['from the cache'] : [];
-  // Digests, references and reports are for programs: `--json` has them.
-  if (/digest|sha256|report|evaluation|manifest|split/i.test(name)) return [];
-  if (typeof value === 'string') return [`${name} ${shortDate(value)}`];
-  if (typeof value === 'number') return [`${name} ${Number(value.toPrecision(6))}`];
-  if (typeof value === 'boolean') return [`${name} ${value ? 'yes' : 'no'}`];
-  const list = listOf(value);
-  if (list !== undefined) return [`${name} ${list}`];
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
-  const inner = Object.entries(value).filter(([, v]) => ['number', 'string'].includes(typeof v));
-  return inner.length === 0 ? [] : [`${name} ${inner.map(([k, v]) => `${k} ${v}`).join(' ')}`];
-}
-
-/** Plain values in one line; undefined where it is no list of such. */
-function listOf(value: unknown): string | undefined {
-  if (!Array.isArray(value) || value.length === 0) return undefined;
-  if (!value.every((part) => typeof part === 'string' || typeof part === 'number'))
-    return undefined;
-  return value.join('; ');
-}
-
-/** Midnight is a date. */
-const shortDate = (value: string): string => value.replace(/T00:00:00(\.000)?Z$/, '');

@@ -24,20 +24,57 @@ it('progress lines say what happened, for a person', () => {
           instrument: '^GSPC',
           rows: 5031,
           firstBar: '1999-01-04T00:00:00.000Z',
+          lastBar: '2018-12-31T00:00:00.000Z',
           deliveredBy: 'index-daily',
           cached: true,
           sources: [{ dataset: 'index-daily' }],
         },
       },
-      'collect: instrument ^GSPC, rows 5031, firstBar 1999-01-04, deliveredBy index-daily, from the cache',
+      'collect: ^GSPC: 5031 bars, 1999-01-04 to 2018-12-31, from index-daily (from the cache)',
     ],
     [
       {
         stage: 'features',
         model: 'm',
-        payload: { samples: { train: 10, valid: 2 }, cached: false },
+        payload: {
+          samples: 12,
+          split: {
+            train: { rows: 10, from: '2001-01-02T00:00:00.000Z', to: '2001-01-16T00:00:00.000Z' },
+            test: { rows: 2, from: '2001-02-01T00:00:00.000Z', to: '2001-02-02T00:00:00.000Z' },
+          },
+          cached: false,
+        },
       },
-      'm: features: samples train 10 valid 2',
+      'm: features: 12 samples: train 10 (2001-01-02 to 2001-01-16), test 2 (2001-02-01 to 2001-02-02)',
+    ],
+    [
+      { stage: 'open', payload: { models: ['m-a', 'm-b'], seeds: [1, 2] } },
+      'open: trains m-a, m-b, seeds 1, 2',
+    ],
+    [
+      {
+        stage: 'collect',
+        payload: {
+          instrument: 'X',
+          rows: 2,
+          firstBar: '2024-01-01T05:00:00.000Z',
+          lastBar: '2024-01-01T06:00:00.000Z',
+          deliveredBy: `upload:${'ab'.repeat(32)}`,
+        },
+      },
+      'collect: X: 2 bars, 2024-01-01T05:00:00.000Z to 2024-01-01T06:00:00.000Z, from upload:abababababab',
+    ],
+    [
+      { stage: 'validate', payload: { passed: false, reasons: ['long'], scores: { A: 0.6976 } } },
+      'validate: the bars do NOT pass: quality A 0.698',
+    ],
+    [
+      { stage: 'package', model: 'm', payload: { version: 3, difference: 2.38e-7 } },
+      'm: package: version 3 is signed; ONNX gives what was trained to 2e-7',
+    ],
+    [
+      { stage: 'other', payload: { count: 3, note: 'x', ok: true } },
+      'other: count 3, note x, ok yes',
     ],
     [
       {
@@ -54,9 +91,9 @@ it('progress lines say what happened, for a person', () => {
         model: 'm',
         payload: { verdict: 'accept', reasons: ['first champion'] },
       },
-      'm: decide: accept (first champion)',
+      'm: decide: accept: first champion',
     ],
-    [{ kind: 'done', payload: { status: 'failed', message: 'cancelled' } }, 'failed: cancelled'],
+    [{ kind: 'done', payload: { status: 'failed', message: 'no bars' } }, 'failed'],
     [{ kind: 'done', payload: { status: 'completed' } }, 'completed'],
     [{ stage: 'register', payload: { packageDigest: 'abc' } }, 'register: done'],
   ];
@@ -90,5 +127,5 @@ it('epochs of a fit from the cache show nothing and set no pace; the line of the
     seed: 1,
     payload: { family: 'lstm', cached: true, epochs: 3 },
   });
-  assert.equal(view.lineOf(note)!.line, 'm seed 1: fit: family lstm, from the cache, epochs 3');
+  assert.equal(view.lineOf(note)!.line, 'm seed 1: fit: lstm, 3 epochs, valid - (from the cache)');
 });
