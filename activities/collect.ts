@@ -114,7 +114,10 @@ async function freeze(
   const merged = mergeSources(parts);
   if (!merged || barCount(merged.bars) === 0) {
     const asked = `${range.from ?? 'the beginning'}..${range.to ?? 'now'}`;
-    throw new RatchetError('collect.noBars', `no bars of ${instrument} in ${asked}`);
+    throw new RatchetError(
+      'collect.noBars',
+      `no bars of ${instrument} in ${asked}; take another range (data.from, data.to) or source`,
+    );
   }
   const { bars } = merged;
   const deliveredBy = merged.deliveredBy

@@ -93,7 +93,8 @@ async function readSpec(file: string): Promise<Record<string, unknown>> {
   try {
     value = parseYaml(text, { maxAliasCount: 100 });
   } catch (error) {
-    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    const reason =
+      error instanceof Error ? error.message.split('\n')[0]!.replace(/:$/, '') : String(error);
     throw new CliError(EXIT.usage, `${file} is neither YAML nor JSON: ${reason}`);
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
@@ -105,9 +106,11 @@ async function readSpec(file: string): Promise<Record<string, unknown>> {
 }
 
 async function readSmall(file: string): Promise<string> {
-  const { size } = await stat(file).catch((cause: unknown) => {
+  const found = await stat(file).catch((cause: unknown) => {
     throw new CliError(EXIT.notFound, `there is no file ${file}`, { cause });
   });
+  if (!found.isFile()) throw new CliError(EXIT.usage, `${file} is not a file`);
+  const { size } = found;
   if (size > SPEC_BYTES) throw new CliError(EXIT.usage, `${file} is too large to be a spec`);
   return readFile(file, 'utf8');
 }
@@ -138,6 +141,7 @@ async function uploadFile(ctx: CliContext, client: ApiClient, path: string): Pro
       cause,
     });
   });
+  if (!found.isFile()) throw new CliError(EXIT.usage, `${path} is not a file`);
   if (found.size > UPLOAD_BYTES) {
     throw new CliError(
       EXIT.usage,

@@ -100,18 +100,31 @@ function parse(text: string, status: number): Json {
 /** What to do next, by the problem's code or kind. */
 const HINTS: Readonly<Record<string, string>> = {
   'key.invalid': 'set RATCHET_API_KEY, or use the key of the local stack',
+  'key.scope': 'an admin makes one: `ratchet keys create NAME --scopes ...`',
   'key.too-many-wrong': 'wait a minute, then try with the right key',
   'model.not-found': '`ratchet models` lists the models',
+  'model.exists': 'change it with `ratchet model update`, or take another name',
   'model.unknown': '`ratchet models` lists the models',
   'version.unknown': '`ratchet versions MODEL` lists the versions',
   'experiment.not-found': '`ratchet experiments` lists them',
-  'champion.none': '`ratchet versions MODEL`, then `ratchet promote MODEL --version N`',
+  'champion.none':
+    '`ratchet versions MODEL` lists what could serve, `ratchet promote` makes it serve',
+  'key.not-found': '`ratchet keys list` shows the ids',
+  'artifact.unavailable': '`ratchet status` says which part is down',
+  'artifact.missing': '`ratchet doctor` lists what is missing',
   'temporal.unavailable': '`ratchet status` says which part is down',
   'database.unavailable': '`ratchet status` says which part is down',
   'predict.too-few-bars': 'collect more history first: run an experiment on this instrument',
   'model.serving': 'add --force to end its service',
   'promotion.conflict': '`ratchet champion MODEL` shows what is under way',
 };
+
+/** None where the sentence says the same command already. */
+function hintFor(code: string, detail: string): string | undefined {
+  const hint = HINTS[code];
+  const command = hint && /`(ratchet [a-z-]+)/.exec(hint)?.[1];
+  return command !== undefined && detail.includes(command) ? undefined : hint;
+}
 
 async function problem(response: Response): Promise<CliError> {
   const text = await response.text();
@@ -130,7 +143,7 @@ async function problem(response: Response): Promise<CliError> {
   const lines = issues.map((i) => `  ${String(i.path || 'body')}: ${String(i.message)}`);
   const listed = lines.filter((line) => !detail.includes(line.trim()));
   return new CliError(exitCodeOf(response.status), [detail, ...listed].join('\n'), {
-    hint: HINTS[code],
+    hint: hintFor(code, detail),
     details: body,
   });
 }

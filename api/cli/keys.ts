@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { openClient, type Json } from './http.ts';
 import { list, segment } from './options.ts';
-import type { CliContext } from './output.ts';
+import { CliError, EXIT, type CliContext } from './output.ts';
+
+const KEY_ID = /^[a-z0-9]{10}$/;
 
 /** `keys create/list/revoke`. */
 export function register(program: Command, ctx: CliContext): void {
@@ -47,6 +49,11 @@ export function register(program: Command, ctx: CliContext): void {
     .argument('<id>', 'the part after rk_, as `keys list` shows it')
     .description('revoke a key; replicas follow within seconds')
     .action(async (id: string) => {
+      if (!KEY_ID.test(id)) {
+        throw new CliError(EXIT.usage, `${id.slice(0, 40)} is not the id of a key`, {
+          hint: '`ratchet keys list` shows the ids; the id of rk_ID_SECRET is its middle part',
+        });
+      }
       const client = await openClient(ctx);
       await client.json('DELETE', `/api/v1/keys/${segment(id)}`);
       ctx.out.data({ revoked: id });

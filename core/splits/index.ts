@@ -42,8 +42,9 @@ export function splitRows(split: SplitSpec, input: SplitInput): SplitRows {
     const missing = Math.max(1, minimumSamples - times.time.length);
     throw new TooFewRowsError(
       'splits.tooFewRows',
-      `the ${part} part has ${parts[part].length} rows after purging and needs ${minimum}: ` +
-        `${times.time.length} labelled samples, at least ${minimumSamples} are needed`,
+      `too few rows: the ${part} part has ${parts[part].length} after purging and needs ${minimum}; ` +
+        `there are ${times.time.length} labelled samples, at least ${minimumSamples} are needed. ` +
+        'Take a longer range (data.from), shorter horizons or a smaller lookback',
       {
         details: {
           part,
