@@ -19,7 +19,7 @@ const MAX_VERSION = 2_147_483_647;
 export const versionNumber = z.int().min(1).max(MAX_VERSION);
 const versionText = z
   .string()
-  .regex(/^[1-9]\d{0,9}$/, 'a version number')
+  .regex(/^[1-9]\d{0,9}$/, 'a version is a number from 1')
   .transform(Number)
   .pipe(versionNumber);
 
@@ -30,10 +30,10 @@ export const versionParam = z.object({ name: modelName, version: versionText });
 export const instant = z
   .string()
   .max(40)
-  .regex(
-    /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/,
-    'ISO 8601 with a zone, such as 2026-11-20T21:00:00Z, or a date',
-  )
+  .regex(/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/, {
+    error: 'ISO 8601 with a zone, such as 2026-11-20T21:00:00Z, or a date',
+    abort: true,
+  })
   .refine((text) => !Number.isNaN(Date.parse(text)), 'no such date');
 
 export const DEFAULT_PAGE = 50;

@@ -1,11 +1,18 @@
 import { OpenAPIHono, z, type RouteConfig } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { authorize, type Authenticator, type AuthVariables } from './auth.ts';
-import { ApiError, MAX_ISSUES, pointer, statusOf, titleOf, type ProblemKind } from './errors.ts';
+import { knownKeysAt, nearestName } from '../core/spec/index.ts';
+import { ApiError, MAX_ISSUES, pointer, statusOf, titleOf } from './errors.ts';
+import type { FieldIssue, ProblemKind } from './errors.ts';
 import { jsonBody } from './request-guard.ts';
 import { routeTable } from './route-table.ts';
 
-export type Env = { Variables: AuthVariables };
+export type Env = {
+  Variables: AuthVariables & {
+    /** Of the route's JSON body: names the fields that an unknown one may have meant. */
+    bodySchema?: z.ZodType;
+  };
+};
 export type App = OpenAPIHono<Env>;
 
 /** Largest JSON body: a window of 512 x 152 numbers has 1.6 MB. */
@@ -26,23 +33,38 @@ export const problemSchema = z
 /** A new app whose validators answer with problems. */
 export function newApp(): App {
   return new OpenAPIHono<Env>({
-    defaultHook: (result) => {
-      if (!result.success) throw invalid(result.target, result.error);
+    defaultHook: (result, c) => {
+      if (!result.success) throw invalid(result.target, result.error, c.get('bodySchema'));
     },
   });
 }
 
 /** Which of the parts a request can be wrong in is a 400 (not understood), and which a 422 (understood, not possible). */
-function invalid(target: string, error: z.core.$ZodError): ApiError {
-  const issues = error.issues.slice(0, MAX_ISSUES).map((issue) => ({
-    path: pointer(issue.path),
-    message: issue.message.slice(0, 300),
-  }));
+function invalid(target: string, error: z.core.$ZodError, body: z.ZodType | undefined): ApiError {
+  const issues = error.issues
+    .flatMap((issue) => issuesOf(issue, target === 'json' ? body : undefined))
+    .slice(0, MAX_ISSUES);
   const first = issues[0];
-  const detail = first ? `${first.path || target}: ${first.message}` : 'not valid';
+  const what = target === 'json' ? 'body' : target;
+  const detail = first ? `${first.path || what}: ${first.message}` : 'not valid';
   return target === 'json'
     ? new ApiError('unprocessable', 'body.invalid', detail, { issues })
     : new ApiError('bad-request', `${target}.invalid`, detail, { issues });
+}
+
+function issuesOf(issue: z.core.$ZodIssue, body: z.ZodType | undefined): FieldIssue[] {
+  if (issue.code !== 'unrecognized_keys' || body === undefined) {
+    return [{ path: pointer(issue.path), message: issue.message.slice(0, 300) }];
+  }
+  const known = knownKeysAt(body, issue.path);
+  return issue.keys.map((key) => {
+    const nearest = nearestName(key, known);
+    const meant = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
+    return {
+      path: pointer([...issue.path, key]),
+      message: `there is no such field.${meant} Known: ${known.join(', ')}`.slice(0, 300),
+    };
+  });
 }
 
 const STANDARD: readonly ProblemKind[] = ['bad-request', 'internal', 'unavailable'];
@@ -69,8 +91,15 @@ export function secured<R extends RouteConfig>(
   const entry = routeTable[key];
   if (!entry) throw new Error(`the route ${key} has no policy in api/route-table.ts`);
   const middleware: MiddlewareHandler[] = [authorize(auth, entry.policy)];
-  const hasJson = route.request?.body?.content['application/json'] !== undefined;
-  if (hasJson) middleware.push(jsonBody(options.bodyBytes ?? JSON_BODY_BYTES));
+  const json = route.request?.body?.content['application/json'];
+  const schema = json && 'schema' in json ? json.schema : undefined;
+  if (json !== undefined) {
+    middleware.push(jsonBody(options.bodyBytes ?? JSON_BODY_BYTES));
+    middleware.push((c, next) => {
+      if (schema instanceof z.ZodType) c.set('bodySchema', schema);
+      return next();
+    });
+  }
   const isPublic = entry.policy === 'public';
   const kinds = new Set([
     ...STANDARD,

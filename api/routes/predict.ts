@@ -118,6 +118,7 @@ function asOfMs(text: string, now: number): number {
 function inputOf(body: PredictBody, now: number): PredictRequest['input'] {
   const { instrument } = body;
   if (body.window) {
+    checkRows(body.window);
     return {
       kind: 'window',
       instrument: named(instrument),
@@ -139,6 +140,17 @@ function inputOf(body: PredictBody, now: number): PredictRequest['input'] {
   if (instrument === undefined) return { kind: 'instrument', instrument };
   const asOf = body.asOf === undefined ? {} : { asOf: asOfMs(body.asOf, now) };
   return { kind: 'instrument', instrument, ...asOf };
+}
+
+/** Rows of different lengths could have the right size together and mean something else. */
+function checkRows(rows: readonly (readonly unknown[])[]): void {
+  const width = rows[0]!.length;
+  const at = rows.findIndex((row) => row.length !== width);
+  if (at < 0) return;
+  const fault = `row 0 has ${width} numbers, row ${at} has ${rows[at]!.length}`;
+  throw new ApiError('unprocessable', 'predict.bad-window', `The window is uneven: ${fault}.`, {
+    issues: [{ path: `/window/${at}`, message: fault }],
+  });
 }
 
 function named(instrument: string | undefined): string {

@@ -1,6 +1,8 @@
 /** The experiment spec: parse it, name it by content, and expand it into units of training. */
 export { canonicalJson } from './canonical-json.ts';
 export { expandUnits, instrumentSlug, type FitUnit } from './fit-units.ts';
+export { knownKeysAt } from './known-keys.ts';
+export { nearestName } from './nearest-name.ts';
 export { lossWeightsOf } from './loss-weights.ts';
 export { parseSpec, type KnownDataset, type SpecCatalogues } from './parse-spec.ts';
 export { issueText, SpecError, type SpecIssue } from './spec-error.ts';
