@@ -63,7 +63,15 @@ const indexDataset = (...instruments: (keyof typeof indexFiles)[]): BundledDatas
   notice: NCSA,
 });
 
-/** What every installation has: the bars of examples/data, and one vendor that needs no key. */
+const simulatedDataset = (calendar: string, params: object): BundledDataset => ({
+  source: 'simulated',
+  calendar,
+  params: { calendar, ...params },
+  notice:
+    'simulated: no market behind it; instruments are called SIM-A, SIM-B or any other SIM-...',
+});
+
+/** What every installation has: the bars of examples/data, simulated ones, and one vendor that needs no key. */
 const BUNDLED: Readonly<Record<string, BundledDataset>> = {
   'sp500-daily': indexDataset('^GSPC'),
   'nasdaq-daily': indexDataset('^IXIC'),
@@ -76,6 +84,9 @@ const BUNDLED: Readonly<Record<string, BundledDataset>> = {
     params: { profile: 'lean-daily', file: '{lower}.zip' },
     notice: APACHE,
   },
+  simulated: simulatedDataset('nyse', {}),
+  'simulated-hourly': simulatedDataset('24x7', { start: '2024-01-01', volatility: 0.6 }),
+  'simulated-momentum': simulatedDataset('nyse', { momentum: 0.1 }),
   'yahoo-daily': {
     source: 'yahoo',
     calendar: 'nyse',

@@ -11,6 +11,8 @@ import {
 } from '../../core/bars/index.ts';
 import { sources } from '../../core/sources/index.ts';
 import type { BarPage, BarRequest, Source, SourceContext } from '../../core/sources/source.ts';
+import { simulateBars } from '../../core/sources/simulate.ts';
+import type { SimulatedParams } from '../../core/sources/simulated.ts';
 import { encodeBars } from '../../registry/datasets.impl.ts';
 import { chartOf, startChartServer } from '../support/chart-server.ts';
 import { walkBars } from '../support/made-bars.ts';
@@ -41,7 +43,10 @@ const request: BarRequest = {
 interface Subject {
   readonly source: Source;
   readonly ctx: SourceContext;
+  /** What it holds where that cannot be chosen; else `truth`. */
+  readonly holds?: Bars;
 }
+const instrumentOf = ({ holds = truth }: Subject): string => holds.instrument;
 const servers: AsyncDisposable[] = [];
 after(async () => {
   for (const server of servers) await server[Symbol.asyncDispose]();
@@ -85,6 +90,12 @@ const subjects: Readonly<Record<string, (signal?: AbortSignal) => Promise<Subjec
       memoryContext({ 'WALK.parquet': file }, signal && { signal }),
     );
   },
+  simulated: async (signal) => {
+    const params = { start: '2024-01-02', pageBars: 10 };
+    const parsed = sources.get('simulated')!.params.parse(params) as SimulatedParams;
+    const made = await subject('simulated', params, memoryContext({}, signal && { signal }));
+    return { ...made, holds: simulateBars(parsed, 'SIM-WALK', '1d', request.to) };
+  },
   yahoo: async (signal) => {
     const server = await startChartServer((url) => {
       const [from, to] = ['period1', 'period2'].map((p) => Number(url.searchParams.get(p)) * 1000);
@@ -112,13 +123,10 @@ async function subject(name: string, params: object, ctx: SourceContext): Promis
   return { source: create(descriptor.params.parse(params)), ctx };
 }
 
-async function pagesOf(
-  { source, ctx }: Subject,
-  from = request,
-  cursor?: string,
-): Promise<BarPage[]> {
+async function pagesOf(held: Subject, from = request, cursor?: string): Promise<BarPage[]> {
   const pages: BarPage[] = [];
-  for await (const page of source.fetch(from, cursor, ctx)) pages.push(page);
+  const asked = { ...from, instrument: instrumentOf(held) };
+  for await (const page of held.source.fetch(asked, cursor, held.ctx)) pages.push(page);
   return pages;
 }
 const joined = (pages: readonly BarPage[]): Bars => concatBars(pages.map((p) => p.bars));
@@ -145,16 +153,22 @@ for (const [name, descriptor] of sources) {
     });
 
     test('gives the bars it holds: sorted, unique, at UTC midnight of their session', async () => {
-      const bars = joined(await pagesOf(await open()));
-      assert.deepEqual(bars.openTime, truth.openTime);
+      const held = await open();
+      const bars = joined(await pagesOf(held));
+      const { holds = truth } = held;
+      assert.deepEqual(bars.openTime, holds.openTime);
       for (const column of ['open', 'high', 'low', 'close', 'volume'] as const) {
-        assert.deepEqual(bars[column], truth[column], column);
+        assert.deepEqual(bars[column], holds[column], column);
       }
     });
 
     test('reports a hole by leaving it', async () => {
-      const bars = joined(await pagesOf(await open()));
-      assert.equal(barCount(bars), 37);
+      const held = await open();
+      const days = new Set(joined(await pagesOf(held)).openTime);
+      // A file's hole, or a holiday where no bar was ever made.
+      const hole = held.holds ? Date.parse('2024-01-15') : Date.parse('2024-01-31');
+      assert.ok(!days.has(hole));
+      if (!held.holds) assert.equal(days.size, 37);
     });
 
     test('pages join without a gap or a repetition, and any cursor resumes after its page', async () => {
@@ -169,9 +183,11 @@ for (const [name, descriptor] of sources) {
     });
 
     test('a range is half open', async () => {
-      const [from, to] = [truth.openTime[5]!, truth.openTime[9]!];
-      const bars = joined(await pagesOf(await open(), { ...request, from, to }));
-      assert.deepEqual(bars.openTime, barsBetween(truth, from, to).openTime);
+      const held = await open();
+      const { holds = truth } = held;
+      const [from, to] = [holds.openTime[5]!, holds.openTime[9]!];
+      const bars = joined(await pagesOf(held, { ...request, from, to }));
+      assert.deepEqual(bars.openTime, barsBetween(holds, from, to).openTime);
     });
 
     test('a range without bars is no error', async () => {

@@ -60,7 +60,7 @@ const WRONG: readonly (readonly [string, string, RegExp])[] = [
   [
     'a source that does not exist',
     'datasets: { a: { source: ccxt, calendar: nyse } }',
-    /datasets\.a\.source: no such source; there are: csv, parquet, yahoo/,
+    /datasets\.a\.source: no such source; there are: csv, parquet, simulated, yahoo/,
   ],
   [
     'a calendar that does not exist',
@@ -97,6 +97,14 @@ test('RATCHET_DATA stands in only where the bundled folder is missing', async ()
   assert.match(datasets.get('sp500-daily')!.root!, /examples\/data\/index-arch$/);
 });
 
+test('a simulated dataset trades on the calendar that its bars are made for', async () => {
+  for (const [name, dataset] of await bundled()) {
+    if (dataset.source !== 'simulated') continue;
+    const params = sources.get('simulated')!.params.parse(dataset.params) as { calendar: string };
+    assert.equal(params.calendar, dataset.calendar, name);
+  }
+});
+
 test('a dataset reaches its own files and hosts, nothing else', async () => {
   const root = join(folder, 'root');
   await mkdir(root, { recursive: true });
@@ -122,8 +130,9 @@ test('a dataset reaches its own files and hosts, nothing else', async () => {
 
 test('the example of docs/datasets.md is a configuration', async () => {
   const docs = await readFile(join(import.meta.dirname, '../../docs/datasets.md'), 'utf8');
-  const datasets = await load(/```yaml\n([\s\S]*?)```/.exec(docs)![1]!);
-  assert.equal(datasets.get('eth-hourly')!.calendar, '24x7');
+  const examples = [...docs.matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1]!);
+  assert.equal((await load(examples[0]!)).get('eth-hourly')!.calendar, '24x7');
+  assert.equal((await load(examples[1]!)).get('turning')!.source, 'simulated');
   for (const name of (await bundled()).keys()) assert.ok(docs.includes(`\`${name}\``), name);
   for (const name of profiles.keys()) assert.ok(docs.includes(`\`${name}\``), name);
   for (const key of Object.keys(profileSchema.shape)) {
