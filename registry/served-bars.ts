@@ -1,6 +1,6 @@
 import { barCount, sliceBars, type Bars, type Timeframe } from '../core/bars/bars.ts';
 import { adjustBars } from '../core/bars/adjust.ts';
-import { lowerBound, emptyBars } from '../core/bars/build.ts';
+import { barsBetween, emptyBars } from '../core/bars/build.ts';
 import { mergeSources, type SourcedBars, type SourceRole } from '../core/bars/merge.ts';
 import { readBarsAsOf, readFactors } from './bars.ts';
 import type { Db } from './in-transaction.ts';
@@ -14,7 +14,8 @@ export interface ServedSource {
 
 /**
  * The newest bars of an instrument as serving reads them: each source's newest revisions known at
- * `before`, adjusted as of then, merged as for training. `fromFirstBar`: none was cut off.
+ * `before`, adjusted as of the last of them and merged, both as for training: a factor that takes effect
+ * after the last bar would put the window on another price level than any that was trained on. `fromFirstBar`: none was cut off.
  */
 export async function readServedBars(
   db: Db,
@@ -26,15 +27,15 @@ export async function readServedBars(
   const sourced: SourcedBars[] = [];
   for (const { dataset, role, source } of sources) {
     const series = { instrument, timeframe, source };
-    const [bars, factors] = await Promise.all([
+    const [known, factors] = await Promise.all([
       readBarsAsOf(db, series, range.before),
       readFactors(db, series, range.before),
     ]);
-    sourced.push({ name: dataset, role, bars: adjustBars(bars, factors, range.before) });
+    const bars = barsBetween(known, Number.NEGATIVE_INFINITY, range.before ?? Infinity);
+    sourced.push({ name: dataset, role, bars: adjustBars(bars, factors, bars.openTime.at(-1)) });
   }
   const merged = mergeSources(sourced)?.bars ?? emptyBars(instrument, timeframe);
-  const end =
-    range.before === undefined ? barCount(merged) : lowerBound(merged.openTime, range.before);
+  const end = barCount(merged);
   const from = Math.max(0, end - range.last);
   return { bars: sliceBars(merged, from, end), fromFirstBar: from === 0 };
 }
