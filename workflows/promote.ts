@@ -8,7 +8,8 @@ import { record, replicas } from './stubs.ts';
  * only goes forward. The workflow id `promote/<model>` keeps it to one at a time.
  */
 export async function promote(input: PromoteInput): Promise<PromoteOutcome> {
-  const intent = await record.announcePromotion(input);
+  // A cancel must not leave an intent behind that nobody knows of: it is heard right after.
+  const intent = await CancellationScope.nonCancellable(() => record.announcePromotion(input));
   if (intent.status === 'conflict') return intent;
   const { promotionId } = input;
   try {
