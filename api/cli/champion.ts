@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { openClient, type ApiClient, type Json } from './http.ts';
 import { segment, version } from './options.ts';
-import { CliError, EXIT, type CliContext } from './output.ts';
+import { CliError, EXIT, type CliContext, shortened } from './output.ts';
 
 const pathOf = (model: string): string => `/api/v1/ml-models/${segment(model)}`;
 /** A promotion ends within about 30 s when replicas answer slowly; more means that no worker runs. */
@@ -52,7 +52,7 @@ async function champion(ctx: CliContext, model: string, at: string | undefined):
   ctx.out.line(
     current === null
       ? `${model} has no champion; \`ratchet promote ${model} --version N\` makes one`
-      : `${model}: version ${String(current['version'])} since ${String(current['validFrom'])} (${String(current['reason'])})`,
+      : `${model}: version ${String(current['version'])} since ${String(current['validFrom'])}, promoted by ${String(current['actor'])}: ${String(current['reason'])}`,
   );
   ctx.out.table(
     state['history'] as Json[],
@@ -62,7 +62,7 @@ async function champion(ctx: CliContext, model: string, at: string | undefined):
       { title: 'from', value: (row) => String(row['validFrom']) },
       { title: 'to', value: (row) => row['validTo'] as string | null },
       { title: 'by', value: (row) => String(row['actor']) },
-      { title: 'reason', value: (row) => String(row['reason']) },
+      { title: 'reason', value: (row) => shortened(String(row['reason'])) },
     ],
     'no history',
   );

@@ -6,7 +6,7 @@ import { parse as parseYaml } from 'yaml';
 import { followEvents } from './events.ts';
 import { openClient, type ApiClient, type Json } from './http.ts';
 import { integer } from './options.ts';
-import { CliError, EXIT, type CliContext, type ExitCode } from './output.ts';
+import { CliError, EXIT, type CliContext, type ExitCode, shortened } from './output.ts';
 import { ProgressView } from './progress.ts';
 
 /** Files that the API takes; larger ones belong in a dataset of the operator's. */
@@ -173,7 +173,7 @@ async function list(
       { title: 'name', value: (row) => String(row['name']) },
       { title: 'model', value: (row) => String(row['model']) },
       { title: 'started', value: (row) => String(row['createdAt']) },
-      { title: 'message', value: (row) => (row['message'] as string | null)?.slice(0, 60) },
+      { title: 'message', value: (row) => shortened((row['message'] as string | null) ?? '-') },
     ],
     'no experiments yet: ratchet run examples/demo.yaml',
   );
@@ -184,12 +184,22 @@ export async function watch(ctx: CliContext, client: ApiClient, id: string): Pro
   const path = `/api/v1/experiments/${encodeURIComponent(id)}`;
   const first = await client.json('GET', path);
   const view = new ProgressView();
-  for await (const event of followEvents(client, String(first['id']), ctx.signal)) {
-    ctx.out.event(event);
-    if (ctx.json) continue;
-    const shown = view.lineOf(event);
-    if (shown?.live === true) ctx.out.progress(shown.line);
-    else if (shown) ctx.out.line(shown.line);
+  try {
+    for await (const event of followEvents(client, String(first['id']), ctx.signal)) {
+      ctx.out.event(event);
+      if (ctx.json) continue;
+      const shown = view.lineOf(event);
+      if (shown?.live === true) ctx.out.progress(shown.line);
+      else if (shown) ctx.out.line(shown.line);
+    }
+  } catch (error) {
+    ctx.out.endProgress();
+    if (ctx.signal.aborted) {
+      ctx.out.line(
+        `${id} goes on: \`ratchet watch ${id}\` shows it, \`ratchet cancel ${id}\` stops it`,
+      );
+    }
+    throw error;
   }
   ctx.out.endProgress();
   const last = await client.json('GET', path);

@@ -4,7 +4,7 @@ import { parse as parseYaml } from 'yaml';
 import { registerChampion } from './champion.ts';
 import { openClient, type Json } from './http.ts';
 import { integer, list, segment, version } from './options.ts';
-import { CliError, EXIT, type CliContext } from './output.ts';
+import { CliError, EXIT, type CliContext, shortened } from './output.ts';
 import { registerRecords } from './records.ts';
 import { registerTrain } from './train.ts';
 import { registerVersions } from './versions.ts';
@@ -86,7 +86,7 @@ async function listModels(
       { title: 'instruments', value: (row) => (row['instruments'] as string[]).join(' ') },
       { title: 'timeframe', value: (row) => String(row['timeframe']) },
       { title: 'group', value: (row) => row['group'] as string | null },
-      { title: 'description', value: (row) => String(row['description']).slice(0, 60) },
+      { title: 'description', value: (row) => shortened(String(row['description'])) },
     ],
     'no models yet: ratchet run examples/demo.yaml makes some',
   );

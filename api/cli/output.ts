@@ -116,6 +116,10 @@ export interface Output {
 const cell = (value: string | number | boolean | null | undefined): string =>
   value === undefined || value === null ? '-' : String(value);
 
+/** At most `length` characters; what is cut shows. */
+export const shortened = (text: string, length = 60): string =>
+  text.length <= length ? text : `${text.slice(0, length - 3)}...`;
+
 /** Text of a table: two spaces between columns, a rule under the titles. */
 export function formatTable<Row>(
   rows: readonly Row[],

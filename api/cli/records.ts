@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { openClient, type Json } from './http.ts';
 import { integer } from './options.ts';
-import type { CliContext } from './output.ts';
+import { shortened, type CliContext } from './output.ts';
 
 /** `datasets`, `audit`. */
 export function registerRecords(program: Command, ctx: CliContext): void {
@@ -17,9 +17,9 @@ export function registerRecords(program: Command, ctx: CliContext): void {
         { title: 'calendar', value: (row) => String(row['calendar']) },
         {
           title: 'instruments',
-          value: (row) => (row['instruments'] as string[] | null)?.join(' ').slice(0, 60),
+          value: (row) => shortened((row['instruments'] as string[] | null)?.join(' ') ?? '-'),
         },
-        { title: 'notice', value: (row) => (row['notice'] as string | null)?.slice(0, 60) },
+        { title: 'notice', value: (row) => shortened((row['notice'] as string | null) ?? '-', 80) },
       ]);
     });
 

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { watch } from './experiments.ts';
 import { openClient, type Json } from './http.ts';
 import { fraction, integer, list, segment } from './options.ts';
-import type { CliContext } from './output.ts';
+import { shortened, type CliContext } from './output.ts';
 
 interface TrainOptions {
   readonly instruments?: string[];
@@ -89,7 +89,7 @@ async function history(ctx: CliContext, model: string): Promise<void> {
       { title: 'status', value: (row) => String(row['status']) },
       { title: 'started', value: (row) => String(row['createdAt']) },
       { title: 'ended', value: (row) => row['finishedAt'] as string | null },
-      { title: 'message', value: (row) => (row['message'] as string | null)?.slice(0, 60) },
+      { title: 'message', value: (row) => shortened((row['message'] as string | null) ?? '-') },
     ],
     'never trained',
   );
