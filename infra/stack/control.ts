@@ -1,5 +1,5 @@
 /** The supervisor's own listener: it says who it is, tells its status and takes `down`. */
-import { timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { z } from 'zod';
 import { readSecrets, readStackFile, StackError } from './identity.ts';
@@ -39,11 +39,21 @@ export interface ControlHandlers {
   down(): void;
 }
 
-function sameSecret(given: string | undefined, secret: string): boolean {
-  const a = Buffer.from(given ?? '');
-  const b = Buffer.from(`Bearer ${secret}`);
+/**
+ * The secret itself is never sent: while no stack runs, a program of another user may listen on the
+ * recorded port. Each side proves to the other that it knows it, for one question each time.
+ */
+function proofOf(secret: string, side: 'ask' | 'answer', question: string, nonce: string): string {
+  return createHmac('sha256', secret).update(`${side} ${question} ${nonce}`).digest('hex');
+}
+
+function isProof(given: string | null | undefined, proof: string): boolean {
+  const [a, b] = [Buffer.from(given ?? ''), Buffer.from(proof)];
   return a.length === b.length && timingSafeEqual(a, b);
 }
+
+const NONCE = 'x-ratchet-nonce';
+const PROOF = 'x-ratchet-proof';
 
 /**
  * Listens on the recorded control port. The kernel gives a port to one process only and takes it
@@ -56,11 +66,16 @@ export async function listenForControl(
   handlers: ControlHandlers,
 ): Promise<Server | undefined> {
   const server = createServer((request, response) => {
+    const nonce = String(request.headers[NONCE] ?? '');
+    const question = `${request.method} ${request.url}`;
+    const asked = String(request.headers[PROOF] ?? '');
+    const isKnown = isProof(asked, proofOf(token, 'ask', question, nonce));
+    const proof = isKnown ? { [PROOF]: proofOf(token, 'answer', question, nonce) } : {};
     const answer = (status: number, body: unknown): void => {
-      response.writeHead(status, { 'content-type': 'application/json' });
+      response.writeHead(status, { 'content-type': 'application/json', ...proof });
       response.end(JSON.stringify(body));
     };
-    if (!sameSecret(request.headers.authorization, token)) return answer(401, {});
+    if (!isKnown) return answer(401, {});
     if (request.method === 'GET' && request.url === '/status')
       return answer(200, handlers.status());
     if (request.method === 'POST' && request.url === '/down') {
@@ -82,12 +97,19 @@ async function ask(layout: Layout, method: string, path: string): Promise<Respon
   const port = readStackFile(layout)?.ports.control;
   const token = readSecrets(layout)?.control;
   if (port === undefined || token === undefined) return undefined;
+  const question = `${method} ${path}`;
+  const nonce = randomBytes(16).toString('hex');
   try {
-    return await fetch(`http://127.0.0.1:${port}${path}`, {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
       method,
-      headers: { authorization: `Bearer ${token}` },
+      headers: { [NONCE]: nonce, [PROOF]: proofOf(token, 'ask', question, nonce) },
       signal: AbortSignal.timeout(ASK_MS),
     });
+    if (isProof(response.headers.get(PROOF), proofOf(token, 'answer', question, nonce))) {
+      return response;
+    }
+    await response.body?.cancel();
+    return undefined;
   } catch (error) {
     // Nobody listens, or somebody who does not speak HTTP: another program took the port. Only a
     // supervisor that does not answer in time may be there, and that is an error.

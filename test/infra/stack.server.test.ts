@@ -153,8 +153,9 @@ describe('the stack', { skip: skipStack }, () => {
     const stack = await startStack({ stateDir: state, parts: [] });
     const { ports } = readStackFile(layoutOf(state))!;
     const url = `http://127.0.0.1:${ports.control}`;
-    for (const authorization of ['', 'Bearer ', 'Bearer wrong']) {
-      const response = await fetch(`${url}/down`, { method: 'POST', headers: { authorization } });
+    for (const proof of ['', 'wrong', 'a'.repeat(64)]) {
+      const headers = { 'x-ratchet-nonce': '1', 'x-ratchet-proof': proof };
+      const response = await fetch(`${url}/down`, { method: 'POST', headers });
       assert.equal(response.status, 401);
     }
     let asked = false;

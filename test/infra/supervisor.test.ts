@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { mkdtempSync } from 'node:fs';
@@ -6,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startStack } from '../../infra/stack.ts';
 import { Child, type ChildSpec } from '../../infra/stack/child.ts';
+import { askDown, askStatus } from '../../infra/stack/control.ts';
 import { readSecrets, readStackFile, StackError } from '../../infra/stack/identity.ts';
 import { layoutOf, makeFolders } from '../../infra/stack/layout.ts';
 import { waitUntil } from '../../infra/stack/processes.ts';
@@ -53,6 +55,34 @@ describe('the supervisor', () => {
       await stack.stop();
     } finally {
       stranger.close();
+    }
+  });
+
+  test('a stranger on the control port learns no secret and is not believed', async () => {
+    const stateDir = newState();
+    const layout = layoutOf(stateDir);
+    const first = await startStack({ stateDir, parts: [] });
+    const status = first.status();
+    await first.stop();
+    const heard: string[] = [];
+    const stranger = createHttpServer((request, response) => {
+      heard.push(JSON.stringify(request.headers));
+      // It even knows what a supervisor of this folder would say.
+      response.setHeader('x-ratchet-proof', String(request.headers['x-ratchet-proof']));
+      response.end(JSON.stringify(status));
+    });
+    await new Promise<void>((resolve) => {
+      stranger.listen(readStackFile(layout)!.ports.control, '127.0.0.1', resolve);
+    });
+    try {
+      assert.equal(await askStatus(layout), undefined);
+      assert.equal(await askDown(layout), false);
+      assert.equal(heard.length, 2);
+      const { control } = readSecrets(layout)!;
+      assert.ok(!heard.some((headers) => headers.includes(control)));
+    } finally {
+      stranger.close();
+      stranger.closeAllConnections();
     }
   });
 
