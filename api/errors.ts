@@ -99,15 +99,25 @@ function kindOf(error: RatchetError): ProblemKind {
   return known ?? (error.permanent ? 'unprocessable' : 'unavailable');
 }
 
-/** Codes of node-postgres and PostgreSQL that say "the database is not there", not "the query is wrong". */
-const DATABASE_AWAY = /^(08...|57P0[0-3]|53300|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT)$/;
+/**
+ * Codes of PostgreSQL that say "the database cannot now", not "the query is wrong": no connection, out of
+ * disk, memory or connections, shutting down, too slow, read-only after a failover.
+ */
+const DATABASE_AWAY = /^(08...|53...|57P0\d|57014|25006)$/;
+/** The same of the system below it. */
+const NETWORK_AWAY =
+  /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 const DATABASE_AWAY_TEXT =
   /(timeout exceeded when trying to connect|Connection terminated|Query read timeout|connection timeout|Client has encountered a connection error)/i;
 
 /** Is this the database being away? Read along the causes (and the errors of an AggregateError). */
 export function isDatabaseAway(error: unknown): boolean {
   for (let e = error; e instanceof Error; e = e.cause) {
-    if ('code' in e && typeof e.code === 'string' && DATABASE_AWAY.test(e.code)) return true;
+    if ('code' in e && typeof e.code === 'string') {
+      if (DATABASE_AWAY.test(e.code) || NETWORK_AWAY.test(e.code)) return true;
+      // A socket file that is not there; any other file that is missing is another matter.
+      if (e.code === 'ENOENT' && 'syscall' in e && e.syscall === 'connect') return true;
+    }
     if (DATABASE_AWAY_TEXT.test(e.message)) return true;
     if (e instanceof AggregateError && e.errors.some(isDatabaseAway)) return true;
   }
