@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { startStack } from '../../infra/stack.ts';
 import { Child, type ChildSpec } from '../../infra/stack/child.ts';
 import { askDown, askStatus } from '../../infra/stack/control.ts';
-import { readSecrets, readStackFile, StackError } from '../../infra/stack/identity.ts';
+import { readSecrets, readStackFile, type StackError } from '../../infra/stack/identity.ts';
 import { layoutOf, makeFolders } from '../../infra/stack/layout.ts';
 import { waitUntil } from '../../infra/stack/processes.ts';
 import { memoryLog } from '../support/api-fixture.ts';
