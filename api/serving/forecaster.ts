@@ -37,8 +37,8 @@ interface Remembered {
 const MAX_FORECASTS = 10_000;
 /** A window of the full index model has 73 kB. */
 const MAX_WINDOWS = 64;
-/** Bars kept beyond those a window needs: holes in the series take the place of bars. */
-const SLACK_BARS = 64;
+/** Bars kept beyond those a window needs: where holes stay, a window reaches up to one anchor (256) further. */
+const SLACK_BARS = 320;
 /** Longest history read for a point in the past; the anchor lies at most some 700 bars back. */
 const PAST_BARS = 2_048;
 

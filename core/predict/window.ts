@@ -1,10 +1,11 @@
-import { applyMissing } from '../bars/index.ts';
+import { applyMissing, type MissingPolicy } from '../bars/index.ts';
 import { barCount, sliceBars } from '../bars/bars.ts';
 import type { Bars } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { calendarFor } from '../calendar/index.ts';
 import { RatchetError } from '../errors.ts';
 import { buildFeatures, featureSetOrThrow } from '../features/index.ts';
+import { ANCHOR_BARS } from '../indicators/index.ts';
 import type { VerifiedPackage } from '../packages/verify.ts';
 import { volatility20 } from './direction.ts';
 
@@ -77,8 +78,19 @@ function tooFew(missing: number, needed: number, have: number): PredictError {
 }
 
 /**
- * The bars from the anchor of the window's first row to the last complete one, holes treated as in
- * training. What lies before the anchor cannot change a feature.
+ * Calendar bars to keep before the anchor. Memories count bars that exist: where holes stay, a row's
+ * memory reaches further back in time than the calendar says, and may end before that anchor.
+ */
+const MARGIN_BARS: Readonly<Record<MissingPolicy, number>> = {
+  ffill: 0,
+  zero: 0,
+  drop: ANCHOR_BARS,
+};
+
+/**
+ * The bars from the anchor of the window's first row (the one before it, where holes stay and bars
+ * reach so far) to the last complete one, holes treated as in training. What lies before cannot change
+ * a feature.
  */
 function barsSinceAnchor(
   bars: Bars,
@@ -99,9 +111,11 @@ function barsSinceAnchor(
   const needed = set.barsNeeded(last, lookback, calendar, timeframe);
   if (end === 0) throw tooFew(needed, needed, 0);
   const anchor = calendar.indexOf(last, timeframe) - needed + 1;
-  const lacking = calendar.indexOf(bars.openTime[0]!, timeframe) - anchor;
+  const first = calendar.indexOf(bars.openTime[0]!, timeframe);
+  const lacking = first - anchor;
   if (lacking > 0 && !options.fromFirstBar) throw tooFew(lacking, needed, needed - lacking);
-  const anchorTime = calendar.openTimeAt(anchor, timeframe);
+  const start = Math.max(anchor - MARGIN_BARS[missing], Math.min(anchor, first));
+  const anchorTime = calendar.openTimeAt(start, timeframe);
   let from = 0;
   // One bar before the anchor stays until holes are filled: it may be what fills the anchor's bar.
   while (from + 1 < end && bars.openTime[from + 1]! <= anchorTime) from++;
