@@ -10,8 +10,8 @@ import type { CollectResult, ValidateInput, ValidateResult } from './contracts.t
 import type { ActivityDeps } from './deps.ts';
 import { calendarOfSpec, openSource } from './source-of.ts';
 
-/** Raised when the rules judge the same bars otherwise. */
-const VALIDATE_STEP_VERSION = 'validate/1';
+/** Raised when the rules judge the same bars otherwise, or word it otherwise. */
+const VALIDATE_STEP_VERSION = 'validate/2';
 
 interface Judged extends Omit<ValidateResult, 'cached'> {
   readonly summaries: readonly QualityReport[];

@@ -30,7 +30,11 @@ const STAGES: Readonly<Record<string, (payload: Json) => string | undefined>> = 
   },
   features: ({ samples, split, cached }) => {
     if (typeof samples !== 'number' || typeof split !== 'object' || split === null) return;
-    const parts = Object.entries(split as Record<string, Json>).map(
+    // The database keeps an object's keys in an order of its own.
+    const inTime = Object.entries(split as Record<string, Json>).toSorted(([, a], [, b]) =>
+      String(a['from']) < String(b['from']) ? -1 : 1,
+    );
+    const parts = inTime.map(
       ([name, { rows, from, to }]) =>
         `${name} ${rows} (${String(from).slice(0, 10)} to ${String(to).slice(0, 10)})`,
     );
@@ -39,7 +43,7 @@ const STAGES: Readonly<Record<string, (payload: Json) => string | undefined>> = 
   fit: ({ family, cached, epochs, bestValidLoss }) => {
     if (typeof family !== 'string' || cached !== true) return;
     const loss = typeof bestValidLoss === 'number' ? bestValidLoss.toPrecision(4) : '-';
-    const ran = typeof epochs === 'number' && epochs > 0 ? `${epochs} epochs, ` : '';
+    const ran = typeof epochs === 'number' && epochs > 1 ? `${epochs} epochs, ` : '';
     return `${family}, ${ran}valid ${loss}${fromCache(cached)}`;
   },
   package: ({ version, difference, cached }) => {

@@ -59,10 +59,22 @@ export class ProgressView {
   }
 }
 
-/** Why it failed or was stopped is the sentence of the command's own error, which follows. */
+/**
+ * How it ended. Why it failed or was stopped is the sentence of the command's own error, and what was
+ * found out about each version stands above.
+ */
 function endOf(payload: ProgressEvent['payload']): string {
   const status = text(payload['status']) ?? 'done';
+  if (status === 'failed' || status === 'cancelled') return status;
   const message = text(payload['message']);
-  const told = status === 'failed' || status === 'cancelled' || message === undefined;
-  return told ? status : `${status}: ${message}`;
+  const versions = Array.isArray(payload['versions'])
+    ? (payload['versions'] as VersionRef[]).map(fateOf).join(', ')
+    : '';
+  const said = status === 'completed' && versions !== '' ? versions : message;
+  return said === undefined ? status : `${status}: ${said}`;
 }
+
+type VersionRef = Readonly<Record<'model' | 'version' | 'promoted' | 'verdict', unknown>>;
+
+const fateOf = ({ model, version, promoted }: VersionRef): string =>
+  `${model} version ${version} ${promoted === true ? 'promoted' : 'not promoted'}`;

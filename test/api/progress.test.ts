@@ -39,8 +39,8 @@ it('progress lines say what happened, for a person', () => {
         payload: {
           samples: 12,
           split: {
-            train: { rows: 10, from: '2001-01-02T00:00:00.000Z', to: '2001-01-16T00:00:00.000Z' },
             test: { rows: 2, from: '2001-02-01T00:00:00.000Z', to: '2001-02-02T00:00:00.000Z' },
+            train: { rows: 10, from: '2001-01-02T00:00:00.000Z', to: '2001-01-16T00:00:00.000Z' },
           },
           cached: false,
         },
@@ -95,6 +95,24 @@ it('progress lines say what happened, for a person', () => {
     ],
     [{ kind: 'done', payload: { status: 'failed', message: 'no bars' } }, 'failed'],
     [{ kind: 'done', payload: { status: 'completed' } }, 'completed'],
+    [
+      {
+        kind: 'done',
+        payload: {
+          status: 'completed',
+          message: 'Better than naive. No better than naive.',
+          versions: [
+            { model: 'm-a', version: 1, promoted: true, verdict: 'Better than naive.' },
+            { model: 'm-b', version: 7, promoted: false, verdict: 'No better than naive.' },
+          ],
+        },
+      },
+      'completed: m-a version 1 promoted, m-b version 7 not promoted',
+    ],
+    [
+      { kind: 'done', payload: { status: 'skipped', message: 'version 2 fits', versions: [] } },
+      'skipped: version 2 fits',
+    ],
     [{ stage: 'register', payload: { packageDigest: 'abc' } }, 'register: done'],
   ];
   for (const [change, line] of lines) assert.equal(view.lineOf(event(change))?.line, line);
