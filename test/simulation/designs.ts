@@ -81,10 +81,10 @@ const sees =
   (t) =>
     (s * (known[t]! + noise[t]!)) / 2;
 
-function seedOf(world: World, other: Float64Array): Forecast {
-  const fresh = Math.sqrt(1 - SEED_CORRELATION ** 2);
-  const { known, championNoise } = world;
-  return (t) => (s * (known[t]! + SEED_CORRELATION * championNoise[t]! + fresh * other[t]!)) / 2;
+/** One seed of a model: its seeds share the noise `common` to the degree of SEED_CORRELATION. */
+function seedOf({ known }: World, common: Float64Array, fresh: Float64Array): Forecast {
+  const own = Math.sqrt(1 - SEED_CORRELATION ** 2);
+  return (t) => (s * (known[t]! + SEED_CORRELATION * common[t]! + own * fresh[t]!)) / 2;
 }
 
 const nulls: readonly Design[] = [
@@ -164,7 +164,7 @@ function seeds(world: World, label: Float64Array, count: number): Losses {
     challengers: [
       world.challengerNoise
         .slice(0, count)
-        .map((noise) => squaredErrors(label, part, seedOf(world, noise))),
+        .map((noise) => squaredErrors(label, part, seedOf(world, world.championNoise, noise))),
     ],
   };
 }
@@ -192,10 +192,36 @@ function better(name: string, share: number, who: 'champion' | 'challenger'): De
   };
 }
 
+/** As P2 and so on with three seeds of the challenger, which see the extra signal alike. */
+function betterSeeds(name: string, share: number): Design {
+  const size = Math.sqrt(share);
+  return {
+    name,
+    docs: `as P${100 * share}, the challenger with three seeds (correlation .8 among them)`,
+    kind: 'power',
+    reduction: share,
+    only: 'fixed',
+    losses(world, label) {
+      const { known, extra, championNoise, challengerNoise } = world;
+      const part: Forecast = (t) => s * known[t]! + size * extra[t]!;
+      const seed = (fresh: Float64Array): Float64Array => {
+        const base = seedOf(world, challengerNoise.at(-1)!, fresh);
+        return squaredErrors(label, part, (t) => base(t) + size * extra[t]!);
+      };
+      return {
+        champion: squaredErrors(label, part, sees(world, championNoise)),
+        challengers: [challengerNoise.slice(0, SEEDS).map(seed)],
+      };
+    },
+  };
+}
+
 export const designs: readonly Design[] = [
   ...nulls,
   better('N6', 0.02, 'champion'),
   better('P2', 0.02, 'challenger'),
   better('P5', 0.05, 'challenger'),
   better('P10', 0.1, 'challenger'),
+  betterSeeds('P2x3', 0.02),
+  betterSeeds('P5x3', 0.05),
 ];

@@ -1,6 +1,8 @@
 /** A reduced protocol P1 (the whole one: `npm run simulate`). Seeded: it passes or fails the same way each time. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { powerOf } from '../../core/metrics/power.ts';
 import { binomialQuantile, failures } from './acceptance.ts';
 import { designs, labelsOf, worldOf } from './designs.ts';
 import { markets } from './markets.ts';
@@ -61,6 +63,19 @@ test('one that is better by more is found no less often', () => {
 test('bounds of the binomial: 62 and 70 of 1,000', () => {
   assert.equal(binomialQuantile(0.95, 1000, 0.05), 62);
   assert.equal(binomialQuantile(0.997, 1000, 0.05), 70);
+});
+
+test('evidence sheets print the power that the full simulation measured', () => {
+  const page = readFileSync(new URL('../../docs/gate-simulation.md', import.meta.url), 'utf8');
+  const section = page.slice(page.indexOf('## Power of the comparison test'));
+  const rows = [...section.matchAll(/^\| (\d+), (\d+) \| ([\d.]+) % \| [^|]+ \| ([\d.]+) %/gm)];
+  const measured = rows.map((row) => row.slice(1).map(Number));
+  assert.equal(measured.length, cells.filter(({ kind }) => kind === 'fixed').length);
+  for (const [n, h, at2, at5] of measured) {
+    const { reduction2, reduction5 } = powerOf(n!, h!)!;
+    assert.ok(Math.abs(100 * reduction2 - at2!) <= 1.5, `${n}, ${h}: ${reduction2}`);
+    assert.ok(Math.abs(100 * reduction5 - at5!) <= 1.5, `${n}, ${h}: ${reduction5}`);
+  }
 });
 
 describe('the generators give what the protocol says', () => {

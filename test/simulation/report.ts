@@ -110,9 +110,21 @@ function powerTable(counts: readonly Count[]): string {
     const text = (value: number | undefined): string =>
       value === undefined ? '' : `${printed!.atLeast ? 'at least ' : ''}${percent(value)}`;
     const sheet = [text(printed?.reduction2), text(printed?.reduction5)];
-    return [cellName(cell), share('P2'), sheet[0]!, share('P5'), sheet[1]!, share('P10')];
+    return [
+      cellName(cell),
+      share('P2'),
+      sheet[0]!,
+      share('P5'),
+      sheet[1]!,
+      share('P10'),
+      share('P2x3'),
+      share('P5x3'),
+    ];
   });
-  return table(['n, h', '2 %', 'sheet', '5 %', 'sheet', '10 %'], rows);
+  return table(
+    ['n, h', '2 %', 'sheet', '5 %', 'sheet', '10 %', '2 %, three seeds', '5 %, three seeds'],
+    rows,
+  );
 }
 
 function methodSection(counts: readonly Count[], method: Method): string {
@@ -168,7 +180,7 @@ ${byMarket(counts)}
 
 ## Promotions in each cell
 
-In N1 to N6 a promotion is false; in P2, P5 and P10 (2, 5, 10 % better) it is right: there the count is the power.
+In N1 to N6 a promotion is false; in P2, P5 and P10 (2, 5, 10 % better; x3: three seeds) it is right: there the count is the power.
 
 ${ALL.map((method) => methodSection(counts, method)).join('\n')}
 ## Power of the comparison test, beside what evidence sheets print

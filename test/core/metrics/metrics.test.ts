@@ -205,12 +205,12 @@ test('an undefined value has no interval, an undefined resample leaves it open',
 });
 
 test('power: measured cells, between them, and nothing below 20 independent horizons', () => {
-  assert.equal(powerOf(720, 7)?.reduction5, 0.35);
+  assert.equal(powerOf(720, 7)?.reduction5, 0.32);
   const between = powerOf(755, 10)!;
-  assert.ok(between.reduction5 > 0.25 && between.reduction5 < 0.35);
+  assert.ok(between.reduction5 > 0.18 && between.reduction5 < 0.32);
   assert.equal(powerOf(599, 30), null);
-  assert.equal(powerOf(600, 30)?.reduction5, 0.16);
-  assert.deepEqual(powerOf(5000, 1), { reduction2: 0.44, reduction5: 0.79, atLeast: true });
+  assert.equal(powerOf(600, 30)?.reduction5, 0.18);
+  assert.deepEqual(powerOf(5000, 1), { reduction2: 0.95, reduction5: 0.99, atLeast: true });
 });
 
 test('levels of all tries add up to alpha', () => {
