@@ -1,10 +1,6 @@
 import { Context } from '@temporalio/activity';
-import {
-  announcePromotion,
-  replicaReadiness,
-  switchChampion,
-  withdrawPromotion,
-} from '../registry/promotions.ts';
+import { replicaReadiness } from '../registry/promotion-answers.ts';
+import { announcePromotion, switchChampion, withdrawPromotion } from '../registry/promotions.ts';
 import type {
   AwaitReplicasResult,
   IntentInput,

@@ -4,10 +4,11 @@ import type { Db } from '../../registry/in-transaction.ts';
 import { listen } from '../../registry/notifications.ts';
 import {
   answerPromotion,
-  PROMOTION_CHANNEL,
+  forgetOpenAnswers,
   unansweredPromotions,
   type OpenPromotion,
-} from '../../registry/promotions.ts';
+} from '../../registry/promotion-answers.ts';
+import { PROMOTION_CHANNEL } from '../../registry/promotions.ts';
 import { dropLease, renewLease } from '../../registry/replicas.ts';
 import type { ModelHost } from './model-host.ts';
 
@@ -33,6 +34,8 @@ export class Replica {
   #again = false;
   #timers: NodeJS.Timeout[] = [];
   #away = false;
+  /** What a former process of this name answered is taken back. */
+  #isAnew = false;
   #listening: Promise<void> = Promise.resolve();
 
   constructor(parts: {
@@ -82,6 +85,8 @@ export class Replica {
     do {
       this.#again = false;
       try {
+        if (!this.#isAnew) await forgetOpenAnswers(this.#db, this.id);
+        this.#isAnew = true;
         const [intents, served] = await Promise.all([
           unansweredPromotions(this.#db, this.id),
           servedModels(this.#db),

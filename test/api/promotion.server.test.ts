@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ulid } from 'ulid';
 import { championAt, modelGeneration } from '../../registry/champions.ts';
+import { answerPromotion, replicaReadiness } from '../../registry/promotion-answers.ts';
 import {
   announcePromotion,
   latestPromotion,
-  replicaReadiness,
   switchChampion,
   withdrawPromotion,
 } from '../../registry/promotions.ts';
@@ -176,6 +176,28 @@ describe('promotion', () => {
     );
     assert.equal(requests.length, 1);
   });
+});
+
+it('a replica that was started again during an intent proves the package itself', async () => {
+  const fixture = await openApiFixture(1);
+  try {
+    const { db } = fixture;
+    const promotionId = ulid();
+    const intent = { promotionId, model: MODEL, version: 1, actor: 'test', reason: 'test' };
+    await announcePromotion(db, { ...intent, expectedGeneration: 0 });
+    // As the killed process left it: this one has no such package.
+    await answerPromotion(db, { promotionId, replicaId: 'a', ok: true, error: null });
+    await db
+      .updateTable('model_version')
+      .set({ package_digest: 'f'.repeat(64) })
+      .execute();
+    await fixture.open('a');
+    await eventually('it answers for itself', async () => {
+      return (await replicaReadiness(db, promotionId)).status === 'failed';
+    });
+  } finally {
+    await fixture.close();
+  }
 });
 
 it('a replica follows the registry also where it comes out of a backup', async () => {

@@ -19,9 +19,9 @@ import type { Db } from '../../registry/in-transaction.ts';
 import { newKeyToken } from '../../registry/keys.ts';
 import { registerVersion, reserveVersion } from '../../registry/models.ts';
 import { storePackage } from '../../registry/packages.ts';
+import { replicaReadiness } from '../../registry/promotion-answers.ts';
 import {
   announcePromotion,
-  replicaReadiness,
   switchChampion,
   withdrawPromotion,
   type SwitchResult,
