@@ -1,12 +1,10 @@
+import { directionOf as signOf } from '../metrics/direction.ts';
 import type { Direction } from './answer.ts';
 
-/** Moves within +-0.5 % count as no move. */
-export const NEUTRAL_CHANGE = 0.005;
-
-/** Class of a simple return: strictly beyond +-0.5 % is up or down. */
+/** Class of a simple return, by the neutral zone that reports use: strictly beyond it is up or down. */
 export function directionOf(change: number): Direction {
-  if (change > NEUTRAL_CHANGE) return 'up';
-  return change < -NEUTRAL_CHANGE ? 'down' : 'neutral';
+  const sign = signOf(change);
+  return sign > 0 ? 'up' : sign < 0 ? 'down' : 'neutral';
 }
 
 export const clamp = (value: number, low: number, high: number): number =>
