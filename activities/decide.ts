@@ -63,6 +63,8 @@ async function decideNow(
   const champion = await currentChampion(deps.db, unit.model);
   const row = await getVersionOrThrow(deps.db, unit.model, version);
   const championVersion = champion?.version ?? null;
+  const before =
+    championVersion === null ? null : await getVersionOrThrow(deps.db, unit.model, championVersion);
   const k = await recordGateTry(deps.db, {
     model: unit.model,
     championVersion: championVersion ?? 0,
@@ -74,6 +76,14 @@ async function decideNow(
     championVersion,
     k,
     codeVersion: deps.codeVersion,
+    lineage: {
+      specHash: row.spec_hash,
+      trainedThrough: evaluation.split.trainedThrough,
+      champion: before && {
+        specHash: before.spec_hash,
+        trainedThrough: before.trained_through?.toISOString() ?? null,
+      },
+    },
     data: {
       evaluation: input.evaluation.evaluation.sha256,
       dataset: row.dataset_hash,
@@ -101,7 +111,9 @@ async function decideNow(
 
 function evidenceOf(
   evaluation: Evaluation,
-  at: Pick<Evidence, 'version' | 'championVersion' | 'codeVersion' | 'data'> & { k: number },
+  at: Pick<Evidence, 'version' | 'championVersion' | 'codeVersion' | 'data' | 'lineage'> & {
+    k: number;
+  },
 ): Evidence {
   const { k, ...rest } = at;
   return {

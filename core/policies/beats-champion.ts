@@ -1,10 +1,16 @@
 import { z } from 'zod';
-import { MIN_INDEPENDENT } from '../metrics/comparison.ts';
-import { levelOfTry } from '../metrics/tries.ts';
-import { NAIVE, TRAINING_MEAN } from '../evaluation/references.ts';
 import type { EvaluatedComparison } from '../evaluation/evaluation.ts';
 import { provedBetter } from '../evaluation/verdict.ts';
-import { definePolicy, type Decision, type Evidence } from './policy.ts';
+import { levelOfTry } from '../metrics/tries.ts';
+import {
+  changeOf,
+  decideFirst,
+  refuseNotFinite,
+  reject,
+  testedAgainst,
+  type Outcome,
+} from './guards.ts';
+import { definePolicy, type Evidence } from './policy.ts';
 
 const params = z.object({
   alpha: z
@@ -19,9 +25,6 @@ const params = z.object({
     .describe('Refuse a first champion that is not proved better than naive forecasts.'),
 });
 
-type Outcome = Pick<Decision, 'verdict' | 'reasons'>;
-const reject = (...reasons: string[]): Outcome => ({ verdict: 'reject', reasons });
-
 /** Superiority: the challenger must be proved better than the champion, on the same rows. */
 export const beatsChampion = definePolicy({
   name: 'beats-champion',
@@ -33,64 +36,20 @@ export const beatsChampion = definePolicy({
   params,
   decide(evidence, { alpha, requireSkill }) {
     const alphaK = levelOfTry(alpha, evidence.tries.k);
-    const outcome = outcomeOf(evidence, alphaK, requireSkill);
+    const { championVersion } = evidence;
+    const outcome =
+      refuseNotFinite(evidence) ??
+      (championVersion === null
+        ? decideFirst(evidence, alphaK, requireSkill)
+        : decideAgainst(championVersion, evidence, alphaK));
     return { ...outcome, evidence: { ...evidence, policy: 'beats-champion', alphaK } };
   },
 });
 
-function outcomeOf(evidence: Evidence, alphaK: number, requireSkill: boolean): Outcome {
-  const finite = (loss: number | null): boolean => loss !== null && Number.isFinite(loss);
-  const losses = [evidence.servedLoss, ...evidence.comparisons.map((c) => c.challengerLoss)];
-  if (!losses.every(finite)) {
-    return reject(
-      'A loss on the test rows is not a finite number: nothing can be said of this model',
-    );
-  }
-  return evidence.championVersion === null
-    ? decideFirst(evidence, alphaK, requireSkill)
-    : decideAgainst(evidence.championVersion, evidence, alphaK);
-}
-
-function decideFirst(evidence: Evidence, alphaK: number, requireSkill: boolean): Outcome {
-  const proved = (name: string): boolean =>
-    evidence.comparisons.some((c) => c.against === name && provedBetter(c, alphaK));
-  const missing = [NAIVE, TRAINING_MEAN].filter((name) => !proved(name));
-  if (requireSkill && missing.length > 0) {
-    return reject(
-      `requireSkill: a first champion must be proved better than ${missing.join(' and ')} ` +
-        `(p <= ${alphaK.toPrecision(3)}), and this one is not`,
-      evidence.verdict.replace(/\.$/, ''),
-    );
-  }
-  const mark = evidence.beatsNaive
-    ? 'it is proved better than the naive forecast'
-    : 'it is not proved better than the naive forecast, and each answer says so (beatsNaive: false)';
-  return {
-    verdict: 'accept',
-    reasons: ['Nothing serves this model yet, so it becomes the first champion', mark],
-  };
-}
-
 function decideAgainst(version: number, evidence: Evidence, alphaK: number): Outcome {
-  const against = evidence.comparisons.find(
-    (c) => c.against === 'champion' && c.version === version,
-  );
-  if (against === undefined) {
-    return reject(
-      `Insufficient evidence: champion v${version} and this version were not compared on common rows, ` +
-        'so the champion stays',
-    );
-  }
-  if (against.status === 'insufficientEvidence') {
-    return reject(
-      `Insufficient evidence: ${against.rows} common rows are ${against.independent.toFixed(1)} independent ` +
-        `horizons of ${against.horizon} bars, ${MIN_INDEPENDENT} are needed, so the champion stays; that ` +
-        'does not mean that the challenger is worse',
-    );
-  }
-  if (against.status === 'notFinite' || against.test === null) {
-    return reject('A loss is not a finite number, so the champion stays');
-  }
+  const found = testedAgainst(version, evidence);
+  if ('refusal' in found) return found.refusal;
+  const against = found.tested;
   const { p } = against.test;
   const figures = `loss ${changeOf(against)} on ${against.rows} common rows, p = ${p.toPrecision(3)}`;
   if (!(p <= alphaK)) {
@@ -113,13 +72,6 @@ function decideAgainst(version: number, evidence: Evidence, alphaK: number): Out
         `(try ${evidence.tries.k} against this champion)`,
     ],
   };
-}
-
-/** Mean over seeds, as tested. */
-function changeOf({ relativeDifference }: EvaluatedComparison): string {
-  if (relativeDifference === null) return 'of unknown size';
-  const percent = (100 * Math.abs(relativeDifference)).toFixed(2);
-  return `${percent} % ${relativeDifference > 0 ? 'lower' : 'higher'}`;
 }
 
 function powerReason({ power }: EvaluatedComparison): string[] {

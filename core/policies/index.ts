@@ -1,9 +1,10 @@
 /** The catalogue of promotion policies: a new one is a file with `definePolicy` and a line here. */
 import { RatchetError } from '../errors.ts';
 import { beatsChampion } from './beats-champion.ts';
+import { freshness } from './freshness.ts';
 import type { Policy } from './policy.ts';
 
-export const policies: readonly Policy[] = [beatsChampion];
+export const policies: readonly Policy[] = [beatsChampion, freshness];
 
 /** The policy of that name; throws `policy.unknown` with the names there are. */
 export function policyOrThrow(name: string): Policy {

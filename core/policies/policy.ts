@@ -24,6 +24,14 @@ export interface Evidence {
   /** What was read: dataset, feature, evaluation and package digests by name. */
   readonly data: Readonly<Record<string, string>>;
   readonly codeVersion: string;
+  /** By which spec, and through which moment (ISO) this version and the champion were trained. */
+  readonly lineage?: Training & { readonly champion: Training | null };
+}
+
+export interface Training {
+  readonly specHash: string;
+  /** null: not on record. */
+  readonly trainedThrough: string | null;
 }
 
 export interface Decision {
@@ -31,7 +39,18 @@ export interface Decision {
   /** Plain words, at least one; clauses without a final full stop. */
   readonly reasons: readonly string[];
   /** What was decided on, with the threshold that applied. */
-  readonly evidence: Evidence & { readonly policy: string; readonly alphaK: number };
+  readonly evidence: Evidence & {
+    readonly policy: string;
+    readonly alphaK: number;
+    /** What a promotion claims, where that is less than being better. */
+    readonly claim?: string;
+    /** Of a policy that tests for not being worse by a margin; null where nothing was tested. */
+    readonly nonInferiority?: {
+      readonly margin: number;
+      readonly statistic: number;
+      readonly p: number;
+    } | null;
+  };
 }
 
 /** A promotion policy: a pure, total rule from evidence to a verdict. */

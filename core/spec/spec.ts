@@ -134,6 +134,14 @@ export const promotionSchema = z.strictObject({
     .lt(0.5)
     .default(0.05)
     .describe('Chance of a false promotion over all tries against one champion.'),
+  margin: z
+    .number()
+    .gt(0)
+    .max(0.1)
+    .optional()
+    .describe(
+      "Policy freshness only (default 0.02): share of the champion's loss that a fresher model may lose more.",
+    ),
   requireSkill: z
     .boolean()
     .default(false)

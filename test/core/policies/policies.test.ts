@@ -1,32 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { evaluate, flatMetrics, type EvaluationInput } from '../../../core/evaluation/index.ts';
+import { evaluate, type EvaluationInput } from '../../../core/evaluation/index.ts';
 import { policies, policyOrThrow } from '../../../core/policies/index.ts';
-import type { Decision, Evidence } from '../../../core/policies/policy.ts';
+import type { Decision, Evidence, Training } from '../../../core/policies/policy.ts';
 import { seededUniform } from '../../../core/metrics/random.ts';
+import { evidenceOf as sheetOf } from '../../support/evidence.ts';
 import { plant } from '../evaluation/planted.ts';
 
 /** The sheet as the activity makes it, of an evaluation. */
-function evidenceOf(input: EvaluationInput, k = 1): Evidence {
+const evidenceOf = (input: EvaluationInput, k = 1): Evidence => {
   const evaluation = evaluate(input);
-  return {
-    model: evaluation.model,
-    version: 7,
-    championVersion: input.champion?.version ?? null,
-    comparisons: evaluation.comparisons,
-    servedLoss: evaluation.seeds.find((s) => s.served)!.weightedLoss,
-    metrics: flatMetrics(evaluation),
-    beatsNaive: evaluation.beatsNaive,
-    beatsTrainingMean: evaluation.beatsTrainingMean,
-    verdict: evaluation.verdict,
-    warnings: evaluation.warnings,
-    independent: evaluation.rows.independent,
-    power: evaluation.power,
-    tries: { k, rowsDigest: evaluation.rows.digest },
-    data: {},
-    codeVersion: '0.1.0',
-  };
-}
+  return sheetOf(evaluation, { tries: { k, rowsDigest: evaluation.rows.digest } });
+};
 
 function decide(evidence: Evidence, params: Record<string, unknown> = {}): Decision {
   const policy = policyOrThrow('beats-champion');
@@ -134,6 +119,13 @@ test('conformance of every policy: total, reasons given, alike twice, the eviden
   const uniform = seededUniform(11);
   const pick = <T>(values: readonly T[]): T => values[Math.floor(uniform() * values.length)]!;
   const base = evidenceOf(withChampion(0.5));
+  const trained = (specHash: string, trainedThrough: string | null): Training => ({
+    specHash,
+    trainedThrough,
+  });
+  const lineages = [trained('a', '2020-01-01'), trained('b', '2019-01-01'), trained('a', null)].map(
+    (champion) => ({ ...trained('a', '2021-01-01'), champion: pick([null, champion]) }),
+  );
   for (const policy of policies) {
     for (let i = 0; i < 400; i++) {
       const evidence: Evidence = {
@@ -150,6 +142,7 @@ test('conformance of every policy: total, reasons given, alike twice, the eviden
         servedLoss: pick([null, NaN, 0, 1]),
         beatsNaive: pick([true, false]),
         tries: { k: pick([NaN, 0, 1, 5]), rowsDigest: '' },
+        ...pick([{}, { lineage: pick(lineages) }]),
       };
       const params = policy.params.parse({ requireSkill: pick([true, false]) });
       const decision = policy.decide(evidence, params);

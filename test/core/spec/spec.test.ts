@@ -20,6 +20,7 @@ const datasets = new Map<string, { instruments?: readonly string[] }>([
   ['sp500-daily', { instruments: ['^GSPC'] }],
   ['nasdaq-daily', { instruments: ['^IXIC'] }],
   ['simulated', {}],
+  ['simulated-momentum', {}],
 ]);
 
 type Loose = Record<string, unknown>;
@@ -47,7 +48,7 @@ function issuesOf(value: unknown): readonly SpecIssue[] {
 test('the example of the docs and the bundled examples parse', () => {
   for (const text of [
     EXAMPLE_SPEC,
-    ...['index-lstm', 'demo'].map((name) =>
+    ...['index-lstm', 'demo', 'simulated'].map((name) =>
       readFileSync(new URL(`../../../examples/${name}.yaml`, import.meta.url), 'utf8'),
     ),
   ]) {
@@ -62,6 +63,13 @@ test('a parsed spec parses again to itself: a stored one can be trained again', 
     assert.deepEqual(parseSpec(structuredClone(spec), { datasets }), spec, family);
     assert.equal(spec.confidence.method, family === 'lstm-multi-horizon' ? 'directional' : 'none');
   }
+});
+
+test('the policy freshness takes a margin, and has a default', () => {
+  const promotion = { policy: 'freshness', margin: 0.05 };
+  assert.equal(parseSpec(base({ promotion })).promotion.margin, 0.05);
+  assert.equal(parseSpec(base({ promotion: { policy: 'freshness' } })).promotion.margin, undefined);
+  assert.equal(specHash(parseSpec(base({ promotion }))), specHash(parseSpec(base())));
 });
 
 test("defaults are filled in, the family's too", () => {
@@ -138,6 +146,13 @@ const MISTAKES: readonly [string, Loose, string, RegExp, RegExp?][] = [
     'promotion.policy',
     /no policy/,
     /"beats-champion"/,
+  ],
+  [
+    'a margin for a policy without one',
+    { promotion: { margin: 0.02 } },
+    'promotion.margin',
+    /the policy beats-champion has no margin/,
+    /`policy: freshness`/,
   ],
   [
     'an unknown dataset',

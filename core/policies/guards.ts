@@ -1,0 +1,80 @@
+/** What every policy asks before its own question. */
+import type { EvaluatedComparison } from '../evaluation/evaluation.ts';
+import { NAIVE, TRAINING_MEAN } from '../evaluation/references.ts';
+import { provedBetter } from '../evaluation/verdict.ts';
+import { MIN_INDEPENDENT } from '../metrics/comparison.ts';
+import type { Decision, Evidence } from './policy.ts';
+
+export type Outcome = Pick<Decision, 'verdict' | 'reasons'>;
+export const reject = (...reasons: string[]): Outcome => ({ verdict: 'reject', reasons });
+
+/** The refusal of a version with a loss that is not a finite number; undefined where all are. */
+export function refuseNotFinite(evidence: Evidence): Outcome | undefined {
+  const finite = (loss: number | null): boolean => loss !== null && Number.isFinite(loss);
+  const losses = [evidence.servedLoss, ...evidence.comparisons.map((c) => c.challengerLoss)];
+  if (losses.every(finite)) return undefined;
+  return reject(
+    'A loss on the test rows is not a finite number: nothing can be said of this model',
+  );
+}
+
+/** A model that nothing serves yet: accepted and marked, unless proof over the references is asked for. */
+export function decideFirst(evidence: Evidence, alphaK: number, requireSkill: boolean): Outcome {
+  const proved = (name: string): boolean =>
+    evidence.comparisons.some((c) => c.against === name && provedBetter(c, alphaK));
+  const missing = [NAIVE, TRAINING_MEAN].filter((name) => !proved(name));
+  if (requireSkill && missing.length > 0) {
+    return reject(
+      `requireSkill: a first champion must be proved better than ${missing.join(' and ')} ` +
+        `(p <= ${alphaK.toPrecision(3)}), and this one is not`,
+      evidence.verdict.replace(/\.$/, ''),
+    );
+  }
+  const mark = evidence.beatsNaive
+    ? 'it is proved better than the naive forecast'
+    : 'it is not proved better than the naive forecast, and each answer says so (beatsNaive: false)';
+  return {
+    verdict: 'accept',
+    reasons: ['Nothing serves this model yet, so it becomes the first champion', mark],
+  };
+}
+
+export type TestedComparison = EvaluatedComparison & {
+  readonly test: NonNullable<EvaluatedComparison['test']>;
+};
+
+/** The test against this champion, or the refusal where there is none: too few rows, or no finite loss. */
+export function testedAgainst(
+  version: number,
+  evidence: Evidence,
+): { readonly tested: TestedComparison } | { readonly refusal: Outcome } {
+  const against = evidence.comparisons.find(
+    (c) => c.against === 'champion' && c.version === version,
+  );
+  const refuse = (reason: string): { refusal: Outcome } => ({ refusal: reject(reason) });
+  if (against === undefined) {
+    return refuse(
+      `Insufficient evidence: champion v${version} and this version were not compared on common rows, ` +
+        'so the champion stays',
+    );
+  }
+  if (against.status === 'insufficientEvidence') {
+    return refuse(
+      `Insufficient evidence: ${against.rows} common rows are ${against.independent.toFixed(1)} independent ` +
+        `horizons of ${against.horizon} bars, ${MIN_INDEPENDENT} are needed, so the champion stays; that ` +
+        'does not mean that the challenger is worse',
+    );
+  }
+  const { test } = against;
+  if (against.status === 'notFinite' || test === null) {
+    return refuse('A loss is not a finite number, so the champion stays');
+  }
+  return { tested: { ...against, test } };
+}
+
+/** Mean over seeds, as tested: "1.20 % lower". */
+export function changeOf({ relativeDifference }: EvaluatedComparison): string {
+  if (relativeDifference === null) return 'of unknown size';
+  const percent = (100 * Math.abs(relativeDifference)).toFixed(2);
+  return `${percent} % ${relativeDifference > 0 ? 'lower' : 'higher'}`;
+}
