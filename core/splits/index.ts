@@ -79,16 +79,3 @@ export function splitRows(split: SplitSpec, input: SplitInput): SplitRows {
 export function minimumSamples(split: SplitSpec, horizons: readonly number[]): number {
   return bind(split).minimumSamples(horizons);
 }
-
-/**
- * Fewest bars to ask a source for: the labelled samples plus the warm-up and lookback rows before the
- * first and the horizon after the last.
- */
-export function minimumBars(
-  samples: number,
-  horizons: readonly number[],
-  lookback: number,
-  warmupBars: number,
-): number {
-  return warmupBars + lookback - 1 + samples + Math.max(...horizons);
-}
