@@ -156,7 +156,10 @@ async function decideAndPromote(
     : { ...ref, verdict: `${evaluation.verdict} Not promoted: ${outcome}.` };
 }
 
-/** `promoted`, or why not. The child outlives a cancelled parent: a begun promotion ends by itself. */
+/**
+ * `promoted`, or why not. A cancel goes on to the child, which withdraws its intent or, from the switch on,
+ * ends by itself; it outlives a parent that is terminated.
+ */
 async function promoteAccepted(
   unit: FitUnit,
   version: number,
