@@ -55,7 +55,14 @@ export async function enqueueAgain(trx: Trx, message: OutboxMessage): Promise<vo
   await enqueueOutbox(trx, message);
   await trx
     .updateTable('outbox')
-    .set({ done_at: null, attempts: 0, last_error: null, next_attempt_at: sql`now()` })
+    .set({
+      done_at: null,
+      attempts: 0,
+      last_error: null,
+      next_attempt_at: sql`now()`,
+      // It waits from now on; one that was never delivered waits since it was made.
+      created_at: sql<Date>`CASE WHEN done_at IS NULL THEN created_at ELSE now() END`,
+    })
     .where('key', '=', outboxKey(message))
     .execute();
 }

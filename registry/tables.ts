@@ -249,7 +249,8 @@ export interface OutboxTable {
   /** Same key, one row: a repeated activity enqueues once. */
   key: string;
   payload: Json;
-  created_at: CreatedAt;
+  /** Since when it waits, or waited. */
+  created_at: ColumnType<Date, undefined, Date>;
   done_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
   attempts: Generated<number>;
   last_error: Nullable<string>;

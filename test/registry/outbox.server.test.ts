@@ -105,7 +105,19 @@ describe('the outbox', () => {
     const { db } = await fresh();
     await enqueueAll(db, 1);
     await deliverNext(db, async () => undefined);
-    await db.transaction().execute((trx) => enqueueAgain(trx, message(1)));
+    const yesterday = new Date(Date.now() - 24 * 3600 * 1000);
+    await db.updateTable('outbox').set({ created_at: yesterday }).execute();
+    const again = (): Promise<void> =>
+      db.transaction().execute((trx) => enqueueAgain(trx, message(1)));
+    await again();
+    const since = (await outboxState(db)).oldestOpen!;
+    assert.ok(since.getTime() > yesterday.getTime() + 3600 * 1000, 'it waits since just now');
+    await again();
+    assert.deepEqual(
+      (await outboxState(db)).oldestOpen,
+      since,
+      'and not anew for being asked twice',
+    );
     assert.equal(await deliverNext(db, async () => undefined), 'delivered');
     const rows = await db.selectFrom('outbox').select('id').execute();
     assert.equal(rows.length, 1);
