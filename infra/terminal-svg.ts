@@ -42,11 +42,15 @@ interface Row {
 function rowsOf(line: string): Row[] {
   const kind = KINDS.find(([pattern]) => pattern.test(line))?.[1] ?? 'plain';
   const rows: Row[] = [];
-  // As a terminal does: a line that is too long goes on at the left edge of the next row.
-  for (let at = 0; at === 0 || at < line.length; at += COLUMNS) {
-    rows.push({ text: line.slice(at, at + COLUMNS), kind });
+  let rest = line;
+  while (rest.length > COLUMNS) {
+    // Between words where there are words; the space stays, so that no character is lost.
+    const space = rest.lastIndexOf(' ', COLUMNS - 1);
+    const end = space > 0 ? space + 1 : COLUMNS;
+    rows.push({ text: rest.slice(0, end), kind });
+    rest = rest.slice(end);
   }
-  return rows;
+  return [...rows, { text: rest, kind }];
 }
 
 const escapeXml = (text: string): string =>

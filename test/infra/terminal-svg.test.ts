@@ -6,7 +6,7 @@ const texts = (svg: string): string[] =>
   [...svg.matchAll(/<text [^>]*>([^<]*)<\/text>/g)].map(([, text]) => text!);
 
 test('every character of a terminal is in the picture, wrapped where it ends', () => {
-  const output = `a <b> & "c"\n${'x'.repeat(250)}\n\n  7  indented\n`;
+  const output = `a <b> & "c"\n${'x'.repeat(250)}\n${'word '.repeat(24)}word\n\n  7  indented\n`;
   const svg = terminalSvg('t & t', [
     { command: 'one', output },
     { command: 'two', output: 'm: epoch 1/2' },
@@ -17,6 +17,8 @@ test('every character of a terminal is in the picture, wrapped where it ends', (
     'x'.repeat(112),
     'x'.repeat(112),
     'x'.repeat(26),
+    `${'word '.repeat(22)}`,
+    'word word word',
     '',
     '  7  indented',
     '',
