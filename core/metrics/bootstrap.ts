@@ -4,7 +4,7 @@
  * instruments at one time stamp stay together. The same draws serve model, baselines and differences.
  */
 import { RatchetError } from '../errors.ts';
-import { seededUniform } from './random.ts';
+import { seededUniform } from '../seeded-uniform.ts';
 
 export const RESAMPLES = 2000;
 /** With fewer blocks than this in the data the interval is printed, with a warning beside it. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Bars, Timeframe } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { calendarFor } from '../calendar/index.ts';
-import { seededUniform } from '../metrics/random.ts';
+import { seededUniform } from '../seeded-uniform.ts';
 import type { SimulatedParams } from './simulated.ts';
 
 const HOUR_MS = 3_600_000;

@@ -2,7 +2,7 @@
  * Returns of protocol P1 (STATISTICS 4): four markets whose volatility moves in four ways, each of unit variance and
  * mean zero, and the persistent signals that forecasts are made of.
  */
-import { seededUniform } from '../../core/metrics/random.ts';
+import { seededUniform } from '../../core/seeded-uniform.ts';
 import { sp500 } from '../support/example-bars.ts';
 
 /** Draws of one series: uniform, standard normal (polar method), Student t (Bailey 1994). */

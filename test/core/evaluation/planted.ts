@@ -1,7 +1,7 @@
 /** Planted data: labels with a part that a forecast may know, and inputs of an evaluation around them. */
 import type { EvaluationInput, SeedForecast } from '../../../core/evaluation/index.ts';
 import { labelKindOrThrow } from '../../../core/labels/index.ts';
-import { seededUniform } from '../../../core/metrics/random.ts';
+import { seededUniform } from '../../../core/seeded-uniform.ts';
 
 export const DAY_MS = 86_400_000;
 const FIRST_TEST_DAY = Date.UTC(2016, 0, 4);

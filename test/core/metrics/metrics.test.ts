@@ -13,7 +13,7 @@ import { directionOf } from '../../../core/metrics/direction.ts';
 import { metricOrThrow, metrics } from '../../../core/metrics/index.ts';
 import { computeMetric } from '../../../core/metrics/metric.ts';
 import { powerOf } from '../../../core/metrics/power.ts';
-import { seededUniform } from '../../../core/metrics/random.ts';
+import { seededUniform } from '../../../core/seeded-uniform.ts';
 import { skillScore } from '../../../core/metrics/skill.ts';
 import { levelOfTry } from '../../../core/metrics/tries.ts';
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { evaluate, type EvaluationInput } from '../../../core/evaluation/index.ts';
 import { policies, policyOrThrow } from '../../../core/policies/index.ts';
 import type { Decision, Evidence, Training } from '../../../core/policies/policy.ts';
-import { seededUniform } from '../../../core/metrics/random.ts';
+import { seededUniform } from '../../../core/seeded-uniform.ts';
 import { evidenceOf as sheetOf } from '../../support/evidence.ts';
 import { plant } from '../evaluation/planted.ts';
 
