@@ -10,6 +10,7 @@ import { after, before, describe, it } from 'node:test';
 import { EXIT } from '../../api/cli/output.ts';
 import { platformMistakes } from '../support/cli-mistakes.ts';
 import { httpMistakes } from '../support/http-mistakes.ts';
+import { assertNoCrash, assertNoSecret, historiesOf, logsOf, secretsOf } from '../support/leaks.ts';
 import { MODEL, quickSpec, type MistakeWorld } from '../support/mistake.ts';
 import { productMissing, runCli, startProduct } from '../support/product.ts';
 import type { Product } from '../support/product.ts';
@@ -66,6 +67,23 @@ describe('mistakes of a user', { skip: productMissing }, () => {
 
   it('knows at least 25 of them', () => {
     assert.ok(cliMistakes.length >= 25);
+  });
+
+  it('has left no secret and no crash in logs and histories', async () => {
+    const { stack } = product;
+    const { stateDir } = stack.config;
+    const secrets = secretsOf(stateDir);
+    const logs = logsOf(stateDir);
+    assert.ok(logs.size >= 5, [...logs.keys()].join());
+    assertNoSecret(logs, secrets);
+    assertNoCrash(logs);
+    const histories = await historiesOf(stack);
+    assert.ok(histories.size >= 5, 'experiments and a promotion have run');
+    assert.ok(
+      [...histories.values()].some((text) => text.includes(MODEL)),
+      'payloads are read',
+    );
+    assertNoSecret(histories, secrets);
   });
 
   // Last: the stack is down afterwards.
