@@ -56,6 +56,9 @@ function rowsOf(line: string): Row[] {
 const escapeXml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
+/** Viewers differ in whether they keep spaces beside spaces; all keep those that do not break. */
+const keepSpaces = (text: string): string => text.replaceAll('  ', '\u00a0\u00a0');
+
 /** The same bytes for the same text. Throws `RangeError` for more rows than a picture can show. */
 export function terminalSvg(title: string, sessions: readonly TerminalSession[]): string {
   const lines = sessions.flatMap(({ command, output }, i) => [
@@ -69,13 +72,13 @@ export function terminalSvg(title: string, sessions: readonly TerminalSession[])
   const height = rows.length * ROW_PX + 2 * MARGIN_PX;
   const texts = rows.map(({ text, kind }, i) => {
     const y = MARGIN_PX + i * ROW_PX + FONT_PX;
-    return `<text x="${MARGIN_PX}" y="${y}" fill="${COLOURS[kind]}">${escapeXml(text)}</text>`;
+    return `<text x="${MARGIN_PX}" y="${y}" fill="${COLOURS[kind]}">${keepSpaces(escapeXml(text))}</text>`;
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
     `<title>${escapeXml(title)}</title>`,
     `<rect width="${width}" height="${height}" rx="8" fill="${COLOURS.background}"/>`,
-    `<g font-family="${FONT}" font-size="${FONT_PX}" xml:space="preserve" style="white-space:pre">`,
+    `<g font-family="${FONT}" font-size="${FONT_PX}">`,
     ...texts,
     '</g>',
     '</svg>',

@@ -20,7 +20,7 @@ test('every character of a terminal is in the picture, wrapped where it ends', (
     `${'word '.repeat(22)}`,
     'word word word',
     '',
-    '  7  indented',
+    '\u00a0\u00a07\u00a0\u00a0indented',
     '',
     '$ two',
     'm: epoch 1/2',
