@@ -71,7 +71,8 @@ async function main(): Promise<void> {
   const replica = await fixture.open('a');
   await fixture.promote(1);
   await replica.replica.poll();
-  const server = createServer(getRequestListener(replica.app.fetch));
+  const listener = getRequestListener(replica.app.fetch);
+  const server = createServer((request, response) => void listener(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const child = fork(import.meta.filename, ['load', String(port)], {

@@ -103,6 +103,6 @@ describe('promotions under load, two API replicas', { skip: productMissing }, ()
       product.request('POST', path, { version: 1 }),
       product.request('POST', path, { version: 2 }),
     ]);
-    assert.deepEqual(both.map(({ status }) => status).toSorted(), [202, 409]);
+    assert.deepEqual(new Set(both.map(({ status }) => status)), new Set([202, 409]));
   });
 });
