@@ -30,6 +30,12 @@ import {
   readProvidedParts,
   type ProvidedParts,
 } from './stack/provided.ts';
+import {
+  forgetSupervisor,
+  livingSupervisor,
+  noAnswer,
+  recordSupervisor,
+} from './stack/supervisor-record.ts';
 import { checkTemporalVersion, mlflowSpec, s3Spec, temporalSpec } from './stack/servers.ts';
 
 export const STACK_PARTS = ['postgres', 'temporal', 's3', 'mlflow', 'workers', 'api'] as const;
@@ -192,15 +198,19 @@ class Supervisor implements Stack {
         down: () => this.#askDown(),
       });
     this.#control = await listen(fresh.ports.control);
-    if (this.#control) return;
+    if (this.#control) return recordSupervisor(this.#layout);
     const other = await askStatus(this.#layout);
     if (other) throw alreadyRunning(other, this.#layout.stateDir);
+    // Hung, or of a build that speaks another language: its children are under way.
+    const silent = livingSupervisor(this.#layout);
+    if (silent) throw noAnswer(this.#layout, silent);
     // A stranger took the port since: the stack moves to another one.
     const { ports } = await choosePorts({ ...fresh.ports, control: 0 });
     this.#file = { ...fresh, ports: { ...fresh.ports, control: ports.control } };
     this.#control = await listen(ports.control);
     if (!this.#control) throw new StackError('stack.no-port', 'no control port could be had');
     writeStackFile(this.#layout, this.#file);
+    recordSupervisor(this.#layout);
   }
 
   async #newFile(): Promise<StackFile> {
@@ -330,6 +340,8 @@ class Supervisor implements Stack {
     await Promise.all(this.#children.map((child) => child.stop()));
     const control = this.#control;
     if (!control) return;
+    // Before the port is given back: who has the port next notes itself.
+    forgetSupervisor(this.#layout);
     await new Promise<void>((resolve) => {
       control.close(() => resolve());
       control.closeAllConnections();

@@ -1,7 +1,7 @@
 /** Where the command line finds the API and its key. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { Config } from '../../infra/config.ts';
-import { askStatus } from '../../infra/stack/control.ts';
+import { askRunning } from '../../infra/stack/control.ts';
 import { keyFilesOf } from '../../infra/stack/identity.ts';
 import { layoutOf } from '../../infra/stack/layout.ts';
 import { CliError, EXIT, type ApiAddress } from './output.ts';
@@ -18,7 +18,7 @@ export async function connect(config: Config): Promise<ApiAddress> {
     });
   }
   const layout = layoutOf(config.stateDir);
-  const status = await askStatus(layout);
+  const status = await askRunning(layout);
   if (!status) {
     throw new CliError(EXIT.notRunning, `no stack is running on ${config.stateDir}`, {
       hint: START,

@@ -1,5 +1,5 @@
 /** `ratchet status`. */
-import { askStatus } from '../../infra/stack/control.ts';
+import { askRunning } from '../../infra/stack/control.ts';
 import { layoutOf } from '../../infra/stack/layout.ts';
 import { leftOut } from '../../infra/stack/left-out.ts';
 import { readProvidedParts } from '../../infra/stack/provided.ts';
@@ -9,7 +9,7 @@ const MIB = 1024 * 1024;
 
 export async function status(ctx: CliContext): Promise<void> {
   const { stateDir } = ctx.config;
-  const found = await askStatus(layoutOf(stateDir));
+  const found = await askRunning(layoutOf(stateDir));
   const missing = leftOut(readProvidedParts());
   if (!found) process.exitCode = EXIT.notRunning;
   ctx.out.data({ stateDir, running: found !== undefined, ...found, leftOut: missing });

@@ -11,13 +11,14 @@ import {
   type StackEvent,
   type StackPart,
 } from '../../infra/stack.ts';
-import { askDown, askStatus, type StackStatus } from '../../infra/stack/control.ts';
+import { askDown, askRunning, askStatus, type StackStatus } from '../../infra/stack/control.ts';
 import { readStackFile, StackError } from '../../infra/stack/identity.ts';
 import { externalFrom } from '../../infra/stack/environment.ts';
 import { layoutOf, makeFolders, type Layout } from '../../infra/stack/layout.ts';
 import { leftOut } from '../../infra/stack/left-out.ts';
 import { endLeftovers, pause, readRecords, waitUntil } from '../../infra/stack/processes.ts';
 import { isFree } from '../../infra/stack/ports.ts';
+import { endSupervisor, livingSupervisor } from '../../infra/stack/supervisor-record.ts';
 import { readProvidedParts } from '../../infra/stack/provided.ts';
 import { CliError, EXIT, type CliContext } from './output.ts';
 
@@ -29,13 +30,24 @@ const SEE_OR_END = 'see it: ratchet status   end it: ratchet down';
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
+const REFUSED: readonly string[] = [
+  'stack.already-running',
+  'stack.no-answer',
+  'stack.temporal-version',
+  'stack.postgres-version',
+];
+/** Their sentence says what to do. */
+const HINTS: Readonly<Record<string, string | undefined>> = {
+  'stack.already-running': SEE_OR_END,
+  'stack.no-answer': undefined,
+};
+
 function asCliError(error: unknown): unknown {
   if (!(error instanceof StackError)) return error;
-  const refused = ['stack.already-running', 'stack.temporal-version', 'stack.postgres-version'];
-  const running = error.code === 'stack.already-running';
-  return new CliError(refused.includes(error.code) ? EXIT.refused : EXIT.failed, error.message, {
-    hint: running ? SEE_OR_END : 'find out: ratchet doctor',
-    details: { code: error.code, ...error.details },
+  const { code } = error;
+  return new CliError(REFUSED.includes(code) ? EXIT.refused : EXIT.failed, error.message, {
+    hint: code in HINTS ? HINTS[code] : 'find out: ratchet doctor',
+    details: { code, ...error.details },
     cause: error,
   });
 }
@@ -142,7 +154,9 @@ async function upDetached(
   parts: readonly StackPart[] | undefined,
 ): Promise<void> {
   makeFolders(layout);
-  const running = await askStatus(layout);
+  const running = await askRunning(layout).catch((error: unknown) => {
+    throw asCliError(error);
+  });
   if (running) {
     const url = running.parts.find((part) => part.name === 'api')?.url;
     throw new CliError(
@@ -191,7 +205,16 @@ async function upDetached(
 export async function down(ctx: CliContext): Promise<void> {
   const layout = layoutOf(ctx.config.stateDir);
   const begin = performance.now();
-  const asked = await askDown(layout);
+  const asked = await askDown(layout).catch((error: unknown) => {
+    // It lives and does not answer: ended below. Without a living one, somebody else is silent.
+    if (livingSupervisor(layout)) return false;
+    throw error;
+  });
+  const silent = asked ? undefined : livingSupervisor(layout);
+  if (silent) {
+    ctx.out.line(`the supervisor (pid ${silent.pid}) does not answer: it is ended`);
+    await endSupervisor(layout, silent);
+  }
   if (asked) {
     const port = readStackFile(layout)?.ports.control ?? 0;
     const end = performance.now() + DOWN_WAIT_MS;
@@ -206,7 +229,8 @@ export async function down(ctx: CliContext): Promise<void> {
   // A supervisor that was killed leaves records; its children end by themselves or here.
   const killed = left > 0 ? await endLeftovers(layout.run) : [];
   await waitUntil(() => readRecords(layout.run).length === 0, 1_000);
-  ctx.out.data({ wasRunning: asked, killed });
-  if (!asked && left === 0) return ctx.out.line('nothing was running');
+  const wasRunning = asked || silent !== undefined;
+  ctx.out.data({ wasRunning, killed });
+  if (!wasRunning && left === 0) return ctx.out.line('nothing was running');
   ctx.out.line(`ended in ${seconds(performance.now() - begin)}; the state stays`);
 }

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { z } from 'zod';
 import { readSecrets, readStackFile, StackError } from './identity.ts';
 import type { Layout } from './layout.ts';
+import { livingSupervisor, noAnswer } from './supervisor-record.ts';
 
 const ASK_MS = 3_000;
 
@@ -114,6 +115,8 @@ async function ask(layout: Layout, method: string, path: string): Promise<Respon
     // Nobody listens, or somebody who does not speak HTTP: another program took the port. Only a
     // supervisor that does not answer in time may be there, and that is an error.
     if ((error as Error).name !== 'TimeoutError') return undefined;
+    const silent = livingSupervisor(layout);
+    if (silent) throw noAnswer(layout, silent, error);
     throw new StackError('stack.no-answer', `the supervisor on port ${port} does not answer`, {
       cause: error,
     });
@@ -130,6 +133,20 @@ export async function askStatus(layout: Layout): Promise<StackStatus | undefined
   const parsed = statusSchema.safeParse(await response.json().catch(() => undefined));
   // Another program may listen on the recorded port by now.
   return parsed.success && parsed.data.id === readStackFile(layout)?.id ? parsed.data : undefined;
+}
+
+/**
+ * Status of what runs; undefined when nothing does. Throws `StackError` `stack.no-answer` where a
+ * supervisor lives and does not answer, or answers in another language.
+ */
+export async function askRunning(layout: Layout): Promise<StackStatus | undefined> {
+  const first = await askStatus(layout);
+  const supervisor = first ? undefined : livingSupervisor(layout);
+  if (!supervisor) return first;
+  // One that began between the two questions answers now.
+  const second = await askStatus(layout);
+  if (!second) throw noAnswer(layout, supervisor);
+  return second;
 }
 
 /** Asks the supervisor to end the stack; false when none runs. */

@@ -19,6 +19,8 @@ export interface Layout {
   readonly secretsFile: string;
   readonly keys: string;
   readonly logs: string;
+  /** Process id and start of who supervises this folder. */
+  readonly supervisorFile: string;
   /** One record for each running child. */
   readonly run: string;
   readonly postgres: string;
@@ -32,6 +34,7 @@ export function layoutOf(stateDir: string): Layout {
     stateDir,
     stackFile: join(stateDir, 'stack.json'),
     secretsFile: join(stateDir, 'secrets.json'),
+    supervisorFile: join(stateDir, 'supervisor.json'),
     keys: join(stateDir, 'keys'),
     logs: join(stateDir, 'logs'),
     run: join(stateDir, 'run'),

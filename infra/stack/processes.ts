@@ -50,6 +50,9 @@ function stat(pid: number): ProcStat | undefined {
 /** When a process began, in the kernel's own ticks; '' where /proc does not exist. */
 export const startedAt = (pid: number): string => stat(pid)?.started ?? '';
 
+/** State of a process as the kernel writes it (`T` stopped, `Z` ended); undefined when it is gone. */
+export const stateOf = (pid: number): string | undefined => stat(pid)?.state;
+
 /** Name of the program a process runs; undefined when it is gone or the system does not tell. */
 export function programOf(pid: number): string | undefined {
   try {

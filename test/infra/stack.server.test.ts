@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { startStack } from '../../infra/stack.ts';
@@ -71,6 +71,62 @@ describe('the stack', { skip: skipStack }, () => {
     assert.equal(again.code, 0);
     assert.match(again.stdout, /nothing was running/);
     assert.equal((await ratchet(state, 'status').ended).code, 5);
+  });
+
+  test('a supervisor that is stopped is named by up and ended by down, with its children', async () => {
+    const state = newState();
+    const first = ratchet(state, 'up', '--parts', 's3');
+    await untilReady(state);
+    const records = readRecords(layoutOf(state).run);
+    assert.equal(records.length, 1);
+    first.kill('SIGSTOP');
+    try {
+      for (const args of [['up'], ['up', '--detach']]) {
+        const second = await ratchet(state, ...args, '--parts', 's3').ended;
+        assert.equal(second.code, 4, second.stderr);
+        assert.match(
+          second.stderr,
+          new RegExp(`\\(pid ${first.pid}\\) is alive but does not answer`),
+        );
+        assert.match(second.stderr, /ratchet down/);
+      }
+      const down = await ratchet(state, 'down').ended;
+      assert.equal(down.code, 0, down.stderr);
+      assert.match(down.stdout, new RegExp(`pid ${first.pid}\\) does not answer: it is ended`));
+    } finally {
+      first.kill('SIGKILL');
+    }
+    await first.ended;
+    await assertNothingLeft(state, records);
+    const again = await ratchet(state, 'down').ended;
+    assert.match(again.stdout, /nothing was running/);
+  });
+
+  test('a supervisor that speaks another language is named by up and ended by down', async () => {
+    const state = newState();
+    const layout = layoutOf(state);
+    const first = ratchet(state, 'up', '--parts', 's3');
+    await untilReady(state);
+    const records = readRecords(layout.run);
+    const secrets = JSON.parse(readFileSync(layout.secretsFile, 'utf8')) as object;
+    writeFileSync(layout.secretsFile, JSON.stringify({ ...secrets, control: 'x'.repeat(32) }));
+    try {
+      for (const args of [['up'], ['up', '--detach']]) {
+        const second = await ratchet(state, ...args, '--parts', 's3').ended;
+        assert.equal(second.code, 4, second.stderr);
+        assert.match(
+          second.stderr,
+          new RegExp(`\\(pid ${first.pid}\\) is alive but does not answer`),
+        );
+      }
+      const down = await ratchet(state, 'down').ended;
+      assert.equal(down.code, 0, down.stderr);
+      assert.equal((await first.ended).code, 0);
+    } finally {
+      first.kill('SIGKILL');
+    }
+    await assertNothingLeft(state, records);
+    assert.equal(existsSync(layout.supervisorFile), false);
   });
 
   test('a server that dies is started again', async () => {

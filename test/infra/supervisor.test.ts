@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { describe, test } from 'node:test';
@@ -9,8 +11,9 @@ import { startStack } from '../../infra/stack.ts';
 import { Child, type ChildSpec } from '../../infra/stack/child.ts';
 import { askDown, askStatus } from '../../infra/stack/control.ts';
 import { readSecrets, readStackFile, type StackError } from '../../infra/stack/identity.ts';
-import { layoutOf, makeFolders } from '../../infra/stack/layout.ts';
-import { waitUntil } from '../../infra/stack/processes.ts';
+import { layoutOf, makeFolders, writePrivate } from '../../infra/stack/layout.ts';
+import { startedAt, waitUntil } from '../../infra/stack/processes.ts';
+import { endSupervisor, livingSupervisor } from '../../infra/stack/supervisor-record.ts';
 import { memoryLog } from '../support/api-fixture.ts';
 
 const newState = (): string => mkdtempSync(join(tmpdir(), 'ratchet-supervisor-'));
@@ -83,6 +86,43 @@ describe('the supervisor', () => {
     } finally {
       stranger.close();
       stranger.closeAllConnections();
+    }
+  });
+
+  test('a recorded supervisor that takes no order is killed; one of a reused id is left alone', async () => {
+    const layout = layoutOf(newState());
+    const program =
+      "process.on('SIGTERM', () => {}); setInterval(() => {}, 1e6); console.log('on')";
+    const deaf = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(deaf, 'exit');
+    try {
+      await once(deaf.stdout, 'data');
+      const record = { pid: deaf.pid!, started: startedAt(deaf.pid!) };
+      writePrivate(layout.supervisorFile, JSON.stringify({ ...record, started: '1' }));
+      assert.equal(livingSupervisor(layout), undefined);
+      await endSupervisor(layout, { ...record, started: '1' }, 0);
+      assert.equal(deaf.signalCode, null);
+      writePrivate(layout.supervisorFile, JSON.stringify(record));
+      assert.deepEqual(livingSupervisor(layout), record);
+      await endSupervisor(layout, record, 100);
+      assert.deepEqual(await ended, [null, 'SIGKILL']);
+      assert.equal(livingSupervisor(layout), undefined);
+    } finally {
+      deaf.kill('SIGKILL');
+    }
+  });
+
+  test('a record cut by a crash, or of a process that is gone, names nobody', () => {
+    const layout = layoutOf(newState());
+    assert.equal(livingSupervisor(layout), undefined);
+    for (const text of [
+      '',
+      '{"pid": 1',
+      '{"pid": -1, "started": "5"}',
+      '{"pid": 1, "started": ""}',
+    ]) {
+      writePrivate(layout.supervisorFile, text);
+      assert.equal(livingSupervisor(layout), undefined, text);
     }
   });
 
