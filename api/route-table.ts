@@ -56,6 +56,7 @@ export const ROUTES = {
   'GET /livez': entry('public'),
   'GET /readyz': entry('public'),
   'GET /metrics': entry('public'),
+  'GET /': entry('public'),
   'GET /openapi.json': entry('public'),
   'GET /docs': entry('public'),
   'GET /docs/{file}': entry('public'),

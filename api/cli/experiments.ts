@@ -5,7 +5,7 @@ import { Option, type Command } from 'commander';
 import { parse as parseYaml } from 'yaml';
 import { followEvents } from './events.ts';
 import { openClient, type ApiClient, type Json } from './http.ts';
-import { integer } from './options.ts';
+import { idempotencyKey, integer } from './options.ts';
 import { CliError, EXIT, type CliContext, type ExitCode, shortened } from './output.ts';
 import { ProgressView } from './progress.ts';
 
@@ -22,7 +22,7 @@ export function register(program: Command, ctx: CliContext): void {
     .argument('<spec>', 'experiment spec, YAML or JSON')
     .description('start an experiment; files named as datasets are uploaded first')
     .option('-w, --watch', 'stay and show its progress')
-    .option('--key <key>', 'Idempotency-Key: the same key starts it once')
+    .option('--key <key>', 'Idempotency-Key: the same key starts it once', idempotencyKey)
     .action((spec: string, options: { watch?: boolean; key?: string }) => run(ctx, spec, options));
 
   program

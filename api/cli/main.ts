@@ -55,17 +55,36 @@ function describe(error: unknown): {
   return { exitCode: EXIT.failed, message };
 }
 
+const HELP = 'ratchet --help lists the commands';
+
+/** A mistake on the command line itself, in the shape of the other errors. */
+function usageError({ code, message }: CommanderError): object {
+  // Without a command commander shows the help and has no sentence of its own.
+  const said = code === 'commander.help' ? 'a command is missing' : message.replace(/^error: /, '');
+  return { message: said, hint: HELP, exitCode: EXIT.usage, code };
+}
+
+function writeJsonError(error: object): void {
+  process.stderr.write(`${JSON.stringify({ error })}\n`);
+}
+
 /** Runs one command line; returns its exit code. */
 export async function runCli(argv: readonly string[]): Promise<ExitCode> {
   const program = new Command('ratchet')
     .description('Durable MLOps for market models: a champion is replaced only by a better one.')
     .option('--json', 'print JSON instead of text')
-    .showHelpAfterError('(ratchet --help lists the commands)')
+    .showHelpAfterError(`(${HELP})`)
     .addHelpText('after', EXIT_HELP)
     .exitOverride();
+  const json = (): boolean => program.opts<{ json?: boolean }>().json === true;
+  // Before the commands are registered: they inherit it. Under --json the error is written below.
+  program.configureOutput({
+    writeErr: (text) => {
+      if (!json()) process.stderr.write(text);
+    },
+  });
   const interrupted = new AbortController();
   process.once('SIGINT', () => interrupted.abort());
-  const json = (): boolean => program.opts<{ json?: boolean }>().json === true;
   let config: Config | undefined;
   const ctx: CliContext = {
     get json() {
@@ -90,14 +109,15 @@ export async function runCli(argv: readonly string[]): Promise<ExitCode> {
   } catch (error) {
     ctx.out.endProgress();
     if (error instanceof CommanderError) {
-      return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+      if (error.exitCode === 0) return EXIT.ok;
+      // For people commander has written it already.
+      if (json()) writeJsonError(usageError(error));
+      return EXIT.usage;
     }
     if (interrupted.signal.aborted) return EXIT.interrupted;
     const { exitCode, message, hint, details } = describe(error);
     if (json()) {
-      process.stderr.write(
-        `${JSON.stringify({ error: { message, hint, exitCode, ...(details as object) } })}\n`,
-      );
+      writeJsonError({ message, hint, exitCode, ...(details as object) });
     } else {
       process.stderr.write(`error: ${message}\n${hint ? `  ${hint}\n` : ''}`);
     }

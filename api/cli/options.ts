@@ -25,6 +25,13 @@ export const list = (text: string): string[] => {
   throw new InvalidArgumentError('names with commas between them');
 };
 
+const KEY = /^[\x21-\x7e]{8,128}$/;
+/** Parser of an Idempotency-Key, by the rule of the API. */
+export const idempotencyKey = (text: string): string => {
+  if (KEY.test(text)) return text;
+  throw new InvalidArgumentError('8 to 128 printable characters, no spaces');
+};
+
 export const MAX_VERSION = 2_147_483_647;
 export const version = integer(1, MAX_VERSION);
 

@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { barNameLike, shortBarName } from './bar-times.ts';
 import { openClient, type Json } from './http.ts';
 import { integer, segment, version } from './options.ts';
 import type { CliContext } from './output.ts';
@@ -70,12 +71,14 @@ async function predict(
   ctx.out.data(answer);
   if (ctx.json) return;
   const stale = answer['stale'] === true ? `, STALE by ${String(answer['staleBars'])} bars` : '';
+  const horizons = answer['horizons'] as Json[];
+  const asOf = barNameLike(String(answer['asOf']), String(horizons[0]?.['targetDate']));
   ctx.out.line(
-    `${String(answer['instrument'])} as of ${String(answer['asOf']).slice(0, 16)}Z, last close ${price(answer['lastClose'])}${stale}`,
+    `${String(answer['instrument'])} as of ${asOf}, last close ${price(answer['lastClose'])}${stale}`,
   );
-  ctx.out.table(answer['horizons'] as Json[], [
+  ctx.out.table(horizons, [
     { title: 'bars', value: (row) => Number(row['horizon']), align: 'right' },
-    { title: 'target', value: (row) => String(row['targetDate']) },
+    { title: 'target', value: (row) => shortBarName(String(row['targetDate'])) },
     { title: 'price', value: (row) => price(row['price']), align: 'right' },
     { title: 'change', value: (row) => percent(row['change']), align: 'right' },
     { title: 'direction', value: (row) => String(row['direction']) },
@@ -114,15 +117,25 @@ async function predictions(
   const { items } = await client.json('GET', `${pathOf(model)}/predictions`, { query: options });
   const first = (row: Json): Json | undefined =>
     ((row['answer'] as Json)['horizons'] as Json[] | undefined)?.[0];
+  const target = (row: Json): string | undefined => {
+    const name = first(row)?.['targetDate'];
+    return typeof name === 'string' ? name : undefined;
+  };
   ctx.out.table(
     items as Json[],
     [
       { title: 'at', value: (row) => String(row['at']) },
       { title: 'id', value: (row) => String(row['id']) },
       { title: 'instrument', value: (row) => String(row['instrument']) },
-      { title: 'as of', value: (row) => String(row['asOf']).slice(0, 10) },
+      { title: 'as of', value: (row) => barNameLike(String(row['asOf']), target(row) ?? '') },
       { title: 'version', value: (row) => Number(row['version']), align: 'right' },
-      { title: 'first horizon', value: (row) => first(row)?.['targetDate'] as string | undefined },
+      {
+        title: 'first horizon',
+        value: (row) => {
+          const name = target(row);
+          return name && shortBarName(name);
+        },
+      },
       { title: 'change', value: (row) => percent(first(row)?.['change']), align: 'right' },
     ],
     'none recorded yet',

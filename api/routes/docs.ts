@@ -68,6 +68,15 @@ export function docsRoutes(app: App, parts: ApiParts): void {
     return c.html(PAGE, HTTP.ok);
   });
 
+  const root = createRoute({
+    method: 'get',
+    path: '/',
+    tags: ['server'],
+    summary: 'Leads to the documentation page',
+    responses: { [HTTP.redirect]: { description: 'To /docs' } },
+  });
+  app.openapi(secured(parts.auth, root), (c) => c.redirect('/docs', HTTP.redirect));
+
   const file = createRoute({
     method: 'get',
     path: '/docs/{file}',

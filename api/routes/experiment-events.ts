@@ -8,9 +8,9 @@ import {
 } from '../../registry/experiments.ts';
 import { HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
-import { jsonAnswer, sequenceText, ulidSchema } from '../schemas.ts';
+import { jsonAnswer, sequenceText } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
-import { experimentFor } from './experiments.ts';
+import { experimentFor, experimentParam } from './experiments.ts';
 
 const eventSchema = z
   .object({
@@ -54,7 +54,7 @@ export function experimentEventRoutes(app: App, parts: ApiParts): void {
     tags: ['experiments'],
     summary: 'Progress of an experiment, as a stream or a page',
     request: {
-      params: z.object({ id: ulidSchema }),
+      params: experimentParam,
       query: z.object({ after: sequenceText.optional().describe('Only events after this `seq`.') }),
       headers: z.object({ 'last-event-id': sequenceText.optional() }),
     },

@@ -97,20 +97,27 @@ export async function readSpec(parts: ApiParts, value: unknown): Promise<Experim
   return spec;
 }
 
+const MAX_SHOWN_ID = 64;
+
 /** An experiment of a model that the key is not for does not exist for its caller. */
 export async function experimentFor(
   parts: ApiParts,
   caller: Caller,
   id: string,
 ): Promise<Experiment> {
-  const row = await getExperiment(parts.db, id);
+  // What is no ULID names none either, and is not the database's to read.
+  const row = ulidSchema.safeParse(id).success ? await getExperiment(parts.db, id) : undefined;
   const visible =
     row && modelsOf(row.spec as ExperimentSpec).every((model) => mayUseModel(caller, model));
-  if (!visible) throw notFound('experiment.not-found', `There is no experiment ${id}.`);
+  if (!visible)
+    throw notFound('experiment.not-found', `There is no experiment ${id.slice(0, MAX_SHOWN_ID)}.`);
   return row;
 }
 
-const idParam = z.object({ id: ulidSchema });
+/** Any text: an id that cannot be is one that is not there. */
+export const experimentParam = z.object({
+  id: z.string().openapi({ example: '01JCRATCHET0000000000000AB' }),
+});
 
 /** Experiments: start, list, read, cancel. */
 export function experimentRoutes(app: App, parts: ApiParts): void {
@@ -182,7 +189,7 @@ function readRoutes(app: App, parts: ApiParts): void {
     path: '/api/v1/experiments/{id}',
     tags: ['experiments'],
     summary: 'One experiment with its spec',
-    request: { params: idParam },
+    request: { params: experimentParam },
     responses: { [HTTP.ok]: jsonAnswer(experimentDetailSchema, 'The experiment') },
   });
   app.openapi(secured(auth, read), async (c) => {
@@ -197,7 +204,7 @@ function cancelRoute(app: App, parts: ApiParts): void {
     path: '/api/v1/experiments/{id}/cancel',
     tags: ['experiments'],
     summary: 'Ask an experiment to stop; its training process ends within seconds',
-    request: { params: idParam },
+    request: { params: experimentParam },
     responses: { [HTTP.accepted]: jsonAnswer(experimentSchema, 'Asked to stop') },
   });
   app.openapi(secured(parts.auth, cancel, { problems: ['conflict'] }), async (c) => {

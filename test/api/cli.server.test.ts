@@ -146,6 +146,7 @@ describe('command line', () => {
     const predicted = await run(address, 'predict', MODEL, INSTRUMENT);
     assert.equal(predicted.code, 0, predicted.error);
     assert.match(predicted.text, /80 % interval/);
+    assert.match(predicted.text, /as of \d{4}-\d{2}-\d{2}, last close/);
     assert.match(predicted.text, /does NOT beat the naive forecast/);
     const json = await run(address, '--json', 'predict', MODEL, '-c', 'none');
     assert.equal((JSON.parse(json.text) as { version: number }).version, 1);
@@ -239,7 +240,10 @@ describe('command line', () => {
       [address, ['run', file('lost.yaml')], EXIT.notFound, /there is no file[\s\S]*lost\.csv/],
       [address, ['run'], EXIT.usage, /missing required argument/],
       [address, ['watch', '01J99999999999999999999999'], EXIT.notFound, /no experiment/],
-      [address, ['watch', 'nonsense'], EXIT.usage, /ULID/],
+      [address, ['watch', 'nonsense'], EXIT.notFound, /no experiment nonsense/],
+      [address, ['cancel', 'nope'], EXIT.notFound, /no experiment nope/],
+      [gone, ['run', file('spec.yaml'), '--key', 'abc'], EXIT.usage, /--key.*8 to 128 printable/],
+      [gone, ['run', file('spec.yaml'), '--key', 'with a space'], EXIT.usage, /--key.*no spaces/],
       [address, ['cancel', endedId], EXIT.refused, /has ended/],
       [address, ['predict', 'no-such-model'], EXIT.notFound, /no model "no-such-model"/],
       [address, ['predict', 'bare'], EXIT.refused, /no champion yet/],

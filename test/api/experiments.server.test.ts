@@ -73,8 +73,16 @@ describe('experiments and models over HTTP', () => {
     assert.ok(fixture.orchestrator.cancelled.includes(id));
     await endExperiment(fixture.db, id, { status: 'cancelled', message: 'asked to' });
     assert.equal((await call('POST', `${EXPERIMENTS}/${id}/cancel`)).status, 409);
-    assert.equal((await call('GET', `${EXPERIMENTS}/01J99999999999999999999999`)).status, 404);
-    assert.equal((await call('GET', `${EXPERIMENTS}/not-an-id`)).status, 400);
+    for (const id of ['01J99999999999999999999999', 'nope', '%00', 'x'.repeat(3000)]) {
+      for (const [method, path] of [
+        ['GET', id],
+        ['GET', `${id}/events`],
+        ['POST', `${id}/cancel`],
+      ] as const) {
+        const none = await call(method, `${EXPERIMENTS}/${path}`);
+        assert.deepEqual([none.status, none.body['code']], [404, 'experiment.not-found'], path);
+      }
+    }
   });
 
   it('streams events, resumes after the last one seen, and ends with the experiment', async () => {

@@ -255,6 +255,8 @@ describe('who may do what', () => {
       ([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     );
     assert.deepEqual(documented.sort(), Object.keys(routeTable).sort());
+    const root = await replica.app.request('http://localhost/');
+    assert.deepEqual([root.status, root.headers.get('location')], [302, '/docs']);
     const page = await replica.app.request('http://localhost/docs');
     assert.match(page.headers.get('content-security-policy') ?? '', /default-src 'none'/);
     const html = await page.text();

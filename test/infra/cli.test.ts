@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { after, describe, test } from 'node:test';
+import { barNameLike, shortBarName } from '../../api/cli/bar-times.ts';
 import { createOutput, EXIT, exitCodeOf, formatTable } from '../../api/cli/output.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -91,6 +92,34 @@ describe('help and JSON', () => {
       assert.equal((JSON.parse(stdout) as { running: boolean }).running, false);
       assert.equal(status, EXIT.notRunning);
     }
+  });
+});
+
+describe('usage errors under --json', () => {
+  const cases: readonly (readonly [string[], RegExp])[] = [
+    [['--json', 'up', '--detached'], /^unknown option '--detached'/],
+    [['up', '--detached', '--json'], /^unknown option '--detached'/],
+    [['--json', 'upp'], /^unknown command 'upp'/],
+    [['--json', 'watch'], /^missing required argument/],
+    [['--json'], /^a command is missing$/],
+  ];
+  for (const [args, message] of cases) {
+    test(args.join(' '), () => {
+      const { status, stdout, stderr } = ratchet(args);
+      const { error } = JSON.parse(stderr) as { error: { message: string; exitCode: number } };
+      assert.match(error.message, message);
+      assert.deepEqual([status, error.exitCode, stdout], [EXIT.usage, EXIT.usage, '']);
+    });
+  }
+});
+
+describe('names of bars', () => {
+  test('daily bars have a date, others a time to the minute', () => {
+    assert.equal(barNameLike('2018-12-31T00:00:00.000Z', '2019-01-10'), '2018-12-31');
+    const hourly = '2019-01-10T15:00:00.000Z';
+    assert.equal(barNameLike('2018-12-31T00:00:00.000Z', hourly), '2018-12-31T00:00Z');
+    assert.equal(shortBarName(hourly), '2019-01-10T15:00Z');
+    assert.equal(shortBarName('2019-01-10'), '2019-01-10');
   });
 });
 
