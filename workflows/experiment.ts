@@ -52,6 +52,7 @@ function messageOf(versions: readonly UnitOutcome[]): string {
   const alone = versions.length === 1;
   return versions
     .map(({ ref }) => (alone ? ref.verdict : `${ref.model}: ${ref.verdict}`))
+    .map((sentence) => (sentence.endsWith('.') ? sentence : `${sentence}.`))
     .join(' ');
 }
 
