@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createRoute, z } from '@hono/zod-openapi';
 import { ulid } from 'ulid';
 import { recordAudit } from '../../registry/audit.ts';
@@ -180,6 +181,10 @@ async function once(
   return accepted;
 }
 
+/** A promotion is decided some moments before its workflow ends: a next one waits for that. */
+const ENDING_TRIES = 10;
+const ENDING_MS = 100;
+
 /** The audit row commits only when the workflow has started. */
 async function startPromotion(
   parts: ApiParts,
@@ -218,8 +223,13 @@ async function startPromotion(
   const { reason } = body;
   const actor = caller.keyId;
   const input = { promotionId, model, version, actor, reason, expectedGeneration };
-  if (!(await parts.orchestrator.startPromotion(input))) {
-    throw conflict(`A promotion of ${model} is under way; look again when it has ended.`);
+  for (let left = ENDING_TRIES; !(await parts.orchestrator.startPromotion(input)); left--) {
+    const open = (await latestPromotion(trx, model))?.status === 'announced';
+    const changed = (await modelGeneration(trx, model)) !== expectedGeneration;
+    if (open || changed || left === 0) {
+      throw conflict(`A promotion of ${model} is under way; look again when it has ended.`);
+    }
+    await sleep(ENDING_MS);
   }
   return accepted;
 }
