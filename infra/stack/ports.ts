@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 
 /** Every port of the stack; all of them listen on loopback only. */
@@ -24,6 +25,23 @@ function listenOn(port: number): Promise<Server | undefined> {
   });
 }
 
+/**
+ * Below the ports that Linux gives to outgoing connections (32768 and up): one of those may be taken
+ * between the choice of a port and its use, and again before the next `up`.
+ */
+const FIRST_PORT = 20_000;
+const LAST_PORT = 32_000;
+const TRIES = 50;
+
+/** Listens on a free port of that range, or, where all tries failed, on one the system chooses. */
+async function listenAnywhere(): Promise<Server | undefined> {
+  for (let left = TRIES; left > 0; left--) {
+    const server = await listenOn(randomInt(FIRST_PORT, LAST_PORT));
+    if (server) return server;
+  }
+  return listenOn(0);
+}
+
 const close = (server: Server): Promise<void> =>
   new Promise((resolve) => {
     server.close(() => resolve());
@@ -36,7 +54,7 @@ export async function isFree(port: number): Promise<boolean> {
 }
 
 /**
- * Ports for every name: those given where they are free, else ones the system chooses. All are held
+ * Ports for every name: those given where they are free (0: none), else random ones. All are held
  * until the last is chosen, so no two names get the same.
  */
 export async function choosePorts(
@@ -52,12 +70,12 @@ export async function choosePorts(
       ports[name] = wish;
       continue;
     }
-    const kept = wish === undefined ? undefined : await listenOn(wish);
-    const server = kept ?? (await listenOn(0));
+    const kept = wish ? await listenOn(wish) : undefined;
+    const server = kept ?? (await listenAnywhere());
     if (!server) throw new Error('the system gives no free loopback port');
     servers.push(server);
     ports[name] = (server.address() as { port: number }).port;
-    if (wish !== undefined && !kept) moved.push(name);
+    if (wish && !kept) moved.push(name);
   }
   await Promise.all(servers.map(close));
   return { ports: ports as Ports, moved };
