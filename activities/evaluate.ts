@@ -107,7 +107,7 @@ async function championOn(run: Run, input: EvaluateInput): Promise<ChampionForec
   return forecastOfChampion({
     deps: run.deps,
     prepared: run.prepared,
-    datasets: input.datasets ?? [],
+    datasets: input.datasets,
     model: input.unit.model,
     version: champion.version,
     heartbeat: run.heartbeat,
@@ -153,7 +153,7 @@ function unitFacts(
     label: labelKindOrThrow(prepared.labelKind),
     horizons: prepared.horizons,
     lossWeights: lossWeightsOf(spec),
-    datasets: (input.datasets ?? []).map((dataset) => ({
+    datasets: input.datasets.map((dataset) => ({
       instrument: dataset.instrument,
       hash: dataset.datasetHash,
       firstBar: dataset.firstBar,

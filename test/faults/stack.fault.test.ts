@@ -3,9 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiClient } from '../../api/cli/http.ts';
-import { productMissing, runCli, smallSpec } from '../support/product.ts';
+import { productMissing, runCli, smallSpec, until } from '../support/product.ts';
 
 const EPOCHS = 30;
 
@@ -44,15 +43,6 @@ describe(
       rmSync(stateDir, { recursive: true, force: true });
     });
 
-    const until = async <T>(look: () => Promise<T | undefined>): Promise<T> => {
-      for (let left = 600; left > 0; left--) {
-        const found = await look();
-        if (found !== undefined) return found;
-        await sleep(200);
-      }
-      throw new Error('it did not come to that within two minutes');
-    };
-
     it('is completed after `up`, with exactly one version', async () => {
       const hyperparameters = {
         ...smallSpec.hyperparameters,
@@ -64,7 +54,7 @@ describe(
         headers: { 'idempotency-key': 'kill-the-stack' },
       });
       const path = `/api/v1/experiments/${String(started['id'])}`;
-      await until(async () => {
+      await until('the first epoch', async () => {
         const { items } = await get(`${path}/events?limit=500`);
         return (items as { kind: string }[]).some(({ kind }) => kind === 'epoch') || undefined;
       });
@@ -77,7 +67,7 @@ describe(
         }
       }
       await up();
-      const end = await until(async () => {
+      const end = await until('the end', async () => {
         const experiment = await get(path);
         return experiment['status'] === 'running' ? undefined : experiment;
       });

@@ -124,7 +124,8 @@ export function productOf(stack: Stack, stateDir: string): Product {
 const LIMIT_MS = 180_000;
 const LOOK_EVERY_MS = 200;
 
-async function until<T>(
+/** Looks again and again; fails after `limitMs` with what was waited for. */
+export async function until<T>(
   what: string,
   look: () => Promise<T | undefined>,
   limitMs = LIMIT_MS,
