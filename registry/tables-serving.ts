@@ -1,4 +1,5 @@
 import type { ColumnType } from 'kysely';
+import type { PredictionRole } from './tables-lifecycle.ts';
 import type { CreatedAt, Json, Nullable, NullableJson, Timestamp } from './columns.ts';
 
 /** History of champions: who served the model at any moment. */
@@ -61,6 +62,18 @@ export interface PredictionTable {
   replica_id: string;
   answer: Json;
   duration_ms: number;
+  role: ColumnType<PredictionRole, PredictionRole | undefined, PredictionRole>;
+  /** What it was computed from: stored bars, the caller's bars, the caller's window. */
+  input: ColumnType<
+    'instrument' | 'bars' | 'window',
+    'instrument' | 'bars' | 'window' | undefined,
+    'instrument' | 'bars' | 'window'
+  >;
+  /** The answered prediction that this one was computed beside. */
+  pair_id: Nullable<string>;
+  trial_id: Nullable<string>;
+  /** Why the version could not answer. */
+  error: Nullable<string>;
 }
 
 export interface GateTryTable {

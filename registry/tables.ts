@@ -10,7 +10,20 @@ import type {
   PromotionTable,
   ReplicaTable,
 } from './tables-serving.ts';
+import type {
+  AlertDeliveryTable,
+  AlertTable,
+  DriftCalibrationTable,
+  DriftReportTable,
+  ExplanationTable,
+  LifecycleEventTable,
+  ModelStateTable,
+  OutcomeTable,
+  RetrainTable,
+  TrialTable,
+} from './tables-lifecycle.ts';
 
+export type * from './tables-lifecycle.ts';
 export type * from './tables-serving.ts';
 
 /** Columns of every table, as kysely reads and writes them. The SQL stands in migrations/. */
@@ -40,6 +53,15 @@ export interface Database {
   outbox: OutboxTable;
   fit_fence: FitFenceTable;
   fit_checkpoint: FitCheckpointTable;
+  outcome: OutcomeTable;
+  trial: TrialTable;
+  retrain: RetrainTable;
+  lifecycle_event: LifecycleEventTable;
+  explanation: ExplanationTable;
+  drift_calibration: DriftCalibrationTable;
+  drift_report: DriftReportTable;
+  alert: AlertTable;
+  alert_delivery: AlertDeliveryTable;
 }
 
 /** Who delivered what: one row per attempt of a source to deliver an instrument. */
@@ -207,13 +229,6 @@ export interface PackageSignatureTable {
   /** base64 */
   signature: string;
   created_at: CreatedAt;
-}
-
-export interface ModelStateTable {
-  model: string;
-  generation: number;
-  champion_version: Nullable<number>;
-  changed_at: Timestamp;
 }
 
 /** Evidence sheets: one row per decision of the gate, refusals too. */

@@ -1,0 +1,126 @@
+-- What the lifecycle of a model decides on, besides generation and champion. Times named as_of, *_until
+-- and last_retrain_as_of are market time.
+ALTER TABLE model_state
+  ADD COLUMN frozen boolean NOT NULL DEFAULT false,
+  ADD COLUMN frozen_reason text,
+  ADD COLUMN cooldown_until timestamptz,
+  ADD COLUMN last_retrain_as_of timestamptz,
+  ADD COLUMN settled_as_of timestamptz;
+
+-- `champion` and `canary` were answered; `shadow` was computed beside an answer and never returned;
+-- `pinned` was answered by a version that the caller named.
+ALTER TABLE prediction
+  ADD COLUMN role text NOT NULL DEFAULT 'champion'
+    CHECK (role IN ('champion', 'canary', 'shadow', 'pinned')),
+  ADD COLUMN input text NOT NULL DEFAULT 'instrument'
+    CHECK (input IN ('instrument', 'bars', 'window')),
+  -- The answered prediction that this one was computed beside.
+  ADD COLUMN pair_id text,
+  ADD COLUMN trial_id text,
+  -- Why the version could not answer; `answer` is then empty.
+  ADD COLUMN error text;
+CREATE INDEX prediction_to_settle ON prediction (model, as_of);
+CREATE INDEX prediction_of_trial ON prediction (trial_id, as_of) WHERE trial_id IS NOT NULL;
+
+-- What happened after a prediction. A revised bar adds a revision; the newest one counts.
+CREATE TABLE outcome (
+  prediction_id text NOT NULL, horizon integer NOT NULL, revision integer NOT NULL DEFAULT 0,
+  model text NOT NULL, version integer NOT NULL, role text NOT NULL, trial_id text,
+  instrument text NOT NULL, as_of timestamptz NOT NULL, target_time timestamptz NOT NULL,
+  last_close float8 NOT NULL, actual_close float8 NOT NULL,
+  -- Fractions of the last close: 0.01 = 1 %.
+  forecast_change float8 NOT NULL, actual_change float8 NOT NULL,
+  -- Label units: forecast - actual.
+  error float8 NOT NULL,
+  -- Squared error / variance of the training labels.
+  scaled_loss float8,
+  actual_direction text NOT NULL CHECK (actual_direction IN ('up', 'down', 'neutral')),
+  direction_hit boolean NOT NULL,
+  -- Of interval80; null where the answer had none.
+  covered boolean,
+  -- Of the position that the forecast's direction takes, held for the horizon, after costs.
+  signal_return float8 NOT NULL,
+  known_at timestamptz NOT NULL, settled_as_of timestamptz NOT NULL,
+  settled_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (prediction_id, horizon, revision)
+);
+CREATE INDEX outcome_by_version ON outcome (model, version, as_of);
+CREATE INDEX outcome_of_trial ON outcome (trial_id, as_of) WHERE trial_id IS NOT NULL;
+
+CREATE TABLE trial (
+  id text PRIMARY KEY, model text NOT NULL, version integer NOT NULL,
+  champion_version integer, generation integer NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('shadow', 'canary', 'manual')),
+  policy text NOT NULL,
+  -- prove: only the trial's own rows can promote; guard: proved offline, the trial can only stop it.
+  mode text NOT NULL CHECK (mode IN ('prove', 'guard')),
+  status text NOT NULL
+    CHECK (status IN ('running', 'promoted', 'rejected', 'undecided', 'aborted', 'superseded')),
+  settings jsonb NOT NULL,
+  started_as_of timestamptz NOT NULL, last_as_of timestamptz NOT NULL,
+  -- Share of the traffic that the challenger answers; 0 outside a canary.
+  share float8 NOT NULL DEFAULT 0 CHECK (share >= 0 AND share < 1),
+  progress jsonb, reasons jsonb NOT NULL DEFAULT '[]',
+  -- Decision of the offline gate that let it in, and that of the trial's end.
+  gate_decision_id text NOT NULL, end_decision_id text,
+  experiment_id text NOT NULL,
+  started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz,
+  FOREIGN KEY (model, version) REFERENCES model_version (model, version)
+);
+CREATE UNIQUE INDEX trial_one_running ON trial (model) WHERE status = 'running';
+CREATE INDEX trial_by_model ON trial (model, started_at DESC);
+
+CREATE TABLE retrain (
+  id text PRIMARY KEY, model text NOT NULL, experiment_id text NOT NULL UNIQUE,
+  as_of timestamptz NOT NULL, reasons jsonb NOT NULL,
+  status text NOT NULL CHECK (status IN ('running', 'completed', 'failed', 'cancelled')),
+  outcome text, minutes float8,
+  started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz
+);
+CREATE UNIQUE INDEX retrain_one_running ON retrain (model) WHERE status = 'running';
+CREATE INDEX retrain_by_model ON retrain (model, started_at DESC);
+
+-- The story of a model, append-only: what the public history shows.
+CREATE TABLE lifecycle_event (
+  seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  model text NOT NULL, at timestamptz NOT NULL DEFAULT now(), as_of timestamptz,
+  kind text NOT NULL, version integer, actor text NOT NULL, words text NOT NULL,
+  payload jsonb NOT NULL DEFAULT '{}', dedupe_key text NOT NULL,
+  UNIQUE (model, dedupe_key)
+);
+CREATE INDEX lifecycle_event_read ON lifecycle_event (model, seq DESC);
+
+-- Written at each look of the lifecycle; read by `explain` with every worker down.
+CREATE TABLE explanation (
+  model text PRIMARY KEY, as_of timestamptz, written_at timestamptz NOT NULL DEFAULT now(),
+  state text NOT NULL, sentences jsonb NOT NULL, details jsonb NOT NULL DEFAULT '{}'
+);
+
+CREATE TABLE drift_calibration (
+  model text NOT NULL, version integer NOT NULL, package_digest text NOT NULL, key text NOT NULL,
+  calibration jsonb NOT NULL, created_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (model, version, key)
+);
+
+CREATE TABLE drift_report (
+  id text PRIMARY KEY, model text NOT NULL, version integer NOT NULL, as_of timestamptz NOT NULL,
+  verdict text NOT NULL CHECK (verdict IN ('none', 'warn', 'drift', 'notCalibrated')),
+  signals jsonb NOT NULL, words jsonb NOT NULL, report jsonb NOT NULL,
+  -- State of the sequential test after this report: the next one goes on from it.
+  state jsonb, page_uri text, page_sha256 text, page_bytes bigint,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (model, version, as_of)
+);
+CREATE INDEX drift_report_by_model ON drift_report (model, as_of DESC);
+
+CREATE TABLE alert (
+  id text PRIMARY KEY, event text NOT NULL, model text, as_of timestamptz,
+  payload jsonb NOT NULL, created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX alert_recent ON alert (created_at DESC);
+CREATE TABLE alert_delivery (
+  alert_id text NOT NULL REFERENCES alert (id), webhook text NOT NULL,
+  status text NOT NULL CHECK (status IN ('pending', 'delivered', 'failed', 'refused')),
+  attempts integer NOT NULL DEFAULT 0, last_error text, delivered_at timestamptz,
+  PRIMARY KEY (alert_id, webhook)
+);
