@@ -12,6 +12,14 @@ export const TASK_QUEUES = {
 export const workflowIds = {
   experiment: (ulid: string): string => `experiment/${ulid}`,
   promote: (model: string): string => `promote/${model}`,
+  /** One entity a model, for as long as the model lives. */
+  lifecycle: (model: string): string => `lifecycle/${model}`,
+  /** One trial at a time per model. */
+  trial: (model: string): string => `trial/${model}`,
+  /** One settlement and one drift report at a time per model, on schedule or asked for. */
+  settle: (model: string): string => `settle/${model}`,
+  monitor: (model: string): string => `monitor/${model}`,
+  alert: (id: string): string => `alert/${id}`,
 };
 
 export interface ExperimentInput {
