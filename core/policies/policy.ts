@@ -58,6 +58,8 @@ export interface Policy<P extends z.ZodType = z.ZodType> {
   readonly name: string;
   readonly docs: string;
   readonly params: P;
+  /** Kinds of trial that it can decide in; absent: any, and none. */
+  readonly trials?: readonly ('none' | 'shadow' | 'canary' | 'manual')[];
   decide(evidence: Evidence, params: z.output<P>): Decision;
 }
 

@@ -1,7 +1,7 @@
 import { modelFamilies } from '../models/index.ts';
-import { policies } from '../policies/index.ts';
 import { expandUnits } from './fit-units.ts';
-import { inputSchemaOf } from './json-schema.ts';
+import { checkLifecycle } from './lifecycle-checks.ts';
+import { checkPromotion } from './promotion-checks.ts';
 import type { SpecIssue } from './spec-error.ts';
 import { NAME_PATTERN, type ExperimentSpec } from './spec.ts';
 
@@ -12,7 +12,8 @@ export function crossChecks(spec: ExperimentSpec, given: unknown): SpecIssue[] {
     ...checkModelNames(spec),
     ...checkLossWeights(spec),
     ...checkFamily(spec),
-    ...checkPolicy(spec),
+    ...checkPromotion(spec),
+    ...checkLifecycle(spec),
     ...checkConfidence(spec, given),
   ];
 }
@@ -131,21 +132,6 @@ function checkFamily(spec: ExperimentSpec): SpecIssue[] {
       message: `the family ${family.name} needs scaled ${part}`,
       suggestion: 'Use standard or minmax',
     }));
-}
-
-/** A setting that the policy does not have would be passed over in silence. */
-function checkPolicy({ promotion }: ExperimentSpec): SpecIssue[] {
-  const policy = policies.find((p) => p.name === promotion.policy);
-  if (!policy || promotion.margin === undefined) return [];
-  if ('margin' in (inputSchemaOf(policy.params).properties ?? {})) return [];
-  const having = policies.filter((p) => 'margin' in (inputSchemaOf(p.params).properties ?? {}));
-  return [
-    {
-      path: 'promotion.margin',
-      message: `the policy ${policy.name} has no margin`,
-      suggestion: `Leave it out, or use \`policy: ${having.map((p) => p.name).join(' or ')}\``,
-    },
-  ];
 }
 
 function checkConfidence(spec: ExperimentSpec, given: unknown): SpecIssue[] {

@@ -8,3 +8,5 @@ export { parseSpec, type KnownDataset, type SpecCatalogues } from './parse-spec.
 export { issueText, SpecError, type SpecIssue } from './spec-error.ts';
 export { specHash } from './spec-hash.ts';
 export type { ExperimentSpec, ExperimentSpecInput } from './spec.ts';
+export type { Refit } from './lifecycle-schema.ts';
+export type { TrialSpec } from './promotion-schema.ts';

@@ -1,17 +1,22 @@
 import { z } from 'zod';
 import { TIMEFRAMES } from '../bars/bars.ts';
+import { monitorSchema, refitSchema, retrainSchema, servingSchema } from './lifecycle-schema.ts';
+import { INSTRUMENT_PATTERN, nameSchema } from './names.ts';
+import { promotionSchema } from './promotion-schema.ts';
+import { splitSchema } from './split-schema.ts';
 
-/** Names of models, datasets and instruments: what may stand in ids, paths and URLs. */
-export const NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/;
-export const INSTRUMENT_PATTERN = /^[A-Za-z0-9^][A-Za-z0-9^._=-]{0,31}$/;
-const name = z
-  .string()
-  .regex(NAME_PATTERN, 'lower case letters, digits, ".", "_", "-"; 63 at most');
+export { INSTRUMENT_PATTERN, NAME_PATTERN } from './names.ts';
+
+const name = nameSchema;
 const modelName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]*(\{instrument\})?[a-z0-9._-]*$/, 'a name, or "prefix-{instrument}"')
   .max(63);
 const instrumentId = z.string().regex(INSTRUMENT_PATTERN, 'an instrument id such as ^GSPC');
+/** An instant; any offset is read and written back as UTC, so that one instant has one spelling. */
+const isoInstant = z.iso
+  .datetime({ offset: true, error: 'an instant, such as 2024-05-01T00:00:00Z' })
+  .transform((text) => new Date(text).toISOString());
 const isoDate = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'a date, YYYY-MM-DD');
 
 export const instrumentSchema = z.union([
@@ -43,6 +48,9 @@ export const dataSchema = z.strictObject({
   timeframe: z.enum(TIMEFRAMES).default('1d').describe('Length of a bar.'),
   from: isoDate.optional().describe('First session used; default: all there is.'),
   to: isoDate.optional().describe('Last session used (inclusive); default: the newest closed bar.'),
+  asOf: isoInstant
+    .optional()
+    .describe('Only bars that were complete and known by this instant; default: now.'),
   missing: z
     .enum(['ffill', 'zero', 'drop'])
     .default('ffill')
@@ -76,35 +84,6 @@ export const labelSchema = z.strictObject({
     .describe('Bars after the last bar of the window, increasing.'),
 });
 
-const purge = z
-  .union([z.literal('auto'), z.int().min(0).max(1000)])
-  .default('auto')
-  .describe('Rows left out before the next part; auto: the longest horizon.');
-const embargo = z
-  .union([z.literal('auto'), z.int().min(0).max(1000)])
-  .default('auto')
-  .describe('Further rows left out; auto: 0, since no training row lies after a test row.');
-export const splitSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('chronological'),
-    ratios: z
-      .tuple([z.number().positive(), z.number().positive(), z.number().positive()])
-      .refine((r) => Math.abs(r[0] + r[1] + r[2] - 1) < 1e-9, 'ratios must add up to 1')
-      .default([0.7, 0.15, 0.15])
-      .describe('Shares of train, valid and test.'),
-    purge,
-    embargo,
-  }),
-  z.strictObject({
-    kind: z.literal('recent'),
-    trainBars: z.int().min(100).max(100_000).describe('Labelled samples of the training part.'),
-    validBars: z.int().min(30).max(20_000).describe('Samples that choose epoch and penalty.'),
-    testBars: z.int().min(30).max(20_000).describe('Newest samples, for the evaluation only.'),
-    purge,
-    embargo,
-  }),
-]);
-
 export const scalingSchema = z.strictObject({
   features: z
     .enum(['minmax', 'standard', 'none'])
@@ -126,49 +105,6 @@ export const confidenceSchema = z.strictObject({
   samples: z.int().min(10).max(1000).default(100).describe('Monte-Carlo samples a prediction.'),
 });
 
-export const promotionSchema = z.strictObject({
-  policy: name.default('beats-champion').describe('Rule that decides on a promotion.'),
-  alpha: z
-    .number()
-    .gt(0)
-    .lt(0.5)
-    .default(0.05)
-    .describe('Chance of a false promotion over all tries against one champion.'),
-  margin: z
-    .number()
-    .gt(0)
-    .max(0.1)
-    .optional()
-    .describe(
-      "Policy freshness only (default 0.02): share of the champion's loss that a fresher model may lose more.",
-    ),
-  requireSkill: z
-    .boolean()
-    .default(false)
-    .describe('Refuse a first champion that does not beat naive.'),
-  trial: z
-    .strictObject({
-      kind: z
-        .literal('none', 'this release accepts `none` only')
-        .describe('This release has none.'),
-    })
-    .default({ kind: 'none' })
-    .describe('Trial before a promotion.'),
-});
-
-export const servingSchema = z.strictObject({
-  fallback: z
-    .enum(['naive', 'none'])
-    .default('naive')
-    .describe('What answers when the model cannot.'),
-  expiresAfter: z
-    .int()
-    .min(1)
-    .max(250)
-    .default(3)
-    .describe('Newest bar more than this many bars behind the calendar: the answer is `stale`.'),
-});
-
 /** The experiment spec (see docs/spec.md): what a data scientist writes, and all that a run depends on. */
 export const experimentSpecSchema = z.strictObject({
   name: name.describe('Name of the experiment.'),
@@ -187,7 +123,11 @@ export const experimentSpecSchema = z.strictObject({
   split: splitSchema
     .prefault({ kind: 'chronological' })
     .describe('Train, valid and test, in order of time, purged.'),
-  refit: z.literal('none').default('none').describe('This release keeps the evaluated weights.'),
+  refit: refitSchema
+    .default('none')
+    .describe(
+      'Rows the served fit is repeated on once it is evaluated: none, trainValid (without the test part), all.',
+    ),
   scaling: scalingSchema.prefault({}).describe('Scalers.'),
   family: name.default('lstm-multi-horizon').describe('Model family, by name.'),
   hyperparameters: z
@@ -217,17 +157,8 @@ export const experimentSpecSchema = z.strictObject({
     .describe('Families fitted beside, with their defaults, to compare with.'),
   confidence: confidenceSchema.prefault({}).describe('How sure an answer is.'),
   promotion: promotionSchema.prefault({}).describe('When the version becomes champion.'),
-  retrain: z
-    .strictObject({
-      maxAge: z
-        .int()
-        .min(1)
-        .max(2000)
-        .default(126)
-        .describe('Bars of market time after which a trained model no longer counts as fitting.'),
-    })
-    .prefault({})
-    .describe('When an equal model is trained again.'),
+  retrain: retrainSchema.prefault({}).describe('When the model is trained again, and how.'),
+  monitor: monitorSchema.prefault({}).describe('Drift reports.'),
   serving: servingSchema.prefault({}).describe('How the version answers.'),
   forceRetrain: z.boolean().default(false).describe('Train even where a fitting version exists.'),
 });

@@ -116,10 +116,10 @@ export const specMistakes: readonly CliMistake[] = [
     says: [/model: 2 instruments .* Write "quick-\{instrument\}"/],
   },
   {
-    what: 'a trial that is not there yet',
-    args: running({ promotion: { trial: { kind: 'shadow' } } }),
+    what: 'a trial there is not',
+    args: running({ promotion: { trial: { kind: 'shaddow' } } }),
     code: EXIT.usage,
-    says: [/promotion\.trial\.kind: must be "none"/],
+    says: [/promotion\.trial\.kind: .*"shadow"/],
   },
   {
     what: 'spec file not found',
