@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * Makes a fresh machine ready: `node infra/setup.mjs [--quiet]`.
+ * Makes a fresh machine ready: `node infra/setup.mjs [--quiet] [--tests]`.
+ * `--tests` also fetches what nothing but tests needs.
  * Plain Node, no dependencies. Everything it makes lies in node_modules/ and .tools/.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,8 +12,9 @@ import { Progress } from './setup/progress.mjs';
 import { mlflowStep, pythonStep } from './setup/python.mjs';
 import { TOOLS, spawned } from './setup/run.mjs';
 import { s3Step, temporalStep } from './setup/servers.mjs';
-import { runSteps, writeJson } from './setup/steps.mjs';
+import { earlier, runSteps, writeJson } from './setup/steps.mjs';
 import { tensorflowStep, tfjsStep } from './setup/tensorflow.mjs';
+import { testServerStep } from './setup/test-server.mjs';
 
 const LOCK = join(TOOLS, 'setup.lock');
 const LOCK_WAIT_MS = 15 * 60_000;
@@ -76,6 +78,8 @@ const steps = [
   mlflowStep,
   postgresStep,
   tfjsStep,
+  // A run that is not asked for it keeps what an earlier one made.
+  ...(process.argv.includes('--tests') || earlier(testServerStep) ? [testServerStep] : []),
 ];
 const parts = await runSteps(steps, progress);
 writeJson(join(TOOLS, 'parts.json'), parts);

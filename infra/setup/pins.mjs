@@ -3,6 +3,7 @@ export const PINS = {
   node: [20, 19],
   temporal: { module: 'github.com/temporalio/cli/cmd/temporal', version: 'v1.5.1' },
   versitygw: { module: 'github.com/versity/versitygw/cmd/versitygw', version: 'v1.8.0' },
+  mavenDependencyPlugin: 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1',
   tensorflow: {
     version: '2.21.0',
     /** Only the library is taken out of the wheel, so one Python tag serves every Python. */

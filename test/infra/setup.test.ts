@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -39,6 +47,31 @@ describe('set-up', { skip: existsSync(parts) ? false : 'node infra/setup.mjs was
     assert.match(stdout, /nothing to do/);
   });
 });
+
+const jars = join(root, '.tools/test-server');
+
+describe(
+  'test server',
+  { skip: existsSync(jars) ? false : 'node infra/setup.mjs --tests was not run' },
+  () => {
+    test('is taken only with the pinned bytes of every jar', async () => {
+      const { checkJars } = (await import(
+        new URL('../../infra/setup/test-server.mjs', import.meta.url).href
+      )) as { checkJars(folder: string): number };
+      const folder = mkdtempSync(join(tmpdir(), 'ratchet-jars-'));
+      after(() => rmSync(folder, { recursive: true }));
+      cpSync(jars, folder, { recursive: true });
+      assert.ok(checkJars(folder) > 30);
+      writeFileSync(join(folder, 'gson-2.10.1.jar'), 'other bytes');
+      assert.throws(() => checkJars(folder), /not the pinned bytes: gson-2\.10\.1\.jar/);
+      unlinkSync(join(folder, 'gson-2.10.1.jar'));
+      assert.throws(() => checkJars(folder), /not delivered: gson-2\.10\.1\.jar/);
+      cpSync(join(jars, 'gson-2.10.1.jar'), join(folder, 'gson-2.10.1.jar'));
+      writeFileSync(join(folder, 'extra.jar'), '');
+      assert.throws(() => checkJars(folder), /not the pinned bytes: extra\.jar/);
+    });
+  },
+);
 
 describe('steps', async () => {
   const { runSteps, earlier } = (await import(
