@@ -103,6 +103,8 @@ export interface EvaluateResult {
   readonly report?: ArtifactRef;
   /** PNG charts, by file name (`loss-curves.png`, `forecast-7.png`, ...). */
   readonly plots?: readonly { readonly name: string; readonly artifact: ArtifactRef }[];
+  /** The served seed on the test rows (core/evaluation/test-rows.ts). */
+  readonly testRows?: ArtifactRef;
   /** Headline figures of the served seed, e.g. `mse_7`, `skillVsNaive`; null where undefined. */
   readonly metrics?: Readonly<Record<string, number | null>>;
   /** The seed with the median validation loss. */

@@ -1,8 +1,10 @@
 import { Context } from '@temporalio/activity';
 import { calendarFor } from '../core/calendar/index.ts';
 import {
+  encodeTestRows,
   evaluate,
   flatMetrics,
+  testRowsOf,
   type ChampionForecast,
   type Evaluation,
   type EvaluationInput,
@@ -21,6 +23,7 @@ import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { currentChampion } from '../registry/champions.ts';
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
 import { countGateTries } from '../registry/gate-tries.ts';
+import type { ArtifactRef } from '../workflows/messages.ts';
 import { forecastOfChampion } from './champion-forecast.ts';
 import type { EvaluateInput, EvaluateResult, FitResult } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -52,7 +55,8 @@ export function createEvaluateActivities(deps: ActivityDeps) {
       };
       const evaluation = evaluate(facts);
       heartbeat();
-      return store(deps, input, evaluation, facts);
+      const stored = await storeTestRows(deps, prepared, facts, evaluation.servedSeed);
+      return store(deps, input, evaluation, facts, stored);
     },
   };
 }
@@ -182,11 +186,28 @@ function dateOf(prepared: Prepared, row: number | undefined): string {
   return prepared.timeframe === '1d' ? iso.slice(0, 10) : iso.slice(0, 16);
 }
 
+/** What drift is measured against later: the served seed on rows that it never saw. */
+function storeTestRows(
+  { artifacts }: ActivityDeps,
+  prepared: Prepared,
+  facts: EvaluationInput,
+  seed: number,
+): Promise<ArtifactRef> {
+  const { instruments, split, timeframe } = prepared;
+  const instrument = split.test.map((row) =>
+    instruments.findIndex(({ from, to }) => row >= from && row < to),
+  );
+  const named = { ...facts, instruments: instruments.map(({ id }) => id) };
+  const rows = testRowsOf(named, seed, { timeframe, instrument });
+  return artifacts.put(encodeTestRows(rows), split.test.length);
+}
+
 async function store(
   deps: ActivityDeps,
   input: EvaluateInput,
   evaluation: Evaluation,
   facts: EvaluationInput,
+  testRows: ArtifactRef,
 ): Promise<EvaluateResult> {
   const { experimentId, unit } = input;
   const text = new TextEncoder();
@@ -201,6 +222,7 @@ async function store(
         artifact: await deps.artifacts.put(await renderPng(svg)),
       })),
     ),
+    testRows,
     metrics: flatMetrics(evaluation),
     servedSeed: evaluation.servedSeed,
     beatsNaive: evaluation.beatsNaive,

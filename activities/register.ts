@@ -1,3 +1,4 @@
+import { TEST_ROWS } from '../core/evaluation/index.ts';
 import { manifestSchema } from '../core/packages/schemas.ts';
 import { getJson } from '../registry/artifacts.ts';
 import { registerVersion } from '../registry/versions.ts';
@@ -41,8 +42,9 @@ export function createRegisterActivities(deps: Pick<ActivityDeps, 'db' | 'artifa
   };
 }
 
-function attachmentsOf({ report, plots = [] }: EvaluateResult) {
+function attachmentsOf({ report, plots = [], testRows }: EvaluateResult) {
   const files = plots.map(({ name, artifact }) => ({ name, artifact }));
   if (report) files.unshift({ name: 'report.html', artifact: report });
+  if (testRows) files.push({ name: TEST_ROWS, artifact: testRows });
   return files.map(({ name, artifact: { uri, sha256, bytes } }) => ({ name, uri, sha256, bytes }));
 }

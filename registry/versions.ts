@@ -72,7 +72,7 @@ export interface Registration {
   readonly packageDigest: string;
   readonly packageBytes: number;
   readonly evaluationUri: string;
-  /** Files for people: the report, plots. */
+  /** The report, plots, and the test rows that drift is measured against. */
   readonly attachments?: readonly Attachment[];
   /** Flat, e.g. `h7.rmse`; a value that is not finite is null. */
   readonly metrics: Readonly<Record<string, number | null>>;

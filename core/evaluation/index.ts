@@ -16,3 +16,10 @@ export type {
 export { medianSeed } from './median-seed.ts';
 export { NAIVE, TRAINING_MEAN } from './references.ts';
 export { flatMetricDirection, flatMetrics } from './flat-metrics.ts';
+export {
+  decodeTestRows,
+  encodeTestRows,
+  TEST_ROWS,
+  testRowsOf,
+  type StoredTestRows,
+} from './test-rows.ts';

@@ -13,8 +13,8 @@ import type {
 import { createDecideActivities } from '../../activities/decide.ts';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import { createEvaluateActivities } from '../../activities/evaluate.ts';
-import { parseEvaluation } from '../../core/evaluation/index.ts';
-import { encodePrepared, type Prepared } from '../../core/features/prepared.ts';
+import { decodeTestRows, parseEvaluation } from '../../core/evaluation/index.ts';
+import { encodePrepared, samplesOf, type Prepared } from '../../core/features/prepared.ts';
 import { labelKindOrThrow } from '../../core/labels/index.ts';
 import { encodeBundle } from '../../core/models/bundle.ts';
 import { buildLinearGraph } from '../../core/onnx/networks.ts';
@@ -308,6 +308,20 @@ test('report and charts are stored, readable and complete', async () => {
     assert.deepEqual([...png.subarray(1, 4)], [...Buffer.from('PNG')]);
   }
   assert.ok(result.metrics!['h1.rmse']! > 0);
+});
+
+test('the rows that drift is measured against are those of the served seed, as evaluated', async () => {
+  const result = await evaluateOnce(await inputOf(data, 0.5));
+  const rows = decodeTestRows(await artifacts.get(result.testRows!));
+  assert.deepEqual([rows.model, rows.seed, rows.instruments], [MODEL, 1, ['PLANTED']]);
+  assert.deepEqual(
+    rows.openTime,
+    Float64Array.from(data.split.test, (row) => data.openTime[row]!),
+  );
+  assert.deepEqual(rows.labels, samplesOf(data, data.split.test).labels);
+  const evaluation = parseEvaluation(await artifacts.get(result.evaluation));
+  const mean = rows.weightedLoss.reduce((sum, x) => sum + x, 0) / rows.weightedLoss.length;
+  assert.ok(Math.abs(mean / evaluation.forecasters[0]!.weightedLoss.value! - 1) < 1e-12);
 });
 
 test('forwardPrice: the graph answers prices, the evaluation is in ratios', async () => {

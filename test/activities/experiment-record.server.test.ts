@@ -166,6 +166,7 @@ async function packaged(here: World): Promise<RegisterInput> {
       evaluation,
       report,
       plots: [{ name: 'loss-curves.png', artifact: report }],
+      testRows: report,
       metrics: { 'h7.rmse': 0.02, seedSd: null },
       servedSeed: 1,
       beatsNaive: false,
@@ -188,7 +189,7 @@ test('registering keeps what the manifest and the evaluation say, once', async (
   assert.deepEqual([row?.beats_naive, row?.verdict], [false, 'It does not beat naive.']);
   assert.deepEqual(
     row?.attachments.map(({ name }) => name),
-    ['report.html', 'loss-curves.png'],
+    ['report.html', 'loss-curves.png', 'test-rows.bin'],
   );
   const events = await readEvents(here.db, here.id);
   assert.equal(events.filter(({ stage }) => stage === 'register').length, 1);
