@@ -1,5 +1,8 @@
 /** What goes to and fro between the lifecycle of a model, its children, the API and the schedules. */
+import type { RetrainReason } from '../core/lifecycle/retrain-rule.ts';
 import type { PromoteOutcome } from './messages.ts';
+
+export type { RetrainReason };
 
 /** Types, and names of Signals and Updates: clients know no workflow code. */
 export const LIFECYCLE = 'lifecycle';
@@ -30,9 +33,6 @@ export interface ModelRef {
 export interface AtMarketTime {
   readonly asOf: string;
 }
-
-/** Why a retrain is asked for. */
-export type RetrainReason = 'loss' | 'input-twice' | 'stale' | 'cadence' | 'asked';
 
 export interface DriftSignal extends AtMarketTime {
   readonly reasons: readonly RetrainReason[];

@@ -5,11 +5,13 @@ import { levelOfTry } from '../metrics/tries.ts';
 import {
   changeOf,
   decideFirst,
+  leftToTrial,
   refuseNotFinite,
-  reject,
   testedAgainst,
+  unproved,
   type Outcome,
 } from './guards.ts';
+import { judgeTrial } from './judge.ts';
 import { definePolicy, type Evidence } from './policy.ts';
 
 const params = z.object({
@@ -42,8 +44,14 @@ export const beatsChampion = definePolicy({
       (championVersion === null
         ? decideFirst(evidence, alphaK, requireSkill)
         : decideAgainst(championVersion, evidence, alphaK));
-    return { ...outcome, evidence: { ...evidence, policy: 'beats-champion', alphaK } };
+    const sheet = { ...evidence, policy: 'beats-champion', alphaK };
+    return { ...leftToTrial(outcome, evidence), evidence: sheet };
   },
+  judge: (evidence) =>
+    judgeTrial(evidence, {
+      margin: 0,
+      proved: `Proved better than champion v${evidence.championVersion}`,
+    }),
 });
 
 function decideAgainst(version: number, evidence: Evidence, alphaK: number): Outcome {
@@ -53,14 +61,14 @@ function decideAgainst(version: number, evidence: Evidence, alphaK: number): Out
   const { p } = against.test;
   const figures = `loss ${changeOf(against)} on ${against.rows} common rows, p = ${p.toPrecision(3)}`;
   if (!(p <= alphaK)) {
-    return reject(
+    return unproved(
       `Not proved better than champion v${version}: ${figures}, and try ${evidence.tries.k} against this ` +
         `champion needs p <= ${alphaK.toPrecision(3)}`,
       ...powerReason(against),
     );
   }
   if (!provedBetter(against, alphaK)) {
-    return reject(
+    return unproved(
       `The seeds together are better than champion v${version} (p = ${p.toPrecision(3)}), but the seed that ` +
         'would be deployed is not better by itself',
     );

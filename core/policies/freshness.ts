@@ -4,11 +4,14 @@ import { levelOfTry } from '../metrics/tries.ts';
 import {
   changeOf,
   decideFirst,
+  leftToTrial,
   refuseNotFinite,
   reject,
   testedAgainst,
+  unproved,
   type Outcome,
 } from './guards.ts';
+import { judgeTrial } from './judge.ts';
 import { definePolicy, type Evidence } from './policy.ts';
 
 /** The words for what was and was not shown; never "better". */
@@ -55,8 +58,13 @@ export const freshness = definePolicy({
       nonInferiority: test && { ...test, margin: settings.margin },
       ...(promoted && { claim: FRESHNESS_CLAIM }),
     };
-    return { ...outcome, evidence: { ...evidence, ...sheet } };
+    return { ...leftToTrial(outcome, evidence), evidence: { ...evidence, ...sheet } };
   },
+  judge: (evidence, { margin }) =>
+    judgeTrial(evidence, {
+      margin,
+      proved: `P${FRESHNESS_CLAIM.slice(1)} than champion v${evidence.championVersion}`,
+    }),
 });
 
 interface Judged {
@@ -123,14 +131,14 @@ function decideAgainst(
   if (!(test.p <= alphaK)) {
     const needs = `try ${evidence.tries.k} against this champion needs p <= ${alphaK.toPrecision(3)}`;
     const reason = `Not proved to be within ${allowed} of champion v${version}: ${figures}, and ${needs}`;
-    return { outcome: reject(reason), test };
+    return { outcome: unproved(reason), test };
   }
   const served = (against.servedMeanDifference ?? Number.NaN) + margin * (against.otherLoss ?? 0);
   if (!(served > 0)) {
     const reason =
       `The seeds together are within ${allowed} of champion v${version}, but the seed that would be ` +
       'deployed is not by itself';
-    return { outcome: reject(reason), test };
+    return { outcome: unproved(reason), test };
   }
   const reason = `P${FRESHNESS_CLAIM.slice(1)} than champion v${version}: ${figures}`;
   return { outcome: { verdict: 'accept', reasons: [reason] }, test };

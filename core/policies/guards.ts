@@ -5,8 +5,33 @@ import { provedBetter } from '../evaluation/verdict.ts';
 import { MIN_INDEPENDENT } from '../metrics/comparison.ts';
 import type { Decision, Evidence } from './policy.ts';
 
-export type Outcome = Pick<Decision, 'verdict' | 'reasons'>;
+export type Outcome = Pick<Decision, 'verdict' | 'reasons'> & {
+  /**
+   * What a refusal rests on. `insufficient`: too few rows; `unproved`: the test did not show it. Both are silent on
+   * whether the challenger is worse, so a trial may still show it.
+   */
+  readonly because?: 'insufficient' | 'unproved';
+};
 export const reject = (...reasons: string[]): Outcome => ({ verdict: 'reject', reasons });
+export const unproved = (...reasons: string[]): Outcome => ({
+  ...reject(...reasons),
+  because: 'unproved',
+});
+
+/**
+ * The refusal as it stands, or `continue` where a trial may decide: on too few rows always; on rows that showed
+ * nothing only for a refitted version, which is another model than the twin that the rows tell of.
+ */
+export function leftToTrial(
+  outcome: Outcome,
+  { trial = 'none', refit = false }: Evidence,
+): Outcome {
+  const { because, ...decided } = outcome;
+  if (trial === 'none' || because === undefined) return decided;
+  if (because === 'unproved' && !refit) return decided;
+  const who = trial === 'manual' ? 'A person decides' : 'The rows of its trial decide';
+  return { verdict: 'continue', reasons: [`${who}: a ${trial} trial begins`, ...decided.reasons] };
+}
 
 /** The refusal of a version with a loss that is not a finite number; undefined where all are. */
 export function refuseNotFinite(evidence: Evidence): Outcome | undefined {
@@ -52,14 +77,17 @@ export function testedAgainst(
     (c) => c.against === 'champion' && c.version === version,
   );
   const refuse = (reason: string): { refusal: Outcome } => ({ refusal: reject(reason) });
+  const tooFew = (reason: string): { refusal: Outcome } => ({
+    refusal: { ...reject(reason), because: 'insufficient' },
+  });
   if (against === undefined) {
-    return refuse(
+    return tooFew(
       `Insufficient evidence: champion v${version} and this version were not compared on common rows, ` +
         'so the champion stays',
     );
   }
   if (against.status === 'insufficientEvidence') {
-    return refuse(
+    return tooFew(
       `Insufficient evidence: ${against.rows} common rows are ${against.independent.toFixed(1)} independent ` +
         `horizons of ${against.horizon} bars, ${MIN_INDEPENDENT} are needed, so the champion stays; that ` +
         'does not mean that the challenger is worse',

@@ -3,8 +3,9 @@ import { RatchetError } from '../errors.ts';
 import { beatsChampion } from './beats-champion.ts';
 import { freshness } from './freshness.ts';
 import type { Policy } from './policy.ts';
+import { thompson } from './thompson.ts';
 
-export const policies: readonly Policy[] = [beatsChampion, freshness];
+export const policies: readonly Policy[] = [beatsChampion, freshness, thompson];
 
 /** The policy of that name; throws `policy.unknown` with the names there are. */
 export function policyOrThrow(name: string): Policy {

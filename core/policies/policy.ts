@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { EvaluatedComparison, Evaluation } from '../evaluation/evaluation.ts';
+import type { TrialDecision, TrialEvidence } from './trial.ts';
 
 /** Everything a promotion decision may look at; it becomes the evidence sheet that is kept for good. */
 export interface Evidence {
@@ -26,6 +27,10 @@ export interface Evidence {
   readonly codeVersion: string;
   /** By which spec, and through which moment (ISO) this version and the champion were trained. */
   readonly lineage?: Training & { readonly champion: Training | null };
+  /** The version was fitted again after the evaluation, which then tells of its twin. */
+  readonly refit?: boolean;
+  /** The trial that its spec asks for before a promotion. */
+  readonly trial?: 'none' | 'shadow' | 'canary' | 'manual';
 }
 
 export interface Training {
@@ -60,7 +65,10 @@ export interface Policy<P extends z.ZodType = z.ZodType> {
   readonly params: P;
   /** Kinds of trial that it can decide in; absent: any, and none. */
   readonly trials?: readonly ('none' | 'shadow' | 'canary' | 'manual')[];
+  /** The offline gate: accept, reject, or `continue` where only a trial can tell. */
   decide(evidence: Evidence, params: z.output<P>): Decision;
+  /** A look at a running trial of kind shadow or canary. */
+  judge(evidence: TrialEvidence, params: z.output<P>): TrialDecision;
 }
 
 export function definePolicy<P extends z.ZodType>(policy: Policy<P>): Policy<P> {

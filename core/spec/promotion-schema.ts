@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MIN_INDEPENDENT } from '../metrics/comparison.ts';
+import { DEFAULT_GUARDS } from '../policies/trial.ts';
 import { nameSchema } from './names.ts';
 
 const minIndependent = z
@@ -21,19 +22,19 @@ const guardsSchema = z.strictObject({
     .number()
     .min(0)
     .max(1)
-    .default(0.02)
+    .default(DEFAULT_GUARDS.maxErrorShare)
     .describe("Share of the challenger's answers that may fail."),
   maxAbstainShare: z
     .number()
     .min(0)
     .max(1)
-    .default(0.5)
-    .describe("Share of the challenger's answers that may abstain."),
+    .default(DEFAULT_GUARDS.maxAbstainShare)
+    .describe("Share of the challenger's answers that may abstain beyond the champion's share."),
   maxLatencyRatio: z
     .number()
     .min(1)
     .max(1000)
-    .default(3)
+    .default(DEFAULT_GUARDS.maxLatencyRatio)
     .describe("The challenger's 95th percentile of latency as a multiple of the champion's."),
 });
 
