@@ -31,6 +31,7 @@ export class ModelHost {
   /** Generations seen but not activated: since when, and why. */
   readonly #behind = new Map<string, { generation: number; since: number; reason: string }>();
   #activating: Promise<void> = Promise.resolve();
+  #kept: ReadonlySet<string> = new Set();
   /** Monotonic ms of the last look at the registry; undefined: none yet. */
   #confirmedAt: number | undefined;
 
@@ -60,7 +61,7 @@ export class ModelHost {
 
   /** Opens and proves a package without serving it, and warms what it needs. */
   async prepare(version: ServableVersion): Promise<Slot> {
-    const slot = await this.#slots.open(version, this.#activeDigests());
+    const slot = await this.#slots.open(version, this.#openDigests());
     // Missing bars are no reason not to serve: requests that need them say so.
     this.#warm(slot).catch((error: unknown) =>
       this.#log.debug({ err: error, model: version.model }, 'bars could not be fetched ahead'),
@@ -68,8 +69,14 @@ export class ModelHost {
     return slot;
   }
 
-  #activeDigests(): ReadonlySet<string> {
-    return new Set([...this.#active.values()].map(({ served }) => served.packageDigest));
+  /** Digests of packages that stay open beside the champions': challengers of running trials. */
+  keep(digests: ReadonlySet<string>): void {
+    this.#kept = digests;
+  }
+
+  #openDigests(): ReadonlySet<string> {
+    const active = [...this.#active.values()].map(({ served }) => served.packageDigest);
+    return new Set([...active, ...this.#kept]);
   }
 
   /** Serves what the registry says; reconciliations stand in a queue. */

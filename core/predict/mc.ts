@@ -14,6 +14,8 @@ export interface MonteCarloRequest {
   readonly samples: number;
   /** With the window and the sample number it fixes the noise: the package's digest. */
   readonly noiseKey: string;
+  /** Nobody waits for it: samples that somebody waits for go first, where the runner has a queue. */
+  readonly background?: boolean;
 }
 
 /**

@@ -1,0 +1,55 @@
+import { calendarFor } from '../../core/calendar/index.ts';
+import { featureSetOrThrow } from '../../core/features/index.ts';
+import type { VerifiedPackage } from '../../core/packages/verify.ts';
+import { PredictError } from '../../core/predict/index.ts';
+import { ApiError } from '../errors.ts';
+import type { Series } from './bars-store.ts';
+import type { Slot } from './package-slots.ts';
+
+/** Bars kept beyond those a window needs: where holes stay, a window reaches up to one anchor (256) further. */
+const SLACK_BARS = 320;
+
+/** All that a window depends on besides bars and instant: versions that agree in it share the window. */
+export function windowKind({ preprocessing }: VerifiedPackage): string {
+  const { featureSet, lookback, missing, calendar, timeframe } = preprocessing;
+  return `${featureSet}|${lookback}|${missing}|${calendar}|${timeframe}`;
+}
+
+/** The bars of an instrument as the version of an open package reads them. */
+export const seriesOf = (slot: Slot, instrument: string): Series => ({
+  instrument,
+  timeframe: slot.opened.verified.preprocessing.timeframe,
+  sources: slot.version.sources,
+});
+
+/** How many of the newest bars a window needs at most at `now` (ms UTC). */
+export function wantedBars(pkg: VerifiedPackage, now: number): number {
+  const { featureSet, lookback, calendar, timeframe } = pkg.preprocessing;
+  const set = featureSetOrThrow(featureSet);
+  return set.barsNeeded(now, lookback, calendarFor(calendar), timeframe) + SLACK_BARS;
+}
+
+/** When the calendar's next bar closes after `now`: from then on an answer may differ. */
+export function nextClose(pkg: VerifiedPackage, now: number): number {
+  const { calendar: name, timeframe } = pkg.preprocessing;
+  const calendar = calendarFor(name);
+  for (let index = calendar.indexOf(now, timeframe); ; index++) {
+    const close = calendar.closeTime(calendar.openTimeAt(index, timeframe), timeframe);
+    if (close > now) return close;
+  }
+}
+
+/** No bars in memory, none on disk, and no registry to ask: that is our trouble, not the caller's. */
+export async function barsOrProblem<T>(bars: Promise<T>): Promise<T> {
+  try {
+    return await bars;
+  } catch (cause) {
+    if (cause instanceof PredictError) throw cause;
+    throw new ApiError(
+      'unavailable',
+      'bars.unavailable',
+      'The bars for this answer are not on this replica and the database does not answer.',
+      { retryAfterS: 5, cause },
+    );
+  }
+}
