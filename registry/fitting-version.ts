@@ -6,10 +6,12 @@ export interface FittingQuery {
   readonly specHash: string;
   /** Of the unit's datasets together. */
   readonly datasetHash: string;
-  /** Bars of market time between a version's `trainedThrough` and the newest usable bar. */
-  readonly ageInBars: (trainedThrough: Date) => number;
+  /** Open time of the newest bar there is: a version that is trained through a later one has seen the future. */
+  readonly newestBar: Date;
+  /** Sessions of market time between a version's `trainedThrough` and the newest bar. */
+  readonly ageInSessions: (trainedThrough: Date) => number;
   /** An older version no longer counts as fitting. */
-  readonly maxAgeBars: number;
+  readonly maxAgeSessions: number;
 }
 
 export interface FittingVersion {
@@ -22,7 +24,7 @@ const CANDIDATES_MAX = 20;
 
 /**
  * Row A11: the newest registered version of the same spec that was trained on exactly these bars, or
- * whose age in bars is at most `maxAgeBars`.
+ * whose age in sessions is at most `maxAgeSessions`.
  */
 export async function findFittingVersion(
   db: Db,
@@ -45,14 +47,14 @@ export async function findFittingVersion(
     };
   }
   for (const { version, trained_through: trainedThrough } of candidates) {
-    if (trainedThrough === null) continue;
-    const age = query.ageInBars(trainedThrough);
-    if (age > query.maxAgeBars) continue;
+    if (trainedThrough === null || trainedThrough > query.newestBar) continue;
+    const age = query.ageInSessions(trainedThrough);
+    if (age > query.maxAgeSessions) continue;
     return {
       version,
       reason:
         `version ${version} of the same spec is trained through ` +
-        `${trainedThrough.toISOString()}, ${age} bars ago (at most ${query.maxAgeBars} are allowed)`,
+        `${trainedThrough.toISOString()}, ${age} sessions ago (at most ${query.maxAgeSessions} are allowed)`,
     };
   }
   return undefined;

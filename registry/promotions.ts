@@ -1,6 +1,7 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import { recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
+import { appendLifecycleEvent } from './lifecycle-events.ts';
 import { getModel } from './models.ts';
 import { enqueueOutbox } from './outbox.ts';
 import { liveReplicas } from './replicas.ts';
@@ -25,6 +26,7 @@ export interface PromotionIntent {
   readonly reason: string;
   /** Generation the decision was made on. */
   readonly expectedGeneration: number;
+  readonly kind?: Promotion['kind'] | undefined;
 }
 
 export interface PromotionConflict {
@@ -69,6 +71,7 @@ export async function announcePromotion(db: Db, input: PromotionIntent): Promise
         status: refusal === undefined ? 'announced' : 'conflict',
         actor: input.actor,
         reason: input.reason,
+        kind: input.kind ?? 'promote',
         outcome: refusal ?? null,
         finished_at: refusal === undefined ? null : sql<Date>`clock_timestamp()`,
       })
@@ -233,9 +236,37 @@ async function commitSwitch(
     after: { version, generation, promotionId: promotion.id, reason },
     workflowId: `promote/${model}`,
   });
+  await tellStory(trx, promotion, generation, before?.version);
   await enqueueOutbox(trx, { kind: 'champion-changed', model, version, generation });
   await notify(trx, model);
   return { status: 'promoted', generation };
+}
+
+async function tellStory(
+  trx: Trx,
+  { id, model, version, kind, actor, reason }: Promotion,
+  generation: number,
+  before: number | undefined,
+): Promise<void> {
+  const state = await trx
+    .selectFrom('model_state')
+    .select('settled_as_of')
+    .where('model', '=', model)
+    .executeTakeFirst();
+  const words =
+    kind === 'rollback'
+      ? `Rolled back from version ${before ?? 'none'} to version ${version}: ${reason}`
+      : `Version ${version} became champion: ${reason}`;
+  await appendLifecycleEvent(trx, {
+    model,
+    asOf: state?.settled_as_of ?? null,
+    kind: kind === 'rollback' ? 'champion.rolled-back' : 'champion.promoted',
+    version,
+    actor,
+    words,
+    payload: { promotionId: id, generation, before: before ?? null },
+    dedupeKey: `champion/${generation}`,
+  });
 }
 
 /** Takes an intent back before the switch; after a switch, or when it is gone already, nothing happens. */

@@ -34,29 +34,54 @@ export interface OutcomeTable {
   version: number;
   role: PredictionRole;
   trial_id: Nullable<string>;
+  input: string;
+  /** The answer was the declared fallback's, not the version's. */
+  fallback: boolean;
   instrument: string;
   as_of: Timestamp;
   /** Open time of the bar that the forecast was for. */
   target_time: Timestamp;
+  /** `at` of the prediction: the key of its partition. */
+  predicted_at: Timestamp;
+  /** Both adjusted as of the target bar, so that their ratio is free of splits and dividends. */
   last_close: number;
   actual_close: number;
   /** Fractions of the last close: 0.01 = 1 %. */
   forecast_change: number;
   actual_change: number;
+  /** interval80 of the answer; null where it had none. */
+  interval_low: Nullable<number>;
+  interval_high: Nullable<number>;
   /** Label units: forecast - actual. */
   error: number;
+  /** The same of the forecast "nothing changes". */
+  naive_error: number;
   /** Squared error / variance of the training labels. */
   scaled_loss: Nullable<number>;
   actual_direction: 'up' | 'down' | 'neutral';
   direction_hit: boolean;
   /** Of interval80; null where the answer had none. */
   covered: Nullable<boolean>;
+  /** 1 long, -1 short, 0 flat. */
+  position: number;
   /** Of the position that the forecast's direction takes, held for the horizon, after costs. */
   signal_return: number;
   /** When the outcome's bar was known. */
   known_at: Timestamp;
   settled_as_of: Timestamp;
   settled_at: CreatedAt;
+}
+
+/** What a version's losses are measured by. */
+export interface VersionScaleTable {
+  model: string;
+  version: number;
+  label_kind: string;
+  horizons: number[];
+  /** Of the training labels, label units squared. */
+  label_variance: number[];
+  /** Of each horizon in the loss that versions are compared by; they add up to 1. */
+  loss_weights: number[];
 }
 
 export type TrialKind = 'shadow' | 'canary' | 'manual';

@@ -24,6 +24,12 @@ export interface PromotionTable {
   reason: string;
   evidence: NullableJson;
   outcome: Nullable<string>;
+  /** A rollback is a promotion of an earlier version. */
+  kind: ColumnType<
+    'promote' | 'rollback',
+    'promote' | 'rollback' | undefined,
+    'promote' | 'rollback'
+  >;
   created_at: CreatedAt;
   finished_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
 }
@@ -74,6 +80,10 @@ export interface PredictionTable {
   trial_id: Nullable<string>;
   /** Why the version could not answer. */
   error: Nullable<string>;
+  /** Market time from which its next horizon may be settled; `infinity`: nothing is left to settle. */
+  settle_after: ColumnType<Date | number, Date | string | undefined, Date | string>;
+  /** Horizons whose bar was waited for in vain. */
+  unknown_horizons: ColumnType<number, number | undefined, number>;
 }
 
 export interface GateTryTable {

@@ -21,6 +21,7 @@ import type {
   OutcomeTable,
   RetrainTable,
   TrialTable,
+  VersionScaleTable,
 } from './tables-lifecycle.ts';
 
 export type * from './tables-lifecycle.ts';
@@ -54,6 +55,7 @@ export interface Database {
   fit_fence: FitFenceTable;
   fit_checkpoint: FitCheckpointTable;
   outcome: OutcomeTable;
+  version_scale: VersionScaleTable;
   trial: TrialTable;
   retrain: RetrainTable;
   lifecycle_event: LifecycleEventTable;

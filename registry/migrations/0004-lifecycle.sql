@@ -18,34 +18,61 @@ ALTER TABLE prediction
   ADD COLUMN pair_id text,
   ADD COLUMN trial_id text,
   -- Why the version could not answer; `answer` is then empty.
-  ADD COLUMN error text;
-CREATE INDEX prediction_to_settle ON prediction (model, as_of);
+  ADD COLUMN error text,
+  -- Market time from which its next horizon may be settled; infinity: each has an outcome or never will.
+  ADD COLUMN settle_after timestamptz NOT NULL DEFAULT '-infinity',
+  -- Horizons whose bar was waited for in vain.
+  ADD COLUMN unknown_horizons smallint NOT NULL DEFAULT 0;
+CREATE INDEX prediction_by_as_of ON prediction (model, as_of);
+CREATE INDEX prediction_to_settle ON prediction (model, settle_after)
+  WHERE settle_after < 'infinity' AND input <> 'window' AND error IS NULL;
+CREATE INDEX prediction_unknown ON prediction (model, version) WHERE unknown_horizons > 0;
 CREATE INDEX prediction_of_trial ON prediction (trial_id, as_of) WHERE trial_id IS NOT NULL;
 
 -- What happened after a prediction. A revised bar adds a revision; the newest one counts.
 CREATE TABLE outcome (
   prediction_id text NOT NULL, horizon integer NOT NULL, revision integer NOT NULL DEFAULT 0,
   model text NOT NULL, version integer NOT NULL, role text NOT NULL, trial_id text,
+  input text NOT NULL, fallback boolean NOT NULL,
   instrument text NOT NULL, as_of timestamptz NOT NULL, target_time timestamptz NOT NULL,
+  -- `at` of the prediction: the key of its partition.
+  predicted_at timestamptz NOT NULL,
+  -- Both adjusted as of the target bar, so that their ratio is free of splits and dividends.
   last_close float8 NOT NULL, actual_close float8 NOT NULL,
-  -- Fractions of the last close: 0.01 = 1 %.
+  -- Fractions of the last close: 0.01 = 1 %. The interval is interval80 of the answer.
   forecast_change float8 NOT NULL, actual_change float8 NOT NULL,
-  -- Label units: forecast - actual.
-  error float8 NOT NULL,
+  interval_low float8, interval_high float8,
+  -- Label units: forecast - actual, and the same of the forecast "nothing changes".
+  error float8 NOT NULL, naive_error float8 NOT NULL,
   -- Squared error / variance of the training labels.
   scaled_loss float8,
   actual_direction text NOT NULL CHECK (actual_direction IN ('up', 'down', 'neutral')),
   direction_hit boolean NOT NULL,
   -- Of interval80; null where the answer had none.
   covered boolean,
-  -- Of the position that the forecast's direction takes, held for the horizon, after costs.
-  signal_return float8 NOT NULL,
+  -- Of the position that the forecast's direction takes (1 long, -1 short), held for the horizon, after costs.
+  position smallint NOT NULL, signal_return float8 NOT NULL,
   known_at timestamptz NOT NULL, settled_as_of timestamptz NOT NULL,
   settled_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (prediction_id, horizon, revision)
 );
 CREATE INDEX outcome_by_version ON outcome (model, version, as_of);
+-- Which outcomes a revised bar touches.
+CREATE INDEX outcome_by_base ON outcome (model, instrument, as_of);
+CREATE INDEX outcome_by_target ON outcome (model, instrument, target_time);
 CREATE INDEX outcome_of_trial ON outcome (trial_id, as_of) WHERE trial_id IS NOT NULL;
+
+-- What a version's losses are measured by, written when it is settled for the first time: its package may
+-- be swept one day, its outcomes stay.
+CREATE TABLE version_scale (
+  model text NOT NULL, version integer NOT NULL,
+  label_kind text NOT NULL, horizons integer[] NOT NULL,
+  -- Of the training labels, label units squared.
+  label_variance float8[] NOT NULL,
+  -- Of each horizon in the loss that versions are compared by; they add up to 1.
+  loss_weights float8[] NOT NULL,
+  PRIMARY KEY (model, version)
+);
 
 CREATE TABLE trial (
   id text PRIMARY KEY, model text NOT NULL, version integer NOT NULL,
@@ -124,3 +151,6 @@ CREATE TABLE alert_delivery (
   attempts integer NOT NULL DEFAULT 0, last_error text, delivered_at timestamptz,
   PRIMARY KEY (alert_id, webhook)
 );
+
+ALTER TABLE promotion
+  ADD COLUMN kind text NOT NULL DEFAULT 'promote' CHECK (kind IN ('promote', 'rollback'));
