@@ -112,6 +112,7 @@ export class LocalServing implements Serving {
       generation: chosen.generation,
       generationAgeS: Math.round(this.#ageOf(chosen, at) * 1000) / 1000,
       fallback: computed.fallback,
+      fallbackReason: computed.fallbackReason,
       recorded: request.record,
     };
     const { model } = answer;

@@ -4,6 +4,8 @@ import { jsonFile } from './json-file.ts';
 import type { GoldenProbes, Manifest, Preprocessing } from './manifest.ts';
 import { renderCard } from './card.ts';
 import type { CardFacts } from './card.ts';
+import { storedOutliers } from './outliers.ts';
+import type { OutlierReference } from './outliers.ts';
 import type { Signer } from './signature.ts';
 
 export interface PackageContent {
@@ -13,6 +15,8 @@ export interface PackageContent {
   readonly monteCarlo?: Uint8Array | undefined;
   readonly preprocessing: Preprocessing;
   readonly golden: GoldenProbes;
+  /** Absent where the training rows give none. */
+  readonly outliers?: OutlierReference | undefined;
   /** The evaluation report as JSON; copied as it is. */
   readonly evaluation: unknown;
   readonly card: CardFacts;
@@ -41,6 +45,9 @@ export function buildPackage(content: PackageContent, sign: Signer): BuiltPackag
     ],
   ]);
   if (content.monteCarlo) files.set(PACKAGE_PATHS.monteCarlo, content.monteCarlo);
+  if (content.outliers) {
+    files.set(PACKAGE_PATHS.outliers, jsonFile(storedOutliers(content.outliers)));
+  }
   const listed = LISTED_PATHS.flatMap((path) => {
     const bytes = files.get(path);
     return bytes ? [{ path, bytes: bytes.length, sha256: sha256Hex(bytes) }] : [];

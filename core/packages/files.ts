@@ -9,6 +9,7 @@ export const PACKAGE_PATHS = {
   monteCarlo: 'model-mc.onnx',
   preprocessing: 'preprocessing.json',
   golden: 'golden.json',
+  outliers: 'outliers.json',
   evaluation: 'evaluation.json',
   card: 'card.md',
 } as const;
@@ -18,8 +19,14 @@ export type PackagePath = (typeof PACKAGE_PATHS)[keyof typeof PACKAGE_PATHS];
 export const LISTED_PATHS: readonly PackagePath[] = Object.values(PACKAGE_PATHS).filter(
   (path) => path !== PACKAGE_PATHS.manifest && path !== PACKAGE_PATHS.signature,
 );
-/** Listed files a package may lack: only networks with dropout have a Monte-Carlo graph. */
-export const OPTIONAL_PATHS: ReadonlySet<string> = new Set([PACKAGE_PATHS.monteCarlo]);
+/**
+ * Listed files a package may lack: only networks with dropout have a Monte-Carlo graph; packages of
+ * earlier releases, and those whose training rows are all the same, have no reference for outliers.
+ */
+export const OPTIONAL_PATHS: ReadonlySet<string> = new Set([
+  PACKAGE_PATHS.monteCarlo,
+  PACKAGE_PATHS.outliers,
+]);
 
 /** Far above any model of ours (the full index LSTM has 0.3 MB); stops a bad length early. */
 export const PACKAGE_FILE_BYTES_MAX = 256 * 1024 * 1024;

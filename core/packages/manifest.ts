@@ -46,8 +46,21 @@ export interface Preprocessing {
   /** What is served when inference fails. */
   readonly fallback: 'naive' | 'none';
   readonly confidence: ConfidenceCalibration;
+  /** Forecasts beyond it are not shown as the model's; absent in packages of earlier releases. */
+  readonly plausible?: PlausibleRange;
+  /** When an answer says that it should not be acted on; absent: never. */
+  readonly abstain?: {
+    /** Abstain when no horizon is this sure; absent: sureness is no reason. */
+    readonly minConfidence?: number;
+  };
   /** Did the test part show a positive skill against naive on every horizon's weighted sum? */
   readonly beatsNaive: boolean;
+}
+
+/** What a forecast can be, in learnt label units: the training labels' mean +- `sds` SD, by horizon. */
+export interface PlausibleRange {
+  readonly sds: number;
+  readonly byHorizon: readonly { readonly low: number; readonly high: number }[];
 }
 
 /** Per horizon, fitted on the validation part only (STATISTICS: directional confidence, interval80). */
@@ -86,4 +99,21 @@ export interface GoldenProbes {
     readonly noiseKey: string;
     readonly expected: readonly (readonly number[])[];
   };
+}
+
+/** `outliers.json`: training rows that a window is compared with, to say how unlike them it is. */
+export interface StoredOutliers {
+  /** By feature: standardised = (x - offset) * factor; factor 0 leaves a constant column out. */
+  readonly offset: readonly number[];
+  readonly factor: readonly number[];
+  /** base64 of float32 little-endian [points, features], standardised. */
+  readonly points: string;
+  /** Distance at which a row counts as unlike the training rows: the dissimilarity index is 1. */
+  readonly threshold: number;
+  /** The quantile of distances between training rows that the threshold is. */
+  readonly quantile: number;
+  /** Bars within which two training rows count as the same and are not compared. */
+  readonly apartBars: number;
+  /** Training rows that the points were chosen from. */
+  readonly trainRows: number;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { GoldenProbes, Manifest, Preprocessing } from './manifest.ts';
+import type { GoldenProbes, Manifest, Preprocessing, StoredOutliers } from './manifest.ts';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const names = z.array(z.string()).min(1);
@@ -66,6 +66,15 @@ export const preprocessingSchema: z.ZodType<Preprocessing> = z
         }),
       ),
     }),
+    plausible: z
+      .strictObject({
+        sds: z.number().positive(),
+        byHorizon: z.array(z.strictObject({ low: z.number(), high: z.number() })),
+      })
+      .exactOptional(),
+    abstain: z
+      .strictObject({ minConfidence: z.number().min(0).max(1).exactOptional() })
+      .exactOptional(),
     beatsNaive: z.boolean(),
   })
   .refine((p) => p.scalers.features.offset.length === p.featureNames.length, 'feature scaler')
@@ -73,6 +82,10 @@ export const preprocessingSchema: z.ZodType<Preprocessing> = z
     (p) =>
       p.confidence.method === 'none' || p.confidence.byHorizon.length === p.label.horizons.length,
     'one calibration per horizon',
+  )
+  .refine(
+    (p) => !p.plausible || p.plausible.byHorizon.length === p.label.horizons.length,
+    'one plausible range per horizon',
   );
 
 const rows = z.array(z.array(z.number()));
@@ -85,3 +98,15 @@ export const goldenSchema: z.ZodType<GoldenProbes> = z.strictObject({
   labelSd: z.array(z.number()),
   monteCarlo: z.strictObject({ noiseKey: z.string(), expected: rows }).exactOptional(),
 });
+
+export const outliersSchema: z.ZodType<StoredOutliers> = z
+  .strictObject({
+    offset: z.array(z.number()).min(1),
+    factor: z.array(z.number()).min(1),
+    points: z.base64(),
+    threshold: z.number().positive(),
+    quantile: z.number().gt(0).lt(1),
+    apartBars: z.int().min(1),
+    trainRows: z.int().min(2),
+  })
+  .refine((o) => o.offset.length === o.factor.length, 'offset and factor differ in length');

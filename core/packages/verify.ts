@@ -12,7 +12,9 @@ import {
 import type { PackageFiles, PackagePath } from './files.ts';
 import { checkGraphIsSelfContained } from './graph-check.ts';
 import type { GoldenProbes, Manifest, Preprocessing } from './manifest.ts';
-import { goldenSchema, manifestSchema, preprocessingSchema } from './schemas.ts';
+import { readOutliers } from './outliers.ts';
+import type { OutlierReference } from './outliers.ts';
+import { goldenSchema, manifestSchema, outliersSchema, preprocessingSchema } from './schemas.ts';
 import { SIGNATURE_BYTES, isSignedBy } from './signature.ts';
 import type { TrustedKeys } from './signature.ts';
 
@@ -30,6 +32,8 @@ export interface VerifiedPackage {
   readonly manifest: Manifest;
   readonly preprocessing: Preprocessing;
   readonly golden: GoldenProbes;
+  /** Undefined in packages of earlier releases: how unlike a window is cannot be said then. */
+  readonly outliers: OutlierReference | undefined;
   readonly evaluation: unknown;
   /** ONNX bytes, checked to refer to nothing outside themselves. */
   readonly model: Uint8Array;
@@ -138,11 +142,18 @@ export function verifyPackage(
   if (monteCarlo) checkGraphIsSelfContained(monteCarlo, PACKAGE_PATHS.monteCarlo);
   const json = <T>(schema: z.ZodType<T>, path: PackagePath): T =>
     parseJson(schema, fileOrThrow(files, path), path);
+  const preprocessing = json(preprocessingSchema, PACKAGE_PATHS.preprocessing);
   return {
     packageDigest,
     manifest,
-    preprocessing: json(preprocessingSchema, PACKAGE_PATHS.preprocessing),
+    preprocessing,
     golden: json(goldenSchema, PACKAGE_PATHS.golden),
+    outliers: files.has(PACKAGE_PATHS.outliers)
+      ? readOutliers(
+          json(outliersSchema, PACKAGE_PATHS.outliers),
+          preprocessing.featureNames.length,
+        )
+      : undefined,
     evaluation: JSON.parse(new TextDecoder().decode(fileOrThrow(files, PACKAGE_PATHS.evaluation))),
     model,
     monteCarlo,

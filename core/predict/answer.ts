@@ -18,6 +18,18 @@ export interface HorizonAnswer {
   readonly interval80: readonly [number, number] | null;
 }
 
+/** Why an answer should not be acted on. */
+export type AbstainReason =
+  /** The window is unlike every training row: `dissimilarity` above 1. */
+  | 'outlier'
+  /** No horizon is as sure as the spec's `serving.minConfidence`. */
+  | 'low-confidence'
+  /** That sureness is wanted, was asked for, and could not be computed. */
+  | 'confidence-failed';
+
+/** Why the fallback answered instead of the model. */
+export type FallbackReason = 'inference-failed' | 'not-finite' | 'implausible';
+
 export interface PredictionAnswer {
   readonly id: string;
   readonly batchId: string;
@@ -31,10 +43,20 @@ export interface PredictionAnswer {
   readonly horizons: readonly HorizonAnswer[];
   readonly consistency: number;
   readonly beatsNaive: boolean;
+  /** Dissimilarity index of the window's last row; null where the package cannot say. */
+  readonly dissimilarity: number | null;
+  /** Dissimilarity above 1. */
+  readonly outlier: boolean;
+  /** The forecast is shown, and the spec's rule says not to act on it. */
+  readonly abstain: boolean;
+  readonly abstainReasons: readonly AbstainReason[];
+  /** Confidence was asked for and could not be computed: the forecast stands without it. */
+  readonly confidenceFailed: boolean;
   readonly stale: boolean;
   readonly staleBars: number;
   readonly generation: number;
   readonly generationAgeS: number;
   readonly fallback: null | 'naive';
+  readonly fallbackReason: null | FallbackReason;
   readonly recorded: boolean;
 }

@@ -1,4 +1,12 @@
-export type { Direction, HorizonAnswer, PredictionAnswer } from './answer.ts';
+export type {
+  AbstainReason,
+  Direction,
+  FallbackReason,
+  HorizonAnswer,
+  PredictionAnswer,
+} from './answer.ts';
+export { dissimilarityOf, fitOutlierReference, type TrainingRows } from './dissimilarity.ts';
+export { plausibleRange } from './safety.ts';
 export {
   CALIBRATION_WINDOWS_MAX,
   NO_CONFIDENCE,
@@ -25,6 +33,7 @@ export {
   predictWindows,
   type ConfidenceMode,
   type Forecast,
+  type Summaries,
 } from './predict.ts';
 export { PredictError, windowFromBars, windowFromValues, type PredictionWindow } from './window.ts';
 export { reliabilityOf, type HorizonReliability } from './reliability.ts';

@@ -1,6 +1,5 @@
 import type { Bars, Timeframe } from '../bars/bars.ts';
 import { calendarFor } from '../calendar/index.ts';
-import { RatchetError } from '../errors.ts';
 import { labelKindOrThrow } from '../labels/index.ts';
 import type { LabelKind } from '../labels/label.ts';
 import { windowInputs } from '../packages/golden.ts';
@@ -10,6 +9,7 @@ import { calibrated } from './confidence.ts';
 import { consistencyScore, directionOf } from './direction.ts';
 import { summariseSamples } from './mc.ts';
 import type { SampleSummary } from './mc.ts';
+import { checkForecast, nonFinite, relianceOf } from './safety.ts';
 import { windowShape } from './opened.ts';
 import type { OpenedPackage } from './opened.ts';
 import { windowFromBars } from './window.ts';
@@ -30,6 +30,11 @@ export type Forecast = Pick<
   | 'horizons'
   | 'consistency'
   | 'beatsNaive'
+  | 'dissimilarity'
+  | 'outlier'
+  | 'abstain'
+  | 'abstainReasons'
+  | 'confidenceFailed'
   | 'stale'
   | 'staleBars'
 >;
@@ -38,15 +43,6 @@ export type Forecast = Pick<
 function barName(openTime: number, timeframe: Timeframe): string {
   const iso = new Date(openTime).toISOString();
   return timeframe === '1d' ? iso.slice(0, 10) : iso;
-}
-
-function nonFinite(pkg: VerifiedPackage, horizon: number | undefined): RatchetError {
-  const { model, version } = pkg.manifest;
-  return new RatchetError(
-    'predict.non-finite',
-    `${model} ${version} computed a forecast that is not a finite number`,
-    { details: { model, version, horizon } },
-  );
 }
 
 /**
@@ -112,16 +108,33 @@ function horizonAnswer(
   };
 }
 
-/** The answer from forecasts in learnt label units [horizons] and, with confidence, sample summaries. */
+/** Sample summaries by horizon; `failed`: they were asked for and could not be had. */
+export type Summaries = readonly SampleSummary[] | 'failed' | undefined;
+
+/**
+ * The answer from forecasts in learnt label units [horizons] and, with confidence, sample summaries. Throws
+ * `predict.non-finite` and `predict.implausible` (see `checkForecast`).
+ */
 export function forecastFrom(
   pkg: VerifiedPackage,
   window: PredictionWindow,
   values: Float64Array,
-  summary?: readonly SampleSummary[],
+  summaries?: Summaries,
+): Forecast {
+  checkForecast(pkg, values, labelKindOrThrow(pkg.preprocessing.label.kind));
+  return compose(pkg, window, values, summaries);
+}
+
+function compose(
+  pkg: VerifiedPackage,
+  window: PredictionWindow,
+  values: Float64Array,
+  summaries: Summaries,
 ): Forecast {
   const { manifest, preprocessing, packageDigest } = pkg;
+  const confidenceFailed = summaries === 'failed';
   const horizons = Array.from(values, (value, k) =>
-    horizonAnswer(pkg, window, k, value, summary?.[k]),
+    horizonAnswer(pkg, window, k, value, summaries === 'failed' ? undefined : summaries?.[k]),
   );
   const bad = horizons.find(({ price }) => !Number.isFinite(price));
   if (bad) throw nonFinite(pkg, bad.horizon);
@@ -136,6 +149,8 @@ export function forecastFrom(
     horizons,
     consistency: consistencyScore(changes, preprocessing.label.horizons, window.volatility),
     beatsNaive: preprocessing.beatsNaive,
+    ...relianceOf(pkg, window, horizons, confidenceFailed),
+    confidenceFailed,
     stale: window.staleBars > preprocessing.expiresAfter,
     staleBars: window.staleBars,
   };
@@ -182,5 +197,6 @@ export async function predict(
 export function naiveForecast(pkg: VerifiedPackage, window: PredictionWindow): Forecast {
   const { label } = pkg.preprocessing;
   const unchanged = labelKindOrThrow(label.kind).unchanged;
-  return forecastFrom(pkg, window, new Float64Array(label.horizons.length).fill(unchanged));
+  // Nothing is checked that the model computed: this answer comes from the last close alone.
+  return compose(pkg, window, new Float64Array(label.horizons.length).fill(unchanged), undefined);
 }

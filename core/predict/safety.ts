@@ -1,0 +1,98 @@
+import { RatchetError } from '../errors.ts';
+import type { LabelKind } from '../labels/label.ts';
+import type { PlausibleRange } from '../packages/manifest.ts';
+import type { VerifiedPackage } from '../packages/verify.ts';
+import type { AbstainReason, HorizonAnswer } from './answer.ts';
+import { dissimilarityOf } from './dissimilarity.ts';
+import type { PredictionWindow } from './window.ts';
+
+/**
+ * Training-label SDs around their mean within which a forecast is plausible. A forecast is an expectation
+ * and varies less than its label, whose own largest values in a century of daily bars lie at some 20 SD (one
+ * day) and 8 SD (a month): beyond 8 a network was driven to where it has learnt nothing.
+ */
+const PLAUSIBLE_SDS = 8;
+
+/** The range of plausible forecasts; undefined where a label never changes and has no scale. */
+export function plausibleRange(
+  mean: readonly number[],
+  variance: readonly number[],
+): PlausibleRange | undefined {
+  if (!variance.every((v) => v > 0)) return undefined;
+  const byHorizon = mean.map((m, k) => {
+    const width = PLAUSIBLE_SDS * Math.sqrt(variance[k]!);
+    return { low: m - width, high: m + width };
+  });
+  return { sds: PLAUSIBLE_SDS, byHorizon };
+}
+
+/**
+ * Refuses forecasts (learnt label units, by horizon) that are not finite (`predict.non-finite`), or outside
+ * the package's range or at or below a price of 0 (`predict.implausible`).
+ */
+export function checkForecast(pkg: VerifiedPackage, values: Float64Array, kind: LabelKind): void {
+  const { model, version } = pkg.manifest;
+  const { label, plausible } = pkg.preprocessing;
+  for (const [k, value] of values.entries()) {
+    const horizon = label.horizons[k];
+    const [change, range] = [kind.returnFrom(value), plausible?.byHorizon[k]];
+    if (!Number.isFinite(change)) throw nonFinite(pkg, horizon);
+    if (change > -1 && !(range && (value < range.low || value > range.high))) continue;
+    throw new RatchetError(
+      'predict.implausible',
+      `${model} ${version} computed a change of ${(100 * change).toPrecision(3)} % over ${horizon} bars, ` +
+        'which is outside what its training data make plausible',
+      { details: { model, version, horizon, change } },
+    );
+  }
+}
+
+/** A model that computed a NaN or an infinity. */
+export function nonFinite(pkg: VerifiedPackage, horizon: number | undefined): RatchetError {
+  const { model, version } = pkg.manifest;
+  return new RatchetError(
+    'predict.non-finite',
+    `${model} ${version} computed a forecast that is not a finite number`,
+    { details: { model, version, horizon } },
+  );
+}
+
+/** What an answer says about how far it can be relied on. */
+export interface Reliance {
+  readonly dissimilarity: number | null;
+  readonly outlier: boolean;
+  readonly abstain: boolean;
+  readonly abstainReasons: readonly AbstainReason[];
+}
+
+const DECIMALS = 1e4;
+
+/**
+ * How unlike the training rows a window's last row is, and whether the package's rule says to abstain: an
+ * outlier; or every known confidence below the least one wanted; or a confidence that was asked for and
+ * could not be computed. Where none was asked for (`confidence: none`), sureness is not judged.
+ */
+export function relianceOf(
+  pkg: VerifiedPackage,
+  window: PredictionWindow,
+  horizons: readonly HorizonAnswer[],
+  confidenceFailed: boolean,
+): Reliance {
+  const { outliers: reference, preprocessing } = pkg;
+  const lastRow = window.values.subarray(-preprocessing.featureNames.length);
+  // Rounded: digits beyond say nothing, and the flag must follow from the number that is shown.
+  const dissimilarity = reference
+    ? Math.round(dissimilarityOf(reference, lastRow) * DECIMALS) / DECIMALS
+    : null;
+  const outlier = dissimilarity !== null && dissimilarity > 1;
+  const rule = preprocessing.abstain;
+  if (!rule) return { dissimilarity, outlier, abstain: false, abstainReasons: [] };
+  const reasons: AbstainReason[] = outlier ? ['outlier'] : [];
+  if (rule.minConfidence !== undefined) {
+    const least = rule.minConfidence;
+    const known = horizons.flatMap(({ confidence }) => (confidence === null ? [] : [confidence]));
+    if (confidenceFailed) reasons.push('confidence-failed');
+    else if (known.length > 0 && known.every((c) => c < least)) reasons.push('low-confidence');
+  }
+  return { dissimilarity, outlier, abstain: reasons.length > 0, abstainReasons: reasons };
+}
