@@ -1,0 +1,17 @@
+export { closeAt, mergeCloses, type Closes, type SourceCloses } from './closes.ts';
+export {
+  isRevised,
+  outcomeOf,
+  type HorizonForecast,
+  type HorizonOutcome,
+  type OutcomeScale,
+} from './outcome.ts';
+export {
+  forecastsOf,
+  settlePrediction,
+  UNKNOWN_AFTER_MS,
+  type SettleContext,
+  type SettledAnswer,
+  type SettledPrediction,
+} from './settle-prediction.ts';
+export { costOfSide, tradingCostOf, tradingCostWords, type TradingCost } from './trading-cost.ts';
