@@ -29,6 +29,7 @@ import type { PackageInput, PackageResult } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { forecastRows } from './forecast-rows.ts';
 import { calibrate, sampleWindows } from './package-confidence.ts';
+import { outliersOf, safetyRules } from './package-safety.ts';
 import { goldenProbes, proveEquality } from './package-windows.ts';
 
 /** Test windows whose stated confidence is compared with what happened; 3 s of a core. */
@@ -99,6 +100,7 @@ async function makePackage(deps: Deps, input: PackageInput, facts: Facts) {
       monteCarlo: graphs.monteCarlo && bundle.graphs.monteCarlo?.graph,
       preprocessing: preprocessingOf(prepared, spec, confidence.calibration, evaluation),
       golden: await goldenProbes(graphs.session, prepared, graphs.monteCarlo),
+      outliers: await outliersOf(prepared, breathe),
       evaluation,
       card: cardOf(evaluation, confidence.reliability, difference),
     };
@@ -221,6 +223,7 @@ function preprocessingOf(
     expiresAfter: spec.serving.expiresAfter,
     fallback: spec.serving.fallback,
     confidence,
+    ...safetyRules(prepared, spec.serving),
     beatsNaive: evaluation.beatsNaive,
   };
 }

@@ -93,10 +93,25 @@ async function predict(
     `${model} version ${String(answer['version'])}`,
     `consistency ${share(answer['consistency'])}`,
     answer['beatsNaive'] === true ? 'beats naive' : 'does NOT beat the naive forecast',
-    ...(answer['fallback'] === null ? [] : [`FALLBACK: ${String(answer['fallback'])}`]),
+    ...warnings(answer),
     answer['recorded'] === true ? `recorded as ${String(answer['id'])}` : 'not recorded',
   ];
   ctx.out.line(notes.join(', '));
+}
+
+/** What a reader must not overlook. */
+function warnings(answer: Json): string[] {
+  const { fallback, fallbackReason, abstainReasons, dissimilarity, confidenceFailed } = answer;
+  return [
+    ...(fallback ? [`FALLBACK: ${String(fallback)} (${String(fallbackReason)})`] : []),
+    ...(answer['abstain'] === true
+      ? [`ABSTAIN: ${(abstainReasons as readonly string[]).join(', ')}`]
+      : []),
+    ...(answer['outlier'] === true
+      ? [`unlike every training row (dissimilarity ${share(dissimilarity)})`]
+      : []),
+    ...(confidenceFailed === true ? ['its confidence could not be computed'] : []),
+  ];
 }
 
 async function onlyInstrument(

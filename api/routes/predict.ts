@@ -96,11 +96,38 @@ const answerSchema = z
     horizons: z.array(horizonSchema),
     consistency: z.number(),
     beatsNaive: z.boolean(),
-    stale: z.boolean(),
+    dissimilarity: z
+      .number()
+      .nullable()
+      .describe(
+        'Distance of the newest feature row to the nearest training row over the 95 % quantile of distances ' +
+          'between training rows; null where the package holds no training rows.',
+      ),
+    outlier: z
+      .boolean()
+      .describe('`dissimilarity` above 1: the model was fitted on nothing like it.'),
+    abstain: z
+      .boolean()
+      .describe(
+        "The forecast is shown; the spec's rule (`serving.abstain`) says not to act on it.",
+      ),
+    abstainReasons: z
+      .array(z.enum(['outlier', 'low-confidence', 'confidence-failed']))
+      .describe('Empty unless `abstain`.'),
+    confidenceFailed: z
+      .boolean()
+      .describe('Confidence was asked for and could not be computed; the forecast stands.'),
+    stale: z
+      .boolean()
+      .describe('The newest bar is more than `serving.expiresAfter` bars behind the calendar.'),
     staleBars: z.int(),
     generation: z.int(),
     generationAgeS: z.number().describe('Seconds since the registry confirmed the champion.'),
-    fallback: z.literal('naive').nullable(),
+    fallback: z
+      .literal('naive')
+      .nullable()
+      .describe('`naive`: the model has no forecast, and this one says that nothing changes.'),
+    fallbackReason: z.enum(['inference-failed', 'not-finite', 'implausible']).nullable(),
     recorded: z.boolean(),
   })
   .openapi('Prediction');

@@ -6,7 +6,7 @@ import type { Db } from '../../registry/in-transaction.ts';
 import { getModel } from '../../registry/models.ts';
 import { unknownModel } from '../auth.ts';
 import { ApiError, isDatabaseAway, notFound } from '../errors.ts';
-import type { ApiMetrics } from '../metrics.ts';
+import { countPrediction, type ApiMetrics } from '../metrics.ts';
 import type { Computed, Forecaster } from './forecaster.ts';
 import type { ModelHost } from './model-host.ts';
 import type { Slot } from './package-slots.ts';
@@ -115,8 +115,7 @@ export class LocalServing implements Serving {
       fallbackReason: computed.fallbackReason,
       recorded: request.record,
     };
-    const { model } = answer;
-    this.#parts.metrics.predictions.inc({ model, outcome: computed.outcome });
+    countPrediction(this.#parts.metrics, answer, computed.outcome);
     const kept = request.record && this.#record(request, answer, at, startedMs);
     return kept ? answer : { ...answer, recorded: false };
   }

@@ -13,7 +13,7 @@ import type { BuiltPackage, PackageContent } from '../../core/packages/build.ts'
 import { encodeFloat64, windowInputs } from '../../core/packages/golden.ts';
 import type { GoldenProbes, Manifest, Preprocessing } from '../../core/packages/manifest.ts';
 import { generateSigningKeys, signerFrom, trustedKeysFrom } from '../../core/packages/signature.ts';
-import { openMonteCarlo } from '../../core/predict/index.ts';
+import { fitOutlierReference, openMonteCarlo } from '../../core/predict/index.ts';
 import { randomNetwork } from './lstm-network.ts';
 import { syntheticBars } from './synthetic-bars.ts';
 
@@ -31,24 +31,30 @@ export interface PackageOptions {
   readonly seed?: string;
   readonly labelKind?: string;
   readonly monteCarlo?: boolean;
+  /** false: a package of a release that knew no outliers. */
+  readonly outliers?: boolean;
   /** Changes content before it is built and signed. */
   readonly change?: (content: PackageContent) => PackageContent;
 }
 
+const featureSet = featureSetOrThrow('technical-152');
+const matrix = buildFeatures(
+  featureSet,
+  syntheticBars(700, { seed: 'package', instrument: '^GSPC' }),
+  calendarFor('nyse'),
+);
+
 /** Scalers fitted on features of synthetic bars, so that the random network sees inputs in range. */
 function contextOf(labelKind: string): ExportContext {
-  const set = featureSetOrThrow('technical-152');
-  const bars = syntheticBars(700, { seed: 'package', instrument: '^GSPC' });
-  const matrix = buildFeatures(set, bars, calendarFor('nyse'));
-  const columns = set.names.map((_, c) => {
+  const columns = featureSet.names.map((_, c) => {
     const values = Array.from({ length: matrix.rows - matrix.firstWarmRow }, (__, i) => {
-      return matrix.values[(matrix.firstWarmRow + i) * set.names.length + c]!;
+      return matrix.values[(matrix.firstWarmRow + i) * featureSet.names.length + c]!;
     });
     return { low: Math.min(...values), high: Math.max(...values) };
   });
   const unchanged = labelKindOrThrow(labelKind).unchanged;
   return {
-    featureNames: set.names,
+    featureNames: featureSet.names,
     lookback: LOOKBACK,
     horizons: HORIZONS,
     scalers: {
@@ -67,6 +73,20 @@ function contextOf(labelKind: string): ExportContext {
     multiplyByClose: labelKindOrThrow(labelKind).multiplyByClose,
   };
 }
+
+/** The rows that the scalers were fitted on, as the training rows of the package. */
+const outliers = await fitOutlierReference(
+  {
+    features: matrix.values,
+    featureCount: featureSet.names.length,
+    rows: Int32Array.from({ length: matrix.rows - matrix.firstWarmRow }, (_, i) => {
+      return matrix.firstWarmRow + i;
+    }),
+    openTime: matrix.openTime,
+    lookback: LOOKBACK,
+  },
+  async () => {},
+);
 
 async function goldenOf(
   ctx: ExportContext,
@@ -188,6 +208,7 @@ export async function makePackage(options: PackageOptions = {}): Promise<BuiltPa
     monteCarlo: mc?.graph,
     preprocessing,
     golden: await goldenOf(ctx, model, mc),
+    outliers: options.outliers === false ? undefined : outliers,
     evaluation: { format: 1, verdict: 'made for a test' },
     card: {
       split: [{ part: 'train', samples: 480, from: '2005-10-01', to: '2006-12-29' }],

@@ -53,6 +53,7 @@ test('a package as it was made is accepted', () => {
     'manifest.sig',
     'model-mc.onnx',
     'model.onnx',
+    'outliers.json',
     'preprocessing.json',
   ]);
 });
