@@ -2,7 +2,9 @@ import { Context } from '@temporalio/activity';
 import { adjustBars } from '../core/bars/adjust.ts';
 import { barCount, sliceBars, TIMEFRAME_MS, type Bars } from '../core/bars/bars.ts';
 import { barsBetween } from '../core/bars/build.ts';
+import { barsCompleteBy } from '../core/bars/provisional.ts';
 import { mergeSources, type SourcedBars } from '../core/bars/merge.ts';
+import type { Calendar } from '../core/calendar/calendar.ts';
 import { calendarFor } from '../core/calendar/index.ts';
 import { isoTime } from '../core/calendar/day.ts';
 import { RatchetError } from '../core/errors.ts';
@@ -49,7 +51,13 @@ export function createCollectActivities(deps: ActivityDeps) {
         {
           step: 'dataset',
           version: DATASET_STEP_VERSION,
-          key: [instrument, spec.data.timeframe, range, gathered.filter(isKnown).map(keyOf)],
+          key: [
+            instrument,
+            spec.data.timeframe,
+            // Only where it is set: what was frozen before there was one stays found.
+            rangeKeyOf(range),
+            gathered.filter(isKnown).map(keyOf),
+          ],
         },
         () => freeze(deps, spec, instrument, range, gathered),
       );
@@ -63,6 +71,13 @@ interface Range {
   /** ISO dates, inclusive. */
   readonly from: string | null;
   readonly to: string | null;
+  /** ms UTC: only what was complete and known then; undefined: all that is known now. */
+  readonly asOf: number | undefined;
+}
+
+/** The range as it stands in keys and queries: without a moment as it always stood there. */
+function rangeKeyOf({ from, to, asOf }: Range): object {
+  return { from, to, ...(asOf !== undefined && { asOf: isoTime(asOf) }) };
 }
 
 function rangeOf(spec: ExperimentSpec, instrument: string): Range {
@@ -70,7 +85,8 @@ function rangeOf(spec: ExperimentSpec, instrument: string): Range {
   if (!own) throw new RatchetError('spec.instrument', `the spec has no instrument ${instrument}`);
   const from = ('from' in own ? own.from : undefined) ?? spec.data.from ?? null;
   const to = ('to' in own ? own.to : undefined) ?? spec.data.to ?? null;
-  return { from, to };
+  const { asOf } = spec.data;
+  return { from, to, asOf: asOf === undefined ? undefined : Date.parse(asOf) };
 }
 
 type Known = Gathered & Required<Pick<Gathered, 'series' | 'state'>>;
@@ -101,8 +117,8 @@ async function freeze(
   const findings: QualityFinding[] = [];
   const parts: SourcedBars[] = [];
   for (const source of gathered.filter(isKnown)) {
-    const bars = await adjustedBars(deps, source, range);
     const calendar = calendarFor(source.calendar!);
+    const bars = await adjustedBars(deps, source, range, calendar);
     const artefacts = leadingArtefactRows(bars, calendar);
     if (artefacts > 0) findings.push(...artefactFindings(bars, artefacts, source.use.dataset));
     parts.push({
@@ -113,11 +129,7 @@ async function freeze(
   }
   const merged = mergeSources(parts);
   if (!merged || barCount(merged.bars) === 0) {
-    const asked = `${range.from ?? 'the beginning'}..${range.to ?? 'now'}`;
-    throw new RatchetError(
-      'collect.noBars',
-      `no bars of ${instrument} in ${asked}; take another range (data.from, data.to) or source`,
-    );
+    throw noBars(instrument, range);
   }
   const { bars } = merged;
   const deliveredBy = merged.deliveredBy
@@ -126,7 +138,7 @@ async function freeze(
   const version = await writeDatasetVersion(deps.db, deps.artifacts, {
     bars,
     query: {
-      range,
+      range: rangeKeyOf(range),
       timeframe: spec.data.timeframe,
       sources: gathered.filter(isKnown).map(keyOf),
       adjusted: 'as of the last bar',
@@ -144,16 +156,36 @@ async function freeze(
   };
 }
 
-/** Bars of a stored series in the range, adjusted as of the last of them. */
-async function adjustedBars(deps: ActivityDeps, source: Known, range: Range): Promise<Bars> {
+function noBars(instrument: string, { from, to, asOf }: Range): RatchetError {
+  const asked = `${from ?? 'the beginning'}..${to ?? 'now'}`;
+  const known = asOf === undefined ? '' : ` that were known at ${new Date(asOf).toISOString()}`;
+  const change = asOf === undefined ? 'data.from, data.to' : 'data.from, data.to, data.asOf';
+  return new RatchetError(
+    'collect.noBars',
+    `no bars of ${instrument} in ${asked}${known}; take another range (${change}) or source`,
+  );
+}
+
+/**
+ * Bars of a stored series in the range, adjusted as of the last of them. Of a moment in the past: the revisions and
+ * factors that were known then, and no bar that had not closed, so that the answer does not depend on when it is asked.
+ */
+async function adjustedBars(
+  deps: ActivityDeps,
+  source: Known,
+  range: Range,
+  calendar: Calendar,
+): Promise<Bars> {
   const from = range.from === null ? Number.NEGATIVE_INFINITY : Date.parse(range.from);
   // `to` names a whole day, and is inclusive.
   const to =
     range.to === null ? Number.POSITIVE_INFINITY : Date.parse(range.to) + TIMEFRAME_MS['1d'];
-  const bars = barsBetween(await readBarsAsOf(deps.db, source.series), from, to);
+  const { asOf } = range;
+  const known = barsBetween(await readBarsAsOf(deps.db, source.series, asOf), from, to);
+  const bars = asOf === undefined ? known : barsCompleteBy(known, calendar, asOf);
   const last = bars.openTime.at(-1);
   if (last === undefined) return bars;
-  return adjustBars(bars, await readFactors(deps.db, source.series), last);
+  return adjustBars(bars, await readFactors(deps.db, source.series, asOf), last);
 }
 
 function artefactFindings(bars: Bars, rows: number, dataset: string): QualityFinding[] {

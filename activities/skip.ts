@@ -18,16 +18,17 @@ export function createSkipActivities(deps: Deps) {
       if (spec.forceRetrain) return { skip: false };
       const { spec_hash: specHash } = await getExperimentOrThrow(deps.db, experimentId);
       const calendar = await calendarOfSpec(deps, spec);
-      const { timeframe } = spec.data;
       const newest = Math.max(...datasets.map(({ lastBar }) => Date.parse(lastBar)));
-      const newestIndex = calendar.indexOf(newest, timeframe);
+      const sessionOf = (time: number): number => calendar.indexOf(time, '1d');
       const fitting = await findFittingVersion(deps.db, {
         model: unit.model,
         specHash,
         datasetHash: unitDatasetHash(datasets),
-        maxAgeBars: spec.retrain.maxAge,
-        ageInBars: (trainedThrough) =>
-          newestIndex - calendar.indexOf(trainedThrough.getTime(), timeframe),
+        // The newest bar that these datasets hold, whatever the clock says: of a moment in the past (data.asOf)
+        // a version trained on later bars is no version of that moment.
+        newestBar: new Date(newest),
+        maxAgeSessions: spec.retrain.maxAge,
+        ageInSessions: (trainedThrough) => sessionOf(newest) - sessionOf(trainedThrough.getTime()),
       });
       if (!fitting) return { skip: false };
       await deps.events.append({

@@ -13,6 +13,13 @@ export interface ProvisionalSplit {
   readonly dropped: number;
 }
 
+/** Bars without those at the end that had not closed at `asOf` (ms UTC). */
+export function barsCompleteBy(bars: Bars, calendar: Sessions, asOf: number): Bars {
+  let end = barCount(bars);
+  while (end > 0 && calendar.closeTime(bars.openTime[end - 1]!, bars.timeframe) > asOf) end--;
+  return end === barCount(bars) ? bars : sliceBars(bars, 0, end);
+}
+
 /** Bars without those at the end that were not complete (close + grace) when they arrived (ms UTC). */
 export function dropProvisional(
   bars: Bars,

@@ -1,122 +1,42 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger } from '@temporalio/worker';
-import { createCollectActivities } from '../../activities/collect.ts';
 import { gatherSource, type GatherRequest } from '../../activities/collect-source.ts';
-import type { CollectResult, ValidateResult } from '../../activities/contracts.ts';
 import type { ActivityDeps, NamedDataset } from '../../activities/deps.ts';
-import { createValidateActivities } from '../../activities/validate.ts';
 import { hashBars } from '../../core/bars/index.ts';
 import type { QualityReport } from '../../core/quality/index.ts';
-import { loadDatasets } from '../../infra/datasets.ts';
-import { openDirectoryStore } from '../../registry/artifacts-directory.ts';
 import { listCollections } from '../../registry/collections.ts';
 import { readBars } from '../../registry/datasets.impl.ts';
-import { experimentEvents } from '../../registry/experiments.ts';
 import { recordUpload } from '../../registry/uploads.ts';
-import { createSourceContext } from '../../workers/source-context.ts';
+import { chartOf, startChartServer, type ChartAnswer } from '../support/chart-server.ts';
 import {
-  chartOf,
-  startChartServer,
-  type ChartAnswer,
-  type ChartServer,
-} from '../support/chart-server.ts';
+  chart,
+  COLLECT_NOW as NOW,
+  june,
+  openCollectFixture,
+  type Collected,
+  type CollectFixture,
+  type CollectSetup,
+  type SpecData,
+} from '../support/collect-fixture.ts';
 import { dataFile, indexBars } from '../support/lab-data.ts';
-import { openTestDatabase, type TestDatabase } from '../support/postgres.ts';
-import { addExperiment, testSpec } from '../support/registry-facts.ts';
 
-/** Wall time of the tests: after the close of Friday 2024-06-28. */
-const NOW = Date.parse('2024-06-29T00:00:00Z');
-let database: TestDatabase;
-let folder: string;
-let bundled: ReadonlyMap<string, NamedDataset>;
-let experiments = 0;
-
+let fixture: CollectFixture;
 before(async () => {
-  database = await openTestDatabase();
-  folder = await mkdtemp(join(tmpdir(), 'ratchet-collect-'));
-  bundled = await loadDatasets({ dataDir: undefined }, undefined);
+  fixture = await openCollectFixture();
 });
-after(async () => {
-  await database.close();
-  await rm(folder, { recursive: true });
-});
+after(() => fixture.close());
 
-interface Setup {
-  readonly datasets?: readonly NamedDataset[];
-  now?: number;
-}
-
-function depsOf(setup: Setup = {}): ActivityDeps {
-  const unused = (): never => assert.fail('not part of collecting');
-  const log = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
-  return {
-    db: database.db,
-    artifacts: openDirectoryStore(join(folder, 'artifacts')),
-    datasets: new Map([...bundled, ...(setup.datasets ?? []).map((d) => [d.name, d] as const)]),
-    sourceContext: createSourceContext,
-    trainer: { train: unused },
-    sign: unused,
-    trustedKeys: [],
-    events: experimentEvents(database.db),
-    clock: () => setup.now ?? NOW,
-    codeVersion: 'test',
-    log,
-  };
-}
-
-/** Expected failures need not be logged. */
-const environment = (): MockActivityEnvironment =>
-  new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
-
-interface Data {
-  readonly sources: readonly { dataset: string; role?: string }[];
-  readonly instruments?: readonly unknown[];
-  readonly [key: string]: unknown;
-}
-
-/** Runs collection of every instrument, then validation, as the workflow does. */
-async function run(
+const depsOf = (setup?: CollectSetup): ActivityDeps => fixture.depsOf(setup);
+const run = (
   deps: ActivityDeps,
-  data: Data,
-  change: Record<string, unknown> = {},
-): Promise<{ id: string; collected: CollectResult[]; validation: () => Promise<ValidateResult> }> {
-  const spec = testSpec({ ...change, data: { instruments: ['^GSPC'], ...data } });
-  const id = await addExperiment(database.db, ++experiments, spec);
-  const { collect } = createCollectActivities(deps);
-  const collected: CollectResult[] = [];
-  for (const { id: instrument } of spec.data.instruments) {
-    const input = { experimentId: id, instrument };
-    collected.push(await environment().run(collect, input));
-  }
-  const { validate } = createValidateActivities(deps);
-  const input = { experimentId: id, datasets: collected };
-  const validation = async (): Promise<ValidateResult> => await environment().run(validate, input);
-  return { id, collected, validation };
-}
-
-const chart = (name: string, server: ChartServer | string): NamedDataset => {
-  const url = typeof server === 'string' ? server : server.url;
-  return {
-    name,
-    source: 'yahoo',
-    params: { baseUrl: url, attempts: 1 },
-    hosts: [new URL(url).host],
-    calendar: 'nyse',
-  };
-};
-/** Sessions of June 2024 up to and including the 28th. */
-const june = ['24', '25', '26', '27', '28'].map((day, i) => ({
-  at: `2024-06-${day}T13:30:00Z`,
-  close: 100 + i,
-}));
+  data: SpecData,
+  change?: Record<string, unknown>,
+): Promise<Collected> => fixture.run(deps, data, change);
 
 async function eventsOf(id: string, kind: string) {
-  return database.db
+  return fixture.db
     .selectFrom('experiment_event')
     .select(['payload', 'stage'])
     .where('experiment_id', '=', id)
@@ -155,11 +75,7 @@ test('bundled index bars: frozen as they are, validated, and the second time no 
   );
   assert.equal((await again.validation()).cached, true);
   assert.equal((await eventsOf(again.id, 'finding')).length, findings.length, 'told again');
-  assert.equal(
-    (await listCollections(database.db, '^GSPC')).length,
-    1,
-    'nothing was fetched again',
-  );
+  assert.equal((await listCollections(fixture.db, '^GSPC')).length, 1, 'nothing was fetched again');
 });
 
 test('strict: a warning stops the run and says why', async () => {
@@ -220,7 +136,7 @@ test('a failing primary does not fail the rest: the fallback delivers, and the r
     ['failed', 'delivered'],
   );
   assert.match(told[0]!.error!, /answered 500 to 1 requests/);
-  const rows = await listCollections(database.db, '^GSPC');
+  const rows = await listCollections(fixture.db, '^GSPC');
   assert.ok(rows.some((r) => r.dataset === 'vendor-down' && r.status === 'failed' && r.error));
 });
 
@@ -289,7 +205,7 @@ test('a source that never answers is given up after its time, whatever it waits 
 
 test('collected bars are fresh for 24 hours; recollect asks again; unchanged bars are the same dataset', async () => {
   await using server = await startChartServer([{ body: chartOf(june) }]);
-  const setup: Setup = { datasets: [chart('daily', server)], now: NOW };
+  const setup: CollectSetup = { datasets: [chart('daily', server)], now: NOW };
   const deps = depsOf(setup);
   const data = { sources: [{ dataset: 'daily' }] };
   const first = (await run(deps, data)).collected[0]!;
@@ -371,7 +287,7 @@ test('an uploaded file is a dataset by its hash; its bytes are all it can reach'
 
 test('a file that cannot be read names its line', async () => {
   await writeFile(
-    join(folder, '^GSPC.csv'),
+    join(fixture.folder, '^GSPC.csv'),
     'date,open,high,low,close,volume\n2020-01-02,1,2,1,x,5\n',
   );
   const dataset: NamedDataset = {
@@ -379,7 +295,7 @@ test('a file that cannot be read names its line', async () => {
     source: 'csv',
     params: {},
     hosts: [],
-    root: folder,
+    root: fixture.folder,
     calendar: 'nyse',
   };
   await assert.rejects(

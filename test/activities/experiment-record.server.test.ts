@@ -217,7 +217,7 @@ describe('skipping (row A11)', () => {
     // 126 sessions of New York after 2018-11-15, and the next one.
     const young = await here.findFittingVersion(asked(here, '2019-05-21T13:30:00.000Z'));
     assert.equal(young.skip, true);
-    assert.match(young.skip ? young.reason : '', /126 bars ago/);
+    assert.match(young.skip ? young.reason : '', /126 sessions ago/);
     const old = await here.findFittingVersion(asked(here, '2019-05-22T13:30:00.000Z'));
     assert.deepEqual(old, { skip: false });
     const same = await here.findFittingVersion(asked(here, '2019-05-22T13:30:00.000Z', 'bars-1'));

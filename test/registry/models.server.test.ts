@@ -266,19 +266,23 @@ describe('a fitting version', () => {
     model: MODEL,
     specHash: 'spec-hash',
     datasetHash: 'bars-99',
-    maxAgeBars: 126,
-    ageInBars: () => 126,
+    newestBar: new Date('2030-01-01T00:00:00Z'),
+    maxAgeSessions: 126,
+    ageInSessions: () => 126,
   };
 
   test('has the same spec and is young enough, or was trained on the same bars', async () => {
     const db = await fresh();
     for (const n of [1, 2]) await addVersion(db, n);
     assert.equal((await findFittingVersion(db, query))?.version, 2);
-    const old = { ...query, ageInBars: () => 127 };
+    const old = { ...query, ageInSessions: () => 127 };
     assert.equal(await findFittingVersion(db, old), undefined);
     const same = await findFittingVersion(db, { ...old, datasetHash: 'bars-1' });
     assert.equal(same?.version, 1);
     assert.match(same?.reason ?? '', /same bars/);
+    // A version that was trained on bars which these datasets do not have is none of their moment.
+    const before = { ...query, newestBar: new Date('2000-01-01T00:00:00Z') };
+    assert.equal(await findFittingVersion(db, before), undefined);
     assert.equal(await findFittingVersion(db, { ...query, specHash: 'other' }), undefined);
   });
 
