@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import type { Alert } from '../core/alerts/index.ts';
 import type { TrustedKeys } from '../core/packages/signature.ts';
 import type { SourceContext } from '../core/sources/source.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
@@ -63,6 +64,28 @@ export interface TrainingCallbacks {
   onCheckpoint(bytes: Uint8Array, at: { epoch: number; batch: number }): Promise<void>;
 }
 
+/** The operator's webhooks. Their addresses and secrets stay with the worker. */
+export interface Webhooks {
+  /** Where people reach the API; absent: alerts name paths. */
+  readonly publicUrl: string | undefined;
+  /** Names of those that want this alert, in the order of the file. */
+  wanting(alert: Pick<Alert, 'event' | 'model' | 'payload'>): readonly string[];
+  /**
+   * One signed POST. Throws RatchetError: permanent where the webhook is not defined, has no secret or
+   * leads to an address that is not allowed; otherwise where no answer came.
+   */
+  post(
+    webhook: string,
+    message: { readonly id: string; readonly body: string },
+  ): Promise<WebhookAnswer>;
+}
+
+export interface WebhookAnswer {
+  readonly status: number;
+  /** The pause that the receiver asked for. */
+  readonly retryAfterS?: number;
+}
+
 /** What activities get from the worker that runs them. Nothing else is reached from an activity. */
 export interface ActivityDeps {
   readonly db: Kysely<Database>;
@@ -70,6 +93,7 @@ export interface ActivityDeps {
   readonly datasets: ReadonlyMap<string, NamedDataset>;
   readonly sourceContext: (dataset: NamedDataset, signal: AbortSignal) => SourceContext;
   readonly trainer: Trainer;
+  readonly webhooks: Webhooks;
   /** Ed25519 signature of a manifest by this worker's key. */
   readonly sign: (bytes: Uint8Array) => Uint8Array;
   /** Whose signatures make a package one of ours. */

@@ -1,19 +1,13 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { parse as parseYaml, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import type { NamedDataset } from '../activities/deps.ts';
 import { calendars } from '../core/calendar/index.ts';
-import { RatchetError } from '../core/errors.ts';
 import { sources } from '../core/sources/index.ts';
 import { INSTRUMENT_PATTERN, NAME_PATTERN } from '../core/spec/spec.ts';
+import { findConfigFile, invalidFile, readSection } from './config-file.ts';
 import type { Config } from './config.ts';
 import { projectRoot } from './project.ts';
-
-export const CONFIG_FILE = 'ratchet.config.yaml';
-
-export class ConfigFileError extends RatchetError {}
 
 const oneOf = (what: string, names: Iterable<string>): z.ZodType<string> => {
   const known = [...names];
@@ -32,14 +26,12 @@ const datasetSchema = z.strictObject({
   notice: z.string().optional().describe('Licence or terms of the data.'),
 });
 
-const fileSchema = z.strictObject({
-  datasets: z
-    .record(
-      z.string().regex(NAME_PATTERN, 'lower case letters, digits, ".", "_", "-"'),
-      datasetSchema,
-    )
-    .default({}),
-});
+const datasetsSchema = z
+  .record(
+    z.string().regex(NAME_PATTERN, 'lower case letters, digits, ".", "_", "-"'),
+    datasetSchema,
+  )
+  .default({});
 
 const NCSA = 'github.com/bashtage/arch, University of Illinois/NCSA licence';
 const APACHE = 'github.com/QuantConnect/Lean, Apache-2.0';
@@ -109,13 +101,11 @@ export async function loadDatasets(
     Object.entries(BUNDLED).map(([name, d]) => [name, bundled(name, d, config.dataDir)]),
   );
   if (file !== undefined) {
-    for (const dataset of await readConfigFile(file)) datasets.set(dataset.name, dataset);
+    for (const [name, dataset] of Object.entries(readSection(file, 'datasets', datasetsSchema))) {
+      datasets.set(name, operatorDataset(file, name, dataset));
+    }
   }
   return datasets;
-}
-
-function findConfigFile(): string | undefined {
-  return [resolve(CONFIG_FILE), join(projectRoot, CONFIG_FILE)].find(existsSync);
 }
 
 function bundled(name: string, dataset: BundledDataset, dataDir: string | undefined): NamedDataset {
@@ -128,28 +118,13 @@ function bundled(name: string, dataset: BundledDataset, dataDir: string | undefi
   return { ...rest, name, hosts, root: roots.find(existsSync) ?? roots[0]! };
 }
 
-async function readConfigFile(file: string): Promise<readonly NamedDataset[]> {
-  let value: unknown;
-  try {
-    value = parseYaml(await readFile(file, 'utf8'), { maxAliasCount: 100 }) ?? {};
-  } catch (cause) {
-    const why = cause instanceof YAMLParseError ? cause.message : String(cause);
-    throw new ConfigFileError('config.file', `${file} cannot be read: ${why}`, { cause });
-  }
-  const parsed = fileSchema.safeParse(value);
-  if (!parsed.success) throw invalid(file, parsed.error.issues, []);
-  return Object.entries(parsed.data.datasets).map(([name, dataset]) =>
-    operatorDataset(file, name, dataset),
-  );
-}
-
 function operatorDataset(
   file: string,
   name: string,
   { root, instruments, notice, ...dataset }: z.output<typeof datasetSchema>,
 ): NamedDataset {
   const params = sources.get(dataset.source)!.params.safeParse(dataset.params);
-  if (!params.success) throw invalid(file, params.error.issues, ['datasets', name, 'params']);
+  if (!params.success) throw invalidFile(file, params.error.issues, ['datasets', name, 'params']);
   return {
     ...dataset,
     name,
@@ -157,15 +132,4 @@ function operatorDataset(
     ...(instruments !== undefined && { instruments }),
     ...(notice !== undefined && { notice }),
   };
-}
-
-function invalid(
-  file: string,
-  issues: readonly z.core.$ZodIssue[],
-  path: readonly string[],
-): ConfigFileError {
-  const lines = issues.map((issue) => `${[...path, ...issue.path].join('.')}: ${issue.message}`);
-  return new ConfigFileError('config.file', `${file} is not valid: ${lines.join('; ')}`, {
-    details: { issues: lines },
-  });
 }

@@ -6,6 +6,7 @@ import { trustedKeysFrom, type TrustedKeys } from '../core/packages/signature.ts
 import { codeVersion } from '../infra/code-version.ts';
 import type { Config } from '../infra/config.ts';
 import { loadDatasets } from '../infra/datasets.ts';
+import { loadWebhooks } from '../infra/webhooks.ts';
 import type { Logger } from '../infra/telemetry.ts';
 import { openArtifactStore } from '../registry/artifacts.ts';
 import { openDatabase } from '../registry/db.ts';
@@ -13,6 +14,7 @@ import { experimentEvents } from '../registry/experiments.ts';
 import { migrate } from '../registry/migrate.ts';
 import { createSourceContext } from './source-context.ts';
 import { createTrainer } from './training-slot.ts';
+import { createWebhooks } from './webhooks.ts';
 
 /** Connections one worker process may hold. */
 const DATABASE_CONNECTIONS = 10;
@@ -33,6 +35,7 @@ export async function openDeps(config: Config, log: Logger): Promise<ActivityDep
     datasets: await loadDatasets(config),
     sourceContext: createSourceContext,
     trainer: createTrainer({ log }),
+    webhooks: createWebhooks(loadWebhooks(), { clock: () => Date.now(), version: codeVersion() }),
     sign: signer(config),
     trustedKeys: trustedKeys(config),
     events: experimentEvents(db),

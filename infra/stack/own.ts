@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../project.ts';
+import { webhookEnvironment } from '../webhooks.ts';
 import type { ChildSpec } from './child.ts';
 import { StackError, type KeyFiles } from './identity.ts';
 import { plainEnvironment } from './programs.ts';
@@ -19,6 +20,7 @@ const PASSED_ON = [
   'OTEL_EXPORTER_OTLP_ENDPOINT',
   'OTEL_EXPORTER_OTLP_HEADERS',
   'NODE_OPTIONS',
+  'NODE_EXTRA_CA_CERTS',
   'TF_FORCE_GPU_ALLOW_GROWTH',
   'CUDA_VISIBLE_DEVICES',
 ];
@@ -31,9 +33,12 @@ function passedOn(): Record<string, string> {
   return Object.fromEntries(found);
 }
 
-/** Refuses before anything is started where dist/ lacks what will be run. */
+/** Refuses before anything is started where dist/ lacks what will be run, or a webhook its secret. */
 export function checkBuilt(parts: ReadonlySet<string>): void {
-  if (parts.has('workers')) entry('workers/run.js');
+  if (parts.has('workers')) {
+    entry('workers/run.js');
+    webhookEnvironment();
+  }
   if (parts.has('api')) entry('api/server.js');
 }
 
@@ -65,7 +70,7 @@ function ownSpec(
 
 /**
  * Workers: one process for workflows and general activities, one for training, so that a fit never
- * delays a heartbeat of the others. Only they hold the signing key.
+ * delays a heartbeat of the others. Only they hold the signing key, only the first the secrets of webhooks.
  */
 export function workerSpecs(
   base: Record<string, string>,
@@ -74,12 +79,18 @@ export function workerSpecs(
 ): readonly ChildSpec[] {
   const run = entry('workers/run.js');
   const groups = [
-    { name: 'worker', queues: ['orchestration', 'general'], port: ports.generalMetrics },
-    { name: 'training', queues: ['training'], port: ports.trainingMetrics },
+    {
+      name: 'worker',
+      queues: ['orchestration', 'general'],
+      port: ports.generalMetrics,
+      secrets: webhookEnvironment(),
+    },
+    { name: 'training', queues: ['training'], port: ports.trainingMetrics, secrets: {} },
   ];
-  return groups.map(({ name, queues, port }) => {
+  return groups.map(({ name, queues, port, secrets }) => {
     const env = {
       ...base,
+      ...secrets,
       RATCHET_METRICS_PORT: String(port),
       RATCHET_SIGNING_KEY_FILE: keys.signing,
       RATCHET_VERIFY_KEY_FILE: keys.verify,

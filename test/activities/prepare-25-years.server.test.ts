@@ -20,6 +20,7 @@ import { createSourceContext } from '../../workers/source-context.ts';
 import { labFolder, skipWithoutLab } from '../support/lab-data.ts';
 import { openTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { addExperiment, MODEL, testSpec } from '../support/registry-facts.ts';
+import { noWebhooks } from '../support/no-webhooks.ts';
 
 let database: TestDatabase;
 let folder: string;
@@ -50,6 +51,7 @@ function depsOf(): ActivityDeps {
     trainer: { train: unused },
     sign: unused,
     trustedKeys: [],
+    webhooks: noWebhooks,
     events: experimentEvents(database.db),
     clock: () => Date.parse('2024-06-01'),
     codeVersion: 'test',

@@ -17,6 +17,7 @@ import { createSourceContext } from '../../workers/source-context.ts';
 import type { ChartServer } from './chart-server.ts';
 import { openTestDatabase } from './postgres.ts';
 import { addExperiment, testSpec } from './registry-facts.ts';
+import { noWebhooks } from './no-webhooks.ts';
 
 /** Wall time of the tests: after the close of Friday 2024-06-28. */
 export const COLLECT_NOW = Date.parse('2024-06-29T00:00:00Z');
@@ -89,6 +90,7 @@ export async function openCollectFixture(): Promise<CollectFixture> {
       trainer: { train: unused },
       sign: unused,
       trustedKeys: [],
+      webhooks: noWebhooks,
       events: experimentEvents(database.db),
       clock: () => setup.now ?? COLLECT_NOW,
       codeVersion: 'test',

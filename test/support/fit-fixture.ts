@@ -13,6 +13,7 @@ import { createExperiment, experimentEvents } from '../../registry/experiments.t
 import { createTrainer } from '../../workers/training-slot.ts';
 import { plantedPrepared, type PlantedOptions } from './planted-prepared.ts';
 import { openTestDatabase, type TestDatabase } from './postgres.ts';
+import { noWebhooks } from './no-webhooks.ts';
 
 export interface FitFixture {
   readonly database: TestDatabase;
@@ -103,6 +104,7 @@ function startAttempt(
     trainer: createTrainer({ log, onStart: (started) => (pid = started) }),
     sign: () => new Uint8Array(0),
     trustedKeys: [],
+    webhooks: noWebhooks,
     events: experimentEvents(db),
     clock: () => 0,
     codeVersion: 'test',
