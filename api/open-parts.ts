@@ -7,6 +7,7 @@ import { RatchetError } from '../core/errors.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import type { TrustedKeys } from '../core/packages/signature.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
+import { earlierChampions } from '../registry/earlier-champions.ts';
 import type { Db } from '../registry/in-transaction.ts';
 import { ensureAdminKey, hashSecret, parseKeyToken } from '../registry/keys.ts';
 import { forgetOldIdempotencyKeys } from '../registry/idempotency.ts';
@@ -25,10 +26,14 @@ import { LocalServing } from './serving/local-serving.ts';
 import { McPool } from './serving/mc-pool.ts';
 import { ModelHost } from './serving/model-host.ts';
 import { PackageSlots, type Slot } from './serving/package-slots.ts';
+import { PredictionLog } from './serving/prediction-log.ts';
 import { Recorder } from './serving/recorder.ts';
 import { registryBars } from './serving/registry-bars.ts';
 import { Replica } from './serving/replica.ts';
+import { ShadowQueue } from './serving/shadow-queue.ts';
 import { Spool } from './serving/spool.ts';
+import { TrialHost } from './serving/trial-host.ts';
+import { TrialRouting } from './serving/trial-routing.ts';
 import { WrongKeyLimit } from './wrong-key-limit.ts';
 
 /** Keys made or revoked elsewhere are known here after this long. */
@@ -70,6 +75,8 @@ export interface RunningReplica {
   readonly recorder: Recorder;
   readonly spool: Spool;
   readonly host: ModelHost;
+  readonly trials: TrialHost;
+  readonly shadows: ShadowQueue;
   /** Lease back, spool drained, packages closed. */
   stop(): Promise<void>;
 }
@@ -94,7 +101,12 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
   const bars = new BarsStore({ reader, folder: join(folder, 'bars'), log });
   const forecaster = new Forecaster({ bars, log, now: clock });
   const warm = (slot: Slot): Promise<void> => forecaster.warm(slot);
-  const host = new ModelHost({ slots, folder, log, now: monotonic, warm });
+  const host = new ModelHost({
+    ...{ slots, folder, log, warm },
+    now: monotonic,
+    earlier: (model, limit) => earlierChampions(db, model, limit),
+    onLoadFailure: (model) => metrics.loadFailures.inc({ model }),
+  });
   await host.restore();
   const capacity = settings.spoolBytes;
   const spoolFolder = join(folder, 'spool');
@@ -103,11 +115,19 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
     ...(capacity === undefined ? {} : { capacity }),
   });
   const recorder = new Recorder({ db, spool, log, folder });
-  const replica = new Replica({ ...settings, id: settings.replicaId, db, host, log });
+  const trials = new TrialHost({ host, metrics, log, now: monotonic });
+  const replicaId = settings.replicaId;
+  const replica = new Replica({ ...settings, id: replicaId, db, host, trials, log });
+  const predictions = new PredictionLog({ host, spool, metrics, replicaId, now: clock });
+  const onDropped = (): void =>
+    metrics.trialPredictions.inc({ role: 'shadow', outcome: 'dropped' });
+  const shadows = new ShadowQueue({ onDropped });
+  const routing = new TrialRouting({
+    ...{ trials, forecaster, queue: shadows, predictions, metrics, log },
+  });
   const hasKeys = (): boolean => keys.size > 0;
   const serving = new LocalServing({
-    ...{ db, host, forecaster, replica, spool, metrics, log, hasKeys },
-    now: clock,
+    ...{ db, host, forecaster, replica, predictions, trials: routing, hasKeys },
   });
   const wrongKeys = new WrongKeyLimit(monotonic);
   const auth = new Authenticator({ keys, wrongKeys, addressOf: peerAddress, now: clock });
@@ -116,7 +136,7 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
     ...{ allowedHosts, clock, version },
     stopping: settings.stopping ?? new AbortController().signal,
   };
-  return { parts, replica, recorder, spool, host, bars, slots, pool };
+  return { parts, replica, recorder, spool, host, trials, shadows, bars, slots, pool };
 }
 
 const monotonic = (): number => performance.now();
@@ -144,7 +164,7 @@ export async function openReplica(
   services: ReplicaServices,
 ): Promise<RunningReplica> {
   const { bars, slots, pool, ...opened } = await assemble(settings, services);
-  const { parts, replica, recorder, spool, host } = opened;
+  const { parts, replica, recorder, spool, shadows } = opened;
   const { db, log, keys } = parts;
   const sweeper = new ExperimentSweeper(parts, parts.clock);
   const refreshKeys = (): Promise<void> => syncKeys(db, keys, settings.adminToken, log);
@@ -156,7 +176,7 @@ export async function openReplica(
   const timers = [
     setInterval(() => void refreshKeys(), KEYS_MS),
     setInterval(() => void keepHouse(db, log), HOUSEKEEPING_MS),
-    setInterval(() => report(parts, spool, host), KEYS_MS),
+    setInterval(() => report(opened), KEYS_MS),
   ];
   for (const timer of timers) timer.unref();
   let stopped: Promise<void> | undefined;
@@ -166,6 +186,7 @@ export async function openReplica(
       sweeper.stop();
       bars.stop();
       await replica.stop();
+      await shadows.close();
       await recorder.stop();
       spool.close();
       await slots.close();
@@ -220,11 +241,13 @@ async function keepHouse(db: Db, log: Log): Promise<void> {
   }
 }
 
-function report(parts: ApiParts, spool: Spool, host: ModelHost): void {
+function report({ parts, spool, host, shadows }: Omit<RunningReplica, 'stop'>): void {
   parts.metrics.spoolBytes.set(spool.bytes);
+  parts.metrics.shadowQueue.set(shadows.length);
   for (const model of host.models) {
     const generation = host.active(model)?.served.generation ?? 0;
     parts.metrics.generation.set({ model }, generation);
+    parts.metrics.standIn.set({ model }, host.standsIn(model) ? 1 : 0);
   }
 }
 

@@ -1,24 +1,37 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import type { Log } from '../../activities/deps.ts';
 import type { ServableVersion, ServedModel } from '../../registry/champions.ts';
 import type { LoadedModels } from '../../registry/replicas.ts';
-import { writeFileDurably } from './durable-file.ts';
 import type { PackageSlots, Slot } from './package-slots.ts';
+import { readNotes, writeNotes, type ServedNote } from './served-notes.ts';
 
 /** A replica that has not activated a generation this long after it saw it is not ready. */
 const ACTIVATE_MS = 2_000;
+/** Former champions that are tried where a champion does not load: each costs a download and its probes. */
+const STAND_INS_MAX = 3;
 
 export interface Active {
   readonly served: ServedModel;
   readonly slot: Slot;
 }
 
+/** A champion that is not served here: since when, and why. */
+interface Behind {
+  readonly generation: number;
+  readonly since: number;
+  readonly reason: string;
+}
+
+const LOADING = 'loading';
+const wordsOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
+
 /**
  * Which package answers for which model on this replica. A new champion replaces the former one in one
  * assignment, so each answer names exactly one version. What serves is noted on the local disk (with the
- * version before it), so that a start with all servers away serves it again.
+ * version before it), so that a start with all servers away serves it again. Where a champion does not
+ * load and nothing answers yet, the newest former champion that verifies stands in, under its own version
+ * and generation, until the champion loads.
  */
 export class ModelHost {
   readonly #slots: PackageSlots;
@@ -26,10 +39,11 @@ export class ModelHost {
   readonly #log: Log;
   readonly #now: () => number;
   readonly #warm: (slot: Slot) => Promise<void>;
+  readonly #earlier: (model: string, limit: number) => Promise<readonly ServedModel[]>;
+  readonly #onLoadFailure: (model: string) => void;
   #active = new Map<string, Active>();
-  #previous = new Map<string, ServedModel>();
-  /** Generations seen but not activated: since when, and why. */
-  readonly #behind = new Map<string, { generation: number; since: number; reason: string }>();
+  readonly #notes = new Map<string, ServedNote>();
+  readonly #behind = new Map<string, Behind>();
   #activating: Promise<void> = Promise.resolve();
   #kept: ReadonlySet<string> = new Set();
   /** Monotonic ms of the last look at the registry; undefined: none yet. */
@@ -43,12 +57,18 @@ export class ModelHost {
     readonly now: () => number;
     /** Fetches what answers of a package will need beside it. */
     readonly warm: (slot: Slot) => Promise<void>;
+    /** Former champions that may stand in, newest first; may throw while the registry is away. */
+    readonly earlier: (model: string, limit: number) => Promise<readonly ServedModel[]>;
+    /** Hears of each champion that does not load, once for each reason. */
+    readonly onLoadFailure?: (model: string) => void;
   }) {
     this.#slots = parts.slots;
     this.#file = join(parts.folder, 'champions.json');
     this.#log = parts.log;
     this.#now = parts.now;
     this.#warm = parts.warm;
+    this.#earlier = parts.earlier;
+    this.#onLoadFailure = parts.onLoadFailure ?? (() => undefined);
   }
 
   active(model: string): Active | undefined {
@@ -92,12 +112,16 @@ export class ModelHost {
     for (const model of this.#active.keys()) {
       if (names.has(model)) continue;
       this.#active.delete(model);
+      this.#notes.delete(model);
       this.#behind.delete(model);
       changed = true;
     }
     for (const served of wanted) {
       const active = this.#active.get(served.model);
-      if (active && isSame(active.served, served)) continue;
+      if (active && isSame(active.served, served)) {
+        this.#behind.delete(served.model);
+        continue;
+      }
       changed = (await this.#activate(served, seen)) || changed;
     }
     this.#confirmedAt = seen;
@@ -106,26 +130,66 @@ export class ModelHost {
 
   async #activate(served: ServedModel, seen: number): Promise<boolean> {
     const { model, generation, version } = served;
-    const late = this.#behind.get(model);
-    if (late?.generation !== generation) {
-      this.#behind.set(model, { generation, since: seen, reason: 'loading' });
+    if (this.#behind.get(model)?.generation !== generation) {
+      this.#behind.set(model, { generation, since: seen, reason: LOADING });
     }
     try {
       const slot = await this.prepare(served);
-      const before = this.#active.get(model);
       this.#active.set(model, { served, slot });
-      if (before) this.#previous.set(model, before.served);
       this.#behind.delete(model);
+      this.#notes.set(model, { current: served, previous: await this.#before(served) });
       this.#log.info({ model, version, generation }, 'serving a new champion');
       return true;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      const earlier = this.#behind.get(model);
-      this.#behind.set(model, { generation, since: earlier?.since ?? seen, reason });
-      // It is tried again every second; the log hears of each reason once.
-      if (earlier?.reason !== reason) {
-        this.#log.error({ err: error, model, version, generation }, 'the champion does not load');
-      }
+      this.#failed(served, error, seen);
+      return !this.#active.has(model) && this.#standIn(served);
+    }
+  }
+
+  /** It is tried again every second; log and metrics hear of each reason once. */
+  #failed({ model, version, generation }: ServedModel, error: unknown, seen: number): void {
+    const reason = wordsOf(error);
+    const known = this.#behind.get(model);
+    this.#behind.set(model, { generation, since: known?.since ?? seen, reason });
+    if (known?.reason === reason) return;
+    this.#onLoadFailure(model);
+    this.#log.error({ err: error, model, version, generation }, 'the champion does not load');
+  }
+
+  /** The former champion to note beside a new one; without the registry, the one noted last. */
+  async #before({ model, packageDigest }: ServedModel): Promise<ServedModel | null> {
+    try {
+      return (await this.#earlier(model, 1))[0] ?? null;
+    } catch (error) {
+      this.#log.debug({ err: error, model }, 'former champions could not be read');
+      const note = this.#notes.get(model);
+      return note?.current.packageDigest === packageDigest ? note.previous : null;
+    }
+  }
+
+  /** Serves the newest former champion that verifies in place of one that does not. */
+  async #standIn(wanted: ServedModel): Promise<boolean> {
+    const { model } = wanted;
+    const noted = this.#notes.get(model)?.previous;
+    const candidates = await this.#earlier(model, STAND_INS_MAX).catch(() =>
+      noted ? [noted] : [],
+    );
+    for (const served of candidates) {
+      if (!(await this.#serveInstead(served))) continue;
+      this.#notes.set(model, { current: wanted, previous: served });
+      return true;
+    }
+    return false;
+  }
+
+  async #serveInstead(served: ServedModel): Promise<boolean> {
+    const { model, version, generation } = served;
+    try {
+      this.#active.set(model, { served, slot: await this.prepare(served) });
+      this.#log.warn({ model, version, generation }, 'an earlier version stands in');
+      return true;
+    } catch (error) {
+      this.#log.error({ err: error, model, version }, 'an earlier version does not load either');
       return false;
     }
   }
@@ -137,11 +201,23 @@ export class ModelHost {
       : Math.max(0, (this.#now() - this.#confirmedAt) / 1000);
   }
 
-  /** Models whose newest generation is not served though its time is up, with the reason. */
+  /** Models whose newest generation is not served though its time is up, why, and what answers instead. */
   get late(): readonly string[] {
     return [...this.#behind]
       .filter(([, { since }]) => this.#now() - since > ACTIVATE_MS)
-      .map(([model, { generation, reason }]) => `${model} generation ${generation}: ${reason}`);
+      .map(([model, { generation, reason }]) => {
+        const instead = this.#active.get(model)?.served;
+        const answers = instead
+          ? `version ${instead.version} (generation ${instead.generation}) answers`
+          : 'nothing answers';
+        return `${model} generation ${generation}: ${reason}; ${answers}`;
+      });
+  }
+
+  /** Does a version answer that is not the champion, because that does not load here? */
+  standsIn(model: string): boolean {
+    const behind = this.#behind.get(model);
+    return behind !== undefined && behind.reason !== LOADING && this.#active.has(model);
   }
 
   /** For the lease: what is loaded here. */
@@ -158,41 +234,22 @@ export class ModelHost {
     );
   }
 
-  async #store(): Promise<void> {
-    const models = [...this.#active.values()].map(({ served }) => ({
-      current: served,
-      previous: this.#previous.get(served.model) ?? null,
-    }));
-    await writeFileDurably(this.#file, JSON.stringify({ format: 1, models })).catch(
-      (error: unknown) => this.#log.error({ err: error }, 'champions cannot be kept on disk'),
-    );
+  #store(): Promise<void> {
+    return writeNotes(this.#file, [...this.#notes.values()], this.#log);
   }
 
   /** Serves what served when the process last ran; where it does not load, the version before it. */
   async restore(): Promise<void> {
-    for (const { current, previous } of await this.#read()) {
+    for (const note of await readNotes(this.#file, this.#log)) {
+      const { current, previous } = note;
       if (this.#active.has(current.model)) continue;
-      if (previous) this.#previous.set(current.model, previous);
-      for (const served of previous ? [current, previous] : [current]) {
-        try {
-          this.#active.set(served.model, { served, slot: await this.prepare(served) });
-          break;
-        } catch (error) {
-          const { model, version } = served;
-          this.#log.error({ err: error, model, version }, 'a cached package does not load');
-        }
+      this.#notes.set(current.model, note);
+      try {
+        this.#active.set(current.model, { served: current, slot: await this.prepare(current) });
+      } catch (error) {
+        this.#failed(current, error, this.#now());
+        if (previous) await this.#serveInstead(previous);
       }
-    }
-  }
-
-  async #read(): Promise<z.infer<typeof storedSchema>['models']> {
-    try {
-      return storedSchema.parse(JSON.parse(await readFile(this.#file, 'utf8'))).models;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-        this.#log.warn({ err: error }, 'the champions noted on disk are unreadable');
-      }
-      return [];
     }
   }
 }
@@ -200,24 +257,3 @@ export class ModelHost {
 /** Also an older generation is followed: PostgreSQL is the truth, and it may come out of a backup. */
 const isSame = (a: ServedModel, b: ServedModel): boolean =>
   a.generation === b.generation && a.packageDigest === b.packageDigest;
-
-const servedSchema = z.object({
-  model: z.string(),
-  version: z.int(),
-  generation: z.int(),
-  packageDigest: z.string(),
-  manifestUri: z.string(),
-  instruments: z.array(z.string()),
-  experimentId: z.string(),
-  beatsNaive: z.boolean(),
-  createdAt: z.coerce.date(),
-  changedAt: z.coerce.date(),
-  trainedThrough: z.coerce.date().nullable(),
-  sources: z.array(
-    z.object({ dataset: z.string(), role: z.enum(['primary', 'fallback', 'exogenous']) }),
-  ),
-});
-const storedSchema = z.object({
-  format: z.literal(1),
-  models: z.array(z.object({ current: servedSchema, previous: servedSchema.nullable() })),
-});

@@ -58,5 +58,7 @@ export interface PredictionAnswer {
   readonly generationAgeS: number;
   readonly fallback: null | 'naive';
   readonly fallbackReason: null | FallbackReason;
+  /** Set where the challenger of a running trial answered in place of the champion. */
+  readonly trial: { readonly role: 'canary'; readonly trialId: string } | null;
   readonly recorded: boolean;
 }

@@ -28,7 +28,7 @@ import {
 } from '../../registry/promotions.ts';
 import type { PromoteInput } from '../../workflows/messages.ts';
 import { walkBars } from './made-bars.ts';
-import { makePackage, testKeys } from './model-package.ts';
+import { makePackage, testKeys, type PackageOptions } from './model-package.ts';
 import { openTestDatabase, type TestDatabase } from './postgres.ts';
 import { addExperiment, addModel, MODEL, registration, reservation } from './registry-facts.ts';
 
@@ -150,11 +150,19 @@ async function addBars(db: Db): Promise<void> {
   await finishCollection(db, collectionId, { ...outcome, finishedAt: NOW });
 }
 
-/** Reserves, packages and registers a version; its number. */
-export async function addPackagedVersion(db: Db, artifacts: ArtifactStore, n: number) {
+/** Reserves, packages and registers a version; its number. `change`: of the package's content. */
+export async function addPackagedVersion(
+  db: Db,
+  artifacts: ArtifactStore,
+  n: number,
+  change?: PackageOptions['change'],
+) {
   await addExperiment(db, n);
   const { version } = await reserveVersion(db, reservation(n));
-  const built = await makePackage({ version, seed: `version-${n}`, monteCarlo: true });
+  const built = await makePackage({
+    ...{ version, seed: `version-${n}`, monteCarlo: true },
+    ...(change ? { change } : {}),
+  });
   const manifest = await storePackage(db, artifacts, built.files);
   await registerVersion(db, {
     ...registration(version),
