@@ -1,0 +1,113 @@
+import { RatchetError } from '../errors.ts';
+
+/** Coefficients that move by less than this between steps, per step of Newton's bound, are final. */
+const TOLERANCE = 1e-6;
+/** Far more than the penalised bound needs (tens); a limit all the same. */
+const MAX_STEPS = 500;
+
+/** Rows of standardised features with their class; row-major. */
+export interface ClassRows {
+  readonly columns: number;
+  readonly x: Float64Array;
+  /** 1 or 0 a row. */
+  readonly y: Uint8Array;
+}
+
+export interface LogisticModel {
+  readonly intercept: number;
+  readonly coefficients: Float64Array;
+}
+
+/**
+ * Logistic regression with a ridge penalty (le Cessie and van Houwelingen 1992).
+ * Minimises sum_i log(1 + exp(-s_i (a + x_i b))) + penalty / 2 |b|^2 with s = +-1; the intercept is not penalised.
+ * By the quadratic bound of Boehning and Lindsay (1988): the Hessian is at most X'X / 4 + penalty I, so one Cholesky
+ * factor serves every step and the loss falls in each of them. No randomness, no step size: the same rows give the
+ * same bits. `gram` is the lower triangle [(p + 1)^2] of X'X with a column of ones last, if the caller has it.
+ */
+export function fitLogisticRidge(
+  { columns, x, y }: ClassRows,
+  penalty: number,
+  gram: Float64Array = gramOf(x, columns),
+): LogisticModel {
+  const size = columns + 1;
+  const bound = gram.map((value) => value / 4);
+  for (let i = 0; i < columns; i++) bound[i * size + i]! += penalty;
+  const factor = choleskyOrThrow(bound, size);
+  const b = new Float64Array(size);
+  const step = new Float64Array(size);
+  for (let iteration = 0; iteration < MAX_STEPS; iteration++) {
+    step.fill(0);
+    for (let row = 0; row < y.length; row++) {
+      const from = row * columns;
+      let score = b[columns]!;
+      for (let c = 0; c < columns; c++) score += x[from + c]! * b[c]!;
+      const residual = y[row]! - 1 / (1 + Math.exp(-score));
+      for (let c = 0; c < columns; c++) step[c]! += residual * x[from + c]!;
+      step[columns]! += residual;
+    }
+    for (let c = 0; c < columns; c++) step[c]! -= penalty * b[c]!;
+    solveCholesky(factor, size, step);
+    let largest = 0;
+    for (let c = 0; c < size; c++) {
+      b[c]! += step[c]!;
+      largest = Math.max(largest, Math.abs(step[c]!));
+    }
+    if (largest < TOLERANCE) break;
+  }
+  return { intercept: b[columns]!, coefficients: b.subarray(0, columns) };
+}
+
+/** Lower triangle of X'X with a column of ones appended, row-major [(columns + 1)^2]. */
+export function gramOf(x: Float64Array, columns: number): Float64Array {
+  const size = columns + 1;
+  const gram = new Float64Array(size * size);
+  const rows = x.length / columns;
+  for (let row = 0; row < rows; row++) {
+    const from = row * columns;
+    for (let i = 0; i < columns; i++) {
+      const xi = x[from + i]!;
+      const at = i * size;
+      for (let j = 0; j <= i; j++) gram[at + j]! += xi * x[from + j]!;
+      gram[columns * size + i]! += xi;
+    }
+  }
+  gram[columns * size + columns] = rows;
+  return gram;
+}
+
+/** Cholesky factor of the lower triangle, in place; rows times rows, which lie together in memory. */
+function choleskyOrThrow(a: Float64Array, n: number): Float64Array {
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j <= i; j++) {
+      let sum = a[i * n + j]!;
+      for (let k = 0; k < j; k++) sum -= a[i * n + k]! * a[j * n + k]!;
+      if (i > j) {
+        a[i * n + j] = sum / a[j * n + j]!;
+        continue;
+      }
+      if (!(sum > 0)) {
+        throw new RatchetError(
+          'drift.singular',
+          'the rows of the domain classifier are not finite',
+        );
+      }
+      a[i * n + i] = Math.sqrt(sum);
+    }
+  }
+  return a;
+}
+
+/** x with L L' x = b, in place. */
+function solveCholesky(l: Float64Array, n: number, b: Float64Array): void {
+  for (let i = 0; i < n; i++) {
+    let sum = b[i]!;
+    for (let k = 0; k < i; k++) sum -= l[i * n + k]! * b[k]!;
+    b[i] = sum / l[i * n + i]!;
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    let sum = b[i]!;
+    for (let k = i + 1; k < n; k++) sum -= l[k * n + i]! * b[k]!;
+    b[i] = sum / l[i * n + i]!;
+  }
+}

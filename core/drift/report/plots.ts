@@ -1,0 +1,193 @@
+/** The charts of a drift report, each one SVG string. */
+import type { Plot } from '../../evaluation/report/plots.ts';
+import {
+  ACCENT,
+  extentOf,
+  FRAME,
+  GRID,
+  INK,
+  legend,
+  line,
+  linearScale,
+  path,
+  round,
+  SERIES_COLOURS,
+  svg,
+  text,
+  ticksOf,
+  tickText,
+  xAxis,
+  yAxis,
+  type Frame,
+  type Scale,
+} from '../../evaluation/report/svg.ts';
+import type { Calibration, CusumPoint, DriftReport, InputDrift } from '../schemas.ts';
+
+const ALARM = SERIES_COLOURS[1];
+const USUAL = '#93b4f5';
+
+/** All charts: the path of the loss monitor, its calibration, then what each instrument's inputs did. */
+export function driftPlots(report: DriftReport): Plot[] {
+  const plots: Plot[] = [];
+  const { performance } = report;
+  if (performance?.calibration.status === 'calibrated') {
+    const { calibration, path: points } = performance;
+    if (points.length > 1) {
+      plots.push({
+        name: 'cusum',
+        title: `Sum of the losses above what is usual, its threshold, and alarms (one value a ${performance.unit})`,
+        svg: cusumChart(points, calibration),
+      });
+    }
+    plots.push({
+      name: 'calibration',
+      title: `Largest sum in each of ${calibration.paths} bootstrapped years without a change`,
+      svg: calibrationChart(calibration, performance.state.s),
+    });
+  }
+  const kinds = [
+    ['inputs', 'Features that changed most, against their own history', report.inputs],
+    ['predictions', 'Forecasts, against their own history', report.predictions],
+  ] as const;
+  for (const [name, title, entries] of kinds) {
+    for (const { instrument, drift } of entries) {
+      if (drift.histories.length === 0) continue;
+      plots.push({
+        name: `${name}-${instrument}`,
+        title: entries.length > 1 ? `${instrument}: ${title}` : title,
+        svg: historyChart(drift.histories),
+      });
+    }
+  }
+  return plots;
+}
+
+/** S over time with the threshold c; a dot marks each alarm, after which the sum begins anew. */
+export function cusumChart(points: readonly CusumPoint[], { c }: Calibration): string {
+  const times = points.map(({ time }) => Date.parse(time));
+  const x = linearScale([times[0]!, times.at(-1)!], [FRAME.left, FRAME.width - FRAME.right]);
+  const top = Math.max(c, extentOf(points.map(({ s }) => s))[1]) * 1.08;
+  const y = linearScale([0, top], [FRAME.height - FRAME.bottom, FRAME.top]);
+  const alarms = points.flatMap(({ alarm, s }, i) =>
+    alarm
+      ? [`<circle cx="${round(x(times[i]!))}" cy="${round(y(s))}" r="4.5" fill="${ALARM}"/>`]
+      : [],
+  );
+  return svg(
+    'Path of the loss monitor with its threshold',
+    FRAME,
+    yAxis(y, FRAME, tickText) +
+      xAxis(dateTicks(x), FRAME) +
+      line([FRAME.left, y(c)], [FRAME.width - FRAME.right, y(c)], ALARM, 'stroke-dasharray="6 4"') +
+      path(
+        points.map(({ s }, i) => [x(times[i]!), y(s)] as const),
+        ACCENT,
+      ) +
+      alarms.join('') +
+      legend(
+        [
+          { label: 'sum of the losses above usual', colour: ACCENT },
+          { label: 'threshold', colour: ALARM, dashed: true },
+        ],
+        FRAME,
+      ),
+  );
+}
+
+function dateTicks(x: Scale): { at: number; label: string }[] {
+  const [from, to] = x.domain;
+  return [0.08, 0.29, 0.5, 0.71, 0.92].map((share) => {
+    const time = from + share * (to - from);
+    return { at: x(time), label: new Date(time).toISOString().slice(0, 10) };
+  });
+}
+
+/** Histogram of the bootstrapped maxima, the threshold that a tenth of them passes, and where the sum stands now. */
+export function calibrationChart({ histogram, c, rate }: Calibration, s: number): string {
+  const { edges, counts } = histogram;
+  const high = Math.max(edges.at(-1)!, s);
+  const x = linearScale([0, high], [FRAME.left, FRAME.width - FRAME.right]);
+  const y = linearScale(
+    [0, Math.max(1, ...counts) * 1.08],
+    [FRAME.height - FRAME.bottom, FRAME.top],
+  );
+  const bars = counts.map((count, i) => {
+    const left = x(edges[i]!);
+    const width = Math.max(0.5, x(edges[i + 1]!) - left - 1);
+    const fill = edges[i]! >= c ? '#f0b27a' : USUAL;
+    return `<rect x="${round(left + 0.5)}" y="${round(y(count))}" width="${round(width)}" height="${round(y(0) - y(count))}" fill="${fill}"/>`;
+  });
+  const upright = (value: number, colour: string, extra: string): string =>
+    line([x(value), FRAME.top], [x(value), y(0)], colour, `stroke-width="2" ${extra}`);
+  return svg(
+    'Calibration of the loss monitor',
+    FRAME,
+    yAxis(y, FRAME, tickText) +
+      bars.join('') +
+      xAxis(
+        ticksOf(x.domain, 8).map((tick) => ({ at: x(tick), label: tickText(tick) })),
+        FRAME,
+      ) +
+      upright(c, ALARM, 'stroke-dasharray="6 4"') +
+      upright(s, INK, '') +
+      legend(
+        [
+          { label: 'bootstrapped years', colour: USUAL },
+          {
+            label: `threshold: ${tickText(100 * rate)} % of unchanged years pass it`,
+            colour: ALARM,
+            dashed: true,
+          },
+          { label: 'the sum now', colour: INK },
+        ],
+        FRAME,
+      ),
+  );
+}
+
+const ROW = 24;
+
+/**
+ * One line a feature: its distance in each earlier window (small dots) and in the newest (large), in units of the
+ * largest of all, so that distances of several tests share an axis.
+ */
+export function historyChart(histories: InputDrift['histories']): string {
+  const frame: Frame = { ...FRAME, left: 220, top: 34, height: 76 + histories.length * ROW };
+  const x = linearScale([0, 1], [frame.left, frame.width - frame.right]);
+  const bottom = frame.height - frame.bottom;
+  const rows = histories.map(({ name, test, earlier, newest }, i) => {
+    const y = frame.top + 18 + i * ROW;
+    const largest = Math.max(newest, ...earlier) || 1;
+    const unusual = earlier.every((value) => value < newest);
+    const dots = earlier.map(
+      (value) =>
+        `<circle cx="${round(x(value / largest))}" cy="${y}" r="2.6" fill="${USUAL}" opacity="0.75"/>`,
+    );
+    const now = `<circle cx="${round(x(newest / largest))}" cy="${y}" r="5" fill="${unusual ? ALARM : ACCENT}"/>`;
+    const label = text(frame.left - 14, y + 4, `${name} (${test})`, { anchor: 'end', fill: INK });
+    return (
+      line([frame.left, y], [frame.width - frame.right, y], GRID) + label + dots.join('') + now
+    );
+  });
+  return svg(
+    'Distances of the newest window among those of earlier windows',
+    frame,
+    rows.join('') +
+      xAxis(
+        [
+          { at: x(0), label: 'no distance' },
+          { at: x(1) - 40, label: 'largest ever' },
+        ],
+        frame,
+      ) +
+      line([x(0), frame.top], [x(0), bottom], '#9ca3af') +
+      legend(
+        [
+          { label: 'earlier windows', colour: USUAL },
+          { label: 'newest', colour: ACCENT },
+          { label: 'newest, beyond all', colour: ALARM },
+        ],
+        frame,
+      ),
+  );
+}
