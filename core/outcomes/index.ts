@@ -1,3 +1,11 @@
+export {
+  averageByTime,
+  decisionLosses,
+  type DecisionLoss,
+  type LossRow,
+  type LossScale,
+} from './losses.ts';
+export { changedSteps } from './factor-steps.ts';
 export { closeAt, mergeCloses, type Closes, type SourceCloses } from './closes.ts';
 export {
   isRevised,
