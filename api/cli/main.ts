@@ -13,6 +13,7 @@ import {
   type RegisterCommands,
 } from './output.ts';
 import { register as registerDemo } from './demo.ts';
+import { register as registerDrift } from './drift.ts';
 import { register as registerExperiments } from './experiments.ts';
 import { register as registerInspect } from './inspect.ts';
 import { register as registerKeys } from './keys.ts';
@@ -30,6 +31,7 @@ const COMMANDS: readonly RegisterCommands[] = [
   registerExperiments,
   registerModels,
   registerReport,
+  registerDrift,
   registerPredict,
   registerKeys,
   registerMirror,

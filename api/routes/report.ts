@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { createRoute, z } from '@hono/zod-openapi';
 import { getModelOrThrow, getVersionOrThrow } from '../../registry/models.ts';
 import { askStore } from '../ask-store.ts';
 import { HTTP, notFound } from '../errors.ts';
+import { policyOf } from '../page-policy.ts';
 import type { ApiParts } from '../parts.ts';
 import { versionParam } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
@@ -38,23 +38,4 @@ export function reportRoutes(app: App, parts: ApiParts): void {
     c.header('cache-control', 'private, no-cache');
     return c.html(page, HTTP.ok);
   });
-}
-
-/**
- * No script, no request, no form, an origin of its own; the only style is the block in the page's head,
- * named by its digest. Whatever a name in the report holds, it stays text.
- */
-function policyOf(page: string): string {
-  const style = /<style>([\s\S]*?)<\/style>/.exec(page)?.[1];
-  const digest = createHash('sha256')
-    .update(style ?? '')
-    .digest('base64');
-  return [
-    "default-src 'none'",
-    style === undefined ? "style-src 'none'" : `style-src 'sha256-${digest}'`,
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-    'sandbox',
-  ].join('; ');
 }

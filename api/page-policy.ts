@@ -1,0 +1,20 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * Content security policy of a stored page: no script, no request, no form, an origin of its own; the only style
+ * is the block in the page's head, named by its digest. Whatever a name in the page holds, it stays text.
+ */
+export function policyOf(page: string): string {
+  const style = /<style>([\s\S]*?)<\/style>/.exec(page)?.[1];
+  const digest = createHash('sha256')
+    .update(style ?? '')
+    .digest('base64');
+  return [
+    "default-src 'none'",
+    style === undefined ? "style-src 'none'" : `style-src 'sha256-${digest}'`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    'sandbox',
+  ].join('; ');
+}
