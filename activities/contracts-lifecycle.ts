@@ -39,19 +39,29 @@ export interface DeliverAlertInput {
 }
 
 export interface OpenTrialInput extends ModelRef {
-  readonly trialId: string;
   readonly version: number;
   readonly experimentId: string;
   readonly decisionId: string;
   readonly asOf: string | null;
 }
+/** `busy`: another trial runs, and this one may follow it. */
 export type OpenTrialResult =
+  | { readonly status: 'running'; readonly trialId: string }
+  | { readonly status: 'busy' | 'refused'; readonly reason: string };
+
+export interface TrialRef extends ModelRef {
+  readonly trialId: string;
+}
+/** How a trial stands by its row. */
+export type TrialStanding =
   | {
       readonly status: 'running';
-      readonly kind: 'shadow' | 'canary' | 'manual';
-      readonly approveWithinDays: number;
+      /** Newest market time that it was judged at, ISO. */
+      readonly asOf: string;
+      /** Of a manual trial: wall ms that are left for an approval. */
+      readonly approveWithinMs: number | null;
     }
-  | { readonly status: 'refused'; readonly reason: string };
+  | { readonly status: 'ended'; readonly reasons: readonly string[] };
 
 export interface JudgeTrialInput extends ModelRef, AtMarketTime {
   readonly trialId: string;
@@ -85,6 +95,14 @@ export type ConsiderRetrainResult =
   | { readonly action: 'retrain'; readonly experimentId: string; readonly retrainId: string }
   /** `keep`: the reasons stay pending, and are considered again with the next tick. */
   | { readonly action: 'wait'; readonly keep: boolean; readonly why: readonly string[] };
+
+export interface FreezeInput extends ModelRef {
+  readonly frozen: boolean;
+  readonly actor: string;
+  readonly reason: string;
+  /** Names the request: repeated, it changes nothing. */
+  readonly requestKey: string;
+}
 
 export interface FinishRetrainInput extends ModelRef {
   readonly retrainId: string;

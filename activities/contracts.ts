@@ -148,6 +148,8 @@ export interface DecideResult {
   readonly reasons: readonly string[];
   readonly promotionId: string;
   readonly expectedGeneration: number;
+  /** The version goes on trial first; absent: an accepted one is promoted at once. */
+  readonly trial?: 'shadow' | 'canary' | 'manual';
 }
 
 export interface FinishInput extends ExperimentRef {
@@ -175,5 +177,10 @@ export interface WithdrawInput extends PromotionRef {
 export type AwaitReplicasResult =
   { readonly status: 'ready' } | { readonly status: 'failed'; readonly reason: string };
 export type SwitchResult =
-  | { readonly status: 'promoted'; readonly generation: number }
+  | {
+      readonly status: 'promoted';
+      readonly generation: number;
+      /** The model is to be watched from now on; absent in what former releases answered. */
+      readonly watched?: true;
+    }
   | { readonly status: 'conflict'; readonly reason: string };

@@ -5,7 +5,9 @@ import type { Evidence } from '../core/policies/policy.ts';
 import { experimentSpecSchema } from '../core/spec/spec.ts';
 import { currentChampion, modelGeneration } from '../registry/champions.ts';
 import { decisionById, recordDecision, type Decision } from '../registry/decisions.ts';
-import { getExperimentOrThrow } from '../registry/experiments.ts';
+import { experimentSpecOrThrow, getExperimentOrThrow } from '../registry/experiments.ts';
+import { appendLifecycleEvent } from '../registry/lifecycle-events.ts';
+import { lifecycleState } from '../registry/lifecycle-state.ts';
 import { recordGateTry } from '../registry/gate-tries.ts';
 import { getVersionOrThrow } from '../registry/versions.ts';
 import type { DecideInput, DecideResult } from './contracts.ts';
@@ -38,9 +40,21 @@ export function createDecideActivities(
         reasons: made.reasons,
         promotionId: made.id,
         expectedGeneration: made.expected_generation,
+        ...(await trialOf(deps, input.experimentId, made)),
       };
     },
   };
+}
+
+/** The trial that comes before a promotion; a first champion has nobody to be tried against. */
+async function trialOf(
+  deps: Pick<ActivityDeps, 'db'>,
+  experimentId: string,
+  { verdict, champion_version: champion }: Decision,
+): Promise<Pick<DecideResult, 'trial'>> {
+  const { promotion } = await experimentSpecOrThrow(deps.db, experimentId);
+  const { kind } = promotion.trial;
+  return verdict === 'reject' || champion === null || kind === 'none' ? {} : { trial: kind };
 }
 
 /** The same version of the same experiment asks for the same promotion, however often it is tried. */
@@ -56,7 +70,7 @@ async function decideNow(
 ): Promise<Decision> {
   const { unit, version } = input;
   const experiment = await getExperimentOrThrow(deps.db, input.experimentId);
-  const { promotion } = experimentSpecSchema.parse(experiment.spec);
+  const { promotion, refit } = experimentSpecSchema.parse(experiment.spec);
   const evaluation = parseEvaluation(await deps.artifacts.get(input.evaluation.evaluation));
   // Generation first: a switch after this line makes the promotion a conflict, never a wrong success.
   const expectedGeneration = await modelGeneration(deps.db, unit.model);
@@ -76,6 +90,8 @@ async function decideNow(
     championVersion,
     k,
     codeVersion: deps.codeVersion,
+    refit: refit !== 'none',
+    trial: promotion.trial.kind,
     lineage: {
       specHash: row.spec_hash,
       trainedThrough: evaluation.split.trainedThrough,
@@ -95,6 +111,9 @@ async function decideNow(
   });
   const policy = policyOrThrow(promotion.policy);
   const decision = policy.decide(evidence, policy.params.parse(promotion));
+  if (decision.verdict === 'reject' && championVersion !== null) {
+    await tellOfRefusal(deps, { model: unit.model, version, id, reasons: decision.reasons });
+  }
   return recordDecision(deps.db, {
     id,
     model: unit.model,
@@ -109,11 +128,36 @@ async function decideNow(
   });
 }
 
+/** A challenger that the gate refused is part of the model's story. */
+async function tellOfRefusal(
+  deps: Pick<ActivityDeps, 'db'>,
+  refused: {
+    readonly model: string;
+    readonly version: number;
+    readonly id: string;
+    readonly reasons: readonly string[];
+  },
+): Promise<void> {
+  const { model, version, id, reasons } = refused;
+  const state = await lifecycleState(deps.db, model);
+  await appendLifecycleEvent(deps.db, {
+    model,
+    asOf: state?.settled_as_of ?? null,
+    kind: 'gate.rejected',
+    version,
+    actor: 'policy',
+    words: `Version ${version} was refused by the gate: ${reasons.join('; ')}`,
+    payload: { decision: id, reasons },
+    dedupeKey: `gate.rejected/${id}`,
+  });
+}
+
 function evidenceOf(
   evaluation: Evaluation,
-  at: Pick<Evidence, 'version' | 'championVersion' | 'codeVersion' | 'data' | 'lineage'> & {
-    k: number;
-  },
+  at: Pick<
+    Evidence,
+    'version' | 'championVersion' | 'codeVersion' | 'data' | 'lineage' | 'refit' | 'trial'
+  > & { k: number },
 ): Evidence {
   const { k, ...rest } = at;
   return {

@@ -39,8 +39,10 @@ export function createPromoteActivities(deps: Pick<ActivityDeps, 'db'>) {
       }
     },
 
-    switchChampion: (input: PromotionRef): Promise<SwitchResult> =>
-      switchChampion(deps.db, input.promotionId),
+    async switchChampion(input: PromotionRef): Promise<SwitchResult> {
+      const result = await switchChampion(deps.db, input.promotionId);
+      return result.status === 'promoted' ? { ...result, watched: true } : result;
+    },
 
     async withdrawPromotion(input: PromotionRef & { readonly reason: string }): Promise<void> {
       await withdrawPromotion(deps.db, input);

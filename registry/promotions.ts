@@ -1,9 +1,9 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import { recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
-import { appendLifecycleEvent } from './lifecycle-events.ts';
 import { getModel } from './models.ts';
 import { enqueueOutbox } from './outbox.ts';
+import { tellOfSwitch } from './promotion-story.ts';
 import { liveReplicas } from './replicas.ts';
 import type { Database, PromotionTable } from './tables.ts';
 
@@ -144,6 +144,17 @@ export async function promotionById(db: Db, id: string): Promise<Promotion | und
   return db.selectFrom('promotion').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
+/** The promotion of a model that is under way; one whose workflow was lost long ago bars nothing. */
+export async function openPromotion(db: Db, model: string): Promise<Promotion | undefined> {
+  return db
+    .selectFrom('promotion')
+    .selectAll()
+    .where('model', '=', model)
+    .where('status', '=', 'announced')
+    .where(sql<boolean>`created_at >= clock_timestamp() - ${ABANDONED_AFTER}`)
+    .executeTakeFirst();
+}
+
 /** The newest promotion of a model, whatever became of it. */
 export async function latestPromotion(db: Db, model: string): Promise<Promotion | undefined> {
   return db
@@ -236,37 +247,10 @@ async function commitSwitch(
     after: { version, generation, promotionId: promotion.id, reason },
     workflowId: `promote/${model}`,
   });
-  await tellStory(trx, promotion, generation, before?.version);
+  await tellOfSwitch(trx, promotion, { generation, former: before?.version ?? null });
   await enqueueOutbox(trx, { kind: 'champion-changed', model, version, generation });
   await notify(trx, model);
   return { status: 'promoted', generation };
-}
-
-async function tellStory(
-  trx: Trx,
-  { id, model, version, kind, actor, reason }: Promotion,
-  generation: number,
-  before: number | undefined,
-): Promise<void> {
-  const state = await trx
-    .selectFrom('model_state')
-    .select('settled_as_of')
-    .where('model', '=', model)
-    .executeTakeFirst();
-  const words =
-    kind === 'rollback'
-      ? `Rolled back from version ${before ?? 'none'} to version ${version}: ${reason}`
-      : `Version ${version} became champion: ${reason}`;
-  await appendLifecycleEvent(trx, {
-    model,
-    asOf: state?.settled_as_of ?? null,
-    kind: kind === 'rollback' ? 'champion.rolled-back' : 'champion.promoted',
-    version,
-    actor,
-    words,
-    payload: { promotionId: id, generation, before: before ?? null },
-    dedupeKey: `champion/${generation}`,
-  });
 }
 
 /** Takes an intent back before the switch; after a switch, or when it is gone already, nothing happens. */

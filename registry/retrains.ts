@@ -1,4 +1,6 @@
 import { sql, type Selectable } from 'kysely';
+import { composeAlert } from '../core/alerts/index.ts';
+import { recordAlert } from './alerts.ts';
 import { recordAudit } from './audit.ts';
 import { createExperiment, type NewExperiment } from './experiments.ts';
 import { inTransaction, type Db } from './in-transaction.ts';
@@ -133,5 +135,14 @@ export function finishRetrain(
       payload: { status: end.status, experimentId: ended.experiment_id, outcome: end.outcome },
       dedupeKey: `retrain.finished/${end.id}`,
     });
+    if (end.status === 'completed') return;
+    const alert = composeAlert('retrain.failed', {
+      model: ended.model,
+      asOf: ended.as_of.toISOString(),
+      retrainId: end.id,
+      experimentId: ended.experiment_id,
+      reason: end.outcome,
+    });
+    await recordAlert(trx, alert);
   });
 }

@@ -110,8 +110,16 @@ export interface TrialTable {
   gate_decision_id: string;
   end_decision_id: Nullable<string>;
   experiment_id: string;
+  judgement: NullableJson<Judgement>;
   started_at: CreatedAt;
   finished_at: NullableTimestamp;
+}
+
+/** What a person decided on a trial. */
+export interface Judgement {
+  readonly decision: 'approve' | 'reject';
+  readonly actor: string;
+  readonly reason: string;
 }
 
 export interface RetrainTable {

@@ -1,9 +1,12 @@
 import { sql, type Selectable } from 'kysely';
+import { RatchetError } from '../core/errors.ts';
+import { composeAlert } from '../core/alerts/index.ts';
+import { recordAlert } from './alerts.ts';
 import { PAGE_MAX, recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
 import { appendLifecycleEvent } from './lifecycle-events.ts';
 import { PROMOTION_CHANNEL } from './promotions.ts';
-import type { TrialStatus, TrialTable } from './tables.ts';
+import type { Judgement, TrialStatus, TrialTable } from './tables.ts';
 
 export type Trial = Selectable<TrialTable>;
 
@@ -24,6 +27,8 @@ export interface NewTrial {
   readonly gateDecisionId: string;
   readonly experimentId: string;
   readonly words: string;
+  /** Of a manual trial: wall days that it waits. */
+  readonly approveWithinDays?: number | undefined;
 }
 
 /** Opens a trial, or gives the one of that id as it stands; undefined where another one runs. */
@@ -71,6 +76,16 @@ export function openTrial(db: Db, input: NewTrial): Promise<Trial | undefined> {
       payload: { trialId: input.id, kind: input.kind, mode: input.mode },
       dedupeKey: `trial.started/${input.id}`,
     });
+    if (input.approveWithinDays !== undefined) {
+      const alert = composeAlert('trial.waiting-approval', {
+        model: input.model,
+        asOf: input.startedAsOf.toISOString(),
+        version: input.version,
+        trialId: input.id,
+        withinDays: input.approveWithinDays,
+      });
+      await recordAlert(trx, alert);
+    }
     await notifyReplicas(trx, input.model);
     return row;
   });
@@ -135,6 +150,55 @@ export async function recordTrialLook(
   });
 }
 
+export class TrialError extends RatchetError {}
+
+/**
+ * Keeps what a person decided on the running trial; the first judgement stands. Throws `trial.none` where
+ * nothing is on trial, `trial.not-manual` where an approval would go round the proof, `trial.judged`.
+ */
+export function recordJudgement(db: Db, model: string, judgement: Judgement): Promise<Trial> {
+  return inTransaction(db, async (trx) => {
+    const trial = await trx
+      .selectFrom('trial')
+      .selectAll()
+      .where('model', '=', model)
+      .where('status', '=', 'running')
+      .forUpdate()
+      .executeTakeFirst();
+    if (!trial) throw new TrialError('trial.none', `${model} has no running trial to decide on`);
+    if (judgement.decision === 'approve' && trial.kind !== 'manual') {
+      throw new TrialError(
+        'trial.not-manual',
+        `the ${trial.kind} trial of version ${trial.version} decides by its rows; promote the version by ` +
+          'hand, or reject it',
+      );
+    }
+    if (trial.judgement && !isSameJudgement(trial.judgement, judgement)) {
+      throw new TrialError(
+        'trial.judged',
+        `the trial was decided already: ${trial.judgement.decision}`,
+      );
+    }
+    if (trial.judgement) return trial;
+    await recordAudit(trx, {
+      actor: judgement.actor,
+      action: `trial.${judgement.decision}`,
+      object: `version/${model}/${trial.version}`,
+      after: { trial: trial.id, reason: judgement.reason },
+      workflowId: `trial/${model}`,
+    });
+    return trx
+      .updateTable('trial')
+      .set({ judgement: JSON.stringify(judgement) })
+      .where('id', '=', trial.id)
+      .returningAll()
+      .executeTakeFirstOrThrow();
+  });
+}
+
+const isSameJudgement = (a: Judgement, b: Judgement): boolean =>
+  a.decision === b.decision && a.actor === b.actor && a.reason === b.reason;
+
 export interface TrialEnd {
   readonly trialId: string;
   readonly status: Exclude<TrialStatus, 'running'>;
@@ -144,6 +208,12 @@ export interface TrialEnd {
   /** One sentence for the story. */
   readonly words: string;
 }
+
+/** Ends that an operator may want to hear of; promotions are told by the switch itself. */
+const ALERT_OF: Partial<Record<TrialStatus, 'trial.aborted' | 'trial.undecided'>> = {
+  aborted: 'trial.aborted',
+  undecided: 'trial.undecided',
+};
 
 /** Ends a running trial with its audit and its line in the story; a trial that ended stays as it ended. */
 export function endTrial(db: Db, end: TrialEnd): Promise<Trial | undefined> {
@@ -179,6 +249,13 @@ export function endTrial(db: Db, end: TrialEnd): Promise<Trial | undefined> {
       payload: { trialId: end.trialId, status: end.status, reasons: end.reasons },
       dedupeKey: `trial.ended/${end.trialId}`,
     });
+    const alert = ALERT_OF[end.status];
+    if (alert !== undefined) {
+      const { model, version, last_as_of } = ended;
+      const asOf = last_as_of.toISOString();
+      const facts = { model, asOf, version, trialId: end.trialId, reasons: end.reasons };
+      await recordAlert(trx, composeAlert(alert, facts));
+    }
     await notifyReplicas(trx, ended.model);
     return ended;
   });

@@ -145,6 +145,12 @@ async function decideAndPromote(
   const { experimentId } = opened;
   const decision = await record.decide({ experimentId, unit, version, evaluation });
   const ref = { model: unit.model, version, promoted: false, verdict: evaluation.verdict };
+  if (decision.trial !== undefined) {
+    const decisionId = decision.promotionId;
+    await record.proposeChallenger({ model: unit.model, version, experimentId, decisionId });
+    const trial = `A ${decision.trial} trial comes before any promotion: ${decision.reasons.join('; ')}.`;
+    return { ...ref, verdict: `${evaluation.verdict} ${trial}` };
+  }
   if (decision.verdict !== 'accept') {
     return {
       ...ref,

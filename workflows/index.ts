@@ -1,3 +1,9 @@
 /** Entry of the workflow bundle: every workflow type the platform runs. */
+export { alert } from './alert.ts';
 export { experiment } from './experiment.ts';
+export { lifecycle } from './lifecycle.ts';
+export { monitor } from './monitor.ts';
 export { promote } from './promote.ts';
+export { retrain } from './retrain.ts';
+export { settle } from './settle.ts';
+export { trial } from './trial.ts';

@@ -60,6 +60,11 @@ export interface PromoteRequest extends Asked {
   readonly kind: 'promote' | 'rollback';
 }
 
+export interface FreezeRequest extends Asked {
+  /** Names the request: repeated, it changes nothing. */
+  readonly requestKey: string;
+}
+
 export interface JudgementRequest extends Asked {
   readonly decision: 'approve' | 'reject';
 }
@@ -84,6 +89,11 @@ export interface TrialOutcome {
   readonly status: 'promoted' | 'rejected' | 'undecided' | 'aborted' | 'superseded';
   readonly reasons: readonly string[];
   readonly promotion?: PromoteOutcome;
+}
+
+export interface RetrainInput extends ModelRef, AtMarketTime {
+  readonly retrainId: string;
+  readonly experimentId: string;
 }
 
 /** Without `asOf`: the time the Schedule meant, however late it runs. */

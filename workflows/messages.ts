@@ -16,6 +16,8 @@ export const workflowIds = {
   lifecycle: (model: string): string => `lifecycle/${model}`,
   /** One trial at a time per model. */
   trial: (model: string): string => `trial/${model}`,
+  /** One retrain at a time per model. */
+  retrain: (model: string): string => `retrain/${model}`,
   /** One settlement and one drift report at a time per model, on schedule or asked for. */
   settle: (model: string): string => `settle/${model}`,
   monitor: (model: string): string => `monitor/${model}`,
@@ -49,6 +51,8 @@ export interface PromoteInput {
   readonly reason: string;
   /** Generation the decision was made on; a changed generation loses (409). */
   readonly expectedGeneration: number;
+  /** Default: promote. */
+  readonly kind?: 'promote' | 'rollback';
 }
 
 export type PromoteOutcome =

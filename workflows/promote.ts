@@ -20,7 +20,17 @@ export async function promote(input: PromoteInput): Promise<PromoteOutcome> {
     throw error;
   }
   // A cancel that arrives now is too late: the outcome of the switch must be known.
-  return CancellationScope.nonCancellable(() => record.switchChampion({ promotionId }));
+  return CancellationScope.nonCancellable(async () => {
+    const outcome = await record.switchChampion({ promotionId });
+    // Former releases put no alert on record, and their histories end here.
+    if (outcome.status === 'promoted' && outcome.watched === true) await watch(input.model);
+    return outcome;
+  });
+}
+
+/** The model is served now: it is settled and watched from here on, and whoever asked for it hears of the switch. */
+async function watch(model: string): Promise<void> {
+  await Promise.all([record.ensureWatch({ model }), record.dispatchAlerts({ model })]);
 }
 
 async function withdraw(promotionId: string, reason: string): Promise<PromoteOutcome> {

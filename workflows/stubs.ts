@@ -56,6 +56,22 @@ export const training = proxyActivities<Activities>({
   },
 });
 
+/** Waits for what others do: as long as the longest training, and noticed lost within half a minute. */
+export const waiting = proxyActivities<Activities>({
+  taskQueue: TASK_QUEUES.general,
+  startToCloseTimeout: '24h',
+  heartbeatTimeout: '30s',
+  retry: patient,
+});
+
+/** A receiver of alerts may be down for a day; after that the alert is no news. */
+export const alerts = proxyActivities<Activities>({
+  taskQueue: TASK_QUEUES.general,
+  startToCloseTimeout: '1m',
+  scheduleToCloseTimeout: '24h',
+  retry: { ...patient, maximumInterval: '10m' },
+});
+
 /** Replicas load, verify and probe a package within 30 s; heartbeats every poll. */
 export const replicas = proxyActivities<Activities>({
   taskQueue: TASK_QUEUES.general,

@@ -1,4 +1,5 @@
 import { groupByTime } from '../metrics/bootstrap.ts';
+import { clipScale } from '../metrics/e-value.ts';
 import { compareLosses, type Comparison } from '../metrics/comparison.ts';
 import { meanOf } from '../metrics/metric.ts';
 import { powerOf } from '../metrics/power.ts';
@@ -108,5 +109,9 @@ function recordOf(
     ),
     servedMeanDifference: figureOf(meanOf(at.other) - meanOf(at.served)),
     power: powerOf(comparison.rows, comparison.horizon),
+    clipScale: clipScale(
+      at.other.map((loss, i) => loss - at.served[i]!),
+      comparison.horizon,
+    ),
   };
 }

@@ -47,6 +47,8 @@ export const comparisonSchema = z.object({
     .nullable(),
   dieboldMariano: z.object({ statistic: z.number(), p: z.number() }).nullable(),
   power: powerSchema,
+  /** Scale of a difference, for the strict test of a trial (core/metrics/e-value.ts); null: none. */
+  clipScale: figure.optional(),
 });
 
 export const forecasterSchema = z.object({

@@ -91,6 +91,8 @@ CREATE TABLE trial (
   -- Decision of the offline gate that let it in, and that of the trial's end.
   gate_decision_id text NOT NULL, end_decision_id text,
   experiment_id text NOT NULL,
+  -- What a person decided: { decision, actor, reason }.
+  judgement jsonb,
   started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz,
   FOREIGN KEY (model, version) REFERENCES model_version (model, version)
 );

@@ -1,0 +1,30 @@
+import { Context } from '@temporalio/activity';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { getAlertOrThrow } from '../registry/alerts.ts';
+import { alertsToSend } from '../registry/alerts-to-send.ts';
+import type { ModelRef } from '../workflows/lifecycle-messages.ts';
+import { TASK_QUEUES, workflowIds } from '../workflows/messages.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/** Sends what was put on record: an alert is written with the change it tells of, and leaves from here. */
+export function createAlertDispatchActivities({ db, webhooks }: ActivityDeps) {
+  return {
+    /** Starts a delivery of each alert of the model that nobody has begun to send. */
+    async dispatchAlerts({ model }: ModelRef): Promise<void> {
+      const { workflow } = Context.current().client;
+      for (const alertId of await alertsToSend(db, model)) {
+        if (webhooks.wanting(await getAlertOrThrow(db, alertId)).length === 0) continue;
+        try {
+          await workflow.start('alert', {
+            workflowId: workflowIds.alert(alertId),
+            taskQueue: TASK_QUEUES.orchestration,
+            args: [{ alertId }],
+            workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          });
+        } catch (error) {
+          if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,192 @@
+import { createHash } from 'node:crypto';
+import { Context } from '@temporalio/activity';
+import { ulid } from 'ulid';
+import { RatchetError } from '../core/errors.ts';
+import { parseEvaluation } from '../core/evaluation/index.ts';
+import { reasonWords } from '../core/lifecycle/explain.ts';
+import type { RetrainReason } from '../core/lifecycle/retrain-rule.ts';
+import { retrainSpec, specHash } from '../core/spec/index.ts';
+import { refOf, sha256OfUri } from '../registry/artifacts.ts';
+import { getExperimentOrThrow, isTerminal } from '../registry/experiments.ts';
+import { lifecycleState, setFrozen } from '../registry/lifecycle-state.ts';
+import { appendLifecycleEvent } from '../registry/lifecycle-events.ts';
+import { finishRetrain, startRetrain } from '../registry/retrains.ts';
+import { recordJudgement, runningTrial } from '../registry/trials.ts';
+import type {
+  ChallengerSignal,
+  JudgementRequest,
+  ModelRef,
+} from '../workflows/lifecycle-messages.ts';
+import { LIFECYCLE, SIGNALS } from '../workflows/lifecycle-messages.ts';
+import { TASK_QUEUES, workflowIds } from '../workflows/messages.ts';
+import type {
+  AtSlot,
+  ConsiderRetrainInput,
+  ConsiderRetrainResult,
+  FinishRetrainInput,
+  FreezeInput,
+} from './contracts-lifecycle.ts';
+import type { ExperimentRef } from './contracts.ts';
+import type { ActivityDeps } from './deps.ts';
+import { explainLook, lookAt, type Look } from './lifecycle-view.ts';
+
+const POLL_MS = 1_000;
+
+/** What the lifecycle of a model does to rows. Each may run twice: ids and rows decide, not the call. */
+export function createLifecycleActivities(deps: ActivityDeps) {
+  return {
+    /** A look at market time `asOf`: starts a retrain when the rule says so, and explains itself either way. */
+    considerRetrain: (input: ConsiderRetrainInput): Promise<ConsiderRetrainResult> =>
+      considerRetrain(deps, input),
+
+    async finishRetrain({ retrainId, status, outcome }: FinishRetrainInput): Promise<void> {
+      const words =
+        status === 'completed'
+          ? `The retrain ended: ${outcome}`
+          : `The retrain ${status}: ${outcome}`;
+      await finishRetrain(deps.db, { id: retrainId, status, outcome, words });
+    },
+
+    async setFrozen(change: FreezeInput): Promise<{ readonly changed: boolean }> {
+      const changed = await setFrozen(deps.db, change);
+      const state = await lifecycleState(deps.db, change.model);
+      const asOf = state?.settled_as_of?.getTime() ?? deps.clock();
+      await explainLook(deps, await lookAt(deps, change.model, asOf), []);
+      return { changed };
+    },
+
+    /** Resolves when the experiment's row has ended. */
+    async awaitExperiment({ experimentId }: ExperimentRef): Promise<void> {
+      for (;;) {
+        const { status } = await getExperimentOrThrow(deps.db, experimentId);
+        if (isTerminal(status)) return;
+        Context.current().heartbeat();
+        await Context.current().sleep(POLL_MS);
+      }
+    },
+
+    async recordJudgement({ model, ...judgement }: JudgementRequest & ModelRef): Promise<{
+      readonly trialId: string;
+      readonly version: number;
+    }> {
+      const { id, version } = await recordJudgement(deps.db, model, judgement);
+      return { trialId: id, version };
+    },
+
+    /** Tells the lifecycle (starting it where it is missing) and a running trial how far market time is settled. */
+    async announceTick({ model, asOf }: AtSlot): Promise<void> {
+      await signalLifecycle(model, SIGNALS.tick, { asOf });
+      const trial = await runningTrial(deps.db, model);
+      if (!trial) return;
+      await Context.current().client.workflow.signalWithStart('trial', {
+        workflowId: workflowIds.trial(model),
+        taskQueue: TASK_QUEUES.orchestration,
+        args: [{ model, trialId: trial.id, asOf }],
+        signal: SIGNALS.tick,
+        signalArgs: [{ asOf }],
+      });
+    },
+
+    async signalDrift(
+      input: AtSlot & { readonly reasons: readonly RetrainReason[]; readonly reportId: string },
+    ) {
+      const { model, ...signal } = input;
+      await signalLifecycle(model, SIGNALS.drift, signal);
+    },
+
+    async proposeChallenger({ model, ...challenger }: ChallengerSignal & ModelRef): Promise<void> {
+      await signalLifecycle(model, SIGNALS.challenger, challenger);
+    },
+  };
+}
+
+async function signalLifecycle(model: string, signal: string, payload: object): Promise<void> {
+  await Context.current().client.workflow.signalWithStart(LIFECYCLE, {
+    workflowId: workflowIds.lifecycle(model),
+    taskQueue: TASK_QUEUES.orchestration,
+    args: [{ model }],
+    signal,
+    signalArgs: [payload],
+  });
+}
+
+async function considerRetrain(
+  deps: ActivityDeps,
+  { model, asOf, reasons, reportId }: ConsiderRetrainInput,
+): Promise<ConsiderRetrainResult> {
+  const at = Date.parse(asOf);
+  const look = await lookAt(deps, model, at);
+  const decision = await explainLook(deps, look, reasons);
+  if (decision.action === 'wait') {
+    if (reportId !== null && decision.reasons.length > 0) {
+      await appendLifecycleEvent(deps.db, {
+        model,
+        asOf: new Date(at),
+        kind: 'retrain.postponed',
+        actor: 'lifecycle',
+        words: `A retrain is wanted ${decision.reasons.map(reasonWords).join(' and ')}, and waits: ${decision.why.join('; ')}`,
+        payload: { reasons: decision.reasons, reportId },
+        dedupeKey: `retrain.postponed/${reportId}`,
+      });
+    }
+    return { action: 'wait', keep: decision.reasons.length > 0, why: decision.why };
+  }
+  const retrain = await beginRetrain(deps, look, decision.reasons);
+  if (!retrain) return { action: 'wait', keep: true, why: ['a retrain is under way'] };
+  await explainLook(deps, await lookAt(deps, model, at), []);
+  return { action: 'retrain', experimentId: retrain.experiment_id, retrainId: retrain.id };
+}
+
+async function beginRetrain(deps: ActivityDeps, look: Look, reasons: readonly RetrainReason[]) {
+  const { model, asOf, champion, template, calendar } = look;
+  if (!champion || !template || !calendar) return undefined;
+  const when = new Date(asOf);
+  const spec = retrainSpec(template, {
+    model,
+    instruments: champion.instruments,
+    samples: await samplesOf(deps, champion),
+    asOf: when.toISOString(),
+  });
+  const experimentId = ulid();
+  const until = calendar.openTimeAt(calendar.indexOf(asOf, '1d') + template.retrain.cooldown, '1d');
+  return startRetrain(deps.db, {
+    id: retrainId(model, asOf),
+    model,
+    asOf: when,
+    reasons,
+    cooldownUntil: new Date(until),
+    experiment: {
+      id: experimentId,
+      name: spec.name,
+      model: spec.model,
+      spec,
+      specHash: specHash(spec),
+      workflowId: workflowIds.experiment(experimentId),
+      actor: 'lifecycle',
+    },
+    words: `A retrain began ${reasons.map(reasonWords).join(' and ')} (experiment ${experimentId})`,
+  });
+}
+
+/** One retrain a model and moment of market time, however often it is considered. */
+function retrainId(model: string, asOf: number): string {
+  const key = `${model}\n${new Date(asOf).toISOString()}`;
+  return `retrain-${createHash('sha256').update(key).digest('hex').slice(0, 26)}`;
+}
+
+/** Decision times in each part of the champion's evaluation: the sizes that a recent split takes over. */
+async function samplesOf(
+  deps: Pick<ActivityDeps, 'artifacts'>,
+  { model, evaluation_uri: uri, instruments }: NonNullable<Look['champion']>,
+): Promise<{ train: number; valid: number; test: number }> {
+  if (uri === null) {
+    throw new RatchetError(
+      'retrain.evaluation',
+      `the champion of ${model} has no evaluation to take the sizes of a retrain from; give its template a recent split`,
+    );
+  }
+  const { split } = parseEvaluation(await deps.artifacts.get(refOf(sha256OfUri(uri))));
+  const times = ({ samples }: { samples: number }): number =>
+    Math.round(samples / instruments.length);
+  return { train: times(split.train), valid: times(split.valid), test: times(split.test) };
+}
