@@ -42,7 +42,6 @@ export interface OpenTrialInput extends ModelRef {
   readonly version: number;
   readonly experimentId: string;
   readonly decisionId: string;
-  readonly asOf: string | null;
 }
 /** `busy`: another trial runs, and this one may follow it. */
 export type OpenTrialResult =

@@ -4,7 +4,11 @@ import { ulid } from 'ulid';
 import { RatchetError } from '../core/errors.ts';
 import { parseEvaluation } from '../core/evaluation/index.ts';
 import { reasonWords } from '../core/lifecycle/explain.ts';
-import type { RetrainReason } from '../core/lifecycle/retrain-rule.ts';
+import {
+  decideRetrain,
+  type RetrainDecision,
+  type RetrainReason,
+} from '../core/lifecycle/retrain-rule.ts';
 import { retrainSpec, specHash } from '../core/spec/index.ts';
 import { refOf, sha256OfUri } from '../registry/artifacts.ts';
 import { getExperimentOrThrow, isTerminal } from '../registry/experiments.ts';
@@ -12,12 +16,8 @@ import { lifecycleState, setFrozen } from '../registry/lifecycle-state.ts';
 import { appendLifecycleEvent } from '../registry/lifecycle-events.ts';
 import { finishRetrain, startRetrain } from '../registry/retrains.ts';
 import { recordJudgement, runningTrial } from '../registry/trials.ts';
-import type {
-  ChallengerSignal,
-  JudgementRequest,
-  ModelRef,
-} from '../workflows/lifecycle-messages.ts';
-import { LIFECYCLE, SIGNALS } from '../workflows/lifecycle-messages.ts';
+import type { JudgementRequest, ModelRef } from '../workflows/lifecycle-messages.ts';
+import { SIGNALS } from '../workflows/lifecycle-messages.ts';
 import { TASK_QUEUES, workflowIds } from '../workflows/messages.ts';
 import type {
   AtSlot,
@@ -28,7 +28,8 @@ import type {
 } from './contracts-lifecycle.ts';
 import type { ExperimentRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
-import { explainLook, lookAt, type Look } from './lifecycle-view.ts';
+import { signalLifecycle } from './lifecycle-signal.ts';
+import { explainLook, lookAt, retrainRule, type Look } from './lifecycle-view.ts';
 
 const POLL_MS = 1_000;
 
@@ -93,21 +94,7 @@ export function createLifecycleActivities(deps: ActivityDeps) {
       const { model, ...signal } = input;
       await signalLifecycle(model, SIGNALS.drift, signal);
     },
-
-    async proposeChallenger({ model, ...challenger }: ChallengerSignal & ModelRef): Promise<void> {
-      await signalLifecycle(model, SIGNALS.challenger, challenger);
-    },
   };
-}
-
-async function signalLifecycle(model: string, signal: string, payload: object): Promise<void> {
-  await Context.current().client.workflow.signalWithStart(LIFECYCLE, {
-    workflowId: workflowIds.lifecycle(model),
-    taskQueue: TASK_QUEUES.orchestration,
-    args: [{ model }],
-    signal,
-    signalArgs: [payload],
-  });
 }
 
 async function considerRetrain(
@@ -116,25 +103,37 @@ async function considerRetrain(
 ): Promise<ConsiderRetrainResult> {
   const at = Date.parse(asOf);
   const look = await lookAt(deps, model, at);
-  const decision = await explainLook(deps, look, reasons);
+  const decision = decideRetrain(look.facts, reasons, retrainRule(look.template));
   if (decision.action === 'wait') {
-    if (reportId !== null && decision.reasons.length > 0) {
-      await appendLifecycleEvent(deps.db, {
-        model,
-        asOf: new Date(at),
-        kind: 'retrain.postponed',
-        actor: 'lifecycle',
-        words: `A retrain is wanted ${decision.reasons.map(reasonWords).join(' and ')}, and waits: ${decision.why.join('; ')}`,
-        payload: { reasons: decision.reasons, reportId },
-        dedupeKey: `retrain.postponed/${reportId}`,
-      });
-    }
+    await explainLook(deps, look, reasons);
+    if (reportId !== null) await tellOfWait(deps, look, decision, reportId);
     return { action: 'wait', keep: decision.reasons.length > 0, why: decision.why };
   }
   const retrain = await beginRetrain(deps, look, decision.reasons);
+  // Explained when the row stands: whoever reads that this moment was looked at sees what came of it.
+  await explainLook(deps, await lookAt(deps, model, at), retrain ? [] : reasons);
   if (!retrain) return { action: 'wait', keep: true, why: ['a retrain is under way'] };
-  await explainLook(deps, await lookAt(deps, model, at), []);
   return { action: 'retrain', experimentId: retrain.experiment_id, retrainId: retrain.id };
+}
+
+/** What a drift report asked for and did not get is told once a report. */
+async function tellOfWait(
+  deps: Pick<ActivityDeps, 'db'>,
+  { model, asOf }: Look,
+  { reasons, why }: Extract<RetrainDecision, { action: 'wait' }>,
+  reportId: string,
+): Promise<void> {
+  if (reasons.length === 0) return;
+  const wanted = reasons.map(reasonWords).join(' and ');
+  await appendLifecycleEvent(deps.db, {
+    model,
+    asOf: new Date(asOf),
+    kind: 'retrain.postponed',
+    actor: 'lifecycle',
+    words: `A retrain is wanted ${wanted}, and waits: ${why.join('; ')}`,
+    payload: { reasons, reportId },
+    dedupeKey: `retrain.postponed/${reportId}`,
+  });
 }
 
 async function beginRetrain(deps: ActivityDeps, look: Look, reasons: readonly RetrainReason[]) {

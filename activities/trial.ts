@@ -10,8 +10,10 @@ import { decisionById, recordDecision, type Decision } from '../registry/decisio
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
 import { recordGateTry } from '../registry/gate-tries.ts';
 import { pairedLosses, type PairedLosses } from '../registry/outcomes.ts';
+import { lifecycleState } from '../registry/lifecycle-state.ts';
 import { trialArms } from '../registry/trial-arms.ts';
 import { endTrial, openTrial, recordTrialLook, trialById, type Trial } from '../registry/trials.ts';
+import { SIGNALS } from '../workflows/lifecycle-messages.ts';
 import type {
   CloseTrialInput,
   JudgeTrialInput,
@@ -22,6 +24,7 @@ import type {
   TrialStanding,
 } from './contracts-lifecycle.ts';
 import type { ActivityDeps } from './deps.ts';
+import { signalLifecycle } from './lifecycle-signal.ts';
 import { explainLook, lookAt, sessionsBetween } from './lifecycle-view.ts';
 import { calendarOfSpec } from './source-of.ts';
 
@@ -31,6 +34,13 @@ const DAY_MS = 86_400_000;
 export function createTrialActivities(deps: ActivityDeps) {
   return {
     openTrial: (input: OpenTrialInput): Promise<OpenTrialResult> => open(deps, input),
+
+    /** Opens the trial of a challenger where none runs, and has the lifecycle conduct it, or wait with it. */
+    async proposeChallenger(input: OpenTrialInput): Promise<void> {
+      await open(deps, input);
+      const { model, ...challenger } = input;
+      await signalLifecycle(model, SIGNALS.challenger, challenger);
+    },
 
     async trialStanding({ trialId }: TrialRef): Promise<TrialStanding> {
       const trial = await trialById(deps.db, trialId);
@@ -84,6 +94,7 @@ async function open(deps: ActivityDeps, input: OpenTrialInput): Promise<OpenTria
   const { promotion } = await experimentSpecOrThrow(deps.db, experimentId);
   const { trial } = promotion;
   if (trial.kind === 'none') return refused('its spec asks for no trial');
+  const state = await lifecycleState(deps.db, model);
   const mode = gate.verdict === 'accept' ? ('guard' as const) : ('prove' as const);
   const row = await openTrial(deps.db, {
     id: trialIdOf(decisionId),
@@ -95,7 +106,7 @@ async function open(deps: ActivityDeps, input: OpenTrialInput): Promise<OpenTria
     policy: promotion.policy,
     mode,
     settings: promotion,
-    startedAsOf: new Date(input.asOf ?? deps.clock()),
+    startedAsOf: state?.settled_as_of ?? new Date(deps.clock()),
     share: trial.kind === 'canary' ? trial.steps[0]! : 0,
     gateDecisionId: decisionId,
     experimentId,

@@ -145,7 +145,7 @@ async function startPromotion(
 async function lookAtChallenger(model: string, pending: Pending): Promise<void> {
   const { challenger } = pending;
   if (!challenger) return;
-  const opened = await record.openTrial({ model, asOf: pending.asOf, ...challenger });
+  const opened = await record.openTrial({ model, ...challenger });
   // Busy: it waits for the end of the trial that runs, which comes as a tick.
   if (opened.status === 'busy') return;
   if (pending.challenger === challenger) pending.challenger = null;

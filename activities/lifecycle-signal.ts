@@ -1,0 +1,18 @@
+import { Context } from '@temporalio/activity';
+import { LIFECYCLE, type SIGNALS } from '../workflows/lifecycle-messages.ts';
+import { TASK_QUEUES, workflowIds } from '../workflows/messages.ts';
+
+/** Signals the lifecycle of a model, which is started where it is missing. */
+export async function signalLifecycle(
+  model: string,
+  signal: (typeof SIGNALS)['tick' | 'drift' | 'challenger'],
+  payload: object,
+): Promise<void> {
+  await Context.current().client.workflow.signalWithStart(LIFECYCLE, {
+    workflowId: workflowIds.lifecycle(model),
+    taskQueue: TASK_QUEUES.orchestration,
+    args: [{ model }],
+    signal,
+    signalArgs: [payload],
+  });
+}
