@@ -7,6 +7,8 @@ import { buildLabels, type LabelSpec } from '../labels/index.ts';
 import { fitScaler, type ScalerState } from '../scaling/index.ts';
 import {
   minimumSamples,
+  type RefitPart,
+  refitRows,
   type SplitRows,
   splitRows,
   type SplitSpec,
@@ -16,6 +18,7 @@ import { buildFeatures } from './build.ts';
 import type { FeatureSet } from './feature-set.ts';
 import type { FeatureMatrix, LabelMatrix } from './matrix.ts';
 import type { Prepared } from './prepared.ts';
+import type { Refit } from './refit.ts';
 
 export interface PreparePlan {
   readonly set: FeatureSet;
@@ -30,6 +33,15 @@ export interface PreparePlan {
   readonly calendar: Calendar;
   /** What stands in features for bars that were not recorded. Labels never look at such a bar. */
   readonly missing: MissingPolicy;
+  /** What the served fit will be repeated on; absent: it will not. */
+  readonly refit?: RefitPart | undefined;
+}
+
+export interface PreparedUnit {
+  readonly prepared: Prepared;
+  readonly summary: PreparedSummary;
+  /** Where the plan asks for one. */
+  readonly refit?: Refit;
 }
 
 /** A part of a split in words for events and reports. */
@@ -59,28 +71,13 @@ interface InstrumentRows {
  *
  * Throws `TooFewRowsError` (with the computed minimum), `features.notFinite`, `features.noBars`.
  */
-export function prepareUnit(
-  plan: PreparePlan,
-  bars: readonly Bars[],
-): { readonly prepared: Prepared; readonly summary: PreparedSummary } {
+export function prepareUnit(plan: PreparePlan, bars: readonly Bars[]): PreparedUnit {
   const stacked = stack(plan, bars);
   const { openTime, close, features, labels, labelEnd } = stacked;
   const { horizons } = plan.label;
-  const samples = sampleRows(plan, stacked.instruments);
-  const split = explained(plan, bars, () =>
-    splitRows(plan.split, { rows: samples, openTime, labelEnd, horizons }),
-  );
-  const width = plan.set.names.length;
+  const samples = { rows: sampleRows(plan, stacked.instruments), openTime, labelEnd, horizons };
+  const split = explained(plan, bars, () => splitRows(plan.split, samples));
   const { train } = split;
-  const scalers = {
-    features: fitScaler(
-      plan.scaling.features,
-      features,
-      width,
-      windowRows(train, plan.lookback, openTime.length),
-    ),
-    labels: fitScaler(plan.scaling.labels, labels, horizons.length, train, { clip: false }),
-  };
   const prepared: Prepared = {
     featureSet: plan.set.name,
     featureHash: plan.set.hash,
@@ -96,11 +93,38 @@ export function prepareUnit(
     features,
     labels,
     split: { train, valid: split.valid, test: split.test },
-    scalers,
-    ...labelStatistics(labels, horizons.length, train),
+    ...fittedOn(plan, stacked, train),
     trainedThrough: latest(labelEnd, train, split.valid),
   };
-  return { prepared, summary: summarise(split, openTime, samples.length) };
+  const summary = summarise(split, openTime, samples.rows.length);
+  if (plan.refit === undefined) return { prepared, summary };
+  const rows = refitRows(plan.split, samples, plan.refit);
+  const lastTrained = openTime[train.at(-1)!]!;
+  const refit: Refit = {
+    part: plan.refit,
+    rows,
+    newer: rows.filter((row) => openTime[row]! > lastTrained).length,
+    ...fittedOn(plan, stacked, rows),
+    trainedThrough: latest(labelEnd, rows),
+  };
+  return { prepared, summary, refit };
+}
+
+/** Scalers and label statistics of a training part: nothing else of the data is looked at. */
+function fittedOn(
+  { set, lookback, label, scaling }: PreparePlan,
+  { openTime, features, labels }: Stacked,
+  train: Int32Array,
+): Pick<Prepared, 'scalers' | 'trainLabelMean' | 'trainLabelVariance'> {
+  const covered = windowRows(train, lookback, openTime.length);
+  const horizons = label.horizons.length;
+  return {
+    scalers: {
+      features: fitScaler(scaling.features, features, set.names.length, covered),
+      labels: fitScaler(scaling.labels, labels, horizons, train, { clip: false }),
+    },
+    ...labelStatistics(labels, horizons, train),
+  };
 }
 
 /** Says in bars what the split said in samples: bars are what a caller can add. */
@@ -119,6 +143,8 @@ function explained(plan: PreparePlan, bars: readonly Bars[], cut: () => SplitRow
     );
   }
 }
+
+type Stacked = ReturnType<typeof stack>;
 
 function stack(plan: PreparePlan, recorded: readonly Bars[]) {
   const { calendar, missing, set } = plan;

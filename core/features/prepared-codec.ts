@@ -12,7 +12,8 @@ const PREAMBLE_BYTES = 16;
 /** More than any real header; keeps a damaged length from asking for gigabytes. */
 const MAX_HEADER_BYTES = 4 << 20;
 
-const scalerSchema = z.strictObject({
+/** Offsets, factors and clip of a fitted scaler. */
+export const scalerSchema = z.strictObject({
   kind: z.enum(['minmax', 'standard', 'none']),
   offset: z.array(z.number()),
   factor: z.array(z.number()),

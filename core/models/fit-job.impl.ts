@@ -5,7 +5,7 @@ import { labelKindOrThrow } from '../labels/index.ts';
 import { openSession } from '../onnx/session.impl.ts';
 import type { FitBundle } from './bundle.ts';
 import { modelFamilyOrThrow } from './index.ts';
-import type { ExportContext, FitContext } from './model.ts';
+import type { ExportContext, FitContext, FitSummary } from './model.ts';
 
 /** One fit of one family on prepared data. */
 export interface FitJob {
@@ -15,6 +15,8 @@ export interface FitJob {
   readonly seed: number;
   readonly prepared: Prepared;
   readonly multiplyByClose: boolean;
+  /** Of a refit: the summary of the fit that is repeated on the training part; validation chooses nothing. */
+  readonly twin?: FitSummary | undefined;
 }
 
 export type FitHooks = Omit<FitContext, 'seed' | 'neutralLabel' | 'scalers'>;
@@ -22,6 +24,8 @@ export type FitHooks = Omit<FitContext, 'seed' | 'neutralLabel' | 'scalers'>;
 /** The graph may differ from the trained model by this share of max(|y|, label SD), no more. */
 export const EQUALITY_TOLERANCE = 1e-5;
 const MAX_PROBES = 32;
+/** Windows of a refit's rows on which graph and model are compared; as many as a usual validation part has. */
+const REFIT_WINDOWS_MAX = 1000;
 /** Windows an ONNX run takes at a time. */
 const BATCH = 64;
 
@@ -32,7 +36,8 @@ interface Comparison {
 }
 
 /**
- * Fits, exports, and proves on all validation windows that the graph says what the trained model says.
+ * Fits, exports, and proves on all validation windows (of a refit: on windows spread over its rows) that the graph says
+ * what the trained model says.
  * Throws what the family throws, and `training.export-mismatch` where the graph differs.
  */
 export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle> {
@@ -43,9 +48,15 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
   const { scalers } = prepared;
   const neutralLabel = labelKindOrThrow(prepared.labelKind).unchanged;
   const train = samplesOf(prepared, prepared.split.train);
-  const valid = samplesOf(prepared, prepared.split.valid);
   const fitContext = { ...hooks, seed: job.seed, neutralLabel, scalers };
-  const model = await implementation.fit(params, train, valid, fitContext);
+  const model = job.twin
+    ? await implementation.refit(params, job.twin, train, fitContext)
+    : await implementation.fit(
+        params,
+        train,
+        samplesOf(prepared, prepared.split.valid),
+        fitContext,
+      );
   try {
     const context: ExportContext = {
       featureNames: prepared.featureNames,
@@ -55,8 +66,9 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
       multiplyByClose: job.multiplyByClose,
     };
     const graphs = model.export(context);
-    const trained = await model.predict(valid);
-    const graph = await runGraph(graphs.model, job, prepared.split.valid);
+    const rows = job.twin ? spread(prepared.split.train, REFIT_WINDOWS_MAX) : prepared.split.valid;
+    const trained = await model.predict(samplesOf(prepared, rows));
+    const graph = await runGraph(graphs.model, job, rows);
     return {
       family: job.family,
       params,
@@ -65,10 +77,10 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
       weights: model.save(),
       graphs,
       context,
-      probes: probesOf(prepared, trained),
+      probes: probesOf(prepared, rows, trained),
       equality: {
         maxRelative: assertEqual(prepared, { trained, graph }),
-        rows: prepared.split.valid.length,
+        rows: rows.length,
       },
       libraries: { ...implementation.libraries?.() },
     };
@@ -140,17 +152,26 @@ function assertEqual(prepared: Prepared, { trained, graph }: Comparison): number
   return maxRelative;
 }
 
-/** Up to 32 validation windows spread over time, first and last among them. */
-function probesOf(prepared: Prepared, trained: Float64Array): FitBundle['probes'] {
-  const { valid } = prepared.split;
-  const horizons = prepared.horizons.length;
-  const count = Math.min(MAX_PROBES, valid.length);
-  const picks = Array.from({ length: count }, (_, i) =>
-    count === 1 ? 0 : Math.round((i * (valid.length - 1)) / (count - 1)),
+/** Up to `count` of the rows, spread over time, first and last among them. */
+function spread(rows: Int32Array, count: number): Int32Array {
+  if (rows.length <= count) return rows;
+  return Int32Array.from(
+    { length: count },
+    (_, i) => rows[count === 1 ? 0 : Math.round((i * (rows.length - 1)) / (count - 1))]!,
   );
-  const predictions = new Float64Array(count * horizons);
+}
+
+/** Up to 32 of these windows with the model's answers. */
+function probesOf(
+  prepared: Prepared,
+  rows: Int32Array,
+  trained: Float64Array,
+): FitBundle['probes'] {
+  const horizons = prepared.horizons.length;
+  const picks = spread(Int32Array.from(rows.keys()), MAX_PROBES);
+  const predictions = new Float64Array(picks.length * horizons);
   picks.forEach((pick, i) => {
     predictions.set(trained.subarray(pick * horizons, (pick + 1) * horizons), i * horizons);
   });
-  return { rows: Int32Array.from(picks, (pick) => valid[pick]!), predictions };
+  return { rows: picks.map((pick) => rows[pick]!), predictions };
 }

@@ -7,15 +7,18 @@ import { lossWeightsFor, type LstmParams } from './lstm-multi-horizon.ts';
 import { layoutOf, shapeOf, toNetWeights, type FlatWeights, type Layout } from './lstm/layout.ts';
 import { Network } from './lstm/network.impl.ts';
 import { loadTensorflow, type NativeOps } from './lstm/tensorflow.impl.ts';
+import type { Rates } from './lstm/progress.ts';
 import { trainNetwork } from './lstm/training.impl.ts';
+import type { TrainingResult } from './lstm/training-job.ts';
 import { WindowSet } from './lstm/windows.impl.ts';
-import type {
-  ExportContext,
-  FitContext,
-  FitSummary,
-  FittedModel,
-  ModelImplementation,
-  Samples,
+import {
+  type ExportContext,
+  type FitContext,
+  type FitSummary,
+  type FittedModel,
+  type ModelImplementation,
+  type Samples,
+  twinLacks,
 } from './model.ts';
 import {
   assertUsable,
@@ -50,13 +53,17 @@ function digestOf({ theta, movingMean, movingVariance }: FlatWeights): string {
   return hash.digest('hex');
 }
 
+/** What chooses epoch and learning rates: validation rows, or the fit that is repeated. */
+type Chooser = { readonly valid: Samples } | { readonly rates: Rates };
+
 /** Everything that decides the weights, short: a checkpoint that says otherwise is of another fit. */
-function fingerprintOf(params: LstmParams, train: Samples, valid: Samples, seed: number): string {
+function fingerprintOf(params: LstmParams, train: Samples, chooser: Chooser, seed: number): string {
   const hash = createHash('sha256');
   const { featureCount, lookback, horizons } = train;
-  hash.update(JSON.stringify({ params, featureCount, lookback, horizons, seed }));
-  for (const rows of [train.endRow, valid.endRow]) {
-    hash.update(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength));
+  const followed = 'rates' in chooser ? { rates: chooser.rates } : {};
+  hash.update(JSON.stringify({ params, featureCount, lookback, horizons, seed, ...followed }));
+  for (const { endRow } of 'valid' in chooser ? [train, chooser.valid] : [train]) {
+    hash.update(new Uint8Array(endRow.buffer, endRow.byteOffset, endRow.byteLength));
   }
   return hash.digest('hex');
 }
@@ -71,15 +78,21 @@ function windowsOf(
   return new WindowSet(native.tf, rows, { lookback, endRow, labels, horizons: horizons.length });
 }
 
-async function fit(
+interface Trained {
+  readonly native: NativeOps;
+  readonly state: State;
+  readonly result: TrainingResult;
+}
+
+async function train(
   params: LstmParams,
   train: Samples,
-  valid: Samples,
+  chooser: Chooser,
   context: FitContext,
-): Promise<FittedModel> {
+): Promise<Trained> {
   const lossWeights = lossWeightsFor(params, train.horizons.length);
   assertUsable(train, 'train', 'window');
-  assertUsable(valid, 'valid', 'window');
+  if ('valid' in chooser) assertUsable(chooser.valid, 'valid', 'window');
   const native = loadTensorflow();
   const { scalers, seed } = context;
   const layout = layoutOf(shapeOf(params, train.featureCount, train.horizons.length));
@@ -89,6 +102,8 @@ async function fit(
     train.features.length / train.featureCount,
     train.featureCount,
   ]);
+  const setOf = (samples: Samples): WindowSet =>
+    windowsOf(native, rows, samples, scaleLabels(samples, scalers.labels));
   try {
     const result = await trainNetwork({
       native,
@@ -96,22 +111,57 @@ async function fit(
       layout,
       params,
       lossWeights,
-      train: windowsOf(native, rows, train, scaleLabels(train, scalers.labels)),
-      valid: windowsOf(native, rows, valid, scaleLabels(valid, scalers.labels)),
+      train: setOf(train),
+      course:
+        'valid' in chooser
+          ? { kind: 'choose', valid: setOf(chooser.valid) }
+          : { kind: 'follow', rates: chooser.rates },
       context,
-      fingerprint: fingerprintOf(params, train, valid, seed),
+      fingerprint: fingerprintOf(params, train, chooser, seed),
     });
     const { featureCount: inputs, lookback, horizons } = train;
-    const { weights, ...rest } = result;
-    return new FittedNetwork(
-      native,
-      { params, inputs, horizons: horizons.length, lookback, scalers, weights },
-      { ...rest, epochsRun: result.history.length, weightsDigest: digestOf(weights) },
-    );
+    const { weights } = result;
+    const shape = { params, inputs, horizons: horizons.length, lookback };
+    return { native, state: { ...shape, scalers, weights }, result };
   } finally {
     rows.dispose();
     network.dispose();
   }
+}
+
+async function fit(
+  params: LstmParams,
+  trainRows: Samples,
+  valid: Samples,
+  context: FitContext,
+): Promise<FittedModel> {
+  const { native, state, result } = await train(params, trainRows, { valid }, context);
+  return new FittedNetwork(native, state, {
+    epochsRun: result.history.length,
+    bestEpoch: result.bestEpoch,
+    bestValidLoss: result.bestValidLoss!,
+    weightsDigest: digestOf(state.weights),
+    history: result.history,
+  });
+}
+
+/** Its epochs and learning rates are those that led the twin to the weights it kept. */
+async function refit(
+  params: LstmParams,
+  twin: FitSummary,
+  trainRows: Samples,
+  context: FitContext,
+): Promise<FittedModel> {
+  const rates = twin.history.slice(0, twin.bestEpoch).map((epoch) => epoch.learningRate);
+  if (rates.length === 0 || rates.length < twin.bestEpoch) throw twinLacks('its learning rates');
+  const { native, state, result } = await train(params, trainRows, { rates }, context);
+  return new FittedNetwork(native, state, {
+    epochsRun: result.history.length,
+    bestEpoch: result.bestEpoch,
+    bestValidLoss: twin.bestValidLoss,
+    weightsDigest: digestOf(state.weights),
+    history: result.history,
+  });
 }
 
 class FittedNetwork implements FittedModel {
@@ -194,6 +244,7 @@ class FittedNetwork implements FittedModel {
 
 export const implementation: ModelImplementation<LstmParams> = {
   fit,
+  refit,
   async restore(bytes) {
     const file = decodeSections(bytes, KIND, VERSION);
     const { summary, ...meta } = file.meta as Omit<State, 'weights'> & { summary: FitSummary };

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { RatchetError } from '../errors.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
 
 /**
@@ -22,10 +23,11 @@ export interface EpochEvent {
   readonly epochs: number;
   /** Weighted training loss, scaled units. */
   readonly loss: number;
-  readonly validLoss: number;
+  /** Of validation: absent in a refit, which has no rows to spare. */
+  readonly validLoss?: number;
   readonly lossByHorizon: readonly number[];
-  readonly validLossByHorizon: readonly number[];
-  readonly validMaeByHorizon: readonly number[];
+  readonly validLossByHorizon?: readonly number[];
+  readonly validMaeByHorizon?: readonly number[];
   readonly learningRate: number;
   readonly seconds: number;
   readonly rssBytes: number;
@@ -55,10 +57,13 @@ export interface FitContext {
 export interface FitSummary {
   readonly epochsRun: number;
   readonly bestEpoch: number;
+  /** Of a refit: its twin's. */
   readonly bestValidLoss: number;
   /** Digest over all weights in order, little-endian (sha256 hex): "same seed, same weights". */
   readonly weightsDigest: string;
   readonly history: readonly EpochEvent[];
+  /** What the validation rows chose beside the epoch, by name, one value a horizon. */
+  readonly chosen?: Readonly<Record<string, readonly number[]>>;
 }
 
 /** What the package needs besides weights to turn raw windows into label units. */
@@ -91,6 +96,12 @@ export interface FittedModel {
 
 export interface ModelImplementation<P> {
   fit(params: P, train: Samples, valid: Samples, ctx: FitContext): Promise<FittedModel>;
+  /**
+   * The fit of `twin` once more, on other rows: the same parameters and seed, and all that its validation rows chose
+   * (epochs, learning rates, penalties) is taken from its summary. On the twin's own rows and scalers it gives the twin's
+   * weights, bit for bit. Throws `training.twin` where the summary does not hold what is needed.
+   */
+  refit(params: P, twin: FitSummary, train: Samples, ctx: FitContext): Promise<FittedModel>;
   restore(bytes: Uint8Array): Promise<FittedModel>;
   /** Native libraries a fit depends on, by name: same seed, same weights holds for one set of them. */
   libraries?(): Readonly<Record<string, string>>;
@@ -123,3 +134,10 @@ export interface ModelDescriptor<P extends z.ZodType = z.ZodType> {
 export function defineModel<P extends z.ZodType>(model: ModelDescriptor<P>): ModelDescriptor<P> {
   return Object.freeze(model);
 }
+
+/** The refusal of a refit whose twin does not say what it chose. */
+export const twinLacks = (what: string): RatchetError =>
+  new RatchetError(
+    'training.twin',
+    `the fit that should be repeated does not say what it chose (${what}): train it again`,
+  );

@@ -55,6 +55,11 @@ export const implementation: ModelImplementation<Record<string, never>> = {
       history: [],
     });
   },
+  async refit(_params, twin, train, ctx) {
+    assertUsable(train, 'train', 'last-row');
+    const neutral = new Float64Array(train.horizons.length).fill(ctx.neutralLabel);
+    return fitted(neutral, twin);
+  },
   async restore(bytes) {
     const file = decodeSections(bytes, KIND, VERSION);
     const { summary } = file.meta as { summary: FitSummary };

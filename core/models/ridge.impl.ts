@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto';
 import { RatchetError } from '../errors.ts';
 import { buildLinearGraph } from '../onnx/networks.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
-import type { FitSummary, FittedModel, ModelImplementation, Samples } from './model.ts';
+import {
+  type FitSummary,
+  type FittedModel,
+  type ModelImplementation,
+  type Samples,
+  twinLacks,
+} from './model.ts';
 import type { RidgeParams } from './ridge.ts';
 import {
   assertUsable,
@@ -139,6 +145,32 @@ function mseByHorizon(predicted: Float64Array, y: Float64Array, h: number): Floa
   return sum.map((s) => s / (y.length / h));
 }
 
+/** Copies the weights of one horizon. */
+function takeHorizon(from: Linear, to: Linear, k: number): void {
+  const h = to.intercepts.length;
+  to.intercepts[k] = from.intercepts[k]!;
+  for (let at = k; at < to.coefficients.length; at += h)
+    to.coefficients[at] = from.coefficients[at]!;
+}
+
+const emptyLinear = (f: number, h: number): Linear => ({
+  coefficients: new Float64Array(f * h),
+  intercepts: new Float64Array(h),
+});
+
+/** The solution with an alpha for each horizon. */
+function solveByHorizon(equations: NormalEquations, alpha: Float64Array): Linear {
+  const f = equations.xMean.length;
+  const model = emptyLinear(f, alpha.length);
+  for (const candidate of new Set(alpha)) {
+    const solved = solve(equations, candidate, f, alpha.length);
+    alpha.forEach((chosen, k) => {
+      if (chosen === candidate) takeHorizon(solved, model, k);
+    });
+  }
+  return model;
+}
+
 /** Takes, horizon by horizon, the alpha with the least validation MSE. */
 function chooseByValidation(
   alphas: readonly number[],
@@ -150,7 +182,7 @@ function chooseByValidation(
   const h = equations.yMean.length;
   const loss = new Float64Array(h).fill(Infinity);
   const alpha = new Float64Array(h);
-  const model: Linear = { coefficients: new Float64Array(f * h), intercepts: new Float64Array(h) };
+  const model = emptyLinear(f, h);
   for (const candidate of alphas.toSorted((a, b) => b - a)) {
     const trial = solve(equations, candidate, f, h);
     const mse = mseByHorizon(apply(trial, validX, f), validY, h);
@@ -158,8 +190,7 @@ function chooseByValidation(
       if (mse[k]! >= loss[k]!) continue;
       loss[k] = mse[k]!;
       alpha[k] = candidate;
-      model.intercepts[k] = trial.intercepts[k]!;
-      for (let i = 0; i < f; i++) model.coefficients[i * h + k] = trial.coefficients[i * h + k]!;
+      takeHorizon(trial, model, k);
     }
   }
   return { model, loss, alpha };
@@ -200,18 +231,17 @@ function fitted({ model, alpha, scalers, summary }: State): FittedModel {
   };
 }
 
+function equationsOf(train: Samples, { features, labels }: Scalers): NormalEquations {
+  assertUsable(train, 'train', 'last-row');
+  const x = scaleLastRows(train, features);
+  return normalEquations(x, scaleLabels(train, labels), train.featureCount, train.horizons.length);
+}
+
 export const implementation: ModelImplementation<RidgeParams> = {
   async fit(params, train, valid, ctx) {
-    assertUsable(train, 'train', 'last-row');
     assertUsable(valid, 'valid', 'last-row');
-    const [f, h] = [train.featureCount, train.horizons.length];
     const { features, labels } = ctx.scalers;
-    const equations = normalEquations(
-      scaleLastRows(train, features),
-      scaleLabels(train, labels),
-      f,
-      h,
-    );
+    const equations = equationsOf(train, ctx.scalers);
     ctx.signal.throwIfAborted();
     const { model, loss, alpha } = chooseByValidation(
       params.alphas,
@@ -222,10 +252,18 @@ export const implementation: ModelImplementation<RidgeParams> = {
     const summary: FitSummary = {
       epochsRun: 1,
       bestEpoch: 1,
-      bestValidLoss: loss.reduce((a, b) => a + b, 0) / h,
+      bestValidLoss: loss.reduce((a, b) => a + b, 0) / loss.length,
       weightsDigest: digestOf(model),
       history: [],
+      chosen: { alpha: [...alpha] },
     };
+    return fitted({ model, alpha, scalers: ctx.scalers, summary });
+  },
+  async refit(_params, twin, train, ctx) {
+    const alpha = Float64Array.from(twin.chosen?.['alpha'] ?? []);
+    if (alpha.length !== train.horizons.length) throw twinLacks('a penalty for each horizon');
+    const model = solveByHorizon(equationsOf(train, ctx.scalers), alpha);
+    const summary: FitSummary = { ...twin, weightsDigest: digestOf(model) };
     return fitted({ model, alpha, scalers: ctx.scalers, summary });
   },
   async restore(bytes) {

@@ -28,6 +28,6 @@ export const ridge = defineModel({
     needsTensorflow: false,
     monteCarlo: false,
   },
-  version: 1,
+  version: 2,
   load: () => import('./ridge.impl.ts'),
 });

@@ -1,4 +1,10 @@
-import { type ChronologicalSplit, embargoBars, minimumRows, purgeBars } from './split.ts';
+import {
+  type ChronologicalSplit,
+  embargoBars,
+  minimumRows,
+  purgeBars,
+  type RefitPart,
+} from './split.ts';
 import { type DecisionTimes, keptBefore, type PartTimes, range } from './times.ts';
 
 /** Share of n, robust against 0.7 + 0.15 not being 0.85. */
@@ -22,6 +28,12 @@ export function chronological(split: ChronologicalSplit) {
         valid: keptBefore(times, validFrom + embargo, testFrom, purge),
         test: range(testFrom + embargo, n),
       };
+    },
+    /** Expanding: from the first sample on. */
+    refit(times: DecisionTimes, horizons: readonly number[], part: RefitPart): number[] {
+      const n = times.time.length;
+      if (part === 'all') return range(0, n);
+      return keptBefore(times, 0, borders(n)[1], purgeBars(split, horizons));
     },
     minimumSamples(horizons: readonly number[]): number {
       const purge = purgeBars(split, horizons);

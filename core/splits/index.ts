@@ -4,6 +4,7 @@ import {
   minimumRows,
   type Part,
   PARTS,
+  type RefitPart,
   type SplitInput,
   type SplitRows,
   type SplitSpec,
@@ -16,6 +17,11 @@ export * from './split.ts';
 /** A split kind, bound to its settings. */
 interface BoundSplit {
   cut(times: ReturnType<typeof decisionTimes>, horizons: readonly number[]): PartTimes;
+  refit(
+    times: ReturnType<typeof decisionTimes>,
+    horizons: readonly number[],
+    part: RefitPart,
+  ): readonly number[];
   minimumSamples(horizons: readonly number[]): number;
 }
 
@@ -73,6 +79,17 @@ export function splitRows(split: SplitSpec, input: SplitInput): SplitRows {
     },
     dropped: input.rows.length - train.length - valid.length - test.length,
   };
+}
+
+/**
+ * Samples that a refit trains on once the split's parts have served: from the first one on where the split is
+ * chronological, the newest `trainBars` decision times where it is recent. `trainValid` ends before the test part and is
+ * purged as the validation part is. Window end rows, by time, then by row.
+ */
+export function refitRows(split: SplitSpec, input: SplitInput, part: RefitPart): Int32Array {
+  const times = decisionTimes(input);
+  const kept = bind(split).refit(times, input.horizons, part);
+  return Int32Array.from(kept.flatMap((at) => [...times.rows[at]!]));
 }
 
 /** Fewest labelled samples (decision times) with which every part of the split is large enough. */

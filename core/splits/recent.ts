@@ -1,5 +1,5 @@
 import { RatchetError } from '../errors.ts';
-import { embargoBars, minimumRows, purgeBars, type RecentSplit } from './split.ts';
+import { embargoBars, minimumRows, purgeBars, type RecentSplit, type RefitPart } from './split.ts';
 import { type DecisionTimes, keptBefore, type PartTimes, range } from './times.ts';
 
 /** The newest decision times test, those before validate, those before train; purged rows come on top. */
@@ -20,6 +20,14 @@ export function recent(split: RecentSplit) {
         valid,
         test: range(Math.max(0, testFrom), n),
       };
+    },
+    /** Rolling: as many as the training part has, the newest of them. */
+    refit(times: DecisionTimes, horizons: readonly number[], part: RefitPart): number[] {
+      const n = times.time.length;
+      const border = n - split.testBars - embargoBars(split);
+      const kept =
+        part === 'all' ? range(0, n) : keptBefore(times, 0, border, purgeBars(split, horizons));
+      return kept.slice(-split.trainBars);
     },
     minimumSamples(horizons: readonly number[]): number {
       const between = purgeBars(split, horizons) + embargoBars(split);

@@ -23,6 +23,9 @@ export interface RecentSplit {
 
 export type SplitSpec = ChronologicalSplit | RecentSplit;
 
+/** What a refit takes: all samples before the test part, or all there are. */
+export type RefitPart = 'trainValid' | 'all';
+
 export const PARTS = ['train', 'valid', 'test'] as const;
 export type Part = (typeof PARTS)[number];
 

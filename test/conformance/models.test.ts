@@ -7,7 +7,12 @@ import { RatchetError } from '../../core/errors.ts';
 import { samplesOf, type Prepared } from '../../core/features/prepared.ts';
 import { runFitJob } from '../../core/models/fit-job.impl.ts';
 import { modelFamilies, modelFamilyOrThrow } from '../../core/models/index.ts';
-import type { FitContext, FittedModel, ModelDescriptor } from '../../core/models/model.ts';
+import type {
+  FitContext,
+  FitSummary,
+  FittedModel,
+  ModelDescriptor,
+} from '../../core/models/model.ts';
 import { loadTensorflow } from '../../core/models/lstm/tensorflow.impl.ts';
 
 /** Hyperparameters that make a fit short; a family that is not here runs with its defaults. */
@@ -44,6 +49,26 @@ async function fit(
     fitContext(prepared, changes),
   );
 }
+
+/** The fit of `twin` again on these rows, in the twin's scalers. */
+async function refit(
+  family: ModelDescriptor,
+  twin: FitSummary,
+  rows: Int32Array,
+  changes: Partial<FitContext> = {},
+): Promise<FittedModel> {
+  const { implementation } = await family.load();
+  const params = family.params.parse(SHORT[family.name] ?? {});
+  const context = fitContext(planted, changes);
+  return implementation.refit(params, twin, samplesOf(planted, rows), context);
+}
+
+/** All samples of the planted data, in order of time. */
+const allRows = Int32Array.from([
+  ...planted.split.train,
+  ...planted.split.valid,
+  ...planted.split.test,
+]);
 
 /** 1 - MSE / MSE of the training mean, over the test part and all horizons. */
 async function skillAgainstMean(model: FittedModel, prepared: Prepared): Promise<number> {
@@ -121,6 +146,77 @@ for (const family of modelFamilies) {
       assert.deepEqual(restored.save(), model.save());
       model.dispose();
       restored.dispose();
+    });
+
+    check(family, 'refitted on the rows of its fit it is that fit, bit for bit', async () => {
+      const twin = await fit(family, planted);
+      const again = await refit(family, twin.summary, planted.split.train);
+      assert.equal(again.summary.weightsDigest, twin.summary.weightsDigest);
+      const samples = samplesOf(planted, planted.split.test);
+      assert.deepEqual(await again.predict(samples), await twin.predict(samples));
+      twin.dispose();
+      again.dispose();
+    });
+
+    check(family, 'refitted on more rows it chooses nothing anew, the same twice', async () => {
+      const model = await fit(family, planted);
+      const twin = model.summary;
+      const [first, second] = [
+        await refit(family, twin, allRows),
+        await refit(family, twin, allRows),
+      ];
+      assert.equal(first.summary.weightsDigest, second.summary.weightsDigest);
+      assert.equal(first.summary.bestEpoch, twin.bestEpoch);
+      assert.deepEqual(first.summary.chosen, twin.chosen);
+      assert.equal(first.summary.bestValidLoss, twin.bestValidLoss, "of its twin's validation");
+      assert.ok(first.summary.history.every((epoch) => epoch.validLoss === undefined));
+      assert.deepEqual(
+        first.summary.history.map(({ learningRate }) => learningRate),
+        twin.history.slice(0, twin.bestEpoch).map(({ learningRate }) => learningRate),
+      );
+      // What has learnt anything from the first rows learns something else from more of them.
+      const learns = SKIPPED[family.name]?.['beats the mean on a planted signal'] === undefined;
+      assert.equal(first.summary.weightsDigest !== twin.weightsDigest, learns);
+      const { implementation } = await family.load();
+      const restored = await implementation.restore(first.save());
+      assert.deepEqual(restored.summary, first.summary);
+      for (const each of [model, first, second, restored]) each.dispose();
+    });
+
+    check(family, 'refuses a refit of rows that are not finite, and of none', async () => {
+      const model = await fit(family, planted);
+      const { summary } = model;
+      model.dispose();
+      const { implementation } = await family.load();
+      const params = family.params.parse(SHORT[family.name] ?? {});
+      const samples = samplesOf(withNan(planted), planted.split.train);
+      await assert.rejects(implementation.refit(params, summary, samples, fitContext(planted)), {
+        code: 'training.not-finite',
+      });
+      await assert.rejects(refit(family, summary, new Int32Array(0)), {
+        code: 'training.no-samples',
+      });
+    });
+
+    check(family, 'exports a refit whose graph says what it says', async () => {
+      const job = {
+        family: family.name,
+        params: SHORT[family.name] ?? {},
+        seed: 1,
+        prepared: planted,
+        multiplyByClose: false,
+      };
+      const { summary: twin } = await runFitJob(job, fitContext(planted));
+      const none = new Int32Array(0);
+      const prepared = { ...planted, split: { train: allRows, valid: none, test: none } };
+      const bundle = await runFitJob({ ...job, prepared, twin }, fitContext(prepared));
+      assert.equal(bundle.equality.rows, allRows.length);
+      assert.ok(bundle.equality.maxRelative <= 1e-5);
+      assert.equal(bundle.probes.rows.length, 32);
+      assert.deepEqual(
+        [bundle.probes.rows.at(0), bundle.probes.rows.at(-1)],
+        [allRows.at(0), allRows.at(-1)],
+      );
     });
 
     check(family, 'refuses saved bytes with one bit flipped', async () => {

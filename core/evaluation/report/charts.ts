@@ -40,7 +40,7 @@ export function lossCurves(seeds: readonly SeedForecast[]): string | undefined {
   const shown = seeds.filter((seed) => seed.history.length > 1);
   if (shown.length === 0) return undefined;
   const log = (value: number): number => Math.log10(value);
-  const losses = shown.flatMap((s) => s.history.flatMap((e) => [e.loss, e.validLoss]));
+  const losses = shown.flatMap((s) => s.history.flatMap((e) => [e.loss, e.validLoss ?? e.loss]));
   const epochs = Math.max(...shown.map((s) => s.history.at(-1)!.epoch));
   const first = Math.min(...shown.map((s) => s.history[0]!.epoch));
   const x = linearScale([first, epochs], plotWidth(FRAME));
@@ -48,14 +48,18 @@ export function lossCurves(seeds: readonly SeedForecast[]): string | undefined {
   const curves = shown.map((seed, i) => {
     const through = (of: 'loss' | 'validLoss', extra: string): string =>
       path(
-        seed.history.map((event) => [x(event.epoch), y(log(event[of]))] as const),
+        seed.history.flatMap((event) => {
+          const value = event[of];
+          return value === undefined ? [] : [[x(event.epoch), y(log(value))] as const];
+        }),
         colourOf(i),
         extra,
       );
     const best = seed.history.find((event) => event.epoch === seed.bestEpoch);
-    const mark = best
-      ? `<circle cx="${round(x(best.epoch))}" cy="${round(y(log(best.validLoss)))}" r="4" fill="#fff" stroke="${colourOf(i)}" stroke-width="2"/>`
-      : '';
+    const mark =
+      best?.validLoss !== undefined
+        ? `<circle cx="${round(x(best.epoch))}" cy="${round(y(log(best.validLoss)))}" r="4" fill="#fff" stroke="${colourOf(i)}" stroke-width="2"/>`
+        : '';
     return (
       through('loss', 'stroke-dasharray="4 3" opacity="0.6"') + through('validLoss', '') + mark
     );

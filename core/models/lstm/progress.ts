@@ -26,6 +26,25 @@ export const initialProgress = (rules: Rules): Progress => ({
 const isBetter = (loss: number, best: number | null, minDelta: number): boolean =>
   best === null || loss < best - minDelta;
 
+/** The learning rates of a fit up to the epoch whose weights it kept: what a refit follows. */
+export type Rates = readonly number[];
+
+export const progressAlong = (rates: Rates): Progress => ({
+  learningRate: rates[0]!,
+  stop: { best: null, wait: 0 },
+  plateau: { best: null, wait: 0 },
+});
+
+/** After an epoch of a refit: nothing is chosen, and the last of its epochs is the one that is kept. */
+export function follow(progress: Progress, epoch: number, rates: Rates): ProgressStep {
+  const last = epoch >= rates.length;
+  return {
+    progress: { ...progress, learningRate: rates[epoch] ?? progress.learningRate },
+    improved: last,
+    stop: last,
+  };
+}
+
 /** After an epoch with this validation loss; the rules of Keras' EarlyStopping and ReduceLROnPlateau. */
 export function advance(progress: Progress, validLoss: number, rules: Rules): ProgressStep {
   const { earlyStopping, reduceLr } = rules;

@@ -1,15 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
 import { RatchetError } from '../../errors.ts';
-import type { LstmParams } from '../lstm-multi-horizon.ts';
-import type { EpochEvent, FitContext } from '../model.ts';
+import type { EpochEvent } from '../model.ts';
 import { permutation, randomFor } from '../random.ts';
 import { decodeCheckpoint, encodeCheckpoint, type TrainingState } from './checkpoint.ts';
-import { initialWeights } from './initialise.ts';
-import { BATCH_NORM_MOMENTUM, type FlatWeights, type Layout } from './layout.ts';
-import type { Network, TrainingPass } from './network.impl.ts';
-import { advance, initialProgress, type Progress } from './progress.ts';
-import type { NativeOps } from './tensorflow.impl.ts';
+import { BATCH_NORM_MOMENTUM, type FlatWeights } from './layout.ts';
+import type { TrainingPass } from './network.impl.ts';
+import { advance, follow, type Progress, type ProgressStep } from './progress.ts';
+import { firstState, type TrainingJob, type TrainingResult } from './training-job.ts';
 import type { WindowSet } from './windows.impl.ts';
 
 /** Separates the order of the windows from all other random numbers of a seed. */
@@ -21,24 +19,15 @@ const BETA1 = 0.9;
 const BETA2 = 0.999;
 const ADAM_EPSILON = 1e-7;
 
-export interface TrainingJob {
-  readonly native: NativeOps;
-  readonly network: Network;
-  readonly layout: Layout;
-  readonly params: LstmParams;
-  readonly lossWeights: readonly number[];
-  readonly train: WindowSet;
-  readonly valid: WindowSet;
-  readonly context: FitContext;
-  /** Names this fit in its checkpoints: one of another fit is refused. */
-  readonly fingerprint: string;
-}
+type Validation = Required<
+  Pick<EpochEvent, 'validLoss' | 'validLossByHorizon' | 'validMaeByHorizon'>
+>;
 
-export interface TrainingResult {
-  readonly weights: FlatWeights;
-  readonly bestEpoch: number;
-  readonly bestValidLoss: number;
-  readonly history: readonly EpochEvent[];
+interface EpochVerdict {
+  /** At most this many will run. */
+  readonly epochs: number;
+  readonly next: ProgressStep;
+  readonly validation?: Validation;
 }
 
 /** Vectors that change with every step; a type alias, because tfjs wants an indexable container. */
@@ -49,24 +38,6 @@ type Vectors = {
   readonly mean: Tensor1D;
   readonly variance: Tensor1D;
 };
-
-function firstState(job: TrainingJob): TrainingState {
-  const { layout, params, context, lossWeights } = job;
-  return {
-    weights: initialWeights(layout, context.seed),
-    m: new Float32Array(layout.parameterCount),
-    v: new Float32Array(layout.parameterCount),
-    step: 0,
-    epoch: 1,
-    batch: 0,
-    squaredError: new Float64Array(lossWeights.length),
-    secondsInEpoch: 0,
-    best: undefined,
-    progress: initialProgress(params),
-    history: [],
-    finished: false,
-  };
-}
 
 const weighted = (values: readonly number[], weights: readonly number[]): number =>
   values.reduce((sum, value, k) => sum + value * weights[k]!, 0);
@@ -134,7 +105,7 @@ class TrainingRun {
     return {
       weights: best.weights,
       bestEpoch: best.epoch,
-      bestValidLoss: this.#progress.stop.best!,
+      bestValidLoss: this.#progress.stop.best,
       history: this.#history,
     };
   }
@@ -216,31 +187,26 @@ class TrainingRun {
     return { theta: tf.sub(this.#vectors.theta, change) as Tensor1D, m, v };
   }
 
-  /** Validation, the decision to stop, and the start of the next epoch's counters. */
+  /** What the epoch was worth, the decision to stop, and the start of the next epoch's counters. */
   async #endEpoch(): Promise<void> {
-    const { context, params, lossWeights, train } = this.#job;
-    const errors = await this.#validate();
-    const validLoss = weighted(errors.mse, lossWeights);
-    if (!Number.isFinite(validLoss)) throw this.#nanLoss('validation');
+    const { context, lossWeights, train } = this.#job;
+    const { epochs, validation, next } = await this.#judgeEpoch();
     const lossByHorizon = [...this.#squaredError].map((sum) => sum / train.count);
     const nowMs = context.now();
     const event: EpochEvent = {
       epoch: this.#epoch,
-      epochs: params.epochs,
+      epochs,
       loss: weighted(lossByHorizon, lossWeights),
-      validLoss,
       lossByHorizon,
-      validLossByHorizon: errors.mse,
-      validMaeByHorizon: errors.mae,
+      ...validation,
       learningRate: this.#progress.learningRate,
       seconds: (nowMs - this.#epochStartedMs) / 1000,
       rssBytes: context.rssBytes(),
     };
-    const { progress, improved, stop } = advance(this.#progress, validLoss, params);
-    if (improved) this.#best = { epoch: this.#epoch, weights: this.#currentWeights() };
-    this.#progress = progress;
+    if (next.improved) this.#best = { epoch: this.#epoch, weights: this.#currentWeights() };
+    this.#progress = next.progress;
     this.#history = [...this.#history, event];
-    this.#finished = stop || this.#epoch >= params.epochs;
+    this.#finished = next.stop || this.#epoch >= epochs;
     this.#epoch += 1;
     this.#batch = 0;
     this.#squaredError = new Float64Array(lossWeights.length);
@@ -248,9 +214,22 @@ class TrainingRun {
     context.onEpoch(event);
   }
 
+  /** How the epoch did on the validation rows, where they choose, and what follows. */
+  async #judgeEpoch(): Promise<EpochVerdict> {
+    const { course, params } = this.#job;
+    if (course.kind === 'follow') {
+      const next = follow(this.#progress, this.#epoch, course.rates);
+      return { epochs: course.rates.length, next };
+    }
+    const validation = await this.#validate(course.valid);
+    if (!Number.isFinite(validation.validLoss)) throw this.#nanLoss('validation');
+    const next = advance(this.#progress, validation.validLoss, params);
+    return { epochs: params.epochs, validation, next };
+  }
+
   /** Error by horizon over the validation part, scaled units, summed in double. */
-  async #validate(): Promise<{ mse: number[]; mae: number[] }> {
-    const { native, network, valid, lossWeights, context } = this.#job;
+  async #validate(valid: WindowSet): Promise<Validation> {
+    const { native, network, lossWeights, context } = this.#job;
     const horizons = lossWeights.length;
     const squares = new Float64Array(horizons);
     const absolutes = new Float64Array(horizons);
@@ -268,7 +247,12 @@ class TrainingRun {
       }
     }
     const mean = (sums: Float64Array): number[] => [...sums].map((sum) => sum / valid.count);
-    return { mse: mean(squares), mae: mean(absolutes) };
+    const validLossByHorizon = mean(squares);
+    return {
+      validLoss: weighted(validLossByHorizon, lossWeights),
+      validLossByHorizon,
+      validMaeByHorizon: mean(absolutes),
+    };
   }
 
   #currentWeights(): FlatWeights {

@@ -229,7 +229,7 @@ describe('lstm fit', { skip: withoutTensorflow }, () => {
     );
     assert.ok(summary.epochsRun < 60);
     assert.equal(summary.epochsRun, summary.bestEpoch + 4);
-    const losses = summary.history.map((event) => event.validLoss);
+    const losses = summary.history.map((event) => event.validLoss!);
     assert.equal(summary.bestValidLoss, Math.min(...losses));
     assert.ok(summary.history.at(-1)!.learningRate < 0.05 * 0.11);
   });
@@ -239,6 +239,6 @@ describe('lstm fit', { skip: withoutTensorflow }, () => {
     const [event] = summary.history;
     const weighted = (mse: readonly number[]) => 0.6 * mse[0]! + 0.3 * mse[1]! + 0.1 * mse[2]!;
     assert.ok(Math.abs(event!.loss - weighted(event!.lossByHorizon)) < 1e-12);
-    assert.ok(Math.abs(event!.validLoss - weighted(event!.validLossByHorizon)) < 1e-12);
+    assert.ok(Math.abs(event!.validLoss! - weighted(event!.validLossByHorizon!)) < 1e-12);
   });
 });
