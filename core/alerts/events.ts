@@ -97,7 +97,7 @@ export const alertEvents: {
     title: 'An earlier version became the champion again.',
     key: ({ model, generation }) => `${model}/${generation}`,
     words: ({ model, version, former, actor, reason }) =>
-      `${model} was rolled back by ${actor}: version ${version} serves now, ${after(former)}. ${reason}`,
+      `Version ${version} of ${model} serves again, ${after(former)}: rolled back by ${actor}. ${reason}`,
     evidence: ({ model }) => modelPath(model, 'champion'),
   },
   'trial.aborted': {
