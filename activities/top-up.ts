@@ -1,0 +1,131 @@
+import { Context } from '@temporalio/activity';
+import { CLOSE_GRACE_MS, type Timeframe } from '../core/bars/index.ts';
+import type { Calendar } from '../core/calendar/calendar.ts';
+import { calendarFor } from '../core/calendar/index.ts';
+import { RatchetError } from '../core/errors.ts';
+import { sourceOrThrow } from '../core/sources/index.ts';
+import type { ExperimentSpec } from '../core/spec/spec.ts';
+import { seriesSource, seriesState } from '../registry/collections.ts';
+import { liveVersions, newestBar, type LiveVersion } from '../registry/top-up.ts';
+import { gatherSource } from './collect-source.ts';
+import type { AtSlot, TopUpResult } from './contracts-lifecycle.ts';
+import type { ActivityDeps } from './deps.ts';
+import { openSource } from './source-of.ts';
+
+/** A source that does not answer is asked again this often; then settling goes on with what is stored. */
+const ATTEMPTS = 3;
+/** Most sources report liveness themselves within seconds; a slow one has 30 s. */
+const HEARTBEAT_MS = 5_000;
+
+type Use = ExperimentSpec['data']['sources'][number];
+
+interface Series {
+  readonly use: Use;
+  readonly instrument: string;
+  readonly timeframe: Timeframe;
+}
+
+/**
+ * Brings the bars of a model's instruments up to market time: those of the champion and of the version on
+ * trial, from the sources of their experiments. Where the stored bars reach it already nothing is asked, so that a replay
+ * of the past costs nothing.
+ */
+export function createTopUpActivities(deps: ActivityDeps) {
+  return {
+    async topUpBars({ model, asOf }: AtSlot): Promise<TopUpResult> {
+      const context = Context.current();
+      const beat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
+      try {
+        return await topUp(deps, model, Date.parse(asOf), context);
+      } finally {
+        clearInterval(beat);
+      }
+    },
+  };
+}
+
+async function topUp(
+  deps: ActivityDeps,
+  model: string,
+  asOf: number,
+  context: Context,
+): Promise<TopUpResult> {
+  let newest = -Infinity;
+  let newRows = 0;
+  const failures: RatchetError[] = [];
+  for (const series of seriesOf(await liveVersions(deps.db, model))) {
+    const found = await topUpSeries(deps, series, asOf, context.cancellationSignal);
+    newRows += found.newRows;
+    if (series.use.role !== 'exogenous') newest = Math.max(newest, found.newest ?? -Infinity);
+    if (found.error) {
+      const { instrument, use } = series;
+      const fields = { model, instrument, dataset: use.dataset, err: found.error };
+      deps.log.warn(fields, 'a source brought no newer bars');
+      failures.push(found.error);
+    }
+  }
+  const passing = failures.find((error) => !error.permanent);
+  // A bar that comes late is settled late: no source may stop the slot for ever.
+  if (passing && context.info.attempt < ATTEMPTS) throw passing;
+  return { newestBar: Number.isFinite(newest) ? new Date(newest).toISOString() : null, newRows };
+}
+
+/** Each series once, though several versions read it. */
+function seriesOf(versions: readonly LiveVersion[]): Series[] {
+  const found = new Map<string, Series>();
+  for (const { instruments, data } of versions) {
+    for (const instrument of instruments) {
+      for (const use of data.sources) {
+        const series = { use, instrument, timeframe: data.timeframe };
+        found.set(JSON.stringify([use.dataset, instrument, data.timeframe]), series);
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+interface Found {
+  /** Newest bar known at `asOf`. */
+  readonly newest: number | undefined;
+  readonly newRows: number;
+  readonly error?: RatchetError;
+}
+
+async function topUpSeries(
+  deps: ActivityDeps,
+  { use, instrument, timeframe }: Series,
+  asOf: number,
+  signal: AbortSignal,
+): Promise<Found> {
+  let opened: Awaited<ReturnType<typeof openSource>>;
+  try {
+    opened = await openSource(deps, use.dataset);
+  } catch (error) {
+    // A dataset that the operator took away: its stored bars are what there is.
+    if (!(error instanceof RatchetError && error.permanent)) throw error;
+    return { newest: undefined, newRows: 0, error };
+  }
+  const { dataset } = opened;
+  const key = { dataset: dataset.name, source: seriesSource(dataset), instrument, timeframe };
+  const delayMs = CLOSE_GRACE_MS[timeframe] + sourceOrThrow(dataset.source).declaredDelayMs;
+  const published = newestPublished(calendarFor(dataset.calendar), timeframe, asOf - delayMs);
+  const stored = await newestBar(deps.db, key);
+  if (stored !== undefined && stored >= published) {
+    return { newest: await newestBar(deps.db, key, asOf), newRows: 0 };
+  }
+  const before = await seriesState(deps.db, key);
+  const request = { use, instrument, timeframe, recollect: true, signal };
+  const { error } = await gatherSource(deps, request);
+  const after = await seriesState(deps.db, key);
+  const newest = await newestBar(deps.db, key, asOf);
+  const newRows = Number(BigInt(after) - BigInt(before));
+  return { newest, newRows, ...(error && { error }) };
+}
+
+/** Open time of the calendar's newest bar that had closed at `time`. */
+function newestPublished(calendar: Calendar, timeframe: Timeframe, time: number): number {
+  for (let index = calendar.indexOf(time, timeframe); ; index--) {
+    const openTime = calendar.openTimeAt(index, timeframe);
+    if (calendar.closeTime(openTime, timeframe) <= time) return openTime;
+  }
+}
