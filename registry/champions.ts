@@ -68,16 +68,17 @@ const SOURCES = sql<Sources | null>`(
   select experiment.spec -> 'data' -> 'sources' from experiment
   where experiment.id = model_version.experiment_id)`.as('sources');
 
-const VERSION_COLUMNS = [
+/** Columns of `model_version` that `servable` reads. */
+export const VERSION_COLUMNS = [
   'model_version.model as model',
   'model_version.version as version',
-  'package_digest',
-  'manifest_uri',
+  'model_version.package_digest as package_digest',
+  'model_version.manifest_uri as manifest_uri',
   'model_version.instruments as instruments',
-  'experiment_id',
-  'beats_naive',
+  'model_version.experiment_id as experiment_id',
+  'model_version.beats_naive as beats_naive',
   'model_version.created_at as created_at',
-  'trained_through',
+  'model_version.trained_through as trained_through',
   SOURCES,
 ] as const;
 
@@ -94,7 +95,8 @@ interface VersionRow {
   sources: Sources | null;
 }
 
-function servable(row: VersionRow): ServableVersion | undefined {
+/** undefined where the version has no package (it failed, or was deleted). */
+export function servable(row: VersionRow): ServableVersion | undefined {
   if (row.package_digest === null || row.manifest_uri === null) return undefined;
   return {
     model: row.model,

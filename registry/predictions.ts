@@ -1,5 +1,9 @@
 import { sql, type Insertable, type Kysely, type Selectable } from 'kysely';
-import type { Database, PredictionTable } from './tables.ts';
+import type { Database, PredictionRole, PredictionTable } from './tables.ts';
+
+export type { PredictionRole } from './tables.ts';
+/** Roles whose predictions went to a caller. */
+const ANSWERED: readonly PredictionRole[] = ['champion', 'canary', 'pinned'];
 
 export type PredictionRow = Insertable<PredictionTable>;
 export type Prediction = Selectable<PredictionTable>;
@@ -44,6 +48,8 @@ export interface PredictionFilter {
   readonly model: string;
   readonly instrument?: string | undefined;
   readonly version?: number | undefined;
+  /** Absent: predictions that were answered; a role shows its failures too. */
+  readonly role?: PredictionRole | undefined;
   readonly from?: Date | undefined;
   readonly to?: Date | undefined;
   /** Only rows strictly older than this place: (at, id) of the last row seen. */
@@ -59,6 +65,10 @@ export async function listPredictions(
   let query = db.selectFrom('prediction').selectAll().where('model', '=', filter.model);
   if (filter.instrument !== undefined) query = query.where('instrument', '=', filter.instrument);
   if (filter.version !== undefined) query = query.where('version', '=', filter.version);
+  query =
+    filter.role === undefined
+      ? query.where('role', 'in', ANSWERED).where('error', 'is', null)
+      : query.where('role', '=', filter.role);
   if (filter.from) query = query.where('at', '>=', filter.from);
   if (filter.to) query = query.where('at', '<', filter.to);
   if (filter.before) {

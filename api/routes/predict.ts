@@ -1,6 +1,4 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { listPredictions, type Prediction } from '../../registry/predictions.ts';
-import { getModelOrThrow } from '../../registry/models.ts';
 import { ApiError, HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import {
@@ -8,13 +6,12 @@ import {
   instrumentId,
   jsonAnswer,
   jsonRequest,
-  limitQuery,
   modelParam,
-  ulidSchema,
   versionNumber,
 } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 import type { PredictRequest } from '../serving/serving.ts';
+import { predictionListRoute } from './predictions.ts';
 
 /** Rows of `bars`: ten times the longest history that a window needs. */
 const MAX_BARS = 5_000;
@@ -128,9 +125,25 @@ const answerSchema = z
       .nullable()
       .describe('`naive`: the model has no forecast, and this one says that nothing changes.'),
     fallbackReason: z.enum(['inference-failed', 'not-finite', 'implausible']).nullable(),
+    trial: z
+      .object({ role: z.literal('canary'), trialId: z.string() })
+      .nullable()
+      .describe('Set where the challenger of a running trial answered in place of the champion.'),
     recorded: z.boolean(),
   })
   .openapi('Prediction');
+
+/** Who keeps to one arm of a canary. */
+const routingHeader = z.object({
+  'x-routing-key': z
+    .string()
+    .regex(/^[\x21-\x7e]{1,128}$/, '1 to 128 printable characters')
+    .optional()
+    .describe(
+      'While a challenger gets a share of the traffic, requests with the same key are answered by the same ' +
+        'version. Default: API key and instrument.',
+    ),
+});
 
 /** Midnight UTC for a date, else the instant. */
 const msOf = (text: string): number => Date.parse(text);
@@ -215,7 +228,7 @@ export function predictRoutes(app: App, parts: ApiParts): void {
     summary: 'Predict',
     description:
       'Answers from memory, with every other server stopped too. `recorded` says whether it will be scored.',
-    request: { params: modelParam, body: jsonRequest(predictSchema) },
+    request: { params: modelParam, headers: routingHeader, body: jsonRequest(predictSchema) },
     responses: { [HTTP.ok]: jsonAnswer(answerSchema, 'The prediction') },
   });
   app.openapi(secured(parts.auth, predict, { problems: ['conflict'] }), async (c) => {
@@ -228,85 +241,10 @@ export function predictRoutes(app: App, parts: ApiParts): void {
       record: body.record,
       requestId: c.var.requestId,
       keyId: c.var.caller.keyId,
+      routingKey: c.req.valid('header')['x-routing-key'],
     });
     // The answer is made of the same types; kept as it is, without copying each of its arrays.
     return c.json(answer as unknown as z.infer<typeof answerSchema>, HTTP.ok);
   });
-  listRoute(app, parts);
-}
-
-const recordedSchema = z
-  .object({
-    id: z.string(),
-    at: z.string(),
-    batchId: z.string(),
-    model: z.string(),
-    version: z.int(),
-    generation: z.int(),
-    instrument: z.string(),
-    asOf: z.string(),
-    requestId: z.string(),
-    durationMs: z.number(),
-    answer: z.record(z.string(), z.unknown()),
-  })
-  .openapi('RecordedPrediction');
-
-const view = (row: Prediction): z.infer<typeof recordedSchema> => ({
-  id: row.id,
-  at: row.at.toISOString(),
-  batchId: row.batch_id,
-  model: row.model,
-  version: row.version,
-  generation: row.generation,
-  instrument: row.instrument,
-  asOf: row.as_of.toISOString(),
-  requestId: row.request_id,
-  durationMs: row.duration_ms,
-  answer: row.answer as Record<string, unknown>,
-});
-
-const CURSOR = /^(\d{4}-\d{2}-\d{2}T[\d:.]+Z)_([0-9A-Z]{26})$/;
-
-function listRoute(app: App, parts: ApiParts): void {
-  const list = createRoute({
-    method: 'get',
-    path: '/api/v1/ml-models/{name}/predictions',
-    tags: ['predict'],
-    summary: 'Recorded predictions, newest first',
-    request: {
-      params: modelParam,
-      query: z.object({
-        limit: limitQuery,
-        instrument: instrumentId.optional(),
-        version: z.coerce.number().pipe(versionNumber).optional(),
-        from: instant.optional(),
-        to: instant.optional(),
-        cursor: z.string().regex(CURSOR, '`nextCursor` of the page before').optional(),
-      }),
-    },
-    responses: {
-      [HTTP.ok]: jsonAnswer(
-        z.object({ items: z.array(recordedSchema), nextCursor: z.string().nullable() }),
-        'One page',
-      ),
-    },
-  });
-  app.openapi(secured(parts.auth, list), async (c) => {
-    const { name } = c.req.valid('param');
-    await getModelOrThrow(parts.db, name);
-    const { limit, instrument, version, from, to, cursor } = c.req.valid('query');
-    const match = cursor === undefined ? null : CURSOR.exec(cursor);
-    const rows = await listPredictions(parts.db, {
-      model: name,
-      instrument,
-      version,
-      limit,
-      from: from === undefined ? undefined : new Date(from),
-      to: to === undefined ? undefined : new Date(to),
-      before: match ? { at: new Date(match[1]!), id: ulidSchema.parse(match[2]) } : undefined,
-    });
-    const last = rows.length === limit ? rows.at(-1) : undefined;
-    const nextCursor = last ? `${last.at.toISOString()}_${last.id}` : null;
-    return c.json({ items: rows.map(view), nextCursor }, HTTP.ok);
-  });
+  predictionListRoute(app, parts);
 }

@@ -1,44 +1,65 @@
-import { barsFromRows } from '../../core/bars/index.ts';
-import { calendarFor } from '../../core/calendar/index.ts';
-import { featureSetOrThrow } from '../../core/features/index.ts';
-import { labelKindOrThrow } from '../../core/labels/index.ts';
+import { barCount, barsFromRows } from '../../core/bars/index.ts';
 import type { VerifiedPackage } from '../../core/packages/verify.ts';
 import {
-  forecastFrom,
-  naiveForecast,
   PredictError,
-  summariseSamples,
   windowFromBars,
   windowFromValues,
   type ConfidenceMode,
+  type FallbackReason,
   type Forecast,
   type PredictionWindow,
 } from '../../core/predict/index.ts';
 import type { Log } from '../../activities/deps.ts';
 import { ApiError } from '../errors.ts';
-import type { BarsStore, Series, ServedBars } from './bars-store.ts';
+import {
+  seriesKey,
+  type BarsStore,
+  type LoadedBars,
+  type Series,
+  type ServedBars,
+} from './bars-store.ts';
 import { BoundedMap } from './bounded-map.ts';
+import { computeForecast, type Purpose } from './compute-forecast.ts';
 import type { Slot } from './package-slots.ts';
 import type { PredictInput } from './serving.ts';
+import { barsOrProblem, nextClose, seriesOf, wantedBars, windowKind } from './version-bars.ts';
+
+/** The stored bars and the instant that a forecast was computed from. */
+export interface Basis {
+  readonly series: Series;
+  /** With a revision: the newest ones, as served. */
+  readonly bars: LoadedBars | ServedBars;
+  /** Ms UTC. */
+  readonly asOf: number;
+}
 
 /** A forecast and what became of it on the way. */
 export interface Computed {
+  /** Absent: it was computed from what the caller brought. */
+  readonly basis?: Basis;
   readonly forecast: Forecast;
   readonly fallback: null | 'naive';
+  readonly fallbackReason: FallbackReason | null;
   readonly outcome: 'computed' | 'cached' | 'fallback';
+}
+
+interface LiveWork {
+  readonly basis: Basis;
+  readonly mode: ConfidenceMode;
+  readonly purpose: Purpose;
+  readonly key: string;
 }
 
 interface Remembered {
   readonly computed: Computed;
-  /** Wall ms until which it holds: then the calendar has one more closed bar. */
+  /** Wall ms between which it holds: then the calendar has one more closed bar. */
+  readonly from: number;
   readonly until: number;
 }
 
 const MAX_FORECASTS = 10_000;
 /** A window of the full index model has 73 kB. */
 const MAX_WINDOWS = 64;
-/** Bars kept beyond those a window needs: where holes stay, a window reaches up to one anchor (256) further. */
-const SLACK_BARS = 320;
 /** Longest history read for a point in the past; the anchor lies at most some 700 bars back. */
 const PAST_BARS = 2_048;
 
@@ -60,20 +81,45 @@ export class Forecaster {
     this.#now = parts.now;
   }
 
-  async forecast(slot: Slot, input: PredictInput, mode: ConfidenceMode): Promise<Computed> {
+  async forecast(
+    slot: Slot,
+    input: PredictInput,
+    mode: ConfidenceMode,
+    purpose: Purpose = 'answer',
+  ): Promise<Computed> {
     const pkg = slot.opened.verified;
     const now = this.#now();
     if (input.kind === 'window') {
-      return this.#compute(slot, windowFromValues(pkg, { ...input, asOf: now }), mode);
+      return this.#compute(slot, windowFromValues(pkg, { ...input, asOf: now }), mode, purpose);
     }
     if (input.kind === 'bars') {
       const { timeframe } = pkg.preprocessing;
       const bars = barsFromRows(input.instrument, timeframe, input.rows);
-      return this.#compute(slot, windowFromBars(pkg, bars, { asOf: now }), mode);
+      return this.#compute(slot, windowFromBars(pkg, bars, { asOf: now }), mode, purpose);
     }
     checkScope(pkg, input.instrument);
-    if (input.asOf !== undefined) return this.#past(slot, input.instrument, input.asOf, mode);
-    return this.#live(slot, input.instrument, mode);
+    const series = seriesOf(slot, input.instrument);
+    if (input.asOf !== undefined) return this.#past(slot, series, input.asOf, mode, purpose);
+    return this.#fromBasis(slot, await this.#newest(slot, series, now), mode, purpose);
+  }
+
+  /**
+   * The forecast of another version from the bars and at the instant of one that was answered: both arms
+   * of a trial see the same. Where the version reads other series, or more bars than are there, its own
+   * are read, up to the same instant. Fails as a trial's forecast does.
+   */
+  async beside(slot: Slot, basis: Basis, mode: ConfidenceMode): Promise<Computed> {
+    const pkg = slot.opened.verified;
+    const { asOf, bars } = basis;
+    checkScope(pkg, basis.series.instrument);
+    const series = seriesOf(slot, basis.series.instrument);
+    const isSame = seriesKey(series) === seriesKey(basis.series);
+    const suffices = bars.fromFirstBar || barCount(bars.bars) >= wantedBars(pkg, asOf);
+    if (isSame && (suffices || !('revision' in bars))) {
+      return this.#fromBasis(slot, { ...basis, series }, mode, 'shadow');
+    }
+    if (!('revision' in bars)) return this.#past(slot, series, asOf, mode, 'shadow');
+    return this.#fromBasis(slot, await this.#newest(slot, series, asOf), mode, 'shadow');
   }
 
   /** Brings the bars of every instrument of a package into memory and onto the disk, before they are asked for. */
@@ -84,109 +130,82 @@ export class Forecaster {
     }
   }
 
-  async #live(slot: Slot, instrument: string, mode: ConfidenceMode): Promise<Computed> {
+  /** The bars that are served now, asked for at the instant `asOf`. */
+  async #newest(slot: Slot, series: Series, asOf: number): Promise<Basis> {
+    const held = this.#bars.get(series, wantedBars(slot.opened.verified, asOf));
+    return { series, asOf, bars: held instanceof Promise ? await barsOrProblem(held) : held };
+  }
+
+  async #fromBasis(
+    slot: Slot,
+    basis: Basis,
+    mode: ConfidenceMode,
+    purpose: Purpose,
+  ): Promise<Computed> {
     const pkg = slot.opened.verified;
-    const held = this.#bars.get(seriesOf(slot, instrument), wantedBars(pkg, this.#now()));
-    const served = held instanceof Promise ? await barsOrProblem(held) : held;
-    const key = `${pkg.packageDigest}|${served.revision}|${mode}`;
-    const remembered = this.#forecasts.get(key);
-    if (remembered && this.#now() < remembered.until) {
-      return { ...remembered.computed, outcome: 'cached' };
+    const { bars, asOf } = basis;
+    if (!('revision' in bars)) {
+      const window = windowFromBars(pkg, bars.bars, { asOf, fromFirstBar: bars.fromFirstBar });
+      return { ...(await this.#compute(slot, window, mode, purpose)), basis };
     }
-    const running = this.#running.get(key);
+    const key = `${pkg.packageDigest}|${bars.revision}|${mode}`;
+    const remembered = this.#forecasts.get(key);
+    if (remembered && asOf >= remembered.from && asOf < remembered.until) {
+      return { ...remembered.computed, outcome: 'cached', basis };
+    }
+    const shared = `${key}|${purpose}`;
+    const running = this.#running.get(shared);
     if (running) return running;
-    const work = this.#computeLive(slot, served, mode, key).finally(() =>
-      this.#running.delete(key),
+    const work = this.#computeLive(slot, bars, { basis, mode, purpose, key }).finally(() =>
+      this.#running.delete(shared),
     );
-    this.#running.set(key, work);
+    this.#running.set(shared, work);
     return work;
   }
 
   async #computeLive(
     slot: Slot,
-    served: ServedBars,
-    mode: ConfidenceMode,
-    key: string,
+    { bars, fromFirstBar, revision }: ServedBars,
+    { basis, mode, purpose, key }: LiveWork,
   ): Promise<Computed> {
     const pkg = slot.opened.verified;
-    const now = this.#now();
-    const until = nextClose(pkg, now);
-    const windowKey = `${pkg.packageDigest}|${served.revision}|${until}`;
+    const until = nextClose(pkg, basis.asOf);
+    const windowKey = `${windowKind(pkg)}|${revision}|${until}`;
     let window = this.#windows.get(windowKey);
     if (!window) {
-      const { bars, fromFirstBar } = served;
-      window = windowFromBars(pkg, bars, { asOf: now, fromFirstBar });
+      window = windowFromBars(pkg, bars, { asOf: basis.asOf, fromFirstBar });
       this.#windows.set(windowKey, window);
     }
-    const computed = await this.#compute(slot, window, mode);
-    // A fallback is not remembered: the next request tries again.
-    if (computed.fallback === null) this.#forecasts.set(key, { computed, until });
-    return computed;
+    const computed = await this.#compute(slot, window, mode, purpose);
+    // What failed is not remembered: the next request tries again. Nor are the bars, which it would hold.
+    const failed = computed.fallback !== null || computed.forecast.confidenceFailed;
+    if (!failed) this.#forecasts.set(key, { computed, from: basis.asOf, until });
+    return { ...computed, basis };
   }
 
   /** As of an instant of the past: bars as they were known then, which only the registry can tell. */
   async #past(
     slot: Slot,
-    instrument: string,
+    series: Series,
     asOf: number,
     mode: ConfidenceMode,
+    purpose: Purpose,
   ): Promise<Computed> {
     if (asOf > this.#now()) {
       throw new ApiError('unprocessable', 'predict.as-of', 'asOf lies in the future.');
     }
-    const pkg = slot.opened.verified;
-    const past = this.#bars.readPast(seriesOf(slot, instrument), { last: PAST_BARS, before: asOf });
-    const { bars, fromFirstBar } = await barsOrProblem(past);
-    return this.#compute(slot, windowFromBars(pkg, bars, { asOf, fromFirstBar }), mode);
+    const past = this.#bars.readPast(series, { last: PAST_BARS, before: asOf });
+    const basis = { series, asOf, bars: await barsOrProblem(past) };
+    return this.#fromBasis(slot, basis, mode, purpose);
   }
 
-  async #compute(slot: Slot, window: PredictionWindow, mode: ConfidenceMode): Promise<Computed> {
-    const pkg = slot.opened.verified;
-    try {
-      const values = await slot.batcher.forecast(window);
-      const summary = mode === 'mc' ? await sample(slot, window, values) : undefined;
-      const forecast = forecastFrom(pkg, window, values, summary);
-      return { forecast, fallback: null, outcome: 'computed' };
-    } catch (error) {
-      if (error instanceof ApiError || pkg.preprocessing.fallback !== 'naive') throw error;
-      const { model, version } = pkg.manifest;
-      this.#log.error({ err: error, model, version }, 'inference failed; the fallback answers');
-      return { forecast: naiveForecast(pkg, window), fallback: 'naive', outcome: 'fallback' };
-    }
-  }
-}
-
-async function sample(slot: Slot, window: PredictionWindow, values: Float64Array) {
-  const { verified, monteCarlo } = slot.opened;
-  const { confidence, scalers, label } = verified.preprocessing;
-  if (!monteCarlo || confidence.method === 'none') return undefined;
-  const samples = await monteCarlo.sample({
-    window: window.values,
-    samples: confidence.samples,
-    noiseKey: verified.packageDigest,
-  });
-  return summariseSamples(samples, values, labelKindOrThrow(label.kind), scalers.labels);
-}
-
-const seriesOf = (slot: Slot, instrument: string): Series => ({
-  instrument,
-  timeframe: slot.opened.verified.preprocessing.timeframe,
-  sources: slot.version.sources,
-});
-
-function wantedBars(pkg: VerifiedPackage, now: number): number {
-  const { featureSet, lookback, calendar, timeframe } = pkg.preprocessing;
-  const set = featureSetOrThrow(featureSet);
-  return set.barsNeeded(now, lookback, calendarFor(calendar), timeframe) + SLACK_BARS;
-}
-
-/** When the calendar's next bar closes after `now`: from then on an answer may differ. */
-function nextClose(pkg: VerifiedPackage, now: number): number {
-  const { calendar: name, timeframe } = pkg.preprocessing;
-  const calendar = calendarFor(name);
-  for (let index = calendar.indexOf(now, timeframe); ; index++) {
-    const close = calendar.closeTime(calendar.openTimeAt(index, timeframe), timeframe);
-    if (close > now) return close;
+  async #compute(
+    slot: Slot,
+    window: PredictionWindow,
+    mode: ConfidenceMode,
+    purpose: Purpose,
+  ): Promise<Computed> {
+    return computeForecast(slot, window, { mode, purpose, log: this.#log });
   }
 }
 
@@ -198,19 +217,4 @@ function checkScope(pkg: VerifiedPackage, instrument: string): void {
     `${model} answers for ${instruments.join(', ')}, not for ${instrument}`,
     { details: { instrument, instruments } },
   );
-}
-
-/** No bars in memory, none on disk, and no registry to ask: that is our trouble, not the caller's. */
-async function barsOrProblem<T>(bars: Promise<T>): Promise<T> {
-  try {
-    return await bars;
-  } catch (cause) {
-    if (cause instanceof PredictError) throw cause;
-    throw new ApiError(
-      'unavailable',
-      'bars.unavailable',
-      'The bars for this answer are not on this replica and the database does not answer.',
-      { retryAfterS: 5, cause },
-    );
-  }
 }

@@ -1,15 +1,13 @@
-import { monotonicFactory } from 'ulid';
-import type { Log } from '../../activities/deps.ts';
 import type { PredictionAnswer } from '../../core/predict/index.ts';
 import { servableVersion } from '../../registry/champions.ts';
 import type { Db } from '../../registry/in-transaction.ts';
 import { getModel } from '../../registry/models.ts';
 import { unknownModel } from '../auth.ts';
 import { ApiError, isDatabaseAway, notFound } from '../errors.ts';
-import { countPrediction, type ApiMetrics } from '../metrics.ts';
-import type { Computed, Forecaster } from './forecaster.ts';
-import type { ModelHost } from './model-host.ts';
+import type { Forecaster } from './forecaster.ts';
+import type { Active, ModelHost } from './model-host.ts';
 import type { Slot } from './package-slots.ts';
+import type { PredictionLog } from './prediction-log.ts';
 import type { Replica } from './replica.ts';
 import type {
   PredictInput,
@@ -18,18 +16,15 @@ import type {
   ServedDescription,
   Serving,
 } from './serving.ts';
-import type { Spool } from './spool.ts';
+import type { Route, TrialRouting } from './trial-routing.ts';
 
 export interface ServingParts {
   readonly db: Db;
   readonly host: ModelHost;
   readonly forecaster: Forecaster;
   readonly replica: Replica;
-  readonly spool: Spool;
-  readonly metrics: ApiMetrics;
-  readonly log: Log;
-  /** Wall ms. */
-  readonly now: () => number;
+  readonly predictions: PredictionLog;
+  readonly trials: TrialRouting;
   readonly hasKeys: () => boolean;
 }
 
@@ -37,12 +32,13 @@ export interface ServingParts {
 interface Chosen {
   readonly slot: Slot;
   readonly generation: number;
+  /** Absent: the caller named the version. */
+  readonly active?: Active;
 }
 
 /** Serving from this process's memory. */
 export class LocalServing implements Serving {
   readonly #parts: ServingParts;
-  readonly #newId = monotonicFactory();
 
   constructor(parts: ServingParts) {
     this.#parts = parts;
@@ -52,10 +48,50 @@ export class LocalServing implements Serving {
     const startedMs = performance.now();
     const chosen = await this.#choose(request.model, request.version);
     const input = withInstrument(chosen.slot, request.input);
-    const computed = await chosen.slot.use((slot) =>
-      this.#parts.forecaster.forecast(slot, input, request.confidence),
-    );
-    return this.#finish(request, chosen, computed, startedMs);
+    const { trials } = this.#parts;
+    const route = chosen.active && trials.routeOf(chosen.active, input, request);
+    if (route?.arm === 'challenger') return this.#canary(request, chosen, input, route);
+    return this.#champion(request, chosen, input, { route, startedMs });
+  }
+
+  /** The champion's answer, or that of the version that was asked for. */
+  async #champion(
+    request: PredictRequest,
+    { slot, generation, active }: Chosen,
+    input: PredictInput,
+    { route, startedMs }: { readonly route: Route | undefined; readonly startedMs: number },
+  ): Promise<PredictionAnswer> {
+    const { predictions, trials, forecaster } = this.#parts;
+    const computed = await slot.use((open) => forecaster.forecast(open, input, request.confidence));
+    const role = active ? 'champion' : 'pinned';
+    const trialId = route?.trial.trialId ?? null;
+    const arm = { slot, generation, role, trialId } as const;
+    const answer = predictions.answered(request, arm, computed, startedMs);
+    if (route?.arm === 'champion') trials.scoreBeside(route, { request, answer }, computed.basis);
+    return answer;
+  }
+
+  /** The challenger's answer; where it has none, the champion's. */
+  async #canary(
+    request: PredictRequest,
+    chosen: Chosen,
+    input: PredictInput,
+    route: Route,
+  ): Promise<PredictionAnswer> {
+    const { predictions, trials } = this.#parts;
+    const startedMs = performance.now();
+    const { slot, computed, failure } = await trials.tryCanary(route, input, request.confidence);
+    if (failure) {
+      const again = { route, startedMs: performance.now() };
+      const answer = await this.#champion(request, chosen, input, again);
+      trials.recordFailure(route, { request, answer }, failure);
+      return answer;
+    }
+    const { generation } = chosen;
+    const arm = { slot, generation, role: 'canary', trialId: route.trial.trialId } as const;
+    const answer = predictions.answered(request, arm, computed, startedMs);
+    trials.scoreBeside(route, { request, answer }, computed.basis);
+    return answer;
   }
 
   async infer(
@@ -88,68 +124,14 @@ export class LocalServing implements Serving {
     const { host, db } = this.#parts;
     const active = host.active(model);
     if (active && (version === undefined || active.served.version === version)) {
-      return { slot: active.slot, generation: active.served.generation };
+      const { generation } = active.served;
+      return { slot: active.slot, generation, ...(version === undefined ? { active } : {}) };
     }
     if (version === undefined) throw await noChampion(this.#parts, model);
     const pinned = await servableVersion(db, model, version);
     if (!pinned) throw notFound('version.unknown', `${model} has no version ${version}.`);
     const slot = await host.prepare(pinned);
     return { slot, generation: active?.served.generation ?? 0 };
-  }
-
-  #finish(
-    request: PredictRequest,
-    chosen: Chosen,
-    computed: Computed,
-    startedMs: number,
-  ): PredictionAnswer {
-    const at = this.#parts.now();
-    const id = this.#newId(at);
-    const answer: PredictionAnswer = {
-      id,
-      batchId: id,
-      ...computed.forecast,
-      generation: chosen.generation,
-      generationAgeS: Math.round(this.#ageOf(chosen, at) * 1000) / 1000,
-      fallback: computed.fallback,
-      fallbackReason: computed.fallbackReason,
-      recorded: request.record,
-    };
-    countPrediction(this.#parts.metrics, answer, computed.outcome);
-    const kept = request.record && this.#record(request, answer, at, startedMs);
-    return kept ? answer : { ...answer, recorded: false };
-  }
-
-  /** Where the registry was not reached yet, the generation is at most as old as its version. */
-  #ageOf({ slot }: Chosen, at: number): number {
-    const { confirmedAgeS } = this.#parts.host;
-    return confirmedAgeS ?? Math.max(0, at - slot.version.createdAt.getTime()) / 1000;
-  }
-
-  #record(
-    request: PredictRequest,
-    answer: PredictionAnswer,
-    at: number,
-    startedMs: number,
-  ): boolean {
-    const recorded = this.#parts.spool.append({
-      id: answer.id,
-      at: new Date(at).toISOString(),
-      batch_id: answer.batchId,
-      model: answer.model,
-      version: answer.version,
-      generation: answer.generation,
-      package_digest: answer.packageDigest,
-      instrument: answer.instrument,
-      as_of: answer.asOf,
-      request_id: request.requestId,
-      key_id: request.keyId,
-      replica_id: this.#parts.replica.id,
-      answer: JSON.stringify(answer),
-      duration_ms: performance.now() - startedMs,
-    });
-    if (!recorded) this.#parts.metrics.notRecorded.inc();
-    return recorded;
   }
 }
 

@@ -22,6 +22,8 @@ export class McPool {
   #worker: Worker | undefined;
   readonly #pending = new Map<number, Pending>();
   readonly #graphs = new Map<number, { bytes: Uint8Array; shape: MonteCarloShape }>();
+  /** Samples that nobody waits for: one at a time, while nothing else is asked of the thread. */
+  readonly #background: (() => void)[] = [];
   #next = 1;
   #closed = false;
 
@@ -36,7 +38,8 @@ export class McPool {
       throw error;
     }
     return {
-      sample: async ({ window, samples, noiseKey }) => {
+      sample: async ({ window, samples, noiseKey, background = false }) => {
+        if (background) await this.#turn();
         if (this.#pending.size >= MAX_WAITING) throw overloaded();
         const values = await this.#ask({ kind: 'sample', graph, window, samples, noiseKey });
         return values ?? new Float64Array(0);
@@ -47,6 +50,19 @@ export class McPool {
       },
     };
   };
+
+  /** Resolves once the thread has nothing else to do. */
+  #turn(): Promise<void> {
+    if (this.#background.length >= MAX_WAITING) throw overloaded();
+    return new Promise((resolve) => {
+      this.#background.push(resolve);
+      this.#giveWay();
+    });
+  }
+
+  #giveWay(): void {
+    if (this.#pending.size === 0) this.#background.shift()?.();
+  }
 
   #ask(command: Command): Promise<Float64Array | undefined> {
     if (this.#closed) return Promise.reject(new RatchetError('onnx.closed', 'serving has stopped'));
@@ -66,6 +82,7 @@ export class McPool {
       this.#pending.delete(reply.id);
       if (reply.ok) pending?.resolve(reply.values);
       else pending?.reject(new RatchetError('onnx.run', reply.message, { permanent: false }));
+      this.#giveWay();
     });
     worker.on('error', () => this.#lost(worker));
     worker.on('exit', () => this.#lost(worker));
@@ -81,6 +98,8 @@ export class McPool {
     for (const { reject } of waiting) {
       reject(new RatchetError('onnx.thread', 'the sampling thread ended', { permanent: false }));
     }
+    // They are refused, or begin once the graphs are open again.
+    for (const begin of this.#background.splice(0)) begin();
     if (this.#closed) return;
     for (const [graph, { bytes, shape }] of this.#graphs) {
       this.#ask({ kind: 'open', graph, bytes, shape }).catch(() => undefined);

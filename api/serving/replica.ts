@@ -9,8 +9,10 @@ import {
   type OpenPromotion,
 } from '../../registry/promotion-answers.ts';
 import { PROMOTION_CHANNEL } from '../../registry/promotions.ts';
+import { runningTrials } from '../../registry/served-trials.ts';
 import { dropLease, renewLease } from '../../registry/replicas.ts';
 import type { ModelHost } from './model-host.ts';
+import type { TrialHost } from './trial-host.ts';
 
 /** The truth is polled; NOTIFY only makes it sooner. */
 const POLL_MS = 1_000;
@@ -18,13 +20,14 @@ const POLL_MS = 1_000;
 const RENEW_MS = 2_000;
 
 /**
- * One replica's part in promotions: it holds a lease, answers intents once it has proven the package,
- * and serves each new generation. With the database away it serves on, and its lease ends.
+ * One replica's part in promotions and trials: it holds a lease, answers intents once it has proven the
+ * package, serves each new generation, and follows running trials. With the database away it serves on, and its lease ends.
  */
 export class Replica {
   readonly id: string;
   readonly #db: Db;
   readonly #host: ModelHost;
+  readonly #trials: TrialHost;
   readonly #log: Log;
   readonly #address: () => string;
   readonly #notificationsUrl: string | undefined;
@@ -42,6 +45,7 @@ export class Replica {
     readonly id: string;
     readonly db: Db;
     readonly host: ModelHost;
+    readonly trials: TrialHost;
     readonly log: Log;
     readonly address: () => string;
     /** Where NOTIFY is heard; absent: polling alone. */
@@ -50,6 +54,7 @@ export class Replica {
     this.id = parts.id;
     this.#db = parts.db;
     this.#host = parts.host;
+    this.#trials = parts.trials;
     this.#log = parts.log;
     this.#address = parts.address;
     this.#notificationsUrl = parts.notificationsUrl;
@@ -87,10 +92,13 @@ export class Replica {
       try {
         if (!this.#isAnew) await forgetOpenAnswers(this.#db, this.id);
         this.#isAnew = true;
-        const [intents, served] = await Promise.all([
+        const [intents, served, trials] = await Promise.all([
           unansweredPromotions(this.#db, this.id),
           servedModels(this.#db),
+          runningTrials(this.#db),
         ]);
+        // Before a package that may be slow: a trial that ended gets no request more.
+        this.#trials.reconcile(trials);
         // A slow package of one intent must not hold up the generations of other models.
         for (const intent of intents) void this.#answer(intent);
         await this.#host.reconcile(served);

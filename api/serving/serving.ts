@@ -28,6 +28,8 @@ export interface PredictRequest {
   readonly record: boolean;
   readonly requestId: string;
   readonly keyId: string;
+  /** Requests with the same one stay on the same arm of a canary; absent: API key and instrument. */
+  readonly routingKey?: string | undefined;
 }
 
 /** What serves a model here and now. */

@@ -18,6 +18,8 @@ import type { PredictionRow } from '../../registry/predictions.ts';
 const SEGMENT_BYTES = 4 * 1024 * 1024;
 /** All segments together: about 60,000 predictions; a full spool answers `recorded: false`. */
 export const SPOOL_BYTES = 64 * 1024 * 1024;
+/** What was scored beside an answer leaves the rest of the spool to the answers. */
+const BESIDE_SHARE = 0.5;
 /** Group commit: what a power cut can take is the last 100 ms. */
 const SYNC_MS = 100;
 /** A disk that refused is asked again after this long, not for every prediction. */
@@ -84,10 +86,11 @@ export class Spool {
   }
 
   /** Takes one prediction; false when the spool is full or the disk refuses: then it is not recorded. */
-  append(row: PredictionRow): boolean {
+  append(row: PredictionRow, kind: 'answered' | 'beside' = 'answered'): boolean {
     const json = JSON.stringify(row);
     const line = Buffer.from(`${crc32(json).toString(16).padStart(8, '0')} ${json}\n`);
-    if (this.#bytes + line.byteLength > this.#capacity) return false;
+    const capacity = kind === 'answered' ? this.#capacity : this.#capacity * BESIDE_SHARE;
+    if (this.#bytes + line.byteLength > capacity) return false;
     if (this.#now() < this.#retryAt) return false;
     try {
       const segment = (this.#active ??= this.#open());

@@ -1,0 +1,179 @@
+import { monotonicFactory } from 'ulid';
+import type { PredictionAnswer } from '../../core/predict/index.ts';
+import type { PredictionRole, PredictionRow } from '../../registry/predictions.ts';
+import type { ServedTrial } from '../../registry/served-trials.ts';
+import { countPrediction, type ApiMetrics } from '../metrics.ts';
+import type { Computed } from './forecaster.ts';
+import type { ModelHost } from './model-host.ts';
+import type { Slot } from './package-slots.ts';
+import type { PredictRequest } from './serving.ts';
+import type { Spool } from './spool.ts';
+
+/** Longest text of a failure that is kept. */
+const MAX_ERROR_CHARS = 500;
+/** Of a challenger that failed without a request. */
+const NOBODY = 'trial';
+
+/** Which package a prediction came from, and in what part. */
+export interface Arm {
+  readonly slot: Slot;
+  readonly generation: number;
+  readonly role: PredictionRole;
+  /** The running trial that the prediction takes part in. */
+  readonly trialId: string | null;
+}
+
+/** A prediction that went to its caller, as the other arm of its trial needs to know it. */
+export interface Answered {
+  readonly request: PredictRequest;
+  readonly answer: PredictionAnswer;
+  readonly trialId: string;
+}
+
+/** A version that could not answer, and why. */
+export interface Failure {
+  readonly role: 'canary' | 'shadow';
+  readonly version: number;
+  readonly packageDigest: string;
+  readonly error: string;
+  readonly durationMs: number;
+}
+
+interface Facts {
+  readonly role: PredictionRole;
+  readonly trialId: string | null;
+  readonly pairId: string | null;
+  readonly durationMs: number;
+}
+
+export interface PredictionLogParts {
+  readonly host: Pick<ModelHost, 'confirmedAgeS'>;
+  readonly spool: Spool;
+  readonly metrics: ApiMetrics;
+  readonly replicaId: string;
+  /** Wall ms. */
+  readonly now: () => number;
+}
+
+/** Makes answers of forecasts, and hands each prediction to the spool with the part that it had. */
+export class PredictionLog {
+  readonly #parts: PredictionLogParts;
+  readonly #newId = monotonicFactory();
+
+  constructor(parts: PredictionLogParts) {
+    this.#parts = parts;
+  }
+
+  /** The answer that goes to the caller; `recorded` says whether it was kept. */
+  answered(
+    request: PredictRequest,
+    arm: Arm,
+    computed: Computed,
+    startedMs: number,
+  ): PredictionAnswer {
+    const { metrics } = this.#parts;
+    const at = this.#parts.now();
+    const answer = this.#compose(arm, computed, at, request.record);
+    countPrediction(metrics, answer, computed.outcome);
+    const durationMs = performance.now() - startedMs;
+    metrics.predictionSeconds.observe({ role: arm.role }, durationMs / 1000);
+    if (!request.record) return answer;
+    const { role, trialId } = arm;
+    const facts = { role, trialId, pairId: null, durationMs };
+    if (this.#parts.spool.append(this.#row(request, answer, facts, at))) return answer;
+    metrics.notRecorded.inc();
+    return { ...answer, recorded: false };
+  }
+
+  /** Keeps what the other arm computed beside an answer; nobody is given it. */
+  beside(answered: Answered, slot: Slot, computed: Computed, durationMs: number): void {
+    const { request, answer, trialId } = answered;
+    const { metrics, now, spool } = this.#parts;
+    const at = now();
+    const arm = { slot, generation: answer.generation, role: 'shadow' as const, trialId };
+    const scored = { ...this.#compose(arm, computed, at, true), batchId: answer.batchId };
+    metrics.predictionSeconds.observe({ role: 'shadow' }, durationMs / 1000);
+    const facts = { role: arm.role, trialId, pairId: answer.id, durationMs };
+    const kept = spool.append(this.#row(request, scored, facts, at), 'beside');
+    metrics.trialPredictions.inc({ role: 'shadow', outcome: kept ? 'done' : 'dropped' });
+  }
+
+  /** Keeps that a version could not answer what the other arm did answer. */
+  failed({ request, answer, trialId }: Answered, failure: Failure): void {
+    const at = this.#parts.now();
+    const { role, durationMs } = failure;
+    const row = this.#row(request, answer, { role, trialId, pairId: answer.id, durationMs }, at);
+    this.#keepFailure({ ...row, generation: answer.generation }, failure);
+  }
+
+  /** Keeps that a challenger does not load here, where nobody asked. */
+  unloaded({ model, trialId, version, generation, challenger }: ServedTrial, error: string): void {
+    const at = new Date(this.#parts.now()).toISOString();
+    const packageDigest = challenger?.packageDigest ?? '';
+    const id = this.#newId(this.#parts.now());
+    const row: PredictionRow = {
+      ...{ id, at, batch_id: id, model, version, generation, package_digest: packageDigest },
+      instrument: challenger?.instruments[0] ?? '',
+      as_of: at,
+      ...{ request_id: NOBODY, key_id: NOBODY, replica_id: this.#parts.replicaId },
+      ...{ answer: '{}', duration_ms: 0, trial_id: trialId },
+    };
+    this.#keepFailure(row, { role: 'shadow', version, packageDigest, error, durationMs: 0 });
+    this.#parts.metrics.trialPredictions.inc({ role: 'shadow', outcome: 'failed' });
+  }
+
+  #keepFailure(row: PredictionRow, failure: Failure): void {
+    const { role, version, packageDigest, error } = failure;
+    const failed: PredictionRow = {
+      ...row,
+      ...{ id: this.#newId(this.#parts.now()), role, version, package_digest: packageDigest },
+      ...{ answer: '{}', error: error.slice(0, MAX_ERROR_CHARS) },
+    };
+    this.#parts.spool.append(failed, 'beside');
+  }
+
+  #compose(arm: Arm, computed: Computed, at: number, recorded: boolean): PredictionAnswer {
+    const id = this.#newId(at);
+    const { role, trialId } = arm;
+    return {
+      id,
+      batchId: id,
+      ...computed.forecast,
+      generation: arm.generation,
+      generationAgeS: Math.round(this.#ageOf(arm, at) * 1000) / 1000,
+      fallback: computed.fallback,
+      fallbackReason: computed.fallbackReason,
+      trial: role === 'canary' && trialId !== null ? { role, trialId } : null,
+      recorded,
+    };
+  }
+
+  /** Where the registry was not reached yet, the generation is at most as old as its version. */
+  #ageOf({ slot }: Arm, at: number): number {
+    const { confirmedAgeS } = this.#parts.host;
+    return confirmedAgeS ?? Math.max(0, at - slot.version.createdAt.getTime()) / 1000;
+  }
+
+  #row(request: PredictRequest, answer: PredictionAnswer, facts: Facts, at: number): PredictionRow {
+    return {
+      id: answer.id,
+      at: new Date(at).toISOString(),
+      batch_id: answer.batchId,
+      model: answer.model,
+      version: answer.version,
+      generation: answer.generation,
+      package_digest: answer.packageDigest,
+      instrument: answer.instrument,
+      as_of: answer.asOf,
+      request_id: request.requestId,
+      key_id: request.keyId,
+      replica_id: this.#parts.replicaId,
+      answer: JSON.stringify(answer),
+      duration_ms: facts.durationMs,
+      role: facts.role,
+      input: request.input.kind,
+      pair_id: facts.pairId,
+      trial_id: facts.trialId,
+    };
+  }
+}
