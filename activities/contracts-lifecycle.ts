@@ -79,7 +79,7 @@ export type JudgeTrialResult =
       readonly reasons: readonly string[];
     };
 
-export interface CloseTrialInput extends ModelRef {
+export interface CloseTrialInput extends ModelRef, AtMarketTime {
   readonly trialId: string;
   readonly status: TrialOutcome['status'];
   readonly reasons: readonly string[];

@@ -109,7 +109,7 @@ async function considerRetrain(
     if (reportId !== null) await tellOfWait(deps, look, decision, reportId);
     return { action: 'wait', keep: decision.reasons.length > 0, why: decision.why };
   }
-  const retrain = await beginRetrain(deps, look, decision.reasons);
+  const retrain = await beginRetrain(deps, look, decision.reasons, reportId);
   // Explained when the row stands: whoever reads that this moment was looked at sees what came of it.
   await explainLook(deps, await lookAt(deps, model, at), retrain ? [] : reasons);
   if (!retrain) return { action: 'wait', keep: true, why: ['a retrain is under way'] };
@@ -136,7 +136,12 @@ async function tellOfWait(
   });
 }
 
-async function beginRetrain(deps: ActivityDeps, look: Look, reasons: readonly RetrainReason[]) {
+async function beginRetrain(
+  deps: ActivityDeps,
+  look: Look,
+  reasons: readonly RetrainReason[],
+  reportId: string | null,
+) {
   const { model, asOf, champion, template, calendar } = look;
   if (!champion || !template || !calendar) return undefined;
   const when = new Date(asOf);
@@ -153,6 +158,7 @@ async function beginRetrain(deps: ActivityDeps, look: Look, reasons: readonly Re
     model,
     asOf: when,
     reasons,
+    reportId,
     cooldownUntil: new Date(until),
     experiment: {
       id: experimentId,

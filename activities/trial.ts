@@ -65,7 +65,7 @@ export function createTrialActivities(deps: ActivityDeps) {
     },
 
     /** Ends the trial in the rows; a trial that ended stays as it ended. */
-    async closeTrial({ trialId, status, reasons, actor }: CloseTrialInput): Promise<void> {
+    async closeTrial({ trialId, status, reasons, actor, asOf }: CloseTrialInput): Promise<void> {
       const trial = await trialById(deps.db, trialId);
       if (!trial) return;
       await endTrial(deps.db, {
@@ -73,10 +73,11 @@ export function createTrialActivities(deps: ActivityDeps) {
         status,
         reasons,
         actor,
+        asOf: new Date(asOf),
         endDecisionId: (await decisionById(deps.db, endDecisionId(trialId)))?.id,
         words: `The ${trial.kind} trial of version ${trial.version} ended ${status}: ${reasons.join('; ')}`,
       });
-      await explainLook(deps, await lookAt(deps, trial.model, trial.last_as_of.getTime()), []);
+      await explainLook(deps, await lookAt(deps, trial.model, Date.parse(asOf)), []);
     },
   };
 }
@@ -143,14 +144,17 @@ async function judge(deps: ActivityDeps, trial: Trial, asOf: number): Promise<Ju
   if (trial.kind === 'manual') return { decision: 'continue' };
   const { evidence, sheet, params } = await evidenceOf(deps, trial, asOf);
   const decided = policyOrThrow(trial.policy).judge(evidence, params);
+  const goesOn = decided.verdict === 'continue';
   await recordTrialLook(deps.db, {
     trialId: trial.id,
-    asOf: new Date(asOf),
-    share: decided.share,
+    // The last look moves the trial's time when it is closed: until then its end is not known outside.
+    asOf: goesOn ? new Date(asOf) : trial.last_as_of,
+    // An accepted canary keeps its share until the switch.
+    share: decided.verdict === 'accept' ? trial.share : decided.share,
     progress: decided.progress,
     reasons: decided.reasons,
   });
-  if (decided.verdict === 'continue') return { decision: 'continue' };
+  if (goesOn) return { decision: 'continue' };
   return ended(deps, trial, decided, sheet);
 }
 

@@ -63,6 +63,19 @@ const simulatedDataset = (calendar: string, params: object): BundledDataset => (
     'simulated: no market behind it; instruments are called SIM-A, SIM-B or any other SIM-...',
 });
 
+/** Share of the next bar's variance that the last five returns tell in the datasets of `demo drift`. */
+const LEARNABLE = 0.12;
+
+/** Hourly bars of 23 months; what changes, changes on the same day in each of them. */
+const driftDataset = (change?: object): BundledDataset =>
+  simulatedDataset('24x7', {
+    start: '2022-07-01',
+    end: '2024-06-01',
+    volatility: 0.6,
+    momentum: LEARNABLE,
+    ...(change && { change: { at: '2024-02-01', ...change } }),
+  });
+
 /** What every installation has: the bars of examples/data, simulated ones, and one vendor that needs no key. */
 const BUNDLED: Readonly<Record<string, BundledDataset>> = {
   'sp500-daily': indexDataset('^GSPC'),
@@ -79,6 +92,9 @@ const BUNDLED: Readonly<Record<string, BundledDataset>> = {
   simulated: simulatedDataset('nyse', {}),
   'simulated-hourly': simulatedDataset('24x7', { start: '2024-01-01', volatility: 0.6 }),
   'simulated-momentum': simulatedDataset('nyse', { momentum: 0.1 }),
+  'simulated-steady': driftDataset(),
+  'simulated-change': driftDataset({ momentum: -LEARNABLE }),
+  'simulated-noise': driftDataset({ noise: 3 }),
   'yahoo-daily': {
     source: 'yahoo',
     calendar: 'nyse',

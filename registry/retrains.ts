@@ -15,6 +15,8 @@ export interface NewRetrain {
   /** Market time of the reasons; the experiment knows no later bar. */
   readonly asOf: Date;
   readonly reasons: readonly string[];
+  /** The drift report that asked for it; null: none did. */
+  readonly reportId: string | null;
   readonly cooldownUntil: Date;
   readonly experiment: NewExperiment;
   readonly words: string;
@@ -61,7 +63,7 @@ export function startRetrain(db: Db, input: NewRetrain): Promise<Retrain | undef
       kind: 'retrain.started',
       actor: 'lifecycle',
       words: input.words,
-      payload: { experimentId: input.experiment.id, reasons: input.reasons },
+      payload: { experimentId: input.experiment.id, reasons: input.reasons, reportId: input.reportId },
       dedupeKey: `retrain.started/${input.id}`,
     });
     return row;

@@ -204,6 +204,8 @@ export interface TrialEnd {
   readonly status: Exclude<TrialStatus, 'running'>;
   readonly reasons: readonly string[];
   readonly actor: string;
+  /** Market time of the end. */
+  readonly asOf: Date;
   readonly endDecisionId?: string | undefined;
   /** One sentence for the story. */
   readonly words: string;
@@ -224,6 +226,7 @@ export function endTrial(db: Db, end: TrialEnd): Promise<Trial | undefined> {
         status: end.status,
         reasons: JSON.stringify(end.reasons),
         share: 0,
+        last_as_of: sql<Date>`greatest(last_as_of, ${end.asOf})`,
         end_decision_id: end.endDecisionId ?? null,
         finished_at: sql<Date>`clock_timestamp()`,
       })

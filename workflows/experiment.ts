@@ -13,11 +13,18 @@ import type {
   FitResult,
   FitUnit,
   OpenedExperiment,
+  PackageInput,
   ValidateResult,
 } from '../activities/contracts.ts';
 import { mapBounded } from './map-bounded.ts';
 import { workflowIds } from './messages.ts';
-import type { ExperimentInput, ExperimentOutcome, PromoteInput, VersionRef } from './messages.ts';
+import type {
+  ArtifactRef,
+  ExperimentInput,
+  ExperimentOutcome,
+  PromoteInput,
+  VersionRef,
+} from './messages.ts';
 import { promote } from './promote.ts';
 import { collection, compute, record, training } from './stubs.ts';
 
@@ -99,10 +106,11 @@ async function runUnit(
     };
     return { skipped: true, ref };
   }
-  const { prepared } = await compute.buildFeatures({ experimentId, unit, datasets });
+  const { prepared, refit: rows } = await compute.buildFeatures({ experimentId, unit, datasets });
   const { fits, baselines } = await fitAll(opened, unit, prepared);
   const input = { experimentId, unit, prepared };
-  const evaluation = await compute.evaluate({ ...input, fits, baselines, validation, datasets });
+  const judged = { ...input, fits, baselines, validation, datasets, refit: rows };
+  const evaluation = await compute.evaluate(judged);
   const served = fits.find((fit) => fit.seed === evaluation.servedSeed);
   if (served === undefined) {
     throw ApplicationFailure.nonRetryable(
@@ -110,7 +118,15 @@ async function runUnit(
       'internal.seed',
     );
   }
-  const packaged = await compute.packageModel({ ...input, fit: served, evaluation, datasets });
+  // A history from before there were refits has none in what buildFeatures gave.
+  const refit = rows && (await refitServed(opened, input, served, rows));
+  const packaged = await compute.packageModel({
+    ...input,
+    fit: served,
+    evaluation,
+    datasets,
+    refit,
+  });
   const { version } = await record.register({
     experimentId,
     unit,
@@ -134,6 +150,17 @@ async function fitAll(
     Promise.all(opened.baselines.map((family) => fit(family, 0))),
   ]);
   return { fits, baselines };
+}
+
+/** The served seed's fit once more on the refit's rows: what is packaged, while its twin was evaluated. */
+async function refitServed(
+  opened: OpenedExperiment,
+  input: Pick<PackageInput, 'experimentId' | 'unit' | 'prepared'>,
+  { seed, fitted: twin }: FitResult,
+  rows: ArtifactRef,
+): Promise<NonNullable<PackageInput['refit']>> {
+  const fit = await training.fit({ ...input, family: opened.family, seed, refit: { rows, twin } });
+  return { fit, rows };
 }
 
 async function decideAndPromote(

@@ -43,10 +43,11 @@ export async function trial(input: TrialInput): Promise<TrialOutcome> {
   const deadline = standing.approveWithinMs === null ? null : Date.now() + standing.approveWithinMs;
   for (;;) {
     const inTime = await newsWithin(() => news, deadline);
-    if (!inTime) return end(input, lateApproval());
+    const at = asOf ?? standing.asOf;
+    if (!inTime) return end(input, at, lateApproval());
     news = false;
-    const look = await record.judgeTrial({ model, trialId, asOf: asOf ?? standing.asOf });
-    if (look.decision !== 'continue') return end(input, look);
+    const look = await record.judgeTrial({ model, trialId, asOf: at });
+    if (look.decision !== 'continue') return end(input, at, look);
     if (workflowInfo().continueAsNewSuggested && !news) {
       await continueAsNew<typeof trial>({ ...input, asOf });
     }
@@ -76,12 +77,12 @@ const STATUS = {
   superseded: 'superseded',
 } as const;
 
-async function end({ model, trialId }: TrialInput, look: Ended): Promise<TrialOutcome> {
+async function end({ model, trialId }: TrialInput, asOf: string, look: Ended): Promise<TrialOutcome> {
   const outcome =
     look.decision === 'accept'
       ? await promoteAccepted(model, look)
       : { status: STATUS[look.decision], reasons: look.reasons };
-  await record.closeTrial({ model, trialId, ...outcome, actor: 'policy' });
+  await record.closeTrial({ model, trialId, asOf, ...outcome, actor: 'policy' });
   await record.dispatchAlerts({ model });
   return outcome;
 }

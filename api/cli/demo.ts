@@ -1,12 +1,11 @@
 /** `ratchet demo`: the whole way once, with the commands a user would type. */
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import type { Command } from 'commander';
-import { projectRoot } from '../../infra/project.ts';
 import { askStatus } from '../../infra/stack/control.ts';
 import { layoutOf } from '../../infra/stack/layout.ts';
+import { registerDrift } from './demo-drift/demo-drift.ts';
+import { ensureStack, runCommand } from './demo-stack.ts';
 import { openClient, type ApiClient, type Json } from './http.ts';
-import { CliError, EXIT, type CliContext } from './output.ts';
+import type { CliContext } from './output.ts';
 import { showAddresses } from './stack-up.ts';
 
 const SPEC = 'examples/demo.yaml';
@@ -16,10 +15,11 @@ const FORECASTS = [
 ];
 
 export function register(program: Command, ctx: CliContext): void {
-  program
+  const command = program
     .command('demo')
     .description('start the stack, train a small model on bundled bars, promote it, predict')
     .action(() => demo(ctx));
+  registerDrift(command, ctx);
 }
 
 interface Forecast {
@@ -40,9 +40,8 @@ async function demo(ctx: CliContext): Promise<void> {
     'The training is SMALL (a narrow network, few epochs, two seeds) so that it ends soon;',
   );
   ctx.out.line('its figures say nothing about the model. In full: examples/index-lstm.yaml.');
-  const layout = layoutOf(ctx.config.stateDir);
-  if (!(await askStatus(layout))) await command(ctx, 'up', '--detach');
-  await command(ctx, 'run', SPEC, '--watch');
+  await ensureStack(ctx);
+  await runCommand(ctx, 'run', SPEC, '--watch');
   const client = await openClient(ctx);
   const rows = (await Promise.all(FORECASTS.map((use) => forecast(client, use)))).flat();
   ctx.out.line('\nThe champions predict (the bundled bars end on 2018-12-31):\n');
@@ -59,7 +58,7 @@ async function demo(ctx: CliContext): Promise<void> {
   ctx.out.line(
     '\nSkill is 1 - loss/loss of "no change" on rows the model never saw: 0 is no better.',
   );
-  const status = await askStatus(layout);
+  const status = await askStatus(layoutOf(ctx.config.stateDir));
   if (status && !ctx.json) showAddresses(ctx, status);
   const seconds = Math.round((performance.now() - begin) / 1000);
   ctx.out.line(
@@ -91,22 +90,3 @@ async function forecast(
 
 const percent = (change: number): string =>
   `${change >= 0 ? '+' : ''}${(change * 100).toFixed(2)} %`;
-
-/** One `ratchet` command, shown and run as the user would. */
-function command(ctx: CliContext, ...args: string[]): Promise<void> {
-  ctx.out.line(`\n$ npx ratchet ${args.join(' ')}`);
-  // Under --json only the final rows go to stdout; the commands' own lines go to stderr.
-  const child = spawn(process.execPath, [join(projectRoot, 'bin/ratchet.mjs'), ...args], {
-    cwd: projectRoot,
-    stdio: ['inherit', ctx.json ? 2 : 'inherit', 'inherit'],
-    env: { ...process.env, RATCHET_STATE: ctx.config.stateDir },
-  });
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => {
-      if (code === 0) return resolve();
-      const message = `\`ratchet ${args[0]}\` ended with ${code ?? 'a signal'}`;
-      reject(new CliError(EXIT.failed, message, { hint: 'find out: ratchet doctor' }));
-    });
-  });
-}

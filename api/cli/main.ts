@@ -12,6 +12,7 @@ import {
   type ExitCode,
   type RegisterCommands,
 } from './output.ts';
+import { register as registerAlerts } from './alerts.ts';
 import { register as registerDemo } from './demo.ts';
 import { register as registerDrift } from './drift.ts';
 import { register as registerExperiments } from './experiments.ts';
@@ -20,6 +21,7 @@ import { register as registerKeys } from './keys.ts';
 import { register as registerMirror } from './mirror.ts';
 import { register as registerModels } from './models.ts';
 import { register as registerPredict } from './predict.ts';
+import { register as registerReplay } from './replay/command.ts';
 import { register as registerReport } from './report.ts';
 import { connect } from './stack-connect.ts';
 import { register as registerStack } from './stack-commands.ts';
@@ -33,6 +35,8 @@ const COMMANDS: readonly RegisterCommands[] = [
   registerReport,
   registerDrift,
   registerPredict,
+  registerReplay,
+  registerAlerts,
   registerKeys,
   registerMirror,
   registerInspect,

@@ -6,6 +6,8 @@ import { simulateBars } from './simulate.ts';
 import type { SimulatedParams } from './simulated.ts';
 import type { BarPage, BarRequest, Source, SourceContext } from './source.ts';
 
+const DAY_MS = 86_400_000;
+
 /** Ids that cannot be taken for those of a real market. */
 const INSTRUMENT = /^SIM-[A-Za-z0-9._=-]+$/;
 
@@ -24,12 +26,15 @@ export function create(params: SimulatedParams): Source {
       );
     }
     const from = cursor === undefined ? request.from : Number(cursor);
-    const all = simulateBars(params, instrument, timeframe, Math.min(request.to, ctx.clock()));
+    const end = params.end === undefined ? Infinity : Date.parse(params.end) + DAY_MS;
+    const all = simulateBars(params, instrument, timeframe, Math.min(request.to, ctx.clock(), end));
     // What has not closed yet has not happened.
     const calendar = calendarFor(params.calendar);
-    let end = barCount(all);
-    while (end > 0 && calendar.closeTime(all.openTime[end - 1]!, timeframe) > ctx.clock()) end--;
-    const bars = barsBetween(sliceBars(all, 0, end), from, request.to);
+    let closed = barCount(all);
+    while (closed > 0 && calendar.closeTime(all.openTime[closed - 1]!, timeframe) > ctx.clock()) {
+      closed--;
+    }
+    const bars = barsBetween(sliceBars(all, 0, closed), from, request.to);
     if (barCount(bars) === 0) {
       yield { bars: emptyBars(instrument, timeframe) };
       return;

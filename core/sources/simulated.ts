@@ -27,6 +27,7 @@ export const simulatedParams = z.strictObject({
     .default('nyse')
     .describe("When the market trades; the dataset's own calendar must be the same."),
   start: isoDate.default('2000-01-03').describe('First day.'),
+  end: isoDate.optional().describe('Last day, inclusive; default: it goes on to the present.'),
   volatility: z
     .number()
     .gt(0)
