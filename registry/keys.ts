@@ -1,5 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { sql, type Kysely } from 'kysely';
+import { recordAudit } from './audit.ts';
+import type { Trx } from './in-transaction.ts';
 import type { Database } from './tables.ts';
 
 export const SCOPES = ['read', 'experiment', 'predict', 'promote', 'admin'] as const;
@@ -144,6 +146,72 @@ export async function usableKeys(db: Kysely<Database>, limit = 10_000): Promise<
     .limit(limit)
     .execute();
   return rows.map(row);
+}
+
+export type RotateResult =
+  | {
+      readonly status: 'rotated';
+      readonly token: string;
+      readonly made: ApiKey;
+      readonly former: ApiKey;
+    }
+  /** Missing, revoked or expired. */
+  | { readonly status: 'unusable' }
+  | { readonly status: 'replaced'; readonly by: string };
+
+/**
+ * Makes a key with the name, scopes, models and expiry of `id`, which ends at `graceEnds` (or at its own
+ * expiry, where that comes first). A key is replaced once: the second of two callers, or a repeat of one
+ * whose answer was lost, learns which key came of it and can rotate that one.
+ */
+export async function rotateKey(
+  trx: Trx,
+  rotation: {
+    readonly id: string;
+    readonly graceEnds: Date;
+    readonly now: Date;
+    readonly actor: string;
+    readonly requestId: string;
+  },
+): Promise<RotateResult> {
+  const { id, graceEnds, now, actor, requestId } = rotation;
+  const found = await trx
+    .selectFrom('api_key')
+    .selectAll()
+    .where('id', '=', id)
+    .where('revoked_at', 'is', null)
+    .forUpdate()
+    .executeTakeFirst();
+  const old = found && row(found);
+  if (!old || (old.expiresAt !== null && old.expiresAt <= now)) return { status: 'unusable' };
+  const by = await replacementOf(trx, id);
+  if (by !== undefined) return { status: 'replaced', by };
+  const created = await createKey(trx, old);
+  const expiresAt = old.expiresAt !== null && old.expiresAt < graceEnds ? old.expiresAt : graceEnds;
+  await trx.updateTable('api_key').set({ expires_at: expiresAt }).where('id', '=', id).execute();
+  await recordAudit(trx, {
+    actor,
+    action: ROTATE,
+    object: `key/${id}`,
+    before: { expiresAt: old.expiresAt },
+    after: { replacedBy: created.id, expiresAt },
+    requestId,
+  });
+  const made = (await readKey(trx, created.id))!;
+  return { status: 'rotated', token: created.token, made, former: { ...old, expiresAt } };
+}
+
+const ROTATE = 'key.rotate';
+
+/** The key that was made of this one: the audit is where a rotation stands. */
+async function replacementOf(trx: Trx, id: string): Promise<string | undefined> {
+  const found = await trx
+    .selectFrom('audit')
+    .select(sql<string>`after ->> 'replacedBy'`.as('by'))
+    .where('object', '=', `key/${id}`)
+    .where('action', '=', ROTATE)
+    .executeTakeFirst();
+  return found?.by;
 }
 
 /** Revokes a key; returns the key as it was, or undefined where there is none that is not revoked. */

@@ -1,13 +1,23 @@
 import type { Command } from 'commander';
 import { openClient, type Json } from './http.ts';
-import { list, segment } from './options.ts';
+import { integer, list, segment } from './options.ts';
 import { CliError, EXIT, type CliContext } from './output.ts';
 
 const KEY_ID = /^[a-z0-9]{10}$/;
 
-/** `keys create/list/revoke`. */
+const OWN_KEY =
+  'this command uses the old one itself: put the new one into RATCHET_API_KEY, or, for the local stack, into keys/admin.key of its state folder';
+
+function checkId(id: string): void {
+  if (KEY_ID.test(id)) return;
+  throw new CliError(EXIT.usage, `${id.slice(0, 40)} is not the id of a key`, {
+    hint: '`ratchet keys list` shows the ids; the id of rk_ID_SECRET is its middle part',
+  });
+}
+
+/** `keys create/list/rotate/revoke`. */
 export function register(program: Command, ctx: CliContext): void {
-  const keys = program.command('keys').description('API keys: create, list, revoke');
+  const keys = program.command('keys').description('API keys: create, list, rotate, revoke');
   keys
     .command('list')
     .description('all keys, newest first')
@@ -45,15 +55,29 @@ export function register(program: Command, ctx: CliContext): void {
       },
     );
   keys
+    .command('rotate')
+    .argument('<id>', 'the part after rk_, as `keys list` shows it')
+    .description('replace a key by a new one of the same rights; its token is shown once')
+    .option('-g, --grace <minutes>', 'how long the old one stays valid', integer(0, 10_080), 60)
+    .action(async (id: string, options: { grace: number }) => {
+      checkId(id);
+      const { key } = await ctx.connect();
+      const client = await openClient(ctx);
+      const body = { graceMinutes: options.grace };
+      const path = `/api/v1/keys/${segment(id)}/rotate`;
+      const answer = await client.json('POST', path, { body });
+      const { expiresAt } = answer['former'] as { expiresAt: string };
+      ctx.out.data(answer);
+      ctx.out.line(String(answer['token']));
+      ctx.out.line(`this is the only time it is shown; ${id} is valid until ${expiresAt}`);
+      if (key.startsWith(`rk_${id}_`)) ctx.out.line(OWN_KEY);
+    });
+  keys
     .command('revoke')
     .argument('<id>', 'the part after rk_, as `keys list` shows it')
     .description('revoke a key; replicas follow within seconds')
     .action(async (id: string) => {
-      if (!KEY_ID.test(id)) {
-        throw new CliError(EXIT.usage, `${id.slice(0, 40)} is not the id of a key`, {
-          hint: '`ratchet keys list` shows the ids; the id of rk_ID_SECRET is its middle part',
-        });
-      }
+      checkId(id);
       const client = await openClient(ctx);
       await client.json('DELETE', `/api/v1/keys/${segment(id)}`);
       ctx.out.data({ revoked: id });

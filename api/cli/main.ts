@@ -20,6 +20,7 @@ import { register as registerInspect } from './inspect.ts';
 import { register as registerKeys } from './keys.ts';
 import { register as registerMirror } from './mirror.ts';
 import { register as registerModels } from './models.ts';
+import { register as registerPerformance } from './performance.ts';
 import { register as registerPredict } from './predict.ts';
 import { register as registerReplay } from './replay/command.ts';
 import { register as registerReport } from './report.ts';
@@ -35,6 +36,7 @@ const COMMANDS: readonly RegisterCommands[] = [
   registerReport,
   registerDrift,
   registerPredict,
+  registerPerformance,
   registerReplay,
   registerAlerts,
   registerKeys,

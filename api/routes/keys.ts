@@ -1,7 +1,14 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { recordAudit } from '../../registry/audit.ts';
 import { inTransaction } from '../../registry/in-transaction.ts';
-import { createKey, listKeys, revokeKey, SCOPES, type ApiKey } from '../../registry/keys.ts';
+import {
+  createKey,
+  listKeys,
+  revokeKey,
+  rotateKey,
+  SCOPES,
+  type ApiKey,
+} from '../../registry/keys.ts';
 import { requireAllModels } from '../auth.ts';
 import { ApiError, HTTP, notFound } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
@@ -45,8 +52,35 @@ const view = (key: ApiKey): z.infer<typeof keySchema> => ({
 
 const idParam = z.object({ id: z.string().regex(/^[a-z0-9]{10}$/, 'the id part of a key') });
 
-/** Keys: made, listed, revoked. The token is shown once and nowhere kept. */
+/** A week: long enough for whoever must put the new key in place by hand. */
+const GRACE_MAX_MINUTES = 7 * 24 * 60;
+
+const rotateSchema = z
+  .strictObject({
+    graceMinutes: z
+      .int()
+      .min(0)
+      .max(GRACE_MAX_MINUTES)
+      .default(60)
+      .describe('How long the old token stays valid; never longer than its own expiry.'),
+  })
+  .openapi('RotateApiKey');
+const rotatedSchema = z
+  .object({
+    id: z.string(),
+    token: z.string(),
+    former: z.object({ id: z.string(), expiresAt: z.string().nullable() }),
+  })
+  .openapi('RotatedApiKey');
+
+/** Keys: made, listed, rotated, revoked. The token is shown once and nowhere kept. */
 export function keyRoutes(app: App, parts: ApiParts): void {
+  listAndCreate(app, parts);
+  rotateRoute(app, parts);
+  revokeRoute(app, parts);
+}
+
+function listAndCreate(app: App, parts: ApiParts): void {
   const { auth, db } = parts;
   const list = createRoute({
     method: 'get',
@@ -90,7 +124,49 @@ export function keyRoutes(app: App, parts: ApiParts): void {
     });
     return c.json(made, HTTP.created);
   });
+}
 
+function rotateRoute(app: App, parts: ApiParts): void {
+  const { auth, db, keys } = parts;
+  const rotate = createRoute({
+    method: 'post',
+    path: '/api/v1/keys/{id}/rotate',
+    tags: ['keys'],
+    summary: 'Replace a key by a new one of the same rights; the old one stays valid for a while',
+    request: { params: idParam, body: jsonRequest(rotateSchema) },
+    responses: { [HTTP.created]: jsonAnswer(rotatedSchema, 'The new key') },
+  });
+  app.openapi(secured(auth, rotate, { problems: ['conflict'] }), async (c) => {
+    const { caller, requestId } = c.var;
+    requireAllModels(caller);
+    const { id } = c.req.valid('param');
+    const now = parts.clock();
+    const result = await inTransaction(db, (trx) =>
+      rotateKey(trx, {
+        ...{ id, requestId, actor: caller.keyId, now: new Date(now) },
+        graceEnds: new Date(now + c.req.valid('json').graceMinutes * 60_000),
+      }),
+    );
+    if (result.status === 'unusable') {
+      throw notFound('key.not-found', `There is no key ${id} that is valid.`);
+    }
+    if (result.status === 'replaced') {
+      throw new ApiError(
+        'conflict',
+        'key.replaced',
+        `The key ${id} was replaced by ${result.by}: rotate or revoke that one.`,
+      );
+    }
+    const { token, made, former } = result;
+    // Here at once; the other replicas follow with their next refresh.
+    for (const key of [made, former]) keys.add(key);
+    const expiresAt = iso(former.expiresAt);
+    return c.json({ id: made.id, token, former: { id, expiresAt } }, HTTP.created);
+  });
+}
+
+function revokeRoute(app: App, parts: ApiParts): void {
+  const { auth, db } = parts;
   const revoke = createRoute({
     method: 'delete',
     path: '/api/v1/keys/{id}',
