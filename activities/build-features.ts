@@ -5,6 +5,7 @@ import { RatchetError } from '../core/errors.ts';
 import { type FeatureSet, featureSetOrThrow } from '../core/features/index.ts';
 import { type PreparedSummary, type PreparePlan, prepareUnit } from '../core/features/prepare.ts';
 import { encodePrepared } from '../core/features/prepared.ts';
+import { encodeRefit } from '../core/features/refit.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { readBars } from '../registry/datasets.impl.ts';
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
@@ -20,6 +21,7 @@ const STEP_VERSION = 'prepare/2';
 interface PreparedStep {
   readonly prepared: ArtifactRef;
   readonly summary: PreparedSummary;
+  readonly refit?: ArtifactRef;
 }
 
 /**
@@ -45,11 +47,12 @@ export function createBuildFeaturesActivities(deps: ActivityDeps) {
         },
         () => prepare(deps, planOf(spec, set, calendar), datasets),
       );
-      await report(deps, input, result.summary, cached);
+      await report(deps, input, result, cached);
       const { train, valid, test } = result.summary.parts;
       return {
         prepared: result.prepared,
         samples: { train: train.rows, valid: valid.rows, test: test.rows },
+        ...(result.refit && { refit: result.refit }),
         cached,
       };
     },
@@ -70,7 +73,8 @@ function datasetsOf({ unit, datasets }: BuildFeaturesInput): CollectResult[] {
 function planOf(spec: ExperimentSpec, set: FeatureSet, calendar: Calendar): PreparePlan {
   const { lookback, label, split, scaling } = spec;
   const { timeframe, missing } = spec.data;
-  return { set, lookback, label, split, scaling, timeframe, calendar, missing };
+  const refit = spec.refit === 'none' ? undefined : spec.refit;
+  return { set, lookback, label, split, scaling, timeframe, calendar, missing, refit };
 }
 
 /** Everything the artifact depends on; the spec's name, seeds or family are not part of it. */
@@ -91,6 +95,8 @@ function cacheKey(
     spec.label,
     spec.split,
     spec.scaling,
+    // Only where it is asked for: what was prepared before there were refits stays found.
+    ...(spec.refit === 'none' ? [] : [spec.refit]),
   ];
 }
 
@@ -105,10 +111,13 @@ async function prepare(
     // Pooled units read many files: the server must hear that this attempt is alive.
     Context.current().heartbeat();
   }
-  const { prepared, summary } = prepareUnit(plan, bars);
+  const { prepared, summary, refit } = prepareUnit(plan, bars);
   Context.current().heartbeat();
-  const bytes = encodePrepared(prepared);
-  return { prepared: await deps.artifacts.put(bytes, prepared.openTime.length), summary };
+  // The refit's rows lie beside: the twin's fits are found again by the same data with another refit, or none.
+  const stored = await deps.artifacts.put(encodePrepared(prepared), prepared.openTime.length);
+  if (refit === undefined) return { prepared: stored, summary };
+  const rows = await deps.artifacts.put(encodeRefit(refit), refit.rows.length);
+  return { prepared: stored, summary, refit: rows };
 }
 
 const isoDate = (time: number): string => new Date(time).toISOString();
@@ -116,7 +125,7 @@ const isoDate = (time: number): string => new Date(time).toISOString();
 async function report(
   deps: ActivityDeps,
   { experimentId, unit }: BuildFeaturesInput,
-  { samples, dropped, parts }: PreparedSummary,
+  { summary: { samples, dropped, parts }, refit }: PreparedStep,
   cached: boolean,
 ): Promise<void> {
   const described = Object.entries(parts).map(([name, part]) => [
@@ -128,7 +137,13 @@ async function report(
     kind: 'stage',
     stage: 'features',
     model: unit.model,
-    payload: { samples, dropped, split: Object.fromEntries(described), cached },
+    payload: {
+      samples,
+      dropped,
+      split: Object.fromEntries(described),
+      ...(refit && { refit: refit.rows }),
+      cached,
+    },
     dedupeKey: `stage/features/${unit.model}`,
   });
 }

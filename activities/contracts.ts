@@ -64,7 +64,17 @@ export interface BuildFeaturesInput extends ExperimentRef {
 export interface BuildFeaturesResult {
   readonly prepared: ArtifactRef;
   readonly samples: { readonly train: number; readonly valid: number; readonly test: number };
+  /** Rows that the served fit is repeated on (core/features/refit.ts); absent where the spec asks for no refit. */
+  readonly refit?: ArtifactRef;
   readonly cached: boolean;
+}
+
+/** A fit once more on other rows, with what its validation rows chose. */
+export interface RefitOf {
+  /** `refit` of BuildFeaturesResult. */
+  readonly rows: ArtifactRef;
+  /** `fitted` of the fit that is repeated: same family, same seed. */
+  readonly twin: ArtifactRef;
 }
 
 export interface FitInput extends ExperimentRef {
@@ -73,6 +83,7 @@ export interface FitInput extends ExperimentRef {
   /** The spec's family, or a baseline. */
   readonly family: string;
   readonly seed: number;
+  readonly refit?: RefitOf;
 }
 export interface FitResult {
   readonly family: string;
@@ -95,6 +106,8 @@ export interface EvaluateInput extends ExperimentRef {
   readonly validation: ValidateResult;
   /** Bars of the unit: named in the report, and read when the champion uses another feature set. */
   readonly datasets: readonly CollectResult[];
+  /** Said in the report: what is evaluated is then the twin of what will be served. */
+  readonly refit?: ArtifactRef | undefined;
 }
 export interface EvaluateResult {
   /** `Evaluation` of core/evaluation as JSON. */
@@ -116,9 +129,12 @@ export interface EvaluateResult {
 export interface PackageInput extends ExperimentRef {
   readonly unit: FitUnit;
   readonly prepared: ArtifactRef;
+  /** The served seed's; with a refit it is the twin that was evaluated, and calibrates the confidence. */
   readonly fit: FitResult;
   readonly evaluation: EvaluateResult;
   readonly datasets: readonly CollectResult[];
+  /** What is packaged instead of `fit`, and the rows it was fitted on. */
+  readonly refit?: { readonly fit: FitResult; readonly rows: ArtifactRef } | undefined;
 }
 /** The version number is reserved (idempotently) before packaging: the manifest binds it. */
 export interface PackageResult {

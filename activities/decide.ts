@@ -94,7 +94,8 @@ async function decideNow(
     trial: promotion.trial.kind,
     lineage: {
       specHash: row.spec_hash,
-      trainedThrough: evaluation.split.trainedThrough,
+      // What will serve, not the twin that was evaluated.
+      trainedThrough: evaluation.refit?.trainedThrough ?? evaluation.split.trainedThrough,
       champion: before && {
         specHash: before.spec_hash,
         trainedThrough: before.trained_through?.toISOString() ?? null,

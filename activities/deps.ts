@@ -51,6 +51,8 @@ export interface TrainingJob {
   readonly seed: number;
   /** Encoded `Prepared`. */
   readonly prepared: Uint8Array;
+  /** Of a refit: the summary of the fit that is repeated. */
+  readonly twin?: import('../core/models/model.ts').FitSummary | undefined;
   readonly checkpoint: Uint8Array | undefined;
   readonly multiplyByClose: boolean;
 }

@@ -14,6 +14,7 @@ import {
 import { plotsOf } from '../core/evaluation/report/plots.ts';
 import { renderReport } from '../core/evaluation/report/render.ts';
 import { decodePrepared, samplesOf, type Prepared } from '../core/features/prepared.ts';
+import { decodeRefit } from '../core/features/refit.ts';
 import { labelKindOrThrow } from '../core/labels/index.ts';
 import { decodeBundle, type FitBundle } from '../core/models/bundle.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
@@ -47,6 +48,7 @@ export function createEvaluateActivities(deps: ActivityDeps) {
       heartbeat();
       const facts: EvaluationInput = {
         ...unitFacts(deps, input, spec, prepared),
+        refit: await refitOf(deps, input),
         quality: reports,
         seeds,
         baselines,
@@ -118,6 +120,21 @@ async function championOn(run: Run, input: EvaluateInput): Promise<ChampionForec
   });
 }
 
+/** What will be served in place of the evaluated weights. */
+async function refitOf(
+  { artifacts }: Pick<ActivityDeps, 'artifacts'>,
+  { refit: ref }: EvaluateInput,
+): Promise<Evaluation['refit']> {
+  if (ref === undefined) return undefined;
+  const { part, rows, newer, trainedThrough } = decodeRefit(await artifacts.get(ref));
+  return {
+    part,
+    samples: rows.length,
+    newer,
+    trainedThrough: new Date(trainedThrough).toISOString(),
+  };
+}
+
 /** Reports of the unit's own instruments. */
 async function qualityOf(deps: ActivityDeps, input: EvaluateInput): Promise<QualityReport[]> {
   const bytes = await deps.artifacts.get(input.validation.reports);
@@ -127,7 +144,7 @@ async function qualityOf(deps: ActivityDeps, input: EvaluateInput): Promise<Qual
 
 type UnitFacts = Omit<
   EvaluationInput,
-  'quality' | 'seeds' | 'baselines' | 'champion' | 'triesBefore'
+  'quality' | 'seeds' | 'baselines' | 'champion' | 'triesBefore' | 'refit'
 >;
 
 function unitFacts(

@@ -1,7 +1,9 @@
 import { Context } from '@temporalio/activity';
 import { labelKindOrThrow } from '../core/labels/index.ts';
 import { modelFamilyOrThrow } from '../core/models/index.ts';
-import type { EpochEvent } from '../core/models/model.ts';
+import { decodePrepared, encodePrepared } from '../core/features/prepared.ts';
+import { decodeRefit, refitted } from '../core/features/refit.ts';
+import type { EpochEvent, FitSummary } from '../core/models/model.ts';
 import { verifySections } from '../core/models/sections.ts';
 import { decodeBundle } from '../core/models/bundle.ts';
 import { RatchetError } from '../core/errors.ts';
@@ -59,7 +61,12 @@ function fitStep(input: FitInput, spec: ExperimentSpec): CachedStep {
   return {
     step: 'fit',
     version: `${name}/${version}`,
-    key: [paramsOf(input, spec), traits.stochastic ? input.seed : null, input.prepared.sha256],
+    key: [
+      paramsOf(input, spec),
+      traits.stochastic ? input.seed : null,
+      input.prepared.sha256,
+      ...(input.refit ? [input.refit.rows.sha256, input.refit.twin.sha256] : []),
+    ],
   };
 }
 
@@ -79,7 +86,7 @@ async function tellCached(deps: ActivityDeps, input: FitInput, result: Fitted): 
   await deps.events.append({
     experimentId,
     kind: 'note',
-    stage: 'fit',
+    stage: stageOf(input),
     model: unit.model,
     seed,
     payload: {
@@ -88,23 +95,28 @@ async function tellCached(deps: ActivityDeps, input: FitInput, result: Fitted): 
       epochs: result.epochsRun,
       bestValidLoss: result.bestValidLoss,
     },
-    dedupeKey: `fit-cached/${unit.model}/${family}/${seed}`,
+    dedupeKey: `${stageOf(input)}-cached/${unit.model}/${family}/${seed}`,
   });
 }
 
+/** A refit tells its epochs apart from those of its twin. */
+const stageOf = ({ refit }: FitInput): 'fit' | 'refit' => (refit ? 'refit' : 'fit');
+
 /** One row an epoch, whoever tells it and how often. */
 function epochEvent(
-  { experimentId, family, seed, unit }: FitInput,
+  input: FitInput,
   epoch: EpochEvent & { readonly attempt: number; readonly cached?: true },
 ): ExperimentEventInput {
+  const { experimentId, family, seed, unit } = input;
+  const fit = input.refit ? `${seed}/refit` : seed;
   return {
     experimentId,
     kind: 'epoch',
-    stage: 'fit',
+    stage: stageOf(input),
     model: unit.model,
     seed,
     payload: { ...epoch, family },
-    dedupeKey: `epoch/${unit.model}/${family}/${seed}/${epoch.epoch}`,
+    dedupeKey: `epoch/${unit.model}/${family}/${fit}/${epoch.epoch}`,
   };
 }
 
@@ -132,9 +144,9 @@ class Fit {
   async run(): Promise<Fitted> {
     const { db, artifacts } = this.#deps;
     await raiseFence(db, this.#by);
-    const prepared = await artifacts.get(this.#input.prepared);
+    const data = await this.#data();
     const checkpoint = await this.#newestUsableCheckpoint();
-    const bytes = await this.#train(prepared, checkpoint?.bytes);
+    const bytes = await this.#train(data, checkpoint?.bytes);
     const { summary } = decodeBundle(bytes);
     const fitted = await artifacts.put(bytes);
     // Frozen and replaced since the last checkpoint? Then the later attempt's result stands.
@@ -151,7 +163,21 @@ class Fit {
     };
   }
 
-  async #train(prepared: Uint8Array, checkpoint: Uint8Array | undefined): Promise<Uint8Array> {
+  /** What is fitted on: the prepared data, or what a refit sees of it, and whom it repeats. */
+  async #data(): Promise<{ prepared: Uint8Array; twin: FitSummary | undefined }> {
+    const { artifacts } = this.#deps;
+    const { refit } = this.#input;
+    const prepared = await artifacts.get(this.#input.prepared);
+    if (refit === undefined) return { prepared, twin: undefined };
+    const rows = decodeRefit(await artifacts.get(refit.rows));
+    const { summary } = decodeBundle(await artifacts.get(refit.twin));
+    return { prepared: encodePrepared(refitted(decodePrepared(prepared), rows)), twin: summary };
+  }
+
+  async #train(
+    { prepared, twin }: { prepared: Uint8Array; twin: FitSummary | undefined },
+    checkpoint: Uint8Array | undefined,
+  ): Promise<Uint8Array> {
     const { family, seed } = this.#input;
     const cancelled = this.#context.cancellationSignal;
     const signal = AbortSignal.any([cancelled, this.#abort.signal]);
@@ -162,6 +188,7 @@ class Fit {
           params: paramsOf(this.#input, this.#spec),
           seed,
           prepared,
+          twin,
           checkpoint,
           multiplyByClose: labelKindOrThrow(this.#spec.label.kind).multiplyByClose,
         },

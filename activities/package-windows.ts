@@ -76,8 +76,10 @@ export async function goldenProbes(
   prepared: Prepared,
   monteCarlo: MonteCarloRunner | undefined,
 ): Promise<GoldenProbes> {
-  const { test, valid } = prepared.split;
-  const rows = evenlySpaced(test.length > 0 ? test : valid, GOLDEN_WINDOWS);
+  // A refit has no part but the rows it was fitted on.
+  const { test, valid, train } = prepared.split;
+  const newest = [test, valid, train].find((part) => part.length > 0) ?? train;
+  const rows = evenlySpaced(newest, GOLDEN_WINDOWS);
   const windows = windowsAt(prepared, rows);
   const close = Array.from(rows, (row) => prepared.close[row]!);
   const horizons = prepared.horizons.length;

@@ -1,10 +1,8 @@
 import { Context } from '@temporalio/activity';
 import { parseEvaluation } from '../core/evaluation/index.ts';
 import type { Evaluation } from '../core/evaluation/index.ts';
-import { decodePrepared } from '../core/features/prepared.ts';
 import type { Prepared } from '../core/features/prepared.ts';
 import { labelKindOrThrow } from '../core/labels/index.ts';
-import { decodeBundle } from '../core/models/bundle.ts';
 import type { FitBundle } from '../core/models/bundle.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import { buildPackage } from '../core/packages/build.ts';
@@ -30,6 +28,7 @@ import type { ActivityDeps } from './deps.ts';
 import { forecastRows } from './forecast-rows.ts';
 import { calibrate, sampleWindows } from './package-confidence.ts';
 import { outliersOf, safetyRules } from './package-safety.ts';
+import { evaluatedFit, servedFit, type ServedFit } from './package-fits.ts';
 import { goldenProbes, proveEquality } from './package-windows.ts';
 
 /** Test windows whose stated confidence is compared with what happened; 3 s of a core. */
@@ -55,6 +54,7 @@ export function createPackageActivities(deps: Deps) {
       });
       const made = await reservationTime(deps.db, unit.model, version);
       const inputs = [fit.fitted.sha256, input.prepared.sha256, evaluation.evaluation.sha256];
+      if (input.refit) inputs.push(input.refit.fit.fitted.sha256, input.refit.rows.sha256);
       const { result, cached } = await cachedStep(
         deps,
         { step: 'package', key: [unit.model, version, experiment.spec_hash, ...inputs] },
@@ -88,14 +88,18 @@ async function breathe(): Promise<void> {
 
 async function makePackage(deps: Deps, input: PackageInput, facts: Facts) {
   const spec = await experimentSpecOrThrow(deps.db, input.experimentId);
-  const prepared = decodePrepared(await deps.artifacts.get(input.prepared));
-  const bundle = decodeBundle(await deps.artifacts.get(input.fit.fitted));
+  const evaluated = await evaluatedFit(deps, input);
+  const served = await servedFit(deps, input, evaluated);
+  const { prepared, bundle } = served;
   const evaluation = parseEvaluation(await deps.artifacts.get(input.evaluation.evaluation));
+  // A refit has no rows left to be calibrated on: its twin has.
+  const confidence = await withGraphs(evaluated.bundle, spec, (graphs) =>
+    confidenceOf(graphs, evaluated.prepared, spec),
+  );
   const built = await withGraphs(bundle, spec, async (graphs) => {
     const difference = await proveEquality(graphs.session, prepared, bundle.probes);
-    const confidence = await confidenceOf(graphs, prepared, spec);
     const content: PackageContent = {
-      manifest: manifestOf(deps, input, prepared, bundle, facts),
+      manifest: manifestOf(deps, input, served, facts),
       model: bundle.graphs.model,
       monteCarlo: graphs.monteCarlo && bundle.graphs.monteCarlo?.graph,
       preprocessing: preprocessingOf(prepared, spec, confidence.calibration, evaluation),
@@ -179,8 +183,7 @@ async function confidenceOf(
 function manifestOf(
   deps: Deps,
   { unit, fit, datasets }: PackageInput,
-  prepared: Prepared,
-  bundle: FitBundle,
+  { prepared, bundle, refit }: ServedFit,
   { version, made, experiment }: Facts,
 ): Omit<Manifest, 'format' | 'files'> {
   return {
@@ -196,8 +199,9 @@ function manifestOf(
     datasetHash: unitDatasetHash(datasets),
     specHash: experiment.spec_hash,
     seed: fit.seed,
-    weightsDigest: fit.weightsDigest,
+    weightsDigest: bundle.summary.weightsDigest,
     trainedThrough: new Date(prepared.trainedThrough).toISOString(),
+    ...(refit && { refit }),
     workflowId: experiment.workflow_id,
     codeVersion: deps.codeVersion,
     libraries: bundle.libraries,

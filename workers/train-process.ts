@@ -74,12 +74,12 @@ const machineClass = (): Record<string, string> => ({
 });
 
 async function train(job: Job, payload: Uint8Array): Promise<Uint8Array> {
-  const { family, params, seed, multiplyByClose } = job;
+  const { family, params, seed, multiplyByClose, twin } = job;
   const prepared = decodePrepared(payload.subarray(0, job.preparedBytes));
   const checkpoint = job.checkpointBytes > 0 ? payload.subarray(job.preparedBytes) : undefined;
   let batchSentMs = -Infinity;
   const bundle = await runFitJob(
-    { family, params, seed, multiplyByClose, prepared },
+    { family, params, seed, multiplyByClose, twin, prepared },
     {
       signal: new AbortController().signal,
       now: () => performance.now(),

@@ -1,4 +1,4 @@
-import type { EpochEvent } from '../core/models/model.ts';
+import type { EpochEvent, FitSummary } from '../core/models/model.ts';
 
 /**
  * Messages between a worker and its training child: u32 header bytes, u32 payload bytes (both
@@ -22,6 +22,8 @@ export type ToChild =
       readonly params: unknown;
       readonly seed: number;
       readonly multiplyByClose: boolean;
+      /** Of a refit: the summary of the fit that is repeated. */
+      readonly twin?: FitSummary | undefined;
       /** The payload is the prepared data, then the checkpoint (0 bytes: none). */
       readonly preparedBytes: number;
       readonly checkpointBytes: number;

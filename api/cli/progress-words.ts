@@ -46,6 +46,11 @@ const STAGES: Readonly<Record<string, (payload: Json) => string | undefined>> = 
     const ran = typeof epochs === 'number' && epochs > 1 ? `${epochs} epochs, ` : '';
     return `${family}, ${ran}valid ${loss}${fromCache(cached)}`;
   },
+  refit: ({ family, epochs }) => {
+    if (typeof family !== 'string') return;
+    const ran = typeof epochs === 'number' && epochs > 1 ? `, ${epochs} epochs` : '';
+    return `${family} once more on the rows of the refit${ran} (from the cache)`;
+  },
   package: ({ version, difference, cached }) => {
     if (typeof version !== 'number' || typeof difference !== 'number') return;
     const differs = difference === 0 ? 'exactly' : `to ${difference.toExponential(0)}`;

@@ -46,7 +46,7 @@ export class ProgressView {
     const { payload } = event;
     const epoch = number(payload['epoch']) ?? 0;
     const epochs = number(payload['epochs']) ?? 0;
-    const key = `${event.model ?? ''}/${event.seed ?? ''}`;
+    const key = `${event.model ?? ''}/${event.seed ?? ''}/${event.stage ?? ''}`;
     const seconds = number(payload['seconds']);
     const before = this.#pace.get(key);
     if (seconds !== undefined) {
@@ -54,8 +54,11 @@ export class ProgressView {
     }
     const pace = this.#pace.get(key);
     const left = pace === undefined ? '' : `, at most ${duration(pace * (epochs - epoch))} left`;
-    const losses = `loss ${loss(number(payload['loss']))}, valid ${loss(number(payload['validLoss']))}`;
-    return `epoch ${epoch}/${epochs} ${losses}${left}`;
+    const refit = event.stage === 'refit';
+    // A refit has no rows to validate on.
+    const valid = refit ? '' : `, valid ${loss(number(payload['validLoss']))}`;
+    const of = refit ? ' of the refit' : '';
+    return `epoch ${epoch}/${epochs}${of} loss ${loss(number(payload['loss']))}${valid}${left}`;
   }
 }
 

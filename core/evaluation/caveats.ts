@@ -55,6 +55,9 @@ export function notTestedOf(input: EvaluationInput, timeStamps: number): string[
     `Other times than ${input.split.test.from} to ${input.split.test.to}: one test part is one stretch of market.`,
     'Trading: no costs, slippage, position sizes or limits; a lower forecast error is not a profit.',
     'Live data: late, revised or missing bars, which a served model meets and stored bars do not show.',
+    ...(input.refit
+      ? ['The refitted weights that are served: all figures are those of their twin.']
+      : []),
     ...(input.instruments.length > 1
       ? ['Each instrument by itself: the loss is averaged over instruments at each time.']
       : []),

@@ -62,6 +62,7 @@ export function evaluate(input: EvaluationInput): Evaluation {
     codeVersion: input.codeVersion,
     data: dataOf(input),
     split: { ...input.split, trainedThrough: isoOf(input.trainedThrough) },
+    ...(input.refit && { refit: input.refit }),
     rows: {
       rows: input.rows.openTime.length,
       timeStamps: groups.count,

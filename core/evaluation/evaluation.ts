@@ -135,6 +135,18 @@ export const evaluationSchema = z.object({
     /** Open time of the last bar whose label was used by train or valid. */
     trainedThrough: z.string(),
   }),
+  /** Where the served weights were fitted once more after this evaluation: then it is that of their twin. */
+  refit: z
+    .object({
+      part: z.enum(['trainValid', 'all']),
+      /** Samples that the served weights are fitted on. */
+      samples: z.int(),
+      /** Of them, those that lie after the twin's last training sample. */
+      newer: z.int(),
+      /** Open time of the last bar whose label the refit used. */
+      trainedThrough: z.string(),
+    })
+    .optional(),
   rows: z.object({
     rows: z.int(),
     timeStamps: z.int(),

@@ -1,6 +1,7 @@
 import type { EpochEvent } from '../models/model.ts';
 import type { QualityReport } from '../quality/report.ts';
 import type { LabelKind } from '../labels/label.ts';
+import type { Evaluation } from './evaluation.ts';
 
 /** Forecasts of a trained seed on the test rows. */
 export interface SeedForecast {
@@ -75,6 +76,8 @@ export interface EvaluationInput {
     readonly valid: EvaluatedPart;
     readonly test: EvaluatedPart;
   };
+  /** What the served weights will be fitted on after this; absent: the evaluated ones are served. */
+  readonly refit?: Evaluation['refit'];
   /** ms UTC. */
   readonly trainedThrough: number;
   readonly trainLabelMean: readonly number[];

@@ -1,3 +1,4 @@
+import { refitWords } from '../evaluation/refit-words.ts';
 import { labelKindOrThrow } from '../labels/index.ts';
 import type { Manifest, Preprocessing } from './manifest.ts';
 
@@ -41,11 +42,32 @@ function metricsTable(metrics: CardFacts['metrics']): string[] {
   );
 }
 
-const confidenceWords = ({ method, samples }: Preprocessing['confidence']): string =>
-  method === 'none'
-    ? 'This family has no Monte-Carlo graph: answers carry no confidence and no interval.'
-    : `Confidence \`${method}\` from ${samples} Monte-Carlo dropout samples, calibrated on the ` +
-      'validation part only.';
+function confidenceWords(
+  { method, samples }: Preprocessing['confidence'],
+  refit: Manifest['refit'],
+): string {
+  if (method === 'none') {
+    return 'This family has no Monte-Carlo graph: answers carry no confidence and no interval.';
+  }
+  return (
+    `Confidence \`${method}\` from ${samples} Monte-Carlo dropout samples, calibrated on the ` +
+    `validation part only${refit ? ', by the forecasts of the twin' : ''}.`
+  );
+}
+
+/** What the figures of a refitted version are the figures of. */
+const twinWords = ({
+  refit,
+  trainedThrough,
+}: Pick<Manifest, 'refit' | 'trainedThrough'>): string[] =>
+  refit
+    ? [
+        `${refitWords({ newer: refit.newer, trainedThrough })} These weights are fitted on ` +
+          `${refit.samples} samples; parts and figures below are those of the twin (weights ` +
+          `\`${refit.twin.weightsDigest}\`, trained through ${refit.twin.trainedThrough}).`,
+        '',
+      ]
+    : [];
 
 /** card.md: for a person who finds the package without the platform that made it. */
 export function renderCard(
@@ -69,6 +91,7 @@ export function renderCard(
     `Dataset version \`${manifest.datasetHash}\`, calendar \`${preprocessing.calendar}\`. No label ` +
       `after ${manifest.trainedThrough} was used for training or validation.`,
     '',
+    ...twinWords(manifest),
     ...table(
       ['part', 'samples', 'from', 'to'],
       facts.split.map(({ part, samples, from, to }) => [part, String(samples), from, to]),
@@ -80,7 +103,7 @@ export function renderCard(
     ...metricsTable(facts.metrics),
     '',
     '## Use',
-    confidenceWords(preprocessing.confidence),
+    confidenceWords(preprocessing.confidence, manifest.refit),
     `An answer is \`stale\` when the newest bar is more than ${preprocessing.expiresAfter} bars behind.`,
     '',
     'The graph scales its input and gives label units; anyone can load it:',

@@ -25,6 +25,15 @@ export interface Manifest {
   readonly weightsDigest: string;
   /** Open time of the last bar whose label was used for anything (ISO). */
   readonly trainedThrough: string;
+  /** Where the weights were fitted once more after the evaluation, which is then that of their twin. */
+  readonly refit?: {
+    readonly part: 'trainValid' | 'all';
+    /** Samples that these weights are fitted on. */
+    readonly samples: number;
+    /** Of them, those that lie after the twin's last training sample. */
+    readonly newer: number;
+    readonly twin: { readonly weightsDigest: string; readonly trainedThrough: string };
+  };
   readonly workflowId: string;
   readonly codeVersion: string;
   readonly libraries: Readonly<Record<string, string>>;

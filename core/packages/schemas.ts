@@ -23,6 +23,14 @@ export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
   seed: z.int(),
   weightsDigest: z.string(),
   trainedThrough: z.iso.datetime(),
+  refit: z
+    .strictObject({
+      part: z.enum(['trainValid', 'all']),
+      samples: z.int().min(1),
+      newer: z.int().min(0),
+      twin: z.strictObject({ weightsDigest: z.string(), trainedThrough: z.iso.datetime() }),
+    })
+    .exactOptional(),
   workflowId: z.string(),
   codeVersion: z.string(),
   libraries: text,

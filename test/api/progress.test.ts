@@ -146,4 +146,19 @@ it('epochs of a fit from the cache show nothing and set no pace; the line of the
     payload: { family: 'lstm', cached: true, epochs: 3 },
   });
   assert.equal(view.lineOf(note)!.line, 'm seed 1: fit: lstm, 3 epochs, valid - (from the cache)');
+  assert.equal(
+    view.lineOf({ ...note, stage: 'refit' })!.line,
+    'm seed 1: refit: lstm once more on the rows of the refit, 3 epochs (from the cache)',
+  );
+});
+
+it('epochs of a refit say so, have no validation loss, and a pace of their own', () => {
+  const view = new ProgressView();
+  const told = (stage: string, payload: ProgressEvent['payload']): string =>
+    view.lineOf(event({ kind: 'epoch', stage, seed: 1, payload }))!.line;
+  told('fit', { epoch: 1, epochs: 100, loss: 1, validLoss: 1, seconds: 30 });
+  assert.equal(
+    told('refit', { epoch: 10, epochs: 12, loss: 1, seconds: 2 }),
+    'seed 1: epoch 10/12 of the refit loss 1.000, at most 4s left',
+  );
 });

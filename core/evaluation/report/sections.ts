@@ -1,4 +1,5 @@
 import type { Evaluation } from '../evaluation.ts';
+import { refitWords } from '../refit-words.ts';
 import {
   escapeHtml,
   facts,
@@ -61,7 +62,7 @@ export function dataSection({ data, rows, codeVersion }: Evaluation): string[] {
   ];
 }
 
-export function splitSection({ split, rows }: Evaluation): string[] {
+export function splitSection({ split, rows, refit }: Evaluation): string[] {
   const parts = (['train', 'valid', 'test'] as const).map((name): Cell[] => [
     name,
     split[name].from,
@@ -77,6 +78,11 @@ export function splitSection({ split, rows }: Evaluation): string[] {
         `${split.trainedThrough.slice(0, 16).replace('T', ' ')} UTC. The test part has ${rows.timeStamps} decision times, ` +
         `${rows.independent.toFixed(1)} independent ones at ${rows.longestHorizon} bars.`,
     ),
+    refit
+      ? note(
+          `${refitWords(refit)} The parts above are the twin's; the served weights are fitted on ${refit.samples} samples.`,
+        )
+      : '',
   ];
 }
 

@@ -1,0 +1,51 @@
+import { decodePrepared, type Prepared } from '../core/features/prepared.ts';
+import { decodeRefit, refitted } from '../core/features/refit.ts';
+import { decodeBundle, type FitBundle } from '../core/models/bundle.ts';
+import type { Manifest } from '../core/packages/manifest.ts';
+import type { PackageInput } from './contracts.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/** A fit with the data it was fitted on. */
+export interface Fit {
+  /** As the fit saw it: its training part, its scalers. */
+  readonly prepared: Prepared;
+  readonly bundle: FitBundle;
+}
+
+export interface ServedFit extends Fit {
+  /** Where it is not the evaluated one. */
+  readonly refit?: Manifest['refit'];
+}
+
+type Deps = Pick<ActivityDeps, 'artifacts'>;
+
+/** What was judged on the test rows. */
+export async function evaluatedFit({ artifacts }: Deps, input: PackageInput): Promise<Fit> {
+  return {
+    prepared: decodePrepared(await artifacts.get(input.prepared)),
+    bundle: decodeBundle(await artifacts.get(input.fit.fitted)),
+  };
+}
+
+/** The evaluated fit, or what it became on the refit's rows. */
+export async function servedFit(
+  { artifacts }: Deps,
+  { refit }: PackageInput,
+  evaluated: Fit,
+): Promise<ServedFit> {
+  if (refit === undefined) return evaluated;
+  const rows = decodeRefit(await artifacts.get(refit.rows));
+  return {
+    prepared: refitted(evaluated.prepared, rows),
+    bundle: decodeBundle(await artifacts.get(refit.fit.fitted)),
+    refit: {
+      part: rows.part,
+      samples: rows.rows.length,
+      newer: rows.newer,
+      twin: {
+        weightsDigest: evaluated.bundle.summary.weightsDigest,
+        trainedThrough: new Date(evaluated.prepared.trainedThrough).toISOString(),
+      },
+    },
+  };
+}
