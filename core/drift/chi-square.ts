@@ -17,7 +17,7 @@ export const chiSquare = defineDriftTest({
     const all = n + m;
     let [i, j, sum] = [0, 0, 0];
     while (i < n || j < m) {
-      const category = Math.min(reference[i] ?? Infinity, window[j] ?? Infinity);
+      const category = Math.min(i < n ? reference[i]! : Infinity, j < m ? window[j]! : Infinity);
       const [fromI, fromJ] = [i, j];
       while (i < n && reference[i]! === category) i++;
       while (j < m && window[j]! === category) j++;

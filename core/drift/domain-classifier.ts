@@ -1,11 +1,13 @@
-import { type ClassRows, fitLogisticRidge, gramOf } from './logistic-ridge.ts';
+import { type ClassRows, fitLogisticRidge, gramOf, type Stop } from './logistic-ridge.ts';
 
 /** Blocks of time that are scored by a model that never saw them. */
 export const FOLDS = 5;
-/** Rows of each class that are read, evenly spaced: enough for an AUC (SE .03), and 41 of them take a second. */
-export const MAX_ROWS = 200;
+/** Rows of each class that are read, evenly spaced: enough for an AUC (SE .03), and 41 windows take a second. */
+export const MAX_ROWS = 150;
 /** Ridge penalty per training row, features in SDs: neighbouring rows are nearly copies, so it is not small. */
 const PENALTY = 0.05;
+/** The order of the scores, which is all that an AUC reads, settles long before the coefficients do. */
+const STOP: Stop = { tolerance: 1e-3, maxSteps: 15 };
 
 /** Rows of one class in time order, row-major; NaN: missing. */
 export interface DomainRows {
@@ -18,7 +20,7 @@ export interface DomainRows {
  * two-sample test", Friedman 2003; Lopez-Paz and Oquab 2017), out of fold.
  *
  * Each class is cut into five blocks of time; block i of both is scored by a ridge logistic regression fitted to the
- * others, on features in SDs of its training rows (a missing value counts as the mean); the answer is the mean of the
+ * others, on features in SDs of all rows (a missing value counts as the mean); the answer is the mean of the
  * five AUCs, weighted by their pairs. Blocks, not random folds: neighbouring rows are nearly equal, and a row
  * whose neighbour was trained on would be recognised rather than classified. 0..1, .5: not told apart (for dependent
  * rows often below). Never judged by itself, only against the same figure of earlier windows.
@@ -32,13 +34,14 @@ export function domainClassifierAuc(
   if (reference.rows < FOLDS || window.rows < FOLDS || columns === 0) return NaN;
   const old = thinned(reference, columns);
   const fresh = thinned(window, columns);
-  let sum = 0;
-  let pairs = 0;
+  const all = joined(old, fresh, columns);
+  standardise(all);
+  const gram = gramOf(all.x, columns);
+  let [sum, pairs] = [0, 0];
   for (let fold = 0; fold < FOLDS; fold++) {
-    const { train, test } = splitOf(old, fresh, columns, fold);
-    standardise(train, test);
-    const rows = train.y.length;
-    const model = fitLogisticRidge(train, PENALTY * rows, gramOf(train.x, columns));
+    const { train, test } = splitOf(all, old.rows, fold);
+    const left = gramOf(test.x, columns).map((value, i) => gram[i]! - value);
+    const model = fitLogisticRidge(train, PENALTY * train.y.length, { gram: left, stop: STOP });
     const positives = test.y.reduce((count, y) => count + y, 0);
     const weight = positives * (test.y.length - positives);
     sum += weight * areaUnderCurve(scoresOf(model.coefficients, test.x), test.y);
@@ -62,48 +65,42 @@ function thinned({ rows, values }: DomainRows, columns: number): DomainRows {
   return { rows: kept.length, values: out };
 }
 
-interface Fold {
-  readonly train: ClassRows;
-  readonly test: ClassRows;
+/** The reference's rows, then the window's. */
+function joined(old: DomainRows, fresh: DomainRows, columns: number): ClassRows {
+  const x = new Float64Array((old.rows + fresh.rows) * columns);
+  x.set(old.values);
+  x.set(fresh.values, old.rows * columns);
+  return { columns, x, y: new Uint8Array(old.rows + fresh.rows).fill(1, old.rows) };
 }
 
-function splitOf(old: DomainRows, fresh: DomainRows, columns: number, fold: number): Fold {
-  const edges = (rows: number): [number, number] => [
-    Math.floor((fold * rows) / FOLDS),
-    Math.floor(((fold + 1) * rows) / FOLDS),
-  ];
-  const [oldFrom, oldTo] = edges(old.rows);
-  const [freshFrom, freshTo] = edges(fresh.rows);
-  const tested = oldTo - oldFrom + freshTo - freshFrom;
-  const classRows = (rows: number): ClassRows => ({
-    columns,
-    x: new Float64Array(rows * columns),
-    y: new Uint8Array(rows),
-  });
-  const test = classRows(tested);
-  const train = classRows(old.rows + fresh.rows - tested);
-  let [atTrain, atTest] = [0, 0];
-  const put = ({ rows, values }: DomainRows, from: number, to: number, y: number): void => {
-    for (let row = 0; row < rows; row++) {
-      const inTest = row >= from && row < to;
-      const target = inTest ? test : train;
-      const at = inTest ? atTest++ : atTrain++;
-      target.x.set(values.subarray(row * columns, (row + 1) * columns), at * columns);
-      target.y[at] = y;
-    }
+/** Block `fold` of each class against all others; the first `olds` rows are one class, the rest the other. */
+function splitOf(
+  { columns, x, y }: ClassRows,
+  olds: number,
+  fold: number,
+): { readonly train: ClassRows; readonly test: ClassRows } {
+  const edge = (rows: number, at: number): number => Math.floor((at * rows) / FOLDS);
+  const isTest = (row: number): boolean => {
+    const [at, rows] = row < olds ? [row, olds] : [row - olds, y.length - olds];
+    return at >= edge(rows, fold) && at < edge(rows, fold + 1);
   };
-  put(old, oldFrom, oldTo, 0);
-  put(fresh, freshFrom, freshTo, 1);
-  return { train, test };
+  const pick = (rows: readonly number[]): ClassRows => {
+    const picked = new Float64Array(rows.length * columns);
+    rows.forEach((row, i) =>
+      picked.set(x.subarray(row * columns, (row + 1) * columns), i * columns),
+    );
+    return { columns, x: picked, y: Uint8Array.from(rows, (row) => y[row]!) };
+  };
+  const all = [...y.keys()];
+  return { train: pick(all.filter((row) => !isTest(row))), test: pick(all.filter(isTest)) };
 }
 
-/** In place, to mean 0 and SD 1 of the training rows; missing values and constant columns become 0. */
-function standardise(train: ClassRows, test: ClassRows): void {
-  const { columns } = train;
+/** In place, to mean 0 and SD 1; missing values and constant columns become 0. It reads no classes, so it leaks none. */
+function standardise({ columns, x }: ClassRows): void {
   for (let c = 0; c < columns; c++) {
     let [count, mean, squares] = [0, 0, 0];
-    for (let at = c; at < train.x.length; at += columns) {
-      const value = train.x[at]!;
+    for (let at = c; at < x.length; at += columns) {
+      const value = x[at]!;
       if (!Number.isFinite(value)) continue;
       count++;
       const off = value - mean;
@@ -113,11 +110,9 @@ function standardise(train: ClassRows, test: ClassRows): void {
     const sd = Math.sqrt(squares / count);
     // A column that is constant up to rounding tells nothing, and would blow rounding up to SDs.
     const scale = sd > 1e-12 * Math.abs(mean) ? 1 / sd : 0;
-    for (const { x } of [train, test]) {
-      for (let at = c; at < x.length; at += columns) {
-        const scaled = (x[at]! - mean) * scale;
-        x[at] = Number.isFinite(scaled) ? scaled : 0;
-      }
+    for (let at = c; at < x.length; at += columns) {
+      const scaled = (x[at]! - mean) * scale;
+      x[at] = Number.isFinite(scaled) ? scaled : 0;
     }
   }
 }

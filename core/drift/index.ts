@@ -7,7 +7,9 @@ export {
   blockOf,
   dailyMeans,
   ewmaVariance,
+  lossVariance,
   normalisedLosses,
+  settlingBars,
   varianceFloor,
   type HorizonLoss,
 } from './normalised-loss.ts';

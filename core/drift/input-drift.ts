@@ -29,6 +29,8 @@ const rounded = (value: number): number => Number(value.toPrecision(FIGURES));
 export interface InputDriftOptions extends ColumnOptions {
   /** Rows of a window; see `autoWindow`. */
   readonly window: number;
+  /** `whenNeeded`: only where enough features stand out for its answer to matter; the verdict is the same. */
+  readonly classifier?: 'always' | 'whenNeeded';
 }
 
 /**
@@ -67,7 +69,8 @@ export function inputDrift(columns: DriftColumns, options: InputDriftOptions): I
   }));
   const top = judged.filter(({ p }) => p! <= TOP).length;
   const share = judged.length === 0 ? 0 : top / judged.length;
-  const classifier = classify(columns, layout, measured, options);
+  const needed = options.classifier !== 'whenNeeded' || share >= DRIFTED_SHARE;
+  const classifier = needed ? classify(columns, layout, measured, options) : null;
   const drifted = share >= DRIFTED_SHARE && (classifier?.exceeded ?? false);
   return {
     verdict: drifted ? 'drift' : 'none',

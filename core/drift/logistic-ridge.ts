@@ -1,9 +1,12 @@
 import { RatchetError } from '../errors.ts';
 
-/** Coefficients that move by less than this between steps, per step of Newton's bound, are final. */
-const TOLERANCE = 1e-6;
-/** Far more than the penalised bound needs (tens); a limit all the same. */
-const MAX_STEPS = 500;
+/** When to stop: as soon as no coefficient moves by more than `tolerance`, and after `maxSteps` in any case. */
+export interface Stop {
+  readonly tolerance: number;
+  readonly maxSteps: number;
+}
+
+const CONVERGED: Stop = { tolerance: 1e-9, maxSteps: 2000 };
 
 /** Rows of standardised features with their class; row-major. */
 export interface ClassRows {
@@ -23,12 +26,12 @@ export interface LogisticModel {
  * Minimises sum_i log(1 + exp(-s_i (a + x_i b))) + penalty / 2 |b|^2 with s = +-1; the intercept is not penalised.
  * By the quadratic bound of Boehning and Lindsay (1988): the Hessian is at most X'X / 4 + penalty I, so one Cholesky
  * factor serves every step and the loss falls in each of them. No randomness, no step size: the same rows give the
- * same bits. `gram` is the lower triangle [(p + 1)^2] of X'X with a column of ones last, if the caller has it.
+ * same bits. The first step is Newton's own. `gram` is that of `gramOf`, if the caller has it.
  */
 export function fitLogisticRidge(
   { columns, x, y }: ClassRows,
   penalty: number,
-  gram: Float64Array = gramOf(x, columns),
+  { gram = gramOf(x, columns), stop = CONVERGED }: { gram?: Float64Array; stop?: Stop } = {},
 ): LogisticModel {
   const size = columns + 1;
   const bound = gram.map((value) => value / 4);
@@ -36,7 +39,7 @@ export function fitLogisticRidge(
   const factor = choleskyOrThrow(bound, size);
   const b = new Float64Array(size);
   const step = new Float64Array(size);
-  for (let iteration = 0; iteration < MAX_STEPS; iteration++) {
+  for (let iteration = 0; iteration < stop.maxSteps; iteration++) {
     step.fill(0);
     for (let row = 0; row < y.length; row++) {
       const from = row * columns;
@@ -53,7 +56,7 @@ export function fitLogisticRidge(
       b[c]! += step[c]!;
       largest = Math.max(largest, Math.abs(step[c]!));
     }
-    if (largest < TOLERANCE) break;
+    if (largest < stop.tolerance) break;
   }
   return { intercept: b[columns]!, coefficients: b.subarray(0, columns) };
 }

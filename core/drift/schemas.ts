@@ -55,6 +55,7 @@ export const inputDriftSchema = z.object({
   features: z.array(columnDriftSchema.extend({ flagged: z.boolean().nullable() })),
   /** Share of the features in the top 5 % of their own history. */
   share: figure,
+  /** null: not fitted, for it was not needed or no column has numbers in every window. */
   classifier: z
     .object({
       auc: z.number(),

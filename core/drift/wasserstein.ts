@@ -18,7 +18,7 @@ export const wasserstein = defineDriftTest({
     let [i, j, area] = [0, 0, 0];
     let before = Math.min(reference[0]!, window[0]!);
     while (i < n || j < m) {
-      const next = Math.min(reference[i] ?? Infinity, window[j] ?? Infinity);
+      const next = Math.min(i < n ? reference[i]! : Infinity, j < m ? window[j]! : Infinity);
       area += Math.abs(i / n - j / m) * (next - before);
       while (i < n && reference[i]! === next) i++;
       while (j < m && window[j]! === next) j++;
@@ -31,10 +31,10 @@ export const wasserstein = defineDriftTest({
 function spreadOf(sorted: Float64Array): number {
   const range = quantileOfSorted(sorted, 0.75) - quantileOfSorted(sorted, 0.25);
   if (range > 0) return range;
+  if (sorted[0] === sorted.at(-1)) return 1;
   let mean = 0;
   for (const x of sorted) mean += x / sorted.length;
   let squares = 0;
   for (const x of sorted) squares += (x - mean) ** 2;
-  const sd = Math.sqrt(squares / sorted.length);
-  return sd > 0 ? sd : 1;
+  return Math.sqrt(squares / sorted.length);
 }
