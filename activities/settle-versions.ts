@@ -29,7 +29,7 @@ export interface VersionBook {
   readonly timeframe: ExperimentSpec['data']['timeframe'];
   readonly calendar: Calendar;
   readonly uses: ExperimentSpec['data']['sources'];
-  scale(instrument: string, horizon: number): OutcomeScale;
+  scale(horizon: number): OutcomeScale;
 }
 
 /** The versions of one model, each looked up once. */
@@ -79,8 +79,7 @@ export class VersionBooks {
       const { timeframe, sources: uses } = spec.data;
       return {
         ...{ version, instruments, timeframe, calendar, uses },
-        scale: (instrument, horizon) =>
-          scaleOf({ label, calendar, variances }, instrument, horizon),
+        scale: (horizon) => scaleOf({ label, calendar, variances }, horizon),
       };
     } catch (error) {
       if (!(error instanceof RatchetError && error.permanent)) throw error;
@@ -127,10 +126,10 @@ interface ScaleFacts {
   readonly variances: ReadonlyMap<number, number>;
 }
 
-const scaleOf = (facts: ScaleFacts, instrument: string, horizon: number): OutcomeScale => ({
+const scaleOf = (facts: ScaleFacts, horizon: number): OutcomeScale => ({
   label: facts.label,
   variance: facts.variances.get(horizon),
-  costOfSide: costOfSide(tradingCostOf(instrument, facts.calendar)),
+  costOfSide: costOfSide(tradingCostOf(facts.calendar)),
 });
 
 /** Versions with the same sources share a series. */

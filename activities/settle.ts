@@ -122,7 +122,7 @@ class Settling {
       asOf: this.#asOf,
       calendar: book.calendar,
       timeframe: book.timeframe,
-      scaleOf: (horizon) => book.scale(instrument, horizon),
+      scaleOf: book.scale,
       done: new Set(prediction.settled),
     });
     const mark = {
@@ -189,7 +189,7 @@ class Settling {
       for (const row of touched) {
         const book = byVersion.get(row.version)!;
         const closes = await this.#closesOf(book, instrument, from);
-        const now = outcomeOf(forecastOf(row), closes, book.scale(instrument, row.horizon));
+        const now = outcomeOf(forecastOf(row), closes, book.scale(row.horizon));
         if (!now || !isRevised({ actualChange: row.actual_change }, now)) continue;
         const { settled_at: _, ...kept } = row;
         const revision = row.revision + 1;

@@ -23,6 +23,9 @@ const versionText = z
   .transform(Number)
   .pipe(versionNumber);
 
+/** What a prediction was made as. */
+export const predictionRole = z.enum(['champion', 'canary', 'shadow', 'pinned']);
+
 export const modelParam = z.object({ name: modelName });
 export const versionParam = z.object({ name: modelName, version: versionText });
 
@@ -49,6 +52,9 @@ export const idempotencyHeader = z.object({
     .regex(/^[\x21-\x7e]{8,128}$/, '8 to 128 printable characters')
     .optional(),
 });
+
+/** Why a person did something: stands in the audit and in the story of the model. */
+export const reasonText = z.string().trim().min(1).max(500);
 
 /** A JSON answer for OpenAPI. */
 export const jsonAnswer = <S extends z.ZodType>(schema: S, description: string) => ({

@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { getModelOrThrow } from '../../registry/models.ts';
+import { outcomesOfPredictions, type PredictionOutcome } from '../../registry/outcomes.ts';
 import { listPredictions, type Prediction } from '../../registry/predictions.ts';
 import { HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
@@ -9,12 +10,31 @@ import {
   jsonAnswer,
   limitQuery,
   modelParam,
+  predictionRole,
   ulidSchema,
   versionNumber,
 } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 
-const roleSchema = z.enum(['champion', 'canary', 'shadow', 'pinned']);
+const outcomeSchema = z
+  .object({
+    horizon: z.int(),
+    targetTime: z.string().describe('When the bar opens that the forecast was for.'),
+    lastClose: z
+      .number()
+      .describe('As of that bar: splits and dividends in between are taken out.'),
+    actualClose: z.number(),
+    actualChange: z.number().describe('Fraction: 0.01 = 1 %.'),
+    error: z.number().describe('Label units: forecast - actual.'),
+    actualDirection: z.enum(['up', 'down', 'neutral']),
+    directionHit: z.boolean(),
+    covered: z.boolean().nullable().describe('By interval80.'),
+    signalReturn: z.number().describe('After costs; see GET performance.'),
+    knownAt: z.string(),
+    revision: z.int().describe('How often a revised bar changed it.'),
+  })
+  .openapi('Outcome');
+
 const recordedSchema = z
   .object({
     id: z.string(),
@@ -27,7 +47,7 @@ const recordedSchema = z
     asOf: z.string(),
     requestId: z.string(),
     durationMs: z.number(),
-    role: roleSchema.describe(
+    role: predictionRole.describe(
       '`champion` and `canary` (the challenger of a trial) were answered; `shadow` was computed beside an ' +
         'answer and given to nobody; `pinned` was answered by a version that the caller named.',
     ),
@@ -39,10 +59,29 @@ const recordedSchema = z
       .nullable()
       .describe('Why the version could not answer; `answer` is then empty.'),
     answer: z.record(z.string(), z.unknown()),
+    outcomes: z.array(outcomeSchema).describe('Of the horizons that are settled.'),
   })
   .openapi('RecordedPrediction');
 
-const view = (row: Prediction): z.infer<typeof recordedSchema> => ({
+const outcomeView = (row: PredictionOutcome): z.infer<typeof outcomeSchema> => ({
+  horizon: row.horizon,
+  targetTime: row.target_time.toISOString(),
+  lastClose: row.last_close,
+  actualClose: row.actual_close,
+  actualChange: row.actual_change,
+  error: row.error,
+  actualDirection: row.actual_direction,
+  directionHit: row.direction_hit,
+  covered: row.covered,
+  signalReturn: row.signal_return,
+  knownAt: row.known_at.toISOString(),
+  revision: row.revision,
+});
+
+const view = (
+  row: Prediction,
+  outcomes: readonly PredictionOutcome[] = [],
+): z.infer<typeof recordedSchema> => ({
   id: row.id,
   at: row.at.toISOString(),
   batchId: row.batch_id,
@@ -59,6 +98,7 @@ const view = (row: Prediction): z.infer<typeof recordedSchema> => ({
   trialId: row.trial_id,
   error: row.error,
   answer: row.answer as Record<string, unknown>,
+  outcomes: outcomes.map(outcomeView),
 });
 
 const CURSOR = /^(\d{4}-\d{2}-\d{2}T[\d:.]+Z)_([0-9A-Z]{26})$/;
@@ -76,7 +116,7 @@ export function predictionListRoute(app: App, parts: ApiParts): void {
         limit: limitQuery,
         instrument: instrumentId.optional(),
         version: z.coerce.number().pipe(versionNumber).optional(),
-        role: roleSchema
+        role: predictionRole
           .optional()
           .describe('Default: all that were answered. `shadow`, `canary`: failures too.'),
         from: instant.optional(),
@@ -108,6 +148,11 @@ export function predictionListRoute(app: App, parts: ApiParts): void {
     });
     const last = rows.length === limit ? rows.at(-1) : undefined;
     const nextCursor = last ? `${last.at.toISOString()}_${last.id}` : null;
-    return c.json({ items: rows.map(view), nextCursor }, HTTP.ok);
+    const outcomes = await outcomesOfPredictions(
+      parts.db,
+      rows.map(({ id }) => id),
+    );
+    const items = rows.map((row) => view(row, outcomes.get(row.id)));
+    return c.json({ items, nextCursor }, HTTP.ok);
   });
 }

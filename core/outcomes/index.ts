@@ -22,4 +22,4 @@ export {
   type SettledAnswer,
   type SettledPrediction,
 } from './settle-prediction.ts';
-export { costOfSide, tradingCostOf, tradingCostWords, type TradingCost } from './trading-cost.ts';
+export { costOfSide, isTradable, tradingCostOf, type TradingCost } from './trading-cost.ts';
