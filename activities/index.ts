@@ -9,7 +9,9 @@ import { createFitActivities } from './fit.ts';
 import { createPackageActivities } from './package.ts';
 import { createPromoteActivities } from './promote.ts';
 import { createRegisterActivities } from './register.ts';
+import { createSettleActivities } from './settle.ts';
 import { createSkipActivities } from './skip.ts';
+import { createTopUpActivities } from './top-up.ts';
 import { createValidateActivities } from './validate.ts';
 
 /** Every activity, bound to what its worker provides. Workflows see only the type. */
@@ -26,6 +28,8 @@ export function createActivities(deps: ActivityDeps) {
     ...createRegisterActivities(deps),
     ...createDecideActivities(deps),
     ...createPromoteActivities(deps),
+    ...createSettleActivities(deps),
+    ...createTopUpActivities(deps),
   });
 }
 

@@ -11,6 +11,7 @@ import { inferenceRoutes } from './routes/inference.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { mirrorRoutes } from './routes/mirror.ts';
 import { modelRoutes } from './routes/models.ts';
+import { performanceRoutes } from './routes/performance.ts';
 import { predictRoutes } from './routes/predict.ts';
 import { recordRoutes } from './routes/records.ts';
 import { reportRoutes } from './routes/report.ts';
@@ -29,6 +30,7 @@ export function createApp(parts: ApiParts): App {
   const routes = [
     healthRoutes,
     predictRoutes,
+    performanceRoutes,
     inferenceRoutes,
     uploadRoutes,
     experimentRoutes,

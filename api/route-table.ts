@@ -38,6 +38,7 @@ export const ROUTES = {
   [`POST ${M}/{name}/promote`]: entry('promote', 'promote'),
   [`POST ${M}/{name}/predict`]: entry('predict', 'predict'),
   [`GET ${M}/{name}/predictions`]: entry('read', 'predictions'),
+  [`GET ${M}/{name}/performance`]: entry('read', 'performance'),
   'GET /api/v1/datasets': entry('read', 'datasets'),
   'GET /api/v1/audit': entry('admin', 'audit'),
   'POST /api/v1/mirror/rebuild': entry('admin', 'mirror rebuild'),
