@@ -20,11 +20,14 @@ const deliveriesOf = (alert: Json): readonly Delivery[] =>
 const told = ({ webhook, status, attempts }: Delivery): string =>
   `${webhook}: ${status}${attempts > 1 ? ` (${attempts} attempts)` : ''}`;
 
-/** `alerts`, `alerts test`. */
+/** `alerts list/test`; `alerts` alone lists. */
 export function register(program: Command, ctx: CliContext): void {
   const alerts = program
     .command('alerts')
-    .description('what happened that somebody should know, and which webhooks were told')
+    .description('what happened that somebody should know: list, test the webhooks');
+  alerts
+    .command('list', { isDefault: true })
+    .description('alerts and which webhooks were told, newest first')
     .option('-n, --limit <n>', 'how many', integer(1, 500), 50)
     .option('-m, --model <model>', 'of one model')
     .option('-e, --event <event>', 'of one kind, such as champion.promoted')

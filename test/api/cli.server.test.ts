@@ -8,6 +8,7 @@ import { PassThrough } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { getRequestListener } from '@hono/node-server';
 import { Command, CommanderError } from 'commander';
+import { register as registerAlerts } from '../../api/cli/alerts.ts';
 import { register as registerExperiments } from '../../api/cli/experiments.ts';
 import { register as registerKeys } from '../../api/cli/keys.ts';
 import { register as registerMirror } from '../../api/cli/mirror.ts';
@@ -24,11 +25,13 @@ import { register as registerReport } from '../../api/cli/report.ts';
 import { temporalAway } from '../../api/errors.ts';
 import { routeTable } from '../../api/route-table.ts';
 import { readConfig } from '../../infra/config.ts';
+import { openDeliveries, recordAttempt } from '../../registry/alerts.ts';
 import { appendEvent, endExperiment } from '../../registry/experiments.ts';
 import { newKeyToken } from '../../registry/keys.ts';
 import { freePort } from '../support/server-process.ts';
 import {
   ADMIN,
+  eventually,
   INSTRUMENT,
   openApiFixture,
   type ApiFixture,
@@ -47,7 +50,8 @@ function program(ctx: CliContext): Command {
   const root = new Command('ratchet').option('--json').exitOverride();
   root.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
   const modules = [registerExperiments, registerModels, registerReport, registerPredict];
-  for (const register of [...modules, registerKeys, registerMirror]) register(root, ctx);
+  for (const register of [...modules, registerAlerts, registerKeys, registerMirror])
+    register(root, ctx);
   return root;
 }
 
@@ -163,6 +167,50 @@ describe('command line', () => {
     assert.equal((await run({ ...address, key: token }, 'models')).code, 0);
     assert.match((await run(address, 'keys', 'list')).text, /notebook/);
     assert.equal((await run(address, 'keys', 'revoke', token.split('_')[1]!)).code, 0);
+  });
+
+  it('replaces a key, and says so where it is the one in use', async () => {
+    const made = await run(address, '--json', 'keys', 'create', 'desk', '-s', 'admin');
+    const { id, token } = JSON.parse(made.text) as { id: string; token: string };
+    const rotated = await run(address, 'keys', 'rotate', id, '--grace', '5');
+    assert.equal(rotated.code, 0, rotated.error);
+    const lines = rotated.text.trim().split('\n');
+    assert.match(lines[0]!, /^rk_/);
+    assert.match(lines[1]!, new RegExp(`${id} is valid until 2020-01-03T23:05:00`));
+    assert.equal(lines.length, 2);
+    const again = await run(address, 'keys', 'rotate', id);
+    assert.deepEqual([again.code, /was replaced by/.test(again.error)], [EXIT.refused, true]);
+    const own = { ...address, key: lines[0]! };
+    const itself = await run(own, 'keys', 'rotate', own.key.split('_')[1]!);
+    assert.match(itself.text, /uses the old one itself: .*RATCHET_API_KEY.*keys\/admin\.key/);
+    assert.equal((await run({ ...address, key: token }, 'models')).code, 0, 'within the grace');
+    assert.equal((await run(address, 'keys', 'rotate', 'rk_all_of_it')).code, EXIT.usage);
+  });
+
+  it('tests webhooks: waits for the first attempts and tells how they went', async () => {
+    const { alerts } = fixture.orchestrator;
+    const tried = async (status: 'delivered' | 'failed', ...argv: string[]) => {
+      const before = alerts.length;
+      const outcome = run(address, ...argv);
+      await eventually('the alert is started', () => alerts.length > before);
+      const alertId = alerts.at(-1)!;
+      await openDeliveries(fixture.db, alertId, ['ops']);
+      const error = status === 'failed' ? 'it answered 404' : null;
+      await recordAttempt(fixture.db, { alertId, webhook: 'ops', status, error });
+      return outcome;
+    };
+    const fine = await tried('delivered', 'alerts', 'test');
+    assert.deepEqual([fine.code, fine.text], [0, 'ops: delivered\n'], fine.error);
+    const json = await tried('delivered', '--json', 'alerts', 'test', 'ops');
+    assert.equal((JSON.parse(json.text) as { event: string }).event, 'alert.test');
+    const bad = await tried('failed', 'alerts', 'test');
+    assert.equal(bad.code, EXIT.failed);
+    assert.match(bad.text, /ops: failed: it answered 404/);
+    assert.match(bad.error, /1 of 1 did not take it/);
+    for (const argv of [['alerts'], ['alerts', 'list', '-e', 'alert.test']]) {
+      assert.match((await run(address, ...argv)).text, /alert\.test .*ops: failed/);
+    }
+    assert.match((await run(address, 'alerts', '-m', MODEL)).text, /nothing yet/);
   });
 
   it('writes the report of the champion or of a version to a file or to stdout', async () => {

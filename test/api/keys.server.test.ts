@@ -98,7 +98,7 @@ describe('rotation of keys', () => {
   it('replaces a key once: of two at the same time one wins, a repeat learns which key there is', async () => {
     const old = await make();
     const both = await Promise.all([rotate(idOf(old)), rotate(idOf(old))]);
-    assert.deepEqual(both.map(({ status }) => status).toSorted(), [201, 409]);
+    assert.deepEqual(new Set(both.map(({ status }) => status)), new Set([201, 409]));
     const won = both.find(({ status }) => status === 201)!.body;
     const again = await rotate(idOf(old));
     assert.deepEqual([again.status, again.body['code']], [409, 'key.replaced']);

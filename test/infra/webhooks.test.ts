@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -156,4 +156,15 @@ webhooks:
     message: /the webhook ops needs a secret: set RATCHET_WEBHOOK_SECRET_OPS/,
   });
   assert.deepEqual(webhookEnvironment({}, await write('')), {});
+});
+
+test('docs/running.md names every event, and its example is read', async () => {
+  const text = await readFile(join(import.meta.dirname, '../../docs/running.md'), 'utf8');
+  const missing = CHOSEN_EVENTS.filter((event) => !text.includes(`| \`${event}\``));
+  assert.deepEqual(missing, []);
+  const yaml = /```yaml\n(publicUrl[\s\S]*?)```/.exec(text)?.[1];
+  assert.ok(yaml);
+  await writeFile(join(folder, 'ca.pem'), 'certificates');
+  const [ops] = (await load(yaml, { OPS_WEBHOOK_SECRET: SECRET })).webhooks;
+  assert.deepEqual([ops?.name, ops?.models, ops?.secrets.length], ['ops', ['index-gspc'], 1]);
 });
