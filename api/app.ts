@@ -2,13 +2,18 @@ import type { MiddlewareHandler } from 'hono';
 import { ApiError, notFound, problemResponse, toApiError } from './errors.ts';
 import type { ApiParts } from './parts.ts';
 import { checkHost, identify, newRequestId } from './request-guard.ts';
+import { alertRoutes } from './routes/alerts.ts';
 import { championRoutes } from './routes/champion.ts';
 import { docsRoutes } from './routes/docs.ts';
+import { driftRoutes } from './routes/drift.ts';
+import { explainRoutes } from './routes/explain.ts';
 import { experimentEventRoutes } from './routes/experiment-events.ts';
 import { experimentRoutes } from './routes/experiments.ts';
 import { healthRoutes } from './routes/health.ts';
+import { historyRoutes } from './routes/history.ts';
 import { inferenceRoutes } from './routes/inference.ts';
 import { keyRoutes } from './routes/keys.ts';
+import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { mirrorRoutes } from './routes/mirror.ts';
 import { modelRoutes } from './routes/models.ts';
 import { performanceRoutes } from './routes/performance.ts';
@@ -16,6 +21,7 @@ import { predictRoutes } from './routes/predict.ts';
 import { recordRoutes } from './routes/records.ts';
 import { reportRoutes } from './routes/report.ts';
 import { trainingRoutes } from './routes/training.ts';
+import { trialRoutes } from './routes/trials.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 import { versionRoutes } from './routes/versions.ts';
 import { newApp, type App, type Env } from './secure.ts';
@@ -39,8 +45,14 @@ export function createApp(parts: ApiParts): App {
     versionRoutes,
     reportRoutes,
     championRoutes,
+    lifecycleRoutes,
+    explainRoutes,
+    historyRoutes,
+    trialRoutes,
     trainingRoutes,
+    driftRoutes,
     recordRoutes,
+    alertRoutes,
     keyRoutes,
     mirrorRoutes,
     docsRoutes,

@@ -7,8 +7,9 @@ import {
   type WorkflowHandle,
 } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
-import { TASK_QUEUES, workflowIds, type PromoteInput } from '../workflows/messages.ts';
+import { TASK_QUEUES, workflowIds } from '../workflows/messages.ts';
 import { temporalAway } from './errors.ts';
+import { openLifecycleOrders, type LifecycleOrders } from './orchestrator-lifecycle.ts';
 
 /** A caller hears of an unreachable Temporal within 2 s: one call may take this long. */
 const CALL_MS = 1_500;
@@ -16,16 +17,16 @@ const CALL_MS = 1_500;
 export type WorkflowState = 'running' | 'ended' | 'unknown';
 
 /** What the API asks of Temporal. Nothing on the predict path touches it. */
-export interface Orchestrator {
+export interface Orchestrator extends LifecycleOrders {
   /** Throws `temporal.unavailable` when Temporal does not answer. */
   ping(): Promise<void>;
   /** Starts `experiment/<id>`; false when that workflow exists already. */
   startExperiment(experimentId: string): Promise<boolean>;
-  /** Starts `promote/<model>`; false when one runs already. */
-  startPromotion(input: PromoteInput): Promise<boolean>;
   /** Asks an experiment to stop; false when it does not run. */
   cancelExperiment(experimentId: string): Promise<boolean>;
   experimentState(experimentId: string): Promise<WorkflowState>;
+  /** Starts `alert/<id>`, which delivers it; false when that was begun before. */
+  startAlert(alertId: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -35,8 +36,10 @@ export function openOrchestrator(options: {
   readonly namespace: string;
 }): Orchestrator {
   const connection = Connection.lazy({ address: options.address, connectTimeout: CALL_MS });
-  const { workflow } = new Client({ connection, namespace: options.namespace });
+  const client = new Client({ connection, namespace: options.namespace });
+  const { workflow } = client;
   const call: Call = (work) => callInTime(connection, work);
+  const start: Start = (type, startOptions) => startOnce(call, workflow, type, startOptions);
   const experiment = (id: string): WorkflowHandle => workflow.getHandle(workflowIds.experiment(id));
 
   return {
@@ -44,18 +47,17 @@ export function openOrchestrator(options: {
       await call(() => connection.workflowService.getSystemInfo({}));
     },
     startExperiment: (experimentId) =>
-      startOnce(call, workflow, 'experiment', {
+      start('experiment', {
         workflowId: workflowIds.experiment(experimentId),
         args: [{ experimentId }],
         // An experiment runs once in its life: its id names one workflow for good.
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
       }),
-    startPromotion: (input) =>
-      startOnce(call, workflow, 'promote', {
-        workflowId: workflowIds.promote(input.model),
-        args: [input],
-        // One promotion at a time per model; after it has ended the next may start.
-        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    startAlert: (alertId) =>
+      start('alert', {
+        workflowId: workflowIds.alert(alertId),
+        args: [{ alertId }],
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
       }),
     async cancelExperiment(id) {
       const answer = await orNotFound(() => call(() => experiment(id).cancel()));
@@ -66,11 +68,21 @@ export function openOrchestrator(options: {
       if (found === undefined) return 'unknown';
       return found.status.name === 'RUNNING' ? 'running' : 'ended';
     },
+    ...openLifecycleOrders({ connection, client, call, start }),
     close: () => connection.close(),
   };
 }
 
-type Call = <T>(work: () => Promise<T>) => Promise<T>;
+/** One call to Temporal; one that takes too long, or finds nobody, throws `temporal.unavailable`. */
+export type Call = <T>(work: () => Promise<T>) => Promise<T>;
+/** Starts a workflow on our queue; false when one with this id runs (or, by its policy, ever ran). */
+export type Start = (type: string, options: StartOnce) => Promise<boolean>;
+
+interface StartOnce {
+  readonly workflowId: string;
+  readonly args: [object];
+  readonly workflowIdReusePolicy: 'REJECT_DUPLICATE' | 'ALLOW_DUPLICATE';
+}
 
 async function callInTime<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
   try {
@@ -81,16 +93,11 @@ async function callInTime<T>(connection: Connection, work: () => Promise<T>): Pr
   }
 }
 
-/** Starts a workflow on our queue; false when one with this id runs (or, by its policy, ever ran). */
 async function startOnce(
   call: Call,
   client: WorkflowClient,
   type: string,
-  options: {
-    readonly workflowId: string;
-    readonly args: [object];
-    readonly workflowIdReusePolicy: 'REJECT_DUPLICATE' | 'ALLOW_DUPLICATE';
-  },
+  options: StartOnce,
 ): Promise<boolean> {
   try {
     await call(() =>

@@ -6,19 +6,22 @@ import type { LifecycleEventTable } from './tables.ts';
 export type LifecycleEvent = Selectable<LifecycleEventTable>;
 
 /** What may stand in the story of a model. */
-export type LifecycleEventKind =
-  | 'champion.promoted'
-  | 'champion.rolled-back'
-  | 'trial.started'
-  | 'trial.step'
-  | 'trial.ended'
-  | 'gate.rejected'
-  | 'drift.report'
-  | 'retrain.started'
-  | 'retrain.postponed'
-  | 'retrain.finished'
-  | 'model.frozen'
-  | 'model.unfrozen';
+export const LIFECYCLE_EVENT_KINDS = [
+  'champion.promoted',
+  'champion.rolled-back',
+  'trial.started',
+  'trial.step',
+  'trial.ended',
+  'gate.rejected',
+  'drift.report',
+  'retrain.started',
+  'retrain.postponed',
+  'retrain.finished',
+  'model.frozen',
+  'model.unfrozen',
+  'model.retired',
+] as const;
+export type LifecycleEventKind = (typeof LIFECYCLE_EVENT_KINDS)[number];
 
 export interface NewLifecycleEvent {
   readonly model: string;

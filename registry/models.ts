@@ -2,7 +2,6 @@ import { sql, type Selectable } from 'kysely';
 import { RatchetError } from '../core/errors.ts';
 import { PAGE_MAX, recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
-import { enqueueOutbox } from './outbox.ts';
 import type { RegisteredModelTable } from './tables.ts';
 
 export * from './versions.ts';
@@ -83,7 +82,12 @@ async function insertModel(
     .insertInto('model_state')
     .values({ model: model.name, generation: 0, champion_version: null, changed_at: sql`now()` })
     .execute();
-  await recordAudit(trx, { ...asker, action: 'model.create', object: objectOf(row), after: row });
+  await recordAudit(trx, {
+    ...asker,
+    action: 'model.create',
+    object: modelObject(row),
+    after: row,
+  });
   return row;
 }
 
@@ -102,7 +106,7 @@ async function reviveModel(
   await recordAudit(trx, {
     ...asker,
     action: 'model.create',
-    object: objectOf(after),
+    object: modelObject(after),
     before,
     after,
   });
@@ -146,69 +150,12 @@ export function updateModel(
     await recordAudit(trx, {
       ...asker,
       action: 'model.update',
-      object: objectOf(after),
+      object: modelObject(after),
       before,
       after,
     });
     return after;
   });
-}
-
-/**
- * Retires a model: it is listed and served no more; its rows stay (history, audit), unreferenced
- * artifacts go with `gc`. Throws `model.serving` while it has a champion, unless `force`: then the
- * champion's time ends here and the generation moves on, so replicas drop it.
- */
-export function retireModel(
-  db: Db,
-  name: string,
-  { force, ...asker }: Asker & { readonly force: boolean },
-): Promise<void> {
-  return inTransaction(db, async (trx) => {
-    const before = await lockActiveModel(trx, name);
-    const state = await lockModelState(trx, name);
-    if (state.championVersion !== null && !force) {
-      throw new ModelError(
-        'model.serving',
-        `${name} serves version ${state.championVersion}; delete it with force to end that`,
-      );
-    }
-    if (state.championVersion !== null) await endChampion(trx, name, state.championVersion);
-    await trx
-      .updateTable('registered_model')
-      .set({ retired_at: sql`now()` })
-      .where('name', '=', name)
-      .execute();
-    const after = { retired: true, endedChampion: state.championVersion };
-    await recordAudit(trx, {
-      ...asker,
-      action: 'model.delete',
-      object: objectOf(before),
-      before,
-      after,
-    });
-  });
-}
-
-async function endChampion(trx: Trx, model: string, version: number): Promise<void> {
-  await trx
-    .updateTable('champion')
-    // Not now(): this may have waited for the promotion whose champion it ends.
-    .set({ valid_to: sql`clock_timestamp()` })
-    .where('model', '=', model)
-    .where('valid_to', 'is', null)
-    .execute();
-  const { generation } = await trx
-    .updateTable('model_state')
-    .set((eb) => ({
-      champion_version: null,
-      generation: eb('generation', '+', 1),
-      changed_at: sql`clock_timestamp()`,
-    }))
-    .where('model', '=', model)
-    .returning('generation')
-    .executeTakeFirstOrThrow();
-  await enqueueOutbox(trx, { kind: 'champion-changed', model, version, generation });
 }
 
 /** A model that is not retired. */
@@ -253,7 +200,8 @@ function lockModel(trx: Trx, name: string): Promise<RegisteredModel | undefined>
     .executeTakeFirst();
 }
 
-async function lockActiveModel(trx: Trx, name: string): Promise<RegisteredModel> {
+/** Locks a model that is not retired; throws `model.unknown`. */
+export async function lockActiveModel(trx: Trx, name: string): Promise<RegisteredModel> {
   const model = await lockModel(trx, name);
   if (!model || model.retired_at !== null) throw unknownModel(name);
   return model;
@@ -273,7 +221,8 @@ export async function lockModelState(
   return { generation: row?.generation ?? 0, championVersion: row?.champion_version ?? null };
 }
 
-const objectOf = (model: { readonly name: string }): string => `model/${model.name}`;
+/** What the audit calls a model. */
+export const modelObject = (model: { readonly name: string }): string => `model/${model.name}`;
 
 function unknownModel(name: string): ModelError {
   return new ModelError('model.unknown', `there is no model ${name}`);

@@ -2,7 +2,7 @@ import { sql, type Selectable } from 'kysely';
 import { RatchetError } from '../core/errors.ts';
 import { PAGE_MAX, recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
-import { enqueueAgain, enqueueOutbox } from './outbox.ts';
+import { enqueueOutbox } from './outbox.ts';
 import type { Attachment, ModelVersionTable } from './tables.ts';
 
 export type ModelVersion = Selectable<ModelVersionTable>;
@@ -128,7 +128,7 @@ export function registerVersion(
     await recordAudit(trx, {
       actor: input.actor,
       action: 'version.register',
-      object: objectOf(version),
+      object: versionObject(version),
       after: { packageDigest: input.packageDigest, experiment: version.experiment_id },
       workflowId: input.workflowId,
     });
@@ -144,64 +144,8 @@ function finiteMetrics(metrics: Registration['metrics']): Record<string, number 
   );
 }
 
-/**
- * Deletes a version: its row stays, so that its number never comes again and what it served can be
- * traced; it is listed, compared and promoted no more. Throws `version.champion` for the champion,
- * `version.promoting` while a promotion of it is open.
- */
-export function deleteVersion(
-  db: Db,
-  model: string,
-  version: number,
-  asker: { readonly actor: string; readonly requestId?: string | undefined },
-): Promise<void> {
-  return inTransaction(db, async (trx) => {
-    // A switch of the champion locks the same row: it comes before this or after it.
-    const state = await trx
-      .selectFrom('model_state')
-      .select('champion_version')
-      .where('model', '=', model)
-      .forUpdate()
-      .executeTakeFirst();
-    const before = await lockVersion(trx, model, version);
-    if (before.status === 'deleted') throw unknown(model, version);
-    if (state?.champion_version === version) {
-      throw new VersionError(
-        'version.champion',
-        `version ${version} serves ${model}; promote another one before deleting it`,
-      );
-    }
-    const open = await trx
-      .selectFrom('promotion')
-      .select('id')
-      .where('model', '=', model)
-      .where('version', '=', version)
-      .where('status', '=', 'announced')
-      .executeTakeFirst();
-    if (open) {
-      throw new VersionError(
-        'version.promoting',
-        `version ${version} of ${model} is being promoted`,
-      );
-    }
-    await trx
-      .updateTable('model_version')
-      .set({ status: 'deleted' })
-      .where('model', '=', model)
-      .where('version', '=', version)
-      .execute();
-    await recordAudit(trx, {
-      ...asker,
-      action: 'version.delete',
-      object: objectOf(before),
-      before: { status: before.status, packageDigest: before.package_digest },
-    });
-    // The mirror reads what the version is now, and takes it away.
-    await enqueueAgain(trx, { kind: 'version-registered', model, version });
-  });
-}
-
-async function lockVersion(trx: Trx, model: string, version: number): Promise<ModelVersion> {
+/** Locks a version, whatever its status; throws `version.unknown`. */
+export async function lockVersion(trx: Trx, model: string, version: number): Promise<ModelVersion> {
   const row = await trx
     .selectFrom('model_version')
     .selectAll()
@@ -209,7 +153,7 @@ async function lockVersion(trx: Trx, model: string, version: number): Promise<Mo
     .where('version', '=', version)
     .forNoKeyUpdate()
     .executeTakeFirst();
-  if (!row) throw unknown(model, version);
+  if (!row) throw unknownVersion(model, version);
   return row;
 }
 
@@ -228,7 +172,7 @@ export async function getVersionOrThrow(
   version: number,
 ): Promise<ModelVersion> {
   const row = await getVersion(db, model, version);
-  if (!row) throw unknown(model, version);
+  if (!row) throw unknownVersion(model, version);
   return row;
 }
 
@@ -289,10 +233,11 @@ function registered(db: Db, model: string) {
     .where('status', '=', 'registered');
 }
 
-const objectOf = (row: { readonly model: string; readonly version: number }): string =>
+/** What the audit calls a version. */
+export const versionObject = (row: { readonly model: string; readonly version: number }): string =>
   `version/${row.model}/${row.version}`;
 
-function unknown(model: string, version: number): VersionError {
+export function unknownVersion(model: string, version: number): VersionError {
   return new VersionError('version.unknown', `${model} has no version ${version}`);
 }
 

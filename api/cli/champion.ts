@@ -16,7 +16,7 @@ interface Promotion {
   readonly outcome: string | null;
 }
 
-/** `champion`, `promote`. */
+/** `champion`, `promote`, `rollback`. */
 export function registerChampion(program: Command, ctx: CliContext): void {
   program
     .command('champion')
@@ -34,6 +34,15 @@ export function registerChampion(program: Command, ctx: CliContext): void {
     .option('-r, --reason <text>', 'stands in the audit')
     .option('--no-wait', 'do not wait until it has happened')
     .action((model: string, options: PromoteOptions) => promote(ctx, model, options));
+
+  program
+    .command('rollback')
+    .argument('<model>')
+    .description('let an earlier version serve again')
+    .option('-v, --version <n>', 'this version; default: the one that served before', version)
+    .requiredOption('-r, --reason <text>', 'stands in the audit and in the history')
+    .option('--no-wait', 'do not wait until it has happened')
+    .action((model: string, options: PromoteOptions) => rollback(ctx, model, options));
 }
 
 interface PromoteOptions {
@@ -74,24 +83,45 @@ async function promote(ctx: CliContext, model: string, options: PromoteOptions):
       hint: `\`ratchet versions ${model}\` lists the versions`,
     });
   }
-  const client = await openClient(ctx);
   const { version: number, bestBy, reason } = options;
-  const accepted = await client.json('POST', `${pathOf(model)}/promote`, {
-    body: { version: number, bestBy, reason },
+  await change(ctx, model, 'promote', { version: number, bestBy, reason }, options.wait);
+}
+
+async function rollback(ctx: CliContext, model: string, options: PromoteOptions): Promise<void> {
+  const { version: number, reason } = options;
+  await change(ctx, model, 'rollback', { version: number, reason }, options.wait);
+}
+
+const DOING = {
+  promote: { under: 'promoting', not: 'was not promoted' },
+  rollback: { under: 'rolling back to', not: 'does not serve again' },
+} as const;
+
+async function change(
+  ctx: CliContext,
+  model: string,
+  word: keyof typeof DOING,
+  body: object,
+  wait: boolean,
+): Promise<void> {
+  const client = await openClient(ctx);
+  const accepted = await client.json('POST', `${pathOf(model)}/${word}`, {
+    body,
     headers: { 'idempotency-key': randomUUID() },
   });
   const what = `version ${String(accepted['version'])} of ${model}`;
-  if (!options.wait) {
+  if (!wait) {
     ctx.out.data(accepted);
-    ctx.out.line(`promoting ${what}; \`ratchet champion ${model}\` shows the outcome`);
+    ctx.out.line(`${DOING[word].under} ${what}; \`ratchet champion ${model}\` shows the outcome`);
     return;
   }
-  ctx.out.progress(`promoting ${what}: every replica proves it first`);
+  ctx.out.progress(`${DOING[word].under} ${what}: every replica proves it first`);
   const ended = await outcome(client, model, String(accepted['promotionId']), ctx.signal);
   ctx.out.endProgress();
   ctx.out.data({ ...accepted, status: ended.status, outcome: ended.outcome });
   if (ended.status !== 'promoted') {
-    throw new CliError(EXIT.refused, `${what} was not promoted: ${ended.outcome ?? ended.status}`);
+    const why = ended.outcome ?? ended.status;
+    throw new CliError(EXIT.refused, `${what} ${DOING[word].not}: ${why}`);
   }
   ctx.out.line(`${what} is the champion (${ended.outcome ?? ''})`);
 }

@@ -116,6 +116,13 @@ const HINTS: Readonly<Record<string, string>> = {
   'database.unavailable': '`ratchet status` says which part is down',
   'predict.too-few-bars': 'collect more history first: run an experiment on this instrument',
   'model.serving': 'add --force to end its service',
+  'trial.none': '`ratchet trials MODEL` lists those that ended',
+  'trial.not-found': '`ratchet trials MODEL` lists them',
+  'trial.not-manual': '`ratchet promote MODEL --version N` makes it serve by hand',
+  'rollback.none': '`ratchet versions MODEL` lists the versions',
+  'rollback.not-earlier': '`ratchet promote MODEL --version N` makes it serve',
+  'lifecycle.unavailable': '`ratchet status` says which part is down',
+  'slot.running': '`ratchet explain MODEL` says how far it is',
   'promotion.conflict': '`ratchet champion MODEL` shows what is under way',
 };
 

@@ -3,9 +3,11 @@ import type { Command } from 'commander';
 import { parse as parseYaml } from 'yaml';
 import { registerChampion } from './champion.ts';
 import { openClient, type Json } from './http.ts';
+import { registerLifecycle } from './lifecycle.ts';
 import { integer, list, segment, version } from './options.ts';
 import { CliError, EXIT, type CliContext, shortened } from './output.ts';
 import { registerRecords } from './records.ts';
+import { registerStory } from './story.ts';
 import { registerTrain } from './train.ts';
 import { registerVersions } from './versions.ts';
 
@@ -53,6 +55,8 @@ export function register(program: Command, ctx: CliContext): void {
     );
   registerVersions(program, ctx);
   registerChampion(program, ctx);
+  registerLifecycle(program, ctx);
+  registerStory(program, ctx);
   registerTrain(program, ctx);
   registerRecords(program, ctx);
 }

@@ -1,21 +1,20 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createRoute, z } from '@hono/zod-openapi';
-import { ulid } from 'ulid';
-import { recordAudit } from '../../registry/audit.ts';
 import {
   championAt,
   championHistory,
   modelGeneration,
   type Champion,
 } from '../../registry/champions.ts';
-import { claimIdempotencyKey, storeIdempotentResponse } from '../../registry/idempotency.ts';
-import { inTransaction, type Trx } from '../../registry/in-transaction.ts';
-import { compareVersions, getModelOrThrow, getVersionOrThrow } from '../../registry/models.ts';
+import type { Db } from '../../registry/in-transaction.ts';
+import {
+  compareVersions,
+  getModelOrThrow,
+  getVersion,
+  getVersionOrThrow,
+} from '../../registry/models.ts';
 import { latestPromotion } from '../../registry/promotions.ts';
-import { workflowIds } from '../../workflows/messages.ts';
-import type { AuthVariables } from '../auth.ts';
 import { ApiError, HTTP, notFound } from '../errors.ts';
-import { digestOf, keyReused } from '../experiment-start.ts';
+import { once, orderPromotion } from '../lifecycle-orders.ts';
 import type { ApiParts } from '../parts.ts';
 import {
   idempotencyHeader,
@@ -24,6 +23,7 @@ import {
   jsonAnswer,
   jsonRequest,
   modelParam,
+  reasonText,
   versionNumber,
 } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
@@ -70,23 +70,33 @@ const stateSchema = z
 /** Rows of history in one answer. */
 const HISTORY = 20;
 
+const expectedGeneration = z
+  .int()
+  .min(0)
+  .max(2_147_483_647)
+  .optional()
+  .describe('Refuse when the champion changed since it was looked at.');
 const promoteSchema = z
   .strictObject({
     version: versionNumber.optional(),
     bestBy: metricName.optional().describe('Take the version that is best by this metric.'),
-    reason: z.string().trim().min(1).max(500).default('asked for by hand'),
-    expectedGeneration: z
-      .int()
-      .min(0)
-      .max(2_147_483_647)
-      .optional()
-      .describe('Refuse when the champion changed since it was looked at.'),
+    reason: reasonText.default('asked for by hand'),
+    expectedGeneration,
   })
   .refine(
     (body) => (body.version === undefined) !== (body.bestBy === undefined),
     'name either a version or bestBy',
   )
   .openapi('Promote');
+const rollbackSchema = z
+  .strictObject({
+    version: versionNumber
+      .optional()
+      .describe('Any earlier registered version; default: the one that served before.'),
+    reason: reasonText,
+    expectedGeneration,
+  })
+  .openapi('Rollback');
 const acceptedSchema = z
   .object({
     promotionId: z.string(),
@@ -96,7 +106,6 @@ const acceptedSchema = z
     workflowId: z.string(),
   })
   .openapi('PromotionAccepted');
-type Accepted = z.infer<typeof acceptedSchema>;
 
 /** Who serves, who served, and making another one serve. */
 export function championRoutes(app: App, parts: ApiParts): void {
@@ -138,6 +147,11 @@ export function championRoutes(app: App, parts: ApiParts): void {
     );
   });
 
+  promotionRoutes(app, parts);
+}
+
+function promotionRoutes(app: App, parts: ApiParts): void {
+  const { auth, db } = parts;
   const promote = createRoute({
     method: 'post',
     path: '/api/v1/ml-models/{name}/promote',
@@ -153,92 +167,81 @@ export function championRoutes(app: App, parts: ApiParts): void {
     responses: { [HTTP.accepted]: jsonAnswer(acceptedSchema, 'Started') },
   });
   app.openapi(secured(auth, promote, { problems: ['conflict'] }), async (c) => {
-    const { name } = c.req.valid('param');
+    const { name: model } = c.req.valid('param');
     const body = c.req.valid('json');
-    await getModelOrThrow(db, name);
+    await getModelOrThrow(db, model);
     const key = c.req.valid('header')['idempotency-key'];
-    const accepted = await inTransaction(db, (trx) =>
-      once(trx, { key, route: `POST promote ${name}`, body }, () =>
-        startPromotion(parts, trx, name, body, c.var),
-      ),
-    );
+    const ask = { model, key, route: `POST promote ${model}`, body, variables: c.var };
+    const accepted = await once(parts, ask, async (trx) => {
+      const version = body.version ?? (await bestVersion(parts, model, body.bestBy ?? ''));
+      await getVersionOrThrow(trx, model, version);
+      return orderPromotion(parts, trx, ask, { ...body, kind: 'promote', version });
+    });
+    return c.json(accepted, HTTP.accepted);
+  });
+
+  const rollback = createRoute({
+    method: 'post',
+    path: '/api/v1/ml-models/{name}/rollback',
+    tags: ['champion'],
+    summary: 'Let an earlier version serve again',
+    description:
+      'A promotion of an earlier version, with the same guarantees: every live replica proves its package, ' +
+      'then one transaction. A trial that runs ends: it was against another champion.',
+    request: {
+      params: modelParam,
+      headers: idempotencyHeader,
+      body: jsonRequest(rollbackSchema),
+    },
+    responses: { [HTTP.accepted]: jsonAnswer(acceptedSchema, 'Started') },
+  });
+  app.openapi(secured(auth, rollback, { problems: ['conflict'] }), async (c) => {
+    const { name: model } = c.req.valid('param');
+    const body = c.req.valid('json');
+    await getModelOrThrow(db, model);
+    const key = c.req.valid('header')['idempotency-key'];
+    const ask = { model, key, route: `POST rollback ${model}`, body, variables: c.var };
+    const accepted = await once(parts, ask, async (trx) => {
+      const version = await earlierVersion(trx, model, body.version);
+      return orderPromotion(parts, trx, ask, { ...body, kind: 'rollback', version });
+    });
     return c.json(accepted, HTTP.accepted);
   });
 }
 
-async function once(
-  trx: Trx,
-  request: { readonly key: string | undefined; readonly route: string; readonly body: unknown },
-  work: () => Promise<Accepted>,
-): Promise<Accepted> {
-  if (request.key === undefined) return work();
-  const claim = { key: request.key, route: request.route, bodySha256: digestOf(request.body) };
-  const claimed = await claimIdempotencyKey(trx, claim);
-  if (claimed.kind === 'mismatch') throw keyReused();
-  if (claimed.kind === 'repeat') return claimed.response as Accepted;
-  const accepted = await work();
-  await storeIdempotentResponse(trx, claim, accepted);
-  return accepted;
+/** Champions that a rollback looks back at; further back a version has to be named. */
+const LOOK_BACK = 100;
+
+/** The named version, if it is an earlier one; else the newest former champion that still can serve. */
+async function earlierVersion(db: Db, model: string, named: number | undefined): Promise<number> {
+  const history = await championHistory(db, model, LOOK_BACK);
+  const current = history.find((row) => row.valid_to === null);
+  if (!current) {
+    throw refused('rollback.no-champion', `${model} has no champion to go back from; promote one.`);
+  }
+  const former = history.filter((row) => row.version !== current.version);
+  if (named === undefined) {
+    for (const { version } of former) if (await getVersion(db, model, version)) return version;
+    throw refused(
+      'rollback.none',
+      `No version of ${model} served before version ${current.version}; name one with \`version\`.`,
+    );
+  }
+  await getVersionOrThrow(db, model, named);
+  // The champion itself is refused like any promotion of it.
+  const earlier = named <= current.version || former.some(({ version }) => version === named);
+  if (earlier) return named;
+  throw refused(
+    'rollback.not-earlier',
+    `Version ${named} is newer than the champion, version ${current.version}, and never served: promote it.`,
+  );
 }
 
-/** A promotion is decided some moments before its workflow ends: a next one waits for that. */
-const ENDING_TRIES = 10;
-const ENDING_MS = 100;
-
-/** The audit row commits only when the workflow has started. */
-async function startPromotion(
-  parts: ApiParts,
-  trx: Trx,
-  model: string,
-  body: z.infer<typeof promoteSchema>,
-  { caller, requestId }: Readonly<AuthVariables>,
-): Promise<Accepted> {
-  const version = body.version ?? (await bestVersion(parts, model, body.bestBy ?? ''));
-  await getVersionOrThrow(trx, model, version);
-  const generation = await modelGeneration(trx, model);
-  const expectedGeneration = body.expectedGeneration ?? generation;
-  if (expectedGeneration !== generation) {
-    throw conflict(`The model is at generation ${generation}, not ${expectedGeneration}.`);
-  }
-  const [current] = await championHistory(trx, model, 1);
-  if (current?.valid_to === null && current.version === version) {
-    throw conflict(`Version ${version} is the champion already.`);
-  }
-  const accepted: Accepted = {
-    promotionId: ulid(),
-    model,
-    version,
-    expectedGeneration,
-    workflowId: workflowIds.promote(model),
-  };
-  await recordAudit(trx, {
-    actor: caller.keyId,
-    action: 'promotion.request',
-    object: `version/${model}/${version}`,
-    after: { promotionId: accepted.promotionId, reason: body.reason },
-    requestId,
-    workflowId: accepted.workflowId,
-  });
-  const { promotionId } = accepted;
-  const { reason } = body;
-  const actor = caller.keyId;
-  const input = { promotionId, model, version, actor, reason, expectedGeneration };
-  for (let left = ENDING_TRIES; !(await parts.orchestrator.startPromotion(input)); left--) {
-    const open = (await latestPromotion(trx, model))?.status === 'announced';
-    const changed = (await modelGeneration(trx, model)) !== expectedGeneration;
-    if (open || changed || left === 0) {
-      throw conflict(`A promotion of ${model} is under way; look again when it has ended.`);
-    }
-    await sleep(ENDING_MS);
-  }
-  return accepted;
-}
+const refused = (code: string, message: string): ApiError =>
+  new ApiError('conflict', code, message);
 
 async function bestVersion(parts: ApiParts, model: string, metric: string): Promise<number> {
   const [best] = await compareVersions(parts.db, model, metric, directionOf(metric));
   if (best?.value == null) throw await unknownMetric(parts, model, metric);
   return best.version;
 }
-
-const conflict = (message: string): ApiError =>
-  new ApiError('conflict', 'promotion.conflict', message);

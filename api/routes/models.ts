@@ -6,10 +6,10 @@ import {
   createModel,
   getModelOrThrow,
   listModels,
-  retireModel,
   updateModel,
   type RegisteredModel,
 } from '../../registry/models.ts';
+import { retireModel } from '../../registry/retirement.ts';
 import { requireModel, type AuthVariables } from '../auth.ts';
 import { ApiError, HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
@@ -209,6 +209,8 @@ function changeRoutes(app: App, parts: ApiParts): void {
     path: '/api/v1/ml-models/{name}',
     tags: ['models'],
     summary: 'Retire a model; one that serves only with `force=true`',
+    description:
+      'Its lifecycle, trial, retrain and schedules end; rows and history stay. Artifacts go with gc.',
     request: {
       params: modelParam,
       query: z.object({ force: z.enum(['true', 'false']).default('false') }),
@@ -217,7 +219,26 @@ function changeRoutes(app: App, parts: ApiParts): void {
   });
   app.openapi(secured(auth, remove, { problems: ['conflict'] }), async (c) => {
     const force = c.req.valid('query').force === 'true';
-    await retireModel(db, c.req.valid('param').name, { ...asker(c.var), force });
+    await retire(parts, c.req.valid('param').name, { ...asker(c.var), force });
     return c.body(null, HTTP.noContent);
   });
+}
+
+/**
+ * Rows first, then what runs. Temporal is asked before anything changes: while it is away nothing is
+ * retired. Where it goes away in between, `ratchet doctor --repair` ends what was left.
+ */
+async function retire(
+  { db, orchestrator, log }: ApiParts,
+  model: string,
+  asked: Parameters<typeof retireModel>[2],
+): Promise<void> {
+  await orchestrator.ping();
+  const { experimentId } = await retireModel(db, model, asked);
+  try {
+    await orchestrator.endLifecycle(model, 'the model was retired');
+    if (experimentId !== undefined) await orchestrator.cancelExperiment(experimentId);
+  } catch (error) {
+    log.warn({ err: error, model }, 'retired; what still runs of it is ended by doctor --repair');
+  }
 }

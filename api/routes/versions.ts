@@ -3,12 +3,12 @@ import { metrics as catalogue } from '../../core/metrics/index.ts';
 import { currentChampion } from '../../registry/champions.ts';
 import {
   compareVersions,
-  deleteVersion,
   getModelOrThrow,
   getVersionOrThrow,
   listVersions,
   type ModelVersion,
 } from '../../registry/models.ts';
+import { deleteVersion } from '../../registry/retirement.ts';
 import { HTTP, notFound, type ApiError } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import {
@@ -134,7 +134,7 @@ export function versionRoutes(app: App, parts: ApiParts): void {
     method: 'delete',
     path: '/api/v1/ml-models/{name}/versions/{version}',
     tags: ['versions'],
-    summary: 'Delete a version that does not serve',
+    summary: 'Delete a version that neither serves nor is on trial',
     request: { params: versionParam },
     responses: { [HTTP.noContent]: { description: 'Deleted' } },
   });

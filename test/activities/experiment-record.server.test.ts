@@ -12,7 +12,8 @@ import type { Manifest } from '../../core/packages/manifest.ts';
 import { openArtifactStore, putJson } from '../../registry/artifacts.ts';
 import { createExperiment, endExperiment, experimentEvents } from '../../registry/experiments.ts';
 import { getExperimentOrThrow, readEvents } from '../../registry/experiments.ts';
-import { deleteVersion, getModel, getVersion, reserveVersion } from '../../registry/models.ts';
+import { getModel, getVersion, reserveVersion } from '../../registry/models.ts';
+import { deleteVersion } from '../../registry/retirement.ts';
 import { openTestDatabase } from '../support/postgres.ts';
 import { experimentId, MODEL, reservation, testSpec } from '../support/registry-facts.ts';
 

@@ -14,7 +14,8 @@ import {
   rebuildMirror,
   runMirror,
 } from '../../registry/mlflow-mirror.ts';
-import { deleteVersion, registerVersion, reserveVersion } from '../../registry/models.ts';
+import { registerVersion, reserveVersion } from '../../registry/models.ts';
+import { deleteVersion } from '../../registry/retirement.ts';
 import { deliverNext, enqueueOutbox, outboxState } from '../../registry/outbox.ts';
 import { skipMlflow, startMlflow, type TestMlflow } from '../support/mlflow.ts';
 import { openTestDatabase, type TestDatabase } from '../support/postgres.ts';

@@ -5,7 +5,6 @@ import { findFittingVersion } from '../../registry/fitting-version.ts';
 import {
   compareVersions,
   createModel,
-  deleteVersion,
   ensureModel,
   getModel,
   getVersion,
@@ -13,9 +12,9 @@ import {
   listVersions,
   registerVersion,
   reserveVersion,
-  retireModel,
   updateModel,
 } from '../../registry/models.ts';
+import { deleteVersion, retireModel } from '../../registry/retirement.ts';
 import type { Db } from '../../registry/in-transaction.ts';
 import { openTestDatabase } from '../support/postgres.ts';
 import {

@@ -3,7 +3,8 @@ import { after, test } from 'node:test';
 import { sql } from 'kysely';
 import { championHistory } from '../../registry/champions.ts';
 import type { Db } from '../../registry/in-transaction.ts';
-import { createModel, retireModel } from '../../registry/models.ts';
+import { createModel } from '../../registry/models.ts';
+import { retireModel } from '../../registry/retirement.ts';
 import {
   announcePromotion,
   promotionById,

@@ -8,8 +8,10 @@ import type { Log, NamedDataset } from '../../activities/deps.ts';
 import { createApp } from '../../api/app.ts';
 import { openReplica, type RunningReplica } from '../../api/open-parts.ts';
 import type { Orchestrator } from '../../api/orchestrator.ts';
+import type { LifecycleOrder, OrderAnswer } from '../../api/orchestrator-lifecycle.ts';
 import type { App } from '../../api/secure.ts';
 import { calendarFor } from '../../core/calendar/index.ts';
+import { RatchetError } from '../../core/errors.ts';
 import type { ArtifactStore } from '../../registry/artifact-store.ts';
 import { openDirectoryStore } from '../../registry/artifacts-directory.ts';
 import { appendBars } from '../../registry/bars.ts';
@@ -26,7 +28,7 @@ import {
   withdrawPromotion,
   type SwitchResult,
 } from '../../registry/promotions.ts';
-import type { PromoteInput } from '../../workflows/messages.ts';
+import type { SlotInput } from '../../workflows/lifecycle-messages.ts';
 import { walkBars } from './made-bars.ts';
 import { makePackage, testKeys, type PackageOptions } from './model-package.ts';
 import { openTestDatabase, type TestDatabase } from './postgres.ts';
@@ -65,8 +67,11 @@ export function memoryLog(): Log & { readonly lines: { level: string; message: s
 export class ScriptedOrchestrator implements Orchestrator {
   away: Error | undefined;
   readonly experiments = new Set<string>();
-  readonly promotions: PromoteInput[] = [];
+  readonly orders: LifecycleOrder[] = [];
+  readonly slots: { readonly type: 'settle' | 'monitor'; readonly input: SlotInput }[] = [];
+  readonly endedModels: string[] = [];
   readonly cancelled: string[] = [];
+  readonly alerts: string[] = [];
   readonly #running = new Set<string>();
   state: 'running' | 'ended' | 'unknown' = 'running';
 
@@ -79,20 +84,53 @@ export class ScriptedOrchestrator implements Orchestrator {
     this.experiments.add(id);
     return true;
   }
-  async startPromotion(input: PromoteInput): Promise<boolean> {
+  /** Promotions that were accepted; a refused one is not among them. */
+  get promotions(): readonly LifecycleOrder[] {
+    return this.orders.filter(({ update }) => update === 'promote' || update === 'rollback');
+  }
+  async updateLifecycle(order: LifecycleOrder): Promise<OrderAnswer> {
     await this.ping();
-    if (this.#running.has(input.model)) return false;
-    this.#running.add(input.model);
-    this.promotions.push(input);
-    return true;
+    const promotes = order.update === 'promote' || order.update === 'rollback';
+    if (promotes && this.#running.has(order.model)) {
+      throw new RatchetError('promotion.conflict', `a promotion of ${order.model} is under way`);
+    }
+    if (promotes) this.#running.add(order.model);
+    this.orders.push(order);
+    return { outcome: promotes ? undefined : {} };
   }
   ended(model: string): void {
     this.#running.delete(model);
+  }
+  async signalLifecycle(): Promise<void> {
+    await this.ping();
+  }
+  startSettle(input: SlotInput): Promise<boolean> {
+    return this.#startSlot('settle', input);
+  }
+  startMonitor(input: SlotInput): Promise<boolean> {
+    return this.#startSlot('monitor', input);
+  }
+  async #startSlot(type: 'settle' | 'monitor', input: SlotInput): Promise<boolean> {
+    await this.ping();
+    const key = `${type}/${input.model}`;
+    if (this.#running.has(key)) return false;
+    this.#running.add(key);
+    this.slots.push({ type, input });
+    return true;
+  }
+  async endLifecycle(model: string): Promise<void> {
+    await this.ping();
+    this.endedModels.push(model);
   }
   async cancelExperiment(id: string): Promise<boolean> {
     await this.ping();
     this.cancelled.push(id);
     return this.experiments.has(id);
+  }
+  async startAlert(id: string): Promise<boolean> {
+    await this.ping();
+    this.alerts.push(id);
+    return true;
   }
   experimentState(): Promise<'running' | 'ended' | 'unknown'> {
     return Promise.resolve(this.state);

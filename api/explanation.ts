@@ -1,0 +1,118 @@
+import type { DriftReportSummary } from '../registry/drift.ts';
+import type { Explanation, ModelState } from '../registry/lifecycle-state.ts';
+import type { Retrain } from '../registry/retrains.ts';
+import type { Trial } from '../registry/trials.ts';
+
+/** What stands in the rows of one model. */
+export interface LifecycleRows {
+  readonly state: ModelState | undefined;
+  readonly explanation: Explanation | undefined;
+  readonly trial: Trial | undefined;
+  readonly retrain: Retrain | undefined;
+  readonly drift: DriftReportSummary | undefined;
+}
+
+export const LIFECYCLE_STATES = [
+  'no-champion',
+  'frozen',
+  'retraining',
+  'on-trial',
+  'watching',
+] as const;
+export type LifecycleState = (typeof LIFECYCLE_STATES)[number];
+
+/** The state as the rows have it now, which may be newer than the lifecycle's own last look. */
+export function stateOf({ state, trial, retrain }: LifecycleRows): LifecycleState {
+  if (state?.frozen === true) return 'frozen';
+  if (trial) return 'on-trial';
+  if (retrain) return 'retraining';
+  return (state?.champion_version ?? null) === null ? 'no-champion' : 'watching';
+}
+
+const SECOND_UNITS = [
+  { seconds: 86_400, one: 'day', many: 'days' },
+  { seconds: 3_600, one: 'hour', many: 'hours' },
+  { seconds: 60, one: 'minute', many: 'minutes' },
+] as const;
+
+/** 3 -> `3 s`, 7_300 -> `2 hours`. */
+export function spanWords(seconds: number): string {
+  for (const { seconds: size, one, many } of SECOND_UNITS) {
+    const count = Math.floor(seconds / size);
+    if (count >= 1) return `${count} ${count === 1 ? one : many}`;
+  }
+  return `${Math.max(0, Math.floor(seconds))} s`;
+}
+
+/** A daily model is looked at every session; a long weekend has four days. */
+const LONG_AGO_S = 5 * 86_400;
+
+/**
+ * The lifecycle of a model in sentences, from rows alone: what it said of itself when it last looked, what
+ * changed since, the newest drift verdict, and how old all that is.
+ *
+ * @param now wall time in ms
+ */
+export function explanationSentences(rows: LifecycleRows, now: number): string[] {
+  const { explanation, drift } = rows;
+  const said = explanation ? [...explanation.sentences] : neverLooked(rows);
+  if (explanation && explanation.state !== stateOf(rows)) said.push(sinceThen(rows));
+  if (drift) said.push(driftWords(drift));
+  if (explanation) said.push(...ageWords(explanation, now));
+  return said;
+}
+
+function neverLooked({ state }: LifecycleRows): string[] {
+  const version = state?.champion_version ?? null;
+  const serves =
+    version === null ? 'Nothing serves this model yet.' : `Version ${version} is champion.`;
+  const frozen = state?.frozen === true ? [frozenWords(state)] : [];
+  const why =
+    'Its lifecycle has not looked at it yet: the first settlement (`ratchet settle`) says why it is not retrained.';
+  return [serves, ...frozen, why];
+}
+
+const frozenWords = ({ frozen_reason: reason }: ModelState): string =>
+  `It is frozen (${reason ?? 'no reason given'}): it is retrained and promoted by hand only.`;
+
+function sinceThen(rows: LifecycleRows): string {
+  const { state, trial, retrain } = rows;
+  switch (stateOf(rows)) {
+    case 'frozen':
+      return `Since then it was frozen (${state?.frozen_reason ?? 'no reason given'}): it is retrained and promoted by hand only.`;
+    case 'on-trial':
+      return `Since then a ${trial?.kind} trial of version ${trial?.version} began.`;
+    case 'retraining':
+      return `Since then a retrain began (experiment ${retrain?.experiment_id}).`;
+    case 'no-champion':
+      return 'Since then its champion was taken away.';
+    case 'watching':
+      return `Since then that ended: version ${state?.champion_version} serves, nothing is under way.`;
+  }
+}
+
+const VERDICTS: Readonly<Record<DriftReportSummary['verdict'], string>> = {
+  none: 'no drift',
+  warn: 'a warning',
+  drift: 'drift',
+  notCalibrated: 'not calibrated yet',
+};
+
+function driftWords({ as_of: asOf, verdict, words }: DriftReportSummary): string {
+  const details = words.length === 0 ? '' : `: ${words.join(' ')}`;
+  return `The newest drift report, as of ${marketTime(asOf)}, says ${VERDICTS[verdict]}${details}`;
+}
+
+function ageWords({ as_of: asOf, written_at: writtenAt }: Explanation, now: number): string[] {
+  const seconds = (now - writtenAt.getTime()) / 1000;
+  const time = asOf === null ? '' : `As of ${marketTime(asOf)}, written `;
+  const age = `${spanWords(seconds)} ago.`;
+  const said = [time === '' ? `Written ${age}` : `${time}${age}`];
+  if (seconds > LONG_AGO_S) {
+    said.push('That is long ago: `ratchet doctor` says whether anything still looks at it.');
+  }
+  return said;
+}
+
+const marketTime = (date: Date): string =>
+  date.toISOString().replace('T00:00:00.000Z', '').replace(':00.000Z', 'Z').replace('T', ' ');
