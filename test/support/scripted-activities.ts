@@ -8,6 +8,7 @@ import type {
   SwitchResult,
 } from '../../activities/contracts.ts';
 import type { Activities } from '../../activities/index.ts';
+import { calmLife } from './scripted-lifecycle.ts';
 
 const artifact = { uri: 'cas/00', sha256: '00', bytes: 1 };
 
@@ -96,6 +97,7 @@ export function scriptedActivities(script: Script = {}): {
     awaitReplicas: async () => script.replicas ?? { status: 'ready' },
     switchChampion: async () => script.switched ?? { status: 'promoted', generation: 1 },
     withdrawPromotion: async () => undefined,
+    ...calmLife(),
     ...script.override,
   };
   const recorded = Object.entries(answers).map(([name, answer]) => [

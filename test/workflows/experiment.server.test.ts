@@ -3,6 +3,8 @@ import { after, before, describe, it } from 'node:test';
 import { ApplicationFailure, CancelledFailure, WorkflowFailedError } from '@temporalio/client';
 import { Context } from '@temporalio/activity';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { EvaluateInput, FitInput, PackageInput } from '../../activities/contracts.ts';
+import type { Activities } from '../../activities/index.ts';
 import { TASK_QUEUES, workflowIds } from '../../workflows/messages.ts';
 import type { ExperimentOutcome } from '../../workflows/messages.ts';
 import { failingFirst, permanent, scriptedActivities } from '../support/scripted-activities.ts';
@@ -76,6 +78,43 @@ describe('workflow experiment', { skip: temporalMissing }, () => {
       ]);
       const packaged = calls.find((call) => call.name === 'packageModel');
       assert.equal((packaged?.input as { fit: { seed: number } }).fit.seed, 2, 'the median seed');
+    });
+  });
+
+  it('fits the served seed again after the evaluation, where buildFeatures gave rows for it', async () => {
+    const artifact = (name: string) => ({ uri: `cas/${name}`, sha256: name, bytes: 1 });
+    const rows = artifact('rows');
+    const built = {
+      prepared: artifact('prepared'),
+      samples: { train: 3000, valid: 600, test: 600 },
+      refit: rows,
+      cached: false,
+    };
+    const fit: Activities['fit'] = async ({ family, seed, refit }) => ({
+      family,
+      seed,
+      fitted: artifact(refit ? 'refitted' : `fitted-${seed}`),
+      weightsDigest: refit ? 'refit' : `weights-${seed}`,
+      ...{ bestValidLoss: seed, bestEpoch: 3, epochsRun: 5, attempt: 1 },
+      ...{ resumedFromEpoch: null, cached: false },
+    });
+    const override = { buildFeatures: async () => built, fit };
+    await scripted({ override }, async (calls, id) => {
+      await result(id);
+      const names = calls.map(({ name }) => name);
+      assert.deepEqual(names.slice(names.indexOf('evaluate'), names.indexOf('register')), [
+        'evaluate',
+        'fit',
+        'packageModel',
+      ]);
+      const inputOf = (name: string) =>
+        calls.findLast((call) => call.name === name)?.input as object;
+      const { seed, refit } = inputOf('fit') as FitInput;
+      assert.deepEqual([seed, refit], [2, { rows, twin: artifact('fitted-2') }]);
+      assert.deepEqual((inputOf('evaluate') as EvaluateInput).refit, rows, 'the report says it');
+      const packaged = inputOf('packageModel') as PackageInput;
+      assert.deepEqual([packaged.fit.weightsDigest, packaged.refit?.rows], ['weights-2', rows]);
+      assert.equal(packaged.refit?.fit.weightsDigest, 'refit');
     });
   });
 
