@@ -7,6 +7,7 @@ import { RatchetError } from '../core/errors.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import type { TrustedKeys } from '../core/packages/signature.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
+import { sealingWith, type PackageKeys } from '../registry/artifacts-encrypted.ts';
 import { earlierChampions } from '../registry/earlier-champions.ts';
 import type { Db } from '../registry/in-transaction.ts';
 import { ensureAdminKey, hashSecret, parseKeyToken } from '../registry/keys.ts';
@@ -57,6 +58,8 @@ export interface ReplicaSettings {
   /** Aborted once the process drains; absent: it never does. */
   readonly stopping?: AbortSignal;
   readonly spoolBytes?: number;
+  /** Encrypt the packages on this replica's disk; absent: they lie there as they are. */
+  readonly packageKeys?: PackageKeys | undefined;
 }
 
 export interface ReplicaServices {
@@ -147,7 +150,8 @@ async function openSlots(
   pool: McPool,
   metrics: ApiParts['metrics'],
 ): Promise<PackageSlots> {
-  const cache = await openPackageCache(join(settings.folder, 'packages'));
+  const sealing = sealingWith(settings.packageKeys);
+  const cache = await openPackageCache(join(settings.folder, 'packages'), sealing);
   const onCacheProblem = (error: unknown): void =>
     log.error({ err: error }, 'the local package cache has a problem');
   const trusted = settings.trustedKeys;

@@ -12,6 +12,7 @@ import { codeVersion } from '../infra/code-version.ts';
 import { readConfig, type Config } from '../infra/config.ts';
 import { loadDatasets } from '../infra/datasets.ts';
 import { endWithParent } from '../infra/end-with-parent.ts';
+import { readPackageKeys } from '../infra/package-keys.ts';
 import { startTelemetry } from '../infra/telemetry.ts';
 import { openArtifactStore } from '../registry/artifacts.ts';
 import { openDatabase } from '../registry/db.ts';
@@ -81,6 +82,7 @@ async function open(config: Config, stopping: AbortSignal): Promise<Opened> {
   });
   const orchestrator = openOrchestrator(config.temporal);
   const { admin, verify } = config.keyFiles;
+  const packageKeys = readPackageKeys(config);
   const verifyFile = required(verify, 'RATCHET_VERIFY_KEY_FILE');
   const running = await openReplica(
     {
@@ -93,11 +95,12 @@ async function open(config: Config, stopping: AbortSignal): Promise<Opened> {
       address: () => opened.address,
       allowedHosts: () => allowedHosts(config),
       version: codeVersion(),
+      packageKeys,
       stopping,
     },
     {
       ...{ db, orchestrator, log },
-      artifacts: openArtifactStore(config),
+      artifacts: openArtifactStore({ ...config, packageKeys }),
       datasets: await loadDatasets(config),
       clock: () => Date.now(),
       registry: telemetry.registry,

@@ -26,6 +26,9 @@ const schema = z.object({
   RATCHET_SIGNING_KEY_FILE: z.string().optional(),
   RATCHET_VERIFY_KEY_FILE: z.string().optional(),
   RATCHET_ADMIN_KEY_FILE: z.string().optional(),
+  RATCHET_PACKAGE_KEY_FILE: z.string().min(1).optional(),
+  RATCHET_PACKAGE_KEYS: z.string().min(1).optional(),
+  RATCHET_PACKAGE_ENCRYPTION: z.enum(['on', 'off']).default('off'),
   RATCHET_URL: z.string().optional(),
   RATCHET_API_KEY: z.string().optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.string().optional(),
@@ -67,6 +70,13 @@ export interface Config {
     /** Secret of the admin API key, which the API registers at its start. */
     readonly admin: string | undefined;
   };
+  /** Keys that encrypt artifacts at rest: a file of them, or themselves; neither: nothing is encrypted. */
+  readonly packageKeySource: {
+    readonly file: string | undefined;
+    readonly text: string | undefined;
+  };
+  /** Should `ratchet up` make such a key where there is none? */
+  readonly makePackageKey: boolean;
   /** What the command line talks to when it is not the local stack. */
   readonly remote: { readonly url: string | undefined; readonly apiKey: string | undefined };
 }
@@ -99,6 +109,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       verify: e.RATCHET_VERIFY_KEY_FILE,
       admin: e.RATCHET_ADMIN_KEY_FILE,
     },
+    packageKeySource: { file: e.RATCHET_PACKAGE_KEY_FILE, text: e.RATCHET_PACKAGE_KEYS },
+    makePackageKey: e.RATCHET_PACKAGE_ENCRYPTION === 'on',
     remote: { url: e.RATCHET_URL?.replace(/\/+$/, ''), apiKey: e.RATCHET_API_KEY },
   };
 }

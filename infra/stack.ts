@@ -176,7 +176,9 @@ class Supervisor implements Stack {
     const killed = await endLeftovers(this.#layout.run);
     if (killed.length > 0) this.#note(`ended what an earlier stack left: ${killed.join(', ')}`);
     await this.#renewTakenPorts();
-    this.#keys = ensureKeys(this.#layout);
+    const { makePackageKey, packageKeySource } = this.config;
+    const hasKeys = Object.values(packageKeySource).some((source) => source !== undefined);
+    this.#keys = ensureKeys(this.#layout, { packages: makePackageKey && !hasKeys });
     const { parts } = this.#external;
     if (parts.size > 0) this.#note(`servers of your own are used for: ${[...parts].join(', ')}`);
     await Promise.all([this.#startPostgres(), this.#startTemporal(), this.#startS3()]);

@@ -44,6 +44,12 @@ export function isDigest(sha256: string): boolean {
   return SHA256_PATTERN.test(sha256);
 }
 
+/** Is this what the digest says, unencrypted? */
+export const isPlainOf =
+  (sha256: string) =>
+  (stored: Uint8Array): boolean =>
+    digestOf(stored) === sha256;
+
 /** Throws `artifact.corrupt` unless the bytes are what their digest says. */
 export function verified(bytes: Uint8Array, sha256: string): Uint8Array {
   const actual = digestOf(bytes);

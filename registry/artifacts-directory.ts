@@ -3,13 +3,14 @@ import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/pr
 import { dirname, join } from 'node:path';
 import {
   checkedDigest,
-  digestOf,
   isDigest,
+  isPlainOf,
   missing,
   referenceTo,
   verified,
 } from './artifact-content.ts';
 import type { ArtifactStore } from './artifact-store.ts';
+import { isWhole, sealingWith, type Sealing } from './artifacts-encrypted.ts';
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
@@ -19,21 +20,26 @@ const DIRECTORY_MODE = 0o700;
  * appears under its name only when all of it is on the disk (temporary file, fsync, rename, fsync
  * of the folder), so a crash leaves no half artifact.
  */
-export function openDirectoryStore(root: string): ArtifactStore {
+export function openDirectoryStore(
+  root: string,
+  sealing: Sealing = sealingWith(undefined),
+): ArtifactStore {
   const pathOf = (sha256: string): string => join(root, 'cas', sha256.slice(0, 2), sha256);
   return {
     kind: 'directory',
     async put(bytes, rows) {
       const ref = referenceTo(bytes, rows);
       const path = pathOf(ref.sha256);
-      if (!(await holds(path, ref.sha256))) await publish(root, path, bytes);
+      if (!(await holds(path, ref.sha256, sealing))) {
+        await publish(root, path, sealing.seal(bytes, ref.uri));
+      }
       return ref;
     },
     async get(ref) {
       const sha256 = checkedDigest(ref);
-      const bytes = await readOrUndefined(pathOf(sha256));
-      if (!bytes) throw missing(sha256);
-      return verified(bytes, sha256);
+      const stored = await readOrUndefined(pathOf(sha256));
+      if (!stored) throw missing(sha256);
+      return verified(sealing.open(stored, ref.uri, isPlainOf(sha256)), sha256);
     },
     async has(sha256) {
       if (!isDigest(sha256)) return false;
@@ -54,10 +60,13 @@ export function openDirectoryStore(root: string): ArtifactStore {
   };
 }
 
-/** A file that rotted on the disk does not count: putting the bytes again heals it. */
-async function holds(path: string, sha256: string): Promise<boolean> {
-  const bytes = await readOrUndefined(path);
-  return bytes !== undefined && digestOf(bytes) === sha256;
+/**
+ * A file that rotted on the disk, or is not encrypted as it would be now, does not count: putting the bytes
+ * again heals it. Throws `artifact.key` where its key is not here: it may be whole.
+ */
+async function holds(path: string, sha256: string, sealing: Sealing): Promise<boolean> {
+  const stored = await readOrUndefined(path);
+  return stored !== undefined && isWhole(stored, sha256, sealing);
 }
 
 async function publish(root: string, path: string, bytes: Uint8Array): Promise<void> {

@@ -7,13 +7,14 @@ import {
   ARTIFACT_BYTES_MAX,
   ArtifactError,
   checkedDigest,
-  digestOf,
   isDigest,
+  isPlainOf,
   missing,
   referenceTo,
   verified,
 } from './artifact-content.ts';
 import type { ArtifactStore } from './artifact-store.ts';
+import { isWhole, sealingWith, type Sealing } from './artifacts-encrypted.ts';
 
 export interface S3Settings {
   /** `http://host:port`, or https. */
@@ -29,7 +30,10 @@ const SILENCE_MAX_MS = 20_000;
 const SOCKETS_MAX = 16;
 
 /** Artifacts as objects `cas/<sha256>` of one bucket, which is made at the first use. */
-export function openS3Store(settings: S3Settings): ArtifactStore {
+export function openS3Store(
+  settings: S3Settings,
+  sealing: Sealing = sealingWith(undefined),
+): ArtifactStore {
   const { bucket } = settings;
   const client = connect(settings);
   let ensured: Promise<void> | undefined;
@@ -50,42 +54,56 @@ export function openS3Store(settings: S3Settings): ArtifactStore {
       throw error;
     }
   };
+  const exists = async (sha256: string): Promise<boolean> => {
+    try {
+      await client.statObject(bucket, `cas/${sha256}`);
+      return true;
+    } catch (error) {
+      if (['NotFound', 'NoSuchKey'].includes(codeOf(error))) return false;
+      throw error;
+    }
+  };
   return {
     kind: 's3',
     async put(bytes, rows) {
       const ref = referenceTo(bytes, rows);
       await ready();
-      const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const sealed = sealing.seal(bytes, ref.uri);
+      const body = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
       const write = (headers: Record<string, string>): Promise<unknown> =>
         client.putObject(bucket, ref.uri, body, body.length, headers);
       try {
         await write({ 'If-None-Match': '*' });
       } catch (error) {
-        if (codeOf(error) !== 'PreconditionFailed') throw error;
-        // It is there already. Only bytes that rotted are written again.
-        if (digestOf(await read(ref.sha256)) !== ref.sha256) await write({});
+        if (!(await isRefusal(error, () => exists(ref.sha256)))) throw error;
+        // It is there already. Only bytes that rotted, or lie there otherwise encrypted, are written again.
+        if (!isWhole(await read(ref.sha256), ref.sha256, sealing)) await write({});
       }
       return ref;
     },
     async get(ref) {
       const sha256 = checkedDigest(ref);
-      return verified(await read(sha256), sha256);
+      return verified(sealing.open(await read(sha256), ref.uri, isPlainOf(sha256)), sha256);
     },
     async has(sha256) {
       if (!isDigest(sha256)) return false;
       await ready();
-      try {
-        await client.statObject(bucket, `cas/${sha256}`);
-        return true;
-      } catch (error) {
-        if (['NotFound', 'NoSuchKey'].includes(codeOf(error))) return false;
-        throw error;
-      }
+      return exists(sha256);
     },
     async ping() {
       await client.bucketExists(bucket);
     },
   };
+}
+
+/**
+ * Was an object not written because it is there? A server may say so and hang up before it has read a long
+ * body, which then looks like a lost connection.
+ */
+async function isRefusal(error: unknown, exists: () => Promise<boolean>): Promise<boolean> {
+  const code = codeOf(error);
+  if (code === 'PreconditionFailed') return true;
+  return ['ECONNRESET', 'EPIPE'].includes(code) && exists();
 }
 
 function connect(settings: S3Settings): Client {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { RatchetError } from '../core/errors.ts';
 import { openDirectoryStore } from './artifacts-directory.ts';
+import { sealingWith, type PackageKeys } from './artifacts-encrypted.ts';
 import { openS3Store, type S3Settings } from './artifacts-s3.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 
@@ -8,6 +9,8 @@ export interface ArtifactSettings {
   /** Absent: artifacts lie in `artifacts/` of the state folder. */
   readonly s3: S3Settings | undefined;
   readonly stateDir: string;
+  /** Encrypt what is stored; absent: it lies there as it is. What lies there unencrypted stays readable. */
+  readonly packageKeys?: PackageKeys | undefined;
 }
 
 /**
@@ -15,8 +18,9 @@ export interface ArtifactSettings {
  * not keep a process from starting. Nothing is retried here: the activity that asked is.
  */
 export function openArtifactStore(settings: ArtifactSettings): ArtifactStore {
-  if (settings.s3) return openS3Store(settings.s3);
-  return openDirectoryStore(join(settings.stateDir, 'artifacts'));
+  const sealing = sealingWith(settings.packageKeys);
+  if (settings.s3) return openS3Store(settings.s3, sealing);
+  return openDirectoryStore(join(settings.stateDir, 'artifacts'), sealing);
 }
 
 /** Stores a value as JSON. */

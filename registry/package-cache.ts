@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { RatchetError } from '../core/errors.ts';
 import { PACKAGE_FILE_BYTES_MAX, isPackagePath } from '../core/packages/files.ts';
 import type { PackageFiles, PackagePath } from '../core/packages/files.ts';
+import { sealingWith, type Sealing } from './artifacts-encrypted.ts';
 
 /** Packages kept; those that were not read for longest go first. One of the full LSTM has 0.9 MB. */
 export const CACHED_PACKAGES_MAX = 256;
@@ -25,6 +26,9 @@ export interface PackageCache {
 }
 
 const DIGEST_PATTERN = /^[0-9a-f]{64}$/;
+
+/** What a cached file's encryption is bound to. */
+const addressOf = (digest: string, path: string): string => `packages/${digest}/${path}`;
 
 const isNotFound = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
@@ -82,8 +86,11 @@ async function excess(dir: string): Promise<string[]> {
   return read.slice(0, digests.length - CACHED_PACKAGES_MAX).map(({ digest }) => digest);
 }
 
-/** Opens (and creates, 0700) the cache directory. */
-export async function openPackageCache(dir: string): Promise<PackageCache> {
+/** Opens (and creates, 0700) the cache directory. `sealing`: how its files are encrypted. */
+export async function openPackageCache(
+  dir: string,
+  sealing: Sealing = sealingWith(undefined),
+): Promise<PackageCache> {
   await mkdir(dir, { recursive: true, mode: DIRECTORY_MODE });
   const pathOf = (digest: string): string => {
     if (DIGEST_PATTERN.test(digest)) return join(dir, digest);
@@ -106,7 +113,9 @@ export async function openPackageCache(dir: string): Promise<PackageCache> {
       try {
         const files = new Map<PackagePath, Uint8Array>();
         for (const name of await readdir(folder)) {
-          if (isPackagePath(name)) files.set(name, await readFileNoFollow(join(folder, name)));
+          if (!isPackagePath(name)) continue;
+          const stored = await readFileNoFollow(join(folder, name));
+          files.set(name, sealing.open(stored, addressOf(digest, name)));
         }
         const now = new Date();
         await utimes(folder, now, now);
@@ -120,7 +129,10 @@ export async function openPackageCache(dir: string): Promise<PackageCache> {
       const temporary = join(dir, `.tmp-${randomUUID()}`);
       try {
         await mkdir(temporary, { mode: DIRECTORY_MODE });
-        for (const [path, bytes] of files) await writeFileDurably(join(temporary, path), bytes);
+        for (const [path, bytes] of files) {
+          const sealed = sealing.seal(bytes, addressOf(digest, path));
+          await writeFileDurably(join(temporary, path), sealed);
+        }
         await syncDirectory(temporary);
         await discard(digest);
         await publish(temporary, pathOf(digest));

@@ -1,3 +1,4 @@
+import { RatchetError } from '../core/errors.ts';
 import {
   LISTED_PATHS,
   PACKAGE_PATHS,
@@ -93,6 +94,8 @@ async function fromCache(
   } catch (error) {
     // Whatever is wrong with the disk, the store may still have the package.
     onProblem(error);
+    // Encrypted with a key that is not here: it serves again once the key is.
+    if (error instanceof RatchetError && error.code === 'artifact.key') return undefined;
     await cache.discard(expected.packageDigest).catch(onProblem);
     return undefined;
   }

@@ -7,6 +7,7 @@ import { codeVersion } from '../infra/code-version.ts';
 import type { Config } from '../infra/config.ts';
 import { loadDatasets } from '../infra/datasets.ts';
 import { loadWebhooks } from '../infra/webhooks.ts';
+import { readPackageKeys } from '../infra/package-keys.ts';
 import type { Logger } from '../infra/telemetry.ts';
 import { openArtifactStore } from '../registry/artifacts.ts';
 import { openDatabase } from '../registry/db.ts';
@@ -31,7 +32,7 @@ export async function openDeps(config: Config, log: Logger): Promise<ActivityDep
   await migrate(db);
   return {
     db,
-    artifacts: openArtifactStore(config),
+    artifacts: openArtifactStore({ ...config, packageKeys: readPackageKeys(config) }),
     datasets: await loadDatasets(config),
     sourceContext: createSourceContext,
     trainer: createTrainer({ log }),

@@ -1,5 +1,7 @@
 /** What a process that uses a local stack is configured with. */
-import { readSecrets, readStackFile, StackError, type Secrets } from './identity.ts';
+import { existsSync } from 'node:fs';
+import { environmentOf } from '../config.ts';
+import { keyFilesOf, readSecrets, readStackFile, StackError, type Secrets } from './identity.ts';
 import type { Layout } from './layout.ts';
 import type { Ports } from './ports.ts';
 import { databaseUrl } from './postgres.ts';
@@ -22,7 +24,15 @@ export function environmentFor(
     env['RATCHET_S3_BUCKET'] = BUCKET;
   }
   if (parts.has('mlflow')) env['RATCHET_MLFLOW_URL'] = `http://127.0.0.1:${ports.mlflow}`;
-  return env;
+  return { ...env, ...packageKeyEnvironment(layout) };
+}
+
+/** Where the keys come from that encrypt artifacts: the operator's, else those this state folder has. */
+function packageKeyEnvironment(layout: Layout): Record<string, string> {
+  const given = environmentOf(['RATCHET_PACKAGE_KEY_FILE', 'RATCHET_PACKAGE_KEYS']);
+  if (Object.keys(given).length > 0) return given;
+  const { packages } = keyFilesOf(layout);
+  return existsSync(packages) ? { RATCHET_PACKAGE_KEY_FILE: packages } : {};
 }
 
 /** The same for a stack that runs already, from what its state folder recorded. */

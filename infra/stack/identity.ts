@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { RatchetError } from '../../core/errors.ts';
+import { newPackageKey } from '../../registry/artifacts-encrypted.ts';
 import { newKeyToken } from '../../registry/keys.ts';
 import { writePrivate, writePrivateOnce, type Layout } from './layout.ts';
 import { PORT_NAMES, type Ports } from './ports.ts';
@@ -79,6 +80,8 @@ export interface KeyFiles {
   readonly verify: string;
   /** Secret of the admin API key. */
   readonly admin: string;
+  /** Keys that encrypt artifacts at rest; the file is there only where that was asked for. */
+  readonly packages: string;
 }
 
 export function keyFilesOf(layout: Layout): KeyFiles {
@@ -86,11 +89,15 @@ export function keyFilesOf(layout: Layout): KeyFiles {
     signing: join(layout.keys, 'signing.pem'),
     verify: join(layout.keys, 'verify.pem'),
     admin: join(layout.keys, 'admin.key'),
+    packages: join(layout.keys, 'packages.key'),
   };
 }
 
-/** The key files of this state folder, made on the first call. */
-export function ensureKeys(layout: Layout): KeyFiles {
+/**
+ * The key files of this state folder, made on the first call; `packages`: also one that encrypts artifacts,
+ * which stays in use from then on.
+ */
+export function ensureKeys(layout: Layout, { packages = false } = {}): KeyFiles {
   const files = keyFilesOf(layout);
   if (!existsSync(files.signing) || !existsSync(files.verify)) {
     const { privateKey, publicKey } = generateKeyPairSync('ed25519');
@@ -101,5 +108,7 @@ export function ensureKeys(layout: Layout): KeyFiles {
   if (!existsSync(files.admin)) {
     writePrivate(files.admin, `${newKeyToken()}\n`);
   }
+  // Never replaced: what was encrypted with a key is lost with it.
+  if (packages && !existsSync(files.packages)) writePrivate(files.packages, newPackageKey('first'));
   return files;
 }

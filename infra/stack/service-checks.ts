@@ -7,6 +7,7 @@ import { openDatabase } from '../../registry/db.ts';
 import type { Db } from '../../registry/in-transaction.ts';
 import { outboxState } from '../../registry/outbox.ts';
 import type { Config } from '../config.ts';
+import { readPackageKeys } from '../package-keys.ts';
 import type { Finding } from './checks.ts';
 import { checkRegistry } from './registry-checks.ts';
 import { probeHttp } from './servers.ts';
@@ -98,7 +99,7 @@ export async function checkServices(
   { storeIsDown = false } = {},
 ): Promise<readonly Finding[]> {
   const { databaseUrl, temporal, mlflowUrl } = config;
-  const store = openArtifactStore(config);
+  const store = openArtifactStore({ ...config, packageKeys: readPackageKeys(config) });
   const asked = storeIsDown
     ? []
     : [

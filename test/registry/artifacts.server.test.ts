@@ -4,6 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { openArtifactStore } from '../../registry/artifacts.ts';
+import {
+  newPackageKey,
+  packageKeysFrom,
+  type PackageKeys,
+} from '../../registry/artifacts-encrypted.ts';
 import { describeArtifactStore } from '../conformance/artifact-store.ts';
 import { freePort } from '../support/server-process.ts';
 import { skipS3, startS3, type TestS3 } from '../support/s3.ts';
@@ -46,6 +51,78 @@ describeArtifactStore(
   },
   { skip: skipS3 },
 );
+
+const keys = packageKeysFrom(newPackageKey('first'));
+
+describeArtifactStore('directory, encrypted', async () => {
+  const folder = await stateDir();
+  return {
+    store: openArtifactStore({ s3: undefined, stateDir: folder, packageKeys: keys }),
+    corrupt: (sha) => flipBit(join(folder, 'artifacts', 'cas', sha.slice(0, 2), sha)),
+  };
+});
+
+describeArtifactStore(
+  's3, encrypted',
+  async () => {
+    const server = await (s3 ??= startS3());
+    return {
+      store: openArtifactStore({ s3: server, stateDir: '/nowhere', packageKeys: keys }),
+      corrupt: (sha) => flipBit(join(server.objectsDir, 'cas', sha)),
+    };
+  },
+  { skip: skipS3 },
+);
+
+/** One store opened without keys, with them, and with other ones; and what lies in it. */
+async function threeWays(kind: 'directory' | 's3') {
+  const stateDirectory = await stateDir();
+  const server = kind === 's3' ? await (s3 ??= startS3()) : undefined;
+  const open = (packageKeys?: PackageKeys) =>
+    openArtifactStore({ s3: server, stateDir: stateDirectory, packageKeys });
+  const stored = (sha: string) =>
+    readFile(
+      server
+        ? join(server.objectsDir, 'cas', sha)
+        : join(stateDirectory, 'artifacts', 'cas', sha.slice(0, 2), sha),
+    );
+  return { open, stored };
+}
+
+for (const kind of ['directory', 's3'] as const) {
+  const skip = kind === 's3' ? skipS3 : false;
+  test(
+    `${kind}: what lay there unencrypted stays readable and is encrypted when put again`,
+    { skip },
+    async () => {
+      const { open, stored } = await threeWays(kind);
+      const text = Buffer.from(`older than encryption, ${kind}`);
+      const ref = await open().put(text);
+      assert.deepEqual(Buffer.from(await open(keys).get(ref)), text);
+      assert.equal((await stored(ref.sha256)).includes('older'), true);
+      assert.deepEqual(await open(keys).put(text), ref);
+      assert.equal((await stored(ref.sha256)).includes('older'), false);
+      assert.deepEqual(Buffer.from(await open(keys).get(ref)), text);
+    },
+  );
+
+  test(
+    `${kind}: without the key it says which one, and putting does not overwrite`,
+    { skip },
+    async () => {
+      const { open, stored } = await threeWays(kind);
+      const text = Buffer.from(`a secret, ${kind}`);
+      const ref = await open(keys).put(text);
+      const before = await stored(ref.sha256);
+      const wrong = packageKeysFrom(newPackageKey('other'));
+      for (const store of [open(), open(wrong)]) {
+        await assert.rejects(store.get(ref), { code: 'artifact.key', permanent: false });
+        await assert.rejects(store.put(text), { code: 'artifact.key' });
+      }
+      assert.deepEqual(await stored(ref.sha256), before);
+    },
+  );
+}
 
 test('files of the directory store are for their owner only, and nothing half is left', async () => {
   const folder = await stateDir();
