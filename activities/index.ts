@@ -1,3 +1,5 @@
+import { createAlertActivities } from './alert.ts';
+import { createAlertDispatchActivities } from './alert-dispatch.ts';
 import { createBuildFeaturesActivities } from './build-features.ts';
 import { createCollectActivities } from './collect.ts';
 import { createDecideActivities } from './decide.ts';
@@ -6,12 +8,16 @@ import { createEvaluateActivities } from './evaluate.ts';
 import { createExperimentRecordActivities } from './experiment-record.ts';
 import { withFailures } from './failures.ts';
 import { createFitActivities } from './fit.ts';
+import { createLifecycleActivities } from './lifecycle.ts';
+import { createMonitorActivities } from './monitor.ts';
 import { createPackageActivities } from './package.ts';
 import { createPromoteActivities } from './promote.ts';
 import { createRegisterActivities } from './register.ts';
+import { createScheduleActivities } from './schedules.ts';
 import { createSettleActivities } from './settle.ts';
 import { createSkipActivities } from './skip.ts';
 import { createTopUpActivities } from './top-up.ts';
+import { createTrialActivities } from './trial.ts';
 import { createValidateActivities } from './validate.ts';
 
 /** Every activity, bound to what its worker provides. Workflows see only the type. */
@@ -28,8 +34,14 @@ export function createActivities(deps: ActivityDeps) {
     ...createRegisterActivities(deps),
     ...createDecideActivities(deps),
     ...createPromoteActivities(deps),
+    ...createAlertActivities(deps),
+    ...createMonitorActivities(deps),
+    ...createLifecycleActivities(deps),
+    ...createTrialActivities(deps),
+    ...createScheduleActivities(deps),
     ...createSettleActivities(deps),
     ...createTopUpActivities(deps),
+    ...createAlertDispatchActivities(deps),
   });
 }
 
