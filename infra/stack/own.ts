@@ -76,6 +76,7 @@ export function workerSpecs(
   base: Record<string, string>,
   keys: KeyFiles,
   ports: Ports,
+  webhookSecrets: Record<string, string> = webhookEnvironment(),
 ): readonly ChildSpec[] {
   const run = entry('workers/run.js');
   const groups = [
@@ -83,7 +84,7 @@ export function workerSpecs(
       name: 'worker',
       queues: ['orchestration', 'general'],
       port: ports.generalMetrics,
-      secrets: webhookEnvironment(),
+      secrets: webhookSecrets,
     },
     { name: 'training', queues: ['training'], port: ports.trainingMetrics, secrets: {} },
   ];
