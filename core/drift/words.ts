@@ -81,7 +81,7 @@ function performanceWords(performance: Facts['performance']): string[] {
   const last = alarms.at(-1);
   if (last !== undefined) {
     return [
-      `Losses: they rose beyond the threshold of ${figure(calibration.c)} on ${day(last)}${alarms.length > 1 ? ` (${count(alarms.length, 'alarm')} since the last report)` : ''}. They are measured in units of the variance that was known, so a wilder market alone does not count.`,
+      `Losses: they rose beyond the threshold of ${figure(calibration.c)} on ${day(last)}${alarms.length > 1 ? ` (${count(alarms.length, 'alarm')} since the last report)` : ''}. They are measured in units of the market's variance, so a wilder market alone does not count.`,
       basis,
     ];
   }

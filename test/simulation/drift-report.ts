@@ -18,6 +18,7 @@ import {
   type Method,
 } from './drift-protocol.ts';
 import type { InputCount } from './drift-inputs.ts';
+import { realCounts } from './drift-real.ts';
 import { markets } from './markets.ts';
 
 export interface Circumstances {
@@ -128,6 +129,19 @@ function plantedTable(counts: readonly Count[]): string {
   return table([...head, 'years with more than one'], rows);
 }
 
+function realTable(): string {
+  const rows = realCounts().map(({ instrument, horizon, years, alarms, alarmsKnown }) => [
+    instrument,
+    String(horizon),
+    years.toFixed(1),
+    String(alarms),
+    (alarms / years).toFixed(2),
+    String(alarmsKnown),
+  ]);
+  const head = ['index', 'h', 'years', 'alarms', 'alarms a year'];
+  return table([...head, 'alarms, variance known at the decision only'], rows);
+}
+
 function inputTable(counts: readonly InputCount[]): string {
   const rows = counts.map((count) => [
     count.design,
@@ -189,6 +203,13 @@ ${powerTable(counts)}
 Shares of pairs with an alarm within a year, unchanged / doubled:
 
 ${volatilityTable(counts, ['product', 'known', 'raw'])}
+
+## Real bars
+
+A forecast of no change on the bundled indices, calibrated on its first ${HISTORY.toLocaleString('en')} losses and watched until the end of 2018. It
+cannot become worse, but markets are not stationary either, so an alarm is not simply false.
+
+${realTable()}
 
 ## The same limits, broken monitors
 

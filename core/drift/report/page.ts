@@ -201,7 +201,7 @@ function methodSection({ correction }: DriftReport): readonly string[] {
   return [
     list(
       [
-        'Losses are squared errors in units of the variance that was known when the forecast was made and when it was settled. A sum grows while they are above their own usual level, and alarms beyond a threshold that bootstrapped years of the same model set.',
+        "Losses are squared errors in units of the market's variance. A sum grows while they are above their own usual level, and alarms beyond a threshold that bootstrapped years of the same model set.",
         'Inputs and forecasts are compared with the four windows before them. A distance counts as large by its rank among the same distances of earlier windows, never by a textbook p-value: bars depend on their neighbours.',
         correction,
       ],
