@@ -11,7 +11,7 @@ test(
   'only the worker that delivers is given the secrets of webhooks',
   { skip: built ? false : 'dist/ is not built: npm run build' },
   () => {
-    const keys = { signing: 's.pem', verify: 'v.pem', admin: 'a.key' };
+    const keys = { signing: 's.pem', verify: 'v.pem', admin: 'a.key', packages: 'p.key' };
     const ports = { api: 1, generalMetrics: 2, trainingMetrics: 3 } as Ports;
     const secrets = { RATCHET_WEBHOOK_SECRET_OPS: 'whsec_x' };
     const specs = [...workerSpecs({}, keys, ports, secrets), apiSpec({}, keys, ports)];
