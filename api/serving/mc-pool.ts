@@ -39,9 +39,10 @@ export class McPool {
     }
     return {
       sample: async ({ window, samples, noiseKey, background = false }) => {
-        if (background) await this.#turn();
-        if (this.#pending.size >= MAX_WAITING) throw overloaded();
-        const values = await this.#ask({ kind: 'sample', graph, window, samples, noiseKey });
+        const draw = () => this.#ask({ kind: 'sample', graph, window, samples, noiseKey });
+        const waiting = background ? this.#background.length : this.#pending.size;
+        if (waiting >= MAX_WAITING) throw overloaded();
+        const values = await (background ? this.#later(draw) : draw());
         return values ?? new Float64Array(0);
       },
       release: async () => {
@@ -51,11 +52,10 @@ export class McPool {
     };
   };
 
-  /** Resolves once the thread has nothing else to do. */
-  #turn(): Promise<void> {
-    if (this.#background.length >= MAX_WAITING) throw overloaded();
-    return new Promise((resolve) => {
-      this.#background.push(resolve);
+  /** Does it once the thread has nothing else to do. */
+  #later<T>(draw: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#background.push(() => void draw().then(resolve, reject));
       this.#giveWay();
     });
   }
