@@ -9,7 +9,7 @@ import type { Prepared } from '../../core/features/prepared.ts';
 import type { FitBundle } from '../../core/models/bundle.ts';
 import { buildForecasterGraph, buildMonteCarloGraph } from '../../core/onnx/networks.ts';
 import { openSession } from '../../core/onnx/session.impl.ts';
-import { openMonteCarlo, openPackage, predict } from '../../core/predict/index.ts';
+import { dissimilarityOf, openMonteCarlo, openPackage, predict } from '../../core/predict/index.ts';
 import { readEvents } from '../../registry/experiments.ts';
 import { sp500 } from '../support/example-bars.ts';
 import { randomNetwork, referenceForecast } from '../support/lstm-network.ts';
@@ -126,7 +126,9 @@ test('serving sees the very features that training saw', async () => {
   const result = await fixture.run(await fixture.inputOf(bundle, prepared));
   const verified = await fixture.load(result);
   const openers = { openSession, openMonteCarlo: openMonteCarlo(openSession) };
-  const pkg = await openPackage(verified, openers);
+  // A random network goes beyond what its labels make plausible; that is not what is looked at here.
+  const { plausible: _range, ...preprocessing } = verified.preprocessing;
+  const pkg = await openPackage({ ...verified, preprocessing }, openers);
   const session = await openSession(bundle.graphs.model);
   const width = prepared.featureNames.length;
   for (const row of prepared.split.test.filter((_, i) => i % 40 === 0)) {
@@ -144,6 +146,27 @@ test('serving sees the very features that training saw', async () => {
     );
   }
   await Promise.all([session.release(), pkg.release()]);
+});
+
+test('a package holds what makes an answer abstain, from the training part alone', async () => {
+  const serving = { abstain: true, minConfidence: 0.4 };
+  const spec = testSpec({ confidence: { method: 'directional', samples: 20 }, serving });
+  const result = await fixture.run(await fixture.inputOf(bundleOf(), prepared, spec));
+  const { outliers, preprocessing } = await fixture.load(result);
+  assert.deepEqual(preprocessing.abstain, { minConfidence: 0.4 });
+  const { train } = prepared.split;
+  assert.equal(outliers!.trainRows, train.length);
+  const width = prepared.featureNames.length;
+  const indexAt = (row: number): number =>
+    dissimilarityOf(outliers!, prepared.features.slice(row * width, (row + 1) * width));
+  for (const row of train) assert.ok(indexAt(row) < 1e-4, `training row ${row}`);
+  const tested = prepared.split.test.filter((_, i) => i % 10 === 0);
+  for (const row of tested) assert.ok(indexAt(row) > 0.1, `test row ${row}`);
+  preprocessing.plausible!.byHorizon.forEach(({ low, high }, k) => {
+    const sd = Math.sqrt(prepared.trainLabelVariance[k]!);
+    assert.ok(Math.abs((high - low) / sd / 16 - 1) < 1e-12);
+    assert.ok(Math.abs((high + low) / 2 - prepared.trainLabelMean[k]!) < 1e-12);
+  });
 });
 
 test('a repeat gives the same version and the same bytes, cached or computed again', async () => {

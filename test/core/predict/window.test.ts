@@ -3,7 +3,9 @@ import { after, test } from 'node:test';
 import { sliceBars } from '../../../core/bars/bars.ts';
 import { takeBars } from '../../../core/bars/index.ts';
 import { featureSetOrThrow } from '../../../core/features/index.ts';
+import type { VerifiedPackage } from '../../../core/packages/verify.ts';
 import {
+  naiveForecast,
   predict,
   predictWindows,
   windowFromBars,
@@ -78,6 +80,32 @@ test('stale: more than `expiresAfter` complete bars behind the calendar', async 
     const answer = await predict(pkg, bars, { asOf, confidence: 'none' });
     assert.deepEqual([answer.staleBars, answer.stale], [behind, stale]);
   }
+});
+
+test('stale counts bars of the calendar: nights and weekends of NYSE are none, 24x7 has no rest', () => {
+  const { verified } = pkg;
+  const at = (text: string): number => Date.parse(text);
+  const staleAt = (of: VerifiedPackage, openTime: number, asOf: number) => {
+    const values = new Float64Array(LOOKBACK * of.preprocessing.featureNames.length);
+    const input = { instrument: '^GSPC', values, lastClose: 100, openTime, asOf };
+    const answer = naiveForecast(of, windowFromValues(of, input));
+    return [answer.staleBars, answer.stale];
+  };
+  // Thursday's bar, expiresAfter 3; Friday 2020-07-03 is a holiday.
+  const thursday = at('2020-07-02');
+  assert.deepEqual(staleAt(verified, thursday, at('2020-07-06T14:00:00Z')), [0, false]);
+  assert.deepEqual(staleAt(verified, thursday, at('2020-07-08T23:00:00Z')), [3, false]);
+  assert.deepEqual(staleAt(verified, thursday, at('2020-07-09T23:00:00Z')), [4, true]);
+  const { preprocessing } = verified;
+  const always = {
+    ...verified,
+    preprocessing: { ...preprocessing, calendar: '24x7', timeframe: '1h' as const },
+  };
+  const noon = at('2020-07-04T12:00:00Z');
+  assert.deepEqual(staleAt(always, noon, at('2020-07-04T13:59:59Z')), [0, false]);
+  assert.deepEqual(staleAt(always, noon, at('2020-07-04T16:00:00Z')), [3, false]);
+  assert.deepEqual(staleAt(always, noon, at('2020-07-04T16:59:59Z')), [3, false]);
+  assert.deepEqual(staleAt(always, noon, at('2020-07-04T17:00:00Z')), [4, true]);
 });
 
 test('a hole in the bars is filled as in training, at the anchor too', async () => {
