@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import {
   autoWindow,
   columnsFrom,
+  driftTests,
   inputDrift,
   MAX_WINDOWS,
   MIN_WINDOWS,
@@ -52,6 +53,29 @@ describe('input drift', () => {
     });
     assert.equal(drift.reference.to, new Date((NEWEST - 1) * DAY_MS).toISOString());
     assert.equal(drift.histories[0]!.earlier.length, WINDOWS);
+  });
+
+  test('compares the newest window with the four windows right before it, and an earlier one with its own', () => {
+    const columns = columnsOf((x, _, __, row) => x + row / ROWS);
+    const { features, histories } = inputDrift(columns, options);
+    const rowsOf = (column: number, from: number, to: number): Float64Array =>
+      Float64Array.from(
+        { length: to - from },
+        (_, i) => columns.values[(from + i) * 10 + column]!,
+      ).sort();
+    const expected = (name: string, column: number, from: number): number =>
+      driftTests
+        .find((drift) => drift.name === name)!
+        .distance(rowsOf(column, from - 4 * WINDOW, from), rowsOf(column, from, from + WINDOW));
+    for (const [column, { statistics }] of features.entries()) {
+      for (const [name, { value }] of Object.entries(statistics)) {
+        assert.ok(Math.abs(value - expected(name, column, NEWEST)) < 1e-5 * Math.max(1, value));
+      }
+    }
+    const [first] = histories;
+    const column = columns.names.indexOf(first!.name);
+    const oldest = expected(first!.test, column, 4 * WINDOW);
+    assert.ok(Math.abs(first!.earlier[0]! - oldest) < 1e-5);
   });
 
   test('nothing changed: no drift', () => {

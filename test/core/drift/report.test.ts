@@ -238,7 +238,7 @@ describe('the report', () => {
   test('of several instruments at least half must drift', () => {
     const of = (text: string): RankVerdict =>
       verdictOfAll(
-        [...text].map((c) => (c === 'd' ? 'drift' : c === 'n' ? 'none' : 'notEnoughHistory')),
+        text.split('').map((c) => (c === 'd' ? 'drift' : c === 'n' ? 'none' : 'notEnoughHistory')),
       );
     assert.deepEqual(['', 'e', 'd', 'n', 'dn', 'dnn', 'ddnn', 'dee', 'ddnnn'].map(of), [
       'notEnoughHistory',
