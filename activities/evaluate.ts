@@ -157,6 +157,7 @@ function unitFacts(
   const { test } = prepared.split;
   const part = (rows: Int32Array) => ({
     samples: rows.length,
+    times: new Set(Array.from(rows, (row) => prepared.openTime[row])).size,
     from: dateOf(prepared, rows[0]),
     to: dateOf(prepared, rows.at(-1)),
   });

@@ -191,7 +191,8 @@ async function samplesOf(
     );
   }
   const { split } = parseEvaluation(await deps.artifacts.get(refOf(sha256OfUri(uri))));
-  const times = ({ samples }: { samples: number }): number =>
-    Math.round(samples / instruments.length);
-  return { train: times(split.train), valid: times(split.valid), test: times(split.test) };
+  // Versions of earlier releases say samples only.
+  const timesOf = ({ samples, times }: (typeof split)['train']): number =>
+    times ?? Math.round(samples / instruments.length);
+  return { train: timesOf(split.train), valid: timesOf(split.valid), test: timesOf(split.test) };
 }

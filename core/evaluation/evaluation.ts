@@ -85,7 +85,13 @@ export const seedSchema = z.object({
   rmse: z.array(figure),
 });
 
-const partSchema = z.object({ samples: z.int(), from: z.string(), to: z.string() });
+const partSchema = z.object({
+  samples: z.int(),
+  /** Decision times: fewer than samples where instruments are pooled. Absent in earlier releases. */
+  times: z.int().optional(),
+  from: z.string(),
+  to: z.string(),
+});
 
 const findingSchema = z.object({
   rule: z.string(),

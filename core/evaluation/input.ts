@@ -39,6 +39,8 @@ export interface TestRows {
 
 export interface EvaluatedPart {
   readonly samples: number;
+  /** Decision times among them; fewer where instruments are pooled. */
+  readonly times?: number | undefined;
   /** ISO dates of the first and last window end. */
   readonly from: string;
   readonly to: string;
