@@ -44,10 +44,13 @@ export const cells: readonly Cell[] = [
   fixed(4000, 12),
   sequential(2000, 1),
   sequential(2000, 7),
+  sequential(2000, 12),
   sequential(2000, 30),
   sequential(8000, 1),
   sequential(8000, 4),
+  sequential(8000, 7),
   sequential(8000, 12),
+  sequential(8000, 30),
 ];
 
 export const methodsOf = ({ kind }: Cell): readonly Method[] =>
