@@ -40,7 +40,7 @@ def reproduce(folder: pathlib.Path) -> dict:
     expected = numpy.array(golden["expected"])
     scale = numpy.maximum(numpy.abs(expected), numpy.array(golden["labelSd"]))
     worst = float(numpy.max(numpy.abs(forecasts - expected) / scale))
-    return {
+    result = {
         "model": manifest["model"],
         "version": manifest["version"],
         "horizons": preprocessing["label"]["horizons"],
@@ -49,6 +49,20 @@ def reproduce(folder: pathlib.Path) -> dict:
         "tolerance": golden["tolerance"],
         "equal": worst <= golden["tolerance"],
     }
+    if (folder / "outliers.json").exists():
+        result["dissimilarity"] = dissimilarity(folder, windows)
+    return result
+
+
+def dissimilarity(folder: pathlib.Path, windows: numpy.ndarray) -> list:
+    """How unlike the training rows each window's last row is: above 1 an answer is an outlier."""
+    outliers = json.loads((folder / "outliers.json").read_text())
+    offset, factor = numpy.array(outliers["offset"]), numpy.array(outliers["factor"])
+    points = numpy.frombuffer(base64.b64decode(outliers["points"]), "<f4")
+    points = points.reshape(-1, len(offset)).astype("f8")
+    rows = (windows[:, -1] - offset) * factor
+    nearest = [numpy.sqrt(((points - row) ** 2).sum(axis=1).min()) for row in rows]
+    return [float(distance / outliers["threshold"]) for distance in nearest]
 
 
 if __name__ == "__main__":

@@ -6,7 +6,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import type { BuiltPackage } from '../../../core/packages/build.ts';
-import { makePackage } from '../../support/model-package.ts';
+import { decodeFloat64 } from '../../../core/packages/golden.ts';
+import { verifyPackage } from '../../../core/packages/verify.ts';
+import { dissimilarityOf } from '../../../core/predict/index.ts';
+import { expectedOf, makePackage, testKeys } from '../../support/model-package.ts';
 import { findPythonTool } from '../../support/tools.ts';
 
 const run = promisify(execFile);
@@ -34,6 +37,28 @@ for (const options of [{}, { labelKind: 'forwardPrice' }, { monteCarlo: false }]
     assert.equal(result.forecasts.length, 2);
   });
 }
+
+test('Python computes the dissimilarity that serving does', { skip }, async () => {
+  const built = await makePackage();
+  const { golden, outliers, preprocessing } = verifyPackage(
+    built.files,
+    testKeys,
+    expectedOf(built),
+  );
+  const { stdout } = await reproduce(built);
+  const { dissimilarity } = JSON.parse(stdout) as { dissimilarity: number[] };
+  const windows = decodeFloat64(golden.windows);
+  const [width, size] = [
+    preprocessing.featureNames.length,
+    preprocessing.lookback * preprocessing.featureNames.length,
+  ];
+  assert.equal(dissimilarity.length, 2);
+  dissimilarity.forEach((value, i) => {
+    const end = (i + 1) * size;
+    const own = dissimilarityOf(outliers!, windows.slice(end - width, end));
+    assert.ok(Math.abs(value / own - 1) < 1e-9, `${value} ${own}`);
+  });
+});
 
 test('Python notices a file that is not the one listed', { skip }, async () => {
   const tampered = reproduce(await makePackage(), (folder) =>
