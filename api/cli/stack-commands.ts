@@ -1,5 +1,6 @@
 /** Commands of the local stack; what they need is loaded when one is used, so that help is quick. */
 import type { RegisterCommands } from './output.ts';
+import type { DoctorOptions } from './stack-doctor.ts';
 import type { UpOptions } from './stack-up.ts';
 
 export const register: RegisterCommands = (program, ctx) => {
@@ -20,5 +21,8 @@ export const register: RegisterCommands = (program, ctx) => {
   program
     .command('doctor')
     .description('check the machine, the state folder and the running parts; say how to fix')
-    .action(async () => (await import('./stack-doctor.ts')).doctor(ctx));
+    .option('--repair', 'start missing lifecycles, trials and schedules; end what runs for nothing')
+    .action(async (options: DoctorOptions) =>
+      (await import('./stack-doctor.ts')).doctor(ctx, options),
+    );
 };

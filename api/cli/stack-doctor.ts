@@ -5,15 +5,27 @@ import { askStatus } from '../../infra/stack/control.ts';
 import { layoutOf } from '../../infra/stack/layout.ts';
 import { stackEnvironment } from '../../infra/stack/environment.ts';
 import { checkServices } from '../../infra/stack/service-checks.ts';
-import { EXIT, type CliContext } from './output.ts';
+import { checkLifecycles } from './stack-lifecycles.ts';
+import { CliError, EXIT, type CliContext } from './output.ts';
 
 const WIDTH = 32;
 const MARK = { ok: 'ok', warning: '--', failed: '!!' } as const;
 
-export async function doctor(ctx: CliContext): Promise<void> {
+export interface DoctorOptions {
+  /** Also mend what is wrong with lifecycles. */
+  readonly repair?: boolean;
+}
+
+export async function doctor(ctx: CliContext, { repair }: DoctorOptions = {}): Promise<void> {
   const layout = layoutOf(ctx.config.stateDir);
   const status = await askStatus(layout);
+  if (repair === true && !status) {
+    throw new CliError(EXIT.notRunning, 'there is nothing to repair: the stack does not run', {
+      hint: 'start it with `ratchet up`',
+    });
+  }
   const findings = [...(await checkMachine(layout, status))];
+  let repaired: readonly string[] = [];
   if (status) {
     // A part that is not ready was told above: asking it would only tell it again.
     const ready = status.parts.filter((part) => part.state === 'ready');
@@ -22,10 +34,16 @@ export async function doctor(ctx: CliContext): Promise<void> {
     const storeIsDown = status.parts.some((part) => part.name === 's3' && !names.has('s3'));
     const config = readConfig({ ...process.env, ...env });
     findings.push(...(await checkServices(config, { storeIsDown })));
+    if (names.has('postgres') && names.has('temporal')) {
+      const lifecycles = await checkLifecycles(config, repair === true);
+      repaired = lifecycles.repaired;
+      findings.push(...lifecycles.findings);
+    }
   }
   const bad = findings.filter((finding) => finding.verdict === 'failed');
   if (bad.length > 0) process.exitCode = EXIT.failed;
-  ctx.out.data({ running: status !== undefined, findings });
+  ctx.out.data({ running: status !== undefined, findings, repaired });
+  for (const what of repaired) ctx.out.line(`  ok  ${'repaired'.padEnd(WIDTH)} ${what}`);
   for (const { check, verdict, detail, fix } of findings) {
     ctx.out.line(`  ${MARK[verdict]}  ${check.padEnd(WIDTH)} ${detail}`);
     if (fix !== undefined) ctx.out.line(`      ${''.padEnd(WIDTH)} fix: ${fix}`);
