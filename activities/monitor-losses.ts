@@ -69,13 +69,7 @@ export async function watchLosses(
   const made = calibrated ?? (await calibrate(deps, version, history));
   const unit = version.timeframe === '1d' ? ('bar' as const) : ('day' as const);
   if (!('through' in made)) {
-    const performance = {
-      unit,
-      calibration: made,
-      state: startCusum(),
-      path: [],
-      alarms: [],
-    };
+    const performance = { unit, calibration: made, state: startCusum(), path: [], alarms: [] };
     return { performance, state: null, notes: [] };
   }
   const { calibration, through } = made;
@@ -111,7 +105,8 @@ interface Calibrated {
 
 interface LossHistory {
   readonly series: (floor: number) => MonitoredSeries;
-  readonly floor: number;
+  /** Floor of the variance from the rows up to a decision time, ms UTC. */
+  readonly floorThrough: (time: number) => number;
   /** Decision time of the first answer that it gave as champion, ms UTC; Infinity: none. */
   readonly servedFrom: number;
   /** Settled forecasts that are left out because others of their time are still open. */
@@ -142,7 +137,8 @@ async function ownLosses(
   const champion = settled.find(({ role }) => role === 'champion');
   return {
     series: (floor) => monitoredSeries(lossesByTime(rows, floor), timeframe, through),
-    floor: varianceFloor(rows.variance),
+    floorThrough: (time) =>
+      varianceFloor(rows.variance.filter((_, row) => rows.time[row]! <= time)),
     servedFrom: champion?.time ?? Infinity,
     waiting: settled.length - final.length,
   };
@@ -241,34 +237,42 @@ async function calibrate(
   history: LossHistory,
 ): Promise<Calibrated | Exclude<CalibrationResult, Calibration>> {
   const { model, number, packageDigest, timeframe, calendar, horizons, testRows } = version;
-  const { times, values } = history.series(history.floor);
   const options = {
     perYear: Math.round(calendar.barsPerYear('1d')),
     block: blockOf(Math.max(...horizons), timeframe),
     seed: Number.parseInt(packageDigest.slice(0, 8), 16),
-    floor: history.floor,
   };
-  const first = times.filter((time) => time < history.servedFrom).length;
-  let count = first;
-  let result = calibrateCusum(values.subarray(0, count), options);
-  if (result.status === 'notCalibrated' && result.needed > first) {
-    count = Math.min(values.length, result.needed);
-    result = calibrateCusum(values.subarray(0, count), options);
+  const made = (through: number): CalibrationResult => {
+    // The floor too rests on nothing later, lest the day of the first report move the threshold.
+    const floor = history.floorThrough(through);
+    const { times, values } = history.series(floor);
+    const used = values.filter((_, i) => times[i]! <= through);
+    return calibrateCusum(used, { ...options, floor });
+  };
+  const { times } = history.series(history.floorThrough(Infinity));
+  let through = times.findLast((time) => time < history.servedFrom) ?? -Infinity;
+  let result = made(through);
+  if (result.status === 'notCalibrated') {
+    through = times[Math.min(times.length, result.needed) - 1] ?? -Infinity;
+    result = made(through);
   }
   if (result.status === 'notCalibrated') {
     if (testRows !== null) return result;
     const reason = `${result.reason}: version ${number} was evaluated before test rows were kept, so that only what it answered counts`;
     return { ...result, reason };
   }
-  const through = new Date(times[count - 1]!).toISOString();
-  const used = [...times.subarray(0, count), ...values.subarray(0, count)];
-  const key = createHash('sha256').update(Float64Array.from(used)).digest('hex');
+  const series = history.series(result.floor ?? 0);
+  const used = series.times.filter((time) => time <= through).length;
+  const key = createHash('sha256')
+    .update(series.times.slice(0, used))
+    .update(series.values.slice(0, used))
+    .digest('hex');
   const row = await keepDriftCalibration(db, {
     model,
     version: number,
     packageDigest,
     key,
-    calibration: { calibration: result, through },
+    calibration: { calibration: result, through: new Date(through).toISOString() },
   });
   return keptSchema.parse(row.calibration);
 }
