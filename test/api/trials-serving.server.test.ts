@@ -216,11 +216,14 @@ describe('trials in serving', () => {
   it('a challenger that does not answer is given up, and the champion answers', async () => {
     trial = await scene.start('canary', 2, 0.999);
     const { slot } = replica.trials.of(replica.host.active(MODEL)!)!;
-    const own = { value: () => new Promise(() => undefined), configurable: true };
+    let giveUp: (reason: Error) => void = () => undefined;
+    const hang = () => new Promise((_resolve, reject) => (giveUp = reject));
+    const own = { value: hang, configurable: true };
     Object.defineProperty(slot!.batcher, 'forecast', own);
     const asked = { asOf: '2019-12-10' };
     const answer = await ask(asked);
     Reflect.deleteProperty(slot!.batcher, 'forecast');
+    giveUp(new Error('planted'));
     assert.deepEqual([answer['version'], answer['trial']], [1, null]);
     const [row] = await fresh('canary');
     assert.match(row!.error!, /^trial\.too-late: /);
@@ -273,7 +276,7 @@ describe('trials in serving', () => {
     for (let n = 10; n < 20; n++) others.push(await addPackagedVersion(db, artifacts, n));
     trial = await scene.start('canary', 2, 0.999);
     for (const version of others) await ask({ version });
-    const answer = await ask({ asOf: '2019-12-12' });
+    const answer = await ask({ asOf: '2019-12-12', confidence: 'mc' });
     assert.equal(answer['version'], 2);
     assert.deepEqual(await fresh('canary').then((rows) => rows.map(({ error }) => error)), [null]);
   });
