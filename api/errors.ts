@@ -79,6 +79,7 @@ const BY_CODE: Readonly<Record<string, ProblemKind>> = {
   'trial.judged': 'conflict',
   'lifecycle.refused': 'conflict',
   'predict.non-finite': 'unavailable',
+  'predict.implausible': 'unavailable',
   'internal.unreachable': 'internal',
   'upload.too-large': 'too-large',
 };
