@@ -79,30 +79,41 @@ export function appendBars(
   });
 }
 
-/** The newest revision of every bar of a series that was known at `asOf` (ms UTC; default: all). */
+/**
+ * The newest revision of every bar of a series that was known at `asOf` (ms UTC; default: all), from the one
+ * that opens at `since` on (ms UTC; default: from the first).
+ */
 export async function readStoredBars(
   db: Db,
   series: BarSeries,
   asOf?: number,
+  since?: number,
 ): Promise<StoredBars> {
   const known =
     asOf === undefined ? sql`TRUE` : sql`known_at <= to_timestamp(${asOf / 1000}::float8)`;
+  const from =
+    since === undefined ? sql`TRUE` : sql`open_time >= to_timestamp(${since / 1000}::float8)`;
   const { rows } = await sql<BarRecord>`
     SELECT DISTINCT ON (bar.open_time)
            (extract(epoch FROM bar.open_time) * 1000)::float8 AS open_time,
            revision, open, high, low, close, volume, value
     FROM bar
     WHERE instrument = ${series.instrument} AND timeframe = ${series.timeframe}
-      AND source = ${series.source} AND ${known}
+      AND source = ${series.source} AND ${known} AND ${from}
     ORDER BY bar.open_time, revision DESC`.execute(db);
   const bars =
     rows.length === 0 ? emptyBars(series.instrument, series.timeframe) : toBars(series, rows);
   return { bars, revision: Int32Array.from(rows, (row) => row.revision) };
 }
 
-/** Bars of a series as they were known at `asOf` (ms UTC; default: now). */
-export async function readBarsAsOf(db: Db, series: BarSeries, asOf?: number): Promise<Bars> {
-  return (await readStoredBars(db, series, asOf)).bars;
+/** Bars of a series as they were known at `asOf` (ms UTC; default: now), from `since` on (default: all). */
+export async function readBarsAsOf(
+  db: Db,
+  series: BarSeries,
+  asOf?: number,
+  since?: number,
+): Promise<Bars> {
+  return (await readStoredBars(db, series, asOf, since)).bars;
 }
 
 function toBars(series: BarSeries, rows: readonly BarRecord[]): Bars {

@@ -12,6 +12,15 @@ export interface ServedSource {
   readonly source: string;
 }
 
+export interface ServedRange {
+  /** At most this many of the newest bars. */
+  readonly last: number;
+  /** Only bars that open before this (ms UTC), as they were known then; absent: now. */
+  readonly before?: number | undefined;
+  /** Where so many bars are expected to begin (ms UTC): nothing older is read unless they are not there. */
+  readonly since?: number | undefined;
+}
+
 /**
  * The newest bars of an instrument as serving reads them: each source's newest revisions known at
  * `before`, adjusted as of the last of them and merged, both as for training: a factor that takes effect
@@ -22,22 +31,36 @@ export async function readServedBars(
   instrument: string,
   timeframe: Timeframe,
   sources: readonly ServedSource[],
-  range: { readonly last: number; readonly before?: number | undefined },
+  range: ServedRange,
 ): Promise<{ readonly bars: Bars; readonly fromFirstBar: boolean }> {
+  const merged = await mergedBars(db, instrument, timeframe, sources, range);
+  const end = barCount(merged);
+  if (range.since !== undefined && end < range.last) {
+    return readServedBars(db, instrument, timeframe, sources, { ...range, since: undefined });
+  }
+  const from = Math.max(0, end - range.last);
+  const fromFirstBar = from === 0 && range.since === undefined;
+  return { bars: sliceBars(merged, from, end), fromFirstBar };
+}
+
+async function mergedBars(
+  db: Db,
+  instrument: string,
+  timeframe: Timeframe,
+  sources: readonly ServedSource[],
+  range: ServedRange,
+): Promise<Bars> {
   const sourced: SourcedBars[] = [];
   for (const { dataset, role, source } of sources) {
     const series = { instrument, timeframe, source };
     const [known, factors] = await Promise.all([
-      readBarsAsOf(db, series, range.before),
+      readBarsAsOf(db, series, range.before, range.since),
       readFactors(db, series, range.before),
     ]);
     const bars = barsBetween(known, Number.NEGATIVE_INFINITY, range.before ?? Infinity);
     sourced.push({ name: dataset, role, bars: adjustBars(bars, factors, bars.openTime.at(-1)) });
   }
-  const merged = mergeSources(sourced)?.bars ?? emptyBars(instrument, timeframe);
-  const end = barCount(merged);
-  const from = Math.max(0, end - range.last);
-  return { bars: sliceBars(merged, from, end), fromFirstBar: from === 0 };
+  return mergeSources(sourced)?.bars ?? emptyBars(instrument, timeframe);
 }
 
 /**

@@ -26,6 +26,8 @@ export interface BarsRange {
   readonly last: number;
   /** Only bars that open before this (ms UTC), as they were known then; absent: now. */
   readonly before?: number;
+  /** Where so many bars are expected to begin (ms UTC): nothing older is read unless they are not there. */
+  readonly since?: number;
 }
 
 export interface LoadedBars {

@@ -22,7 +22,14 @@ import { BoundedMap } from './bounded-map.ts';
 import { computeForecast, type Purpose } from './compute-forecast.ts';
 import type { Slot } from './package-slots.ts';
 import type { PredictInput } from './serving.ts';
-import { barsOrProblem, nextClose, seriesOf, wantedBars, windowKind } from './version-bars.ts';
+import {
+  barsOrProblem,
+  nextClose,
+  pastRange,
+  seriesOf,
+  wantedBars,
+  windowKind,
+} from './version-bars.ts';
 
 /** The stored bars and the instant that a forecast was computed from. */
 export interface Basis {
@@ -60,8 +67,6 @@ interface Remembered {
 const MAX_FORECASTS = 10_000;
 /** A window of the full index model has 73 kB. */
 const MAX_WINDOWS = 64;
-/** Longest history read for a point in the past; the anchor lies at most some 700 bars back. */
-const PAST_BARS = 2_048;
 
 /**
  * Forecasts of open packages: windows from bars, batches, Monte-Carlo samples, the declared fallback.
@@ -73,6 +78,7 @@ export class Forecaster {
   readonly #now: () => number;
   readonly #forecasts = new BoundedMap<string, Remembered>(MAX_FORECASTS);
   readonly #windows = new BoundedMap<string, PredictionWindow>(MAX_WINDOWS);
+  readonly #pastWindows = new WeakMap<object, { kind: string; window: PredictionWindow }>();
   readonly #running = new Map<string, Promise<Computed>>();
 
   constructor(parts: { readonly bars: BarsStore; readonly log: Log; readonly now: () => number }) {
@@ -145,7 +151,7 @@ export class Forecaster {
     const pkg = slot.opened.verified;
     const { bars, asOf } = basis;
     if (!('revision' in bars)) {
-      const window = windowFromBars(pkg, bars.bars, { asOf, fromFirstBar: bars.fromFirstBar });
+      const window = this.#pastWindow(pkg, basis);
       return { ...(await this.#compute(slot, window, mode, purpose)), basis };
     }
     const key = `${pkg.packageDigest}|${bars.revision}|${mode}`;
@@ -183,6 +189,16 @@ export class Forecaster {
     return { ...computed, basis };
   }
 
+  /** Both arms of a trial read one window where their versions agree on it. */
+  #pastWindow(pkg: VerifiedPackage, { bars, asOf }: Basis): PredictionWindow {
+    const kind = windowKind(pkg);
+    const made = this.#pastWindows.get(bars);
+    if (made?.kind === kind) return made.window;
+    const window = windowFromBars(pkg, bars.bars, { asOf, fromFirstBar: bars.fromFirstBar });
+    this.#pastWindows.set(bars, { kind, window });
+    return window;
+  }
+
   /** As of an instant of the past: bars as they were known then, which only the registry can tell. */
   async #past(
     slot: Slot,
@@ -194,7 +210,7 @@ export class Forecaster {
     if (asOf > this.#now()) {
       throw new ApiError('unprocessable', 'predict.as-of', 'asOf lies in the future.');
     }
-    const past = this.#bars.readPast(series, { last: PAST_BARS, before: asOf });
+    const past = this.#bars.readPast(series, pastRange(slot.opened.verified, asOf));
     const basis = { series, asOf, bars: await barsOrProblem(past) };
     return this.#fromBasis(slot, basis, mode, purpose);
   }

@@ -8,6 +8,8 @@ import type { Slot } from './package-slots.ts';
 
 /** Bars kept beyond those a window needs: where holes stay, a window reaches up to one anchor (256) further. */
 const SLACK_BARS = 320;
+/** As many may be missing before a second, longer read is needed. */
+const HOLES_BARS = 64;
 
 /** All that a window depends on besides bars and instant: versions that agree in it share the window. */
 export function windowKind({ preprocessing }: VerifiedPackage): string {
@@ -27,6 +29,18 @@ export function wantedBars(pkg: VerifiedPackage, now: number): number {
   const { featureSet, lookback, calendar, timeframe } = pkg.preprocessing;
   const set = featureSetOrThrow(featureSet);
   return set.barsNeeded(now, lookback, calendarFor(calendar), timeframe) + SLACK_BARS;
+}
+
+/** The bars for a window as of `asOf` (ms UTC): how many, and from where the calendar expects them. */
+export function pastRange(
+  pkg: VerifiedPackage,
+  asOf: number,
+): { readonly last: number; readonly before: number; readonly since: number } {
+  const { calendar: name, timeframe } = pkg.preprocessing;
+  const calendar = calendarFor(name);
+  const last = wantedBars(pkg, asOf);
+  const first = calendar.indexOf(asOf, timeframe) - last - HOLES_BARS;
+  return { last, before: asOf, since: calendar.openTimeAt(Math.max(0, first), timeframe) };
 }
 
 /** When the calendar's next bar closes after `now`: from then on an answer may differ. */

@@ -53,3 +53,19 @@ test('as of the past: what a dataset that ends there would have held', async () 
   assert.deepEqual(past.close, adjustBars(trained, factors, at(10)).close);
   assert.deepEqual(past.close, trained.close, 'no factor had taken effect');
 });
+
+test('a bounded read gives the same newest bars, and looks further back where too few are there', async () => {
+  const sources = [{ dataset: 'served', role: 'primary' as const, source }];
+  const read = (range: Parameters<typeof readServedBars>[4]) =>
+    readServedBars(database.db, 'SPLIT', '1d', sources, range);
+  const all = await read({ last: 10 });
+  assert.equal(all.bars.openTime[0], at(30));
+  for (const since of [at(30), at(25), at(31), at(39)]) {
+    const bounded = await read({ last: 10, since });
+    assert.deepEqual(bounded.bars, all.bars, `since bar ${bars.openTime.indexOf(since)}`);
+    assert.equal(bounded.fromFirstBar, false);
+  }
+  const whole = await read({ last: 1000, since: at(5) });
+  assert.equal(whole.bars.openTime.length, 40);
+  assert.equal(whole.fromFirstBar, true);
+});

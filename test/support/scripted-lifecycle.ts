@@ -31,7 +31,7 @@ export function calmLife(): Pick<Activities, LifecycleActivity> {
     considerRetrain: async () => ({ action: 'wait', keep: false, why: ['nothing asks for it'] }),
     deliverAlert: async () => undefined,
     dispatchAlerts: async () => undefined,
-    ensureWatch: async () => undefined,
+    ensureWatch: async () => ({ schedules: [] }),
     finishRetrain: async () => undefined,
     judgeTrial: async () => ({ decision: 'continue' }),
     monitor: async () => ({ reportId: 'report-1', verdict: 'none', signals: [], words: [] }),

@@ -113,7 +113,7 @@ async function firstChampion(ctx: CliContext, client: ApiClient, spec: DriftSpec
   if (await hasChampion(client, spec.model)) return;
   ctx.out.progress(`${spec.model}: training the first champion`);
   const started = await client.json('POST', '/api/v1/experiments', {
-    body: { spec },
+    body: spec,
     headers: { 'idempotency-key': `demo-${spec.model}` },
   });
   const id = String(started['id']);

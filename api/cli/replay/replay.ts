@@ -31,6 +31,8 @@ export interface ReplayProgress {
 /** Requests at once: enough to keep one replica busy. */
 const AT_ONCE = 6;
 const POLL_MS = 150;
+const PATIENCE = 60;
+const RETRY_MS = 1_000;
 /** A retrain of a small model takes seconds, of a large one an hour: a step that takes longer is stuck. */
 const STUCK_MS = 2 * 3_600_000;
 
@@ -60,12 +62,26 @@ async function predictAll(run: Replay, closes: readonly number[]): Promise<numbe
   const lane = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       run.signal.throwIfAborted();
-      const body = { ...next, confidence: 'none' };
-      await run.client.json('POST', `${pathOf(run)}/predict`, { body });
+      await predictOne(run, next);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
   return wanted.length;
+}
+
+/** A server that is away for moments must not end a replay of months. */
+async function predictOne(run: Replay, asked: Json): Promise<void> {
+  const body = { ...asked, confidence: 'none' };
+  for (let left = PATIENCE; ; left--) {
+    try {
+      await run.client.json('POST', `${pathOf(run)}/predict`, { body });
+      return;
+    } catch (error) {
+      const passes = error instanceof CliError && error.exitCode === EXIT.notRunning;
+      if (!passes || left === 0) throw error;
+      await pause(RETRY_MS, undefined, { signal: run.signal });
+    }
+  }
 }
 
 /** A former slot may still be ending: it is asked again then. */
