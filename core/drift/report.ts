@@ -28,8 +28,8 @@ export interface DriftReportInput {
   readonly previousInputVerdict: RankVerdict | null;
 }
 
-/** Points of the path that a report keeps: a year of hourly models, two of daily ones. */
-const PATH_POINTS = 600;
+/** Points of a path that a report keeps: a year of days. */
+const PATH_POINTS = 400;
 
 /**
  * The report. Signals: `loss` where the loss monitor alarmed since the report before, `stale` where the model is older
@@ -51,13 +51,23 @@ export function driftReport(input: DriftReportInput): DriftReport {
     inputVerdict,
     previousInputVerdict,
     correction: correctionWords(input.inputs),
-    performance: performance && { ...performance, path: performance.path.slice(-PATH_POINTS) },
+    performance: performance && trimmed(performance),
     inputs: [...input.inputs],
     predictions: [...input.predictions],
     quality: [...input.quality],
     staleness: [...input.staleness],
   };
   return driftReportSchema.parse({ ...facts, words: wordsOf(facts) });
+}
+
+function trimmed(performance: NonNullable<DriftReport['performance']>): typeof performance {
+  const { path, reference } = performance;
+  const newest = <T>(points: readonly T[]): T[] => points.slice(-PATH_POINTS);
+  return {
+    ...performance,
+    path: newest(path),
+    ...(reference && { reference: { ...reference, path: newest(reference.path) } }),
+  };
 }
 
 /**

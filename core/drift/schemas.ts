@@ -212,6 +212,10 @@ export const driftReportSchema = z.object({
       path: z.array(cusumPointSchema),
       /** Since the report before. */
       alarms: z.array(time),
+      /** A forecast that cannot become worse, watched in the same way: is it the market rather than the model? */
+      reference: z
+        .object({ name: z.string(), c: z.number(), path: z.array(cusumPointSchema) })
+        .optional(),
     })
     .nullable(),
   inputs: z.array(z.object({ instrument: z.string(), drift: inputDriftSchema })),

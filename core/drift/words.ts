@@ -12,6 +12,8 @@ import type {
 type Facts = Omit<DriftReport, 'words'>;
 
 const NAMED_FEATURES = 5;
+/** Two alarms within a month are told as one event. */
+const AROUND_MS = 30 * 86_400_000;
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 const day = (time: string): string => time.slice(0, 10);
@@ -82,6 +84,7 @@ function performanceWords(performance: Facts['performance']): string[] {
   if (last !== undefined) {
     return [
       `Losses: they rose beyond the threshold of ${figure(calibration.c)} on ${day(last)}${alarms.length > 1 ? ` (${count(alarms.length, 'alarm')} since the last report)` : ''}. They are measured in units of the market's variance, so a wilder market alone does not count.`,
+      ...referenceWords(performance, last),
       basis,
     ];
   }
@@ -95,6 +98,18 @@ function performanceWords(performance: Facts['performance']): string[] {
   return [
     `Losses: as usual; the sum stands at ${figure(state.s)}, ${percent(share)} of its threshold of ${figure(calibration.c)}.`,
     basis,
+  ];
+}
+
+/** Did the forecast that cannot become worse alarm around the same time? */
+function referenceWords({ reference }: NonNullable<Facts['performance']>, alarm: string): string[] {
+  if (!reference) return [];
+  const since = new Date(Date.parse(alarm) - AROUND_MS).toISOString();
+  const too = reference.path.some((point) => point.alarm && point.time >= since);
+  return [
+    too
+      ? `The losses of ${reference.name}, which cannot become worse, alarmed around then too: the market may be behind it rather than the model.`
+      : `The losses of ${reference.name}, which cannot become worse, did not: it is the model rather than the market.`,
   ];
 }
 

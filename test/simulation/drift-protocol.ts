@@ -218,7 +218,8 @@ export interface Run {
   readonly pairs: number;
   readonly seed: number;
   readonly cells: readonly Cell[];
-  readonly methods?: readonly Method[];
+  /** The planted mistakes are held against every n-th pair only: they are far outside. */
+  readonly plantedEvery?: number;
   readonly progress?: (done: string) => void;
 }
 
@@ -226,12 +227,13 @@ export function simulate(run: Run): readonly Count[] {
   const counts: Count[] = [];
   for (const cell of run.cells) {
     for (const [at, market] of markets.entries()) {
-      const mine = (run.methods ?? methods).flatMap((method) =>
+      const mine = methods.flatMap((method) =>
         designs.map((design) => emptyCount(cell, market.name, design, method)),
       );
       for (let pair = 0; pair < run.pairs; pair++) {
         const seed = run.seed * 1_000_000 + pair * markets.length + at;
-        observe(mine, seriesOf(market, seed, cell), cell, seed);
+        const watched = pair % (run.plantedEvery ?? 1) === 0 ? mine : mine.filter(isProduct);
+        observe(watched, seriesOf(market, seed, cell), cell, seed);
       }
       counts.push(...mine);
       run.progress?.(`${cell.name}, ${market.name}`);
@@ -240,28 +242,33 @@ export function simulate(run: Run): readonly Count[] {
   return counts;
 }
 
+const isProduct = ({ method }: Count): boolean => method === 'product';
+
 const emptyCount = (cell: Cell, market: string, design: Design, method: Method): Count => {
   const figures = { pairs: 0, retrains: [], alarms: [], alarmed: 0, delays: [] };
   return { cell, market, design, method, ...figures };
 };
 
 function observe(counts: readonly Count[], series: Series, cell: Cell, seed: number): void {
-  for (const method of new Set(counts.map((count) => count.method))) {
-    const calm = lossesOf(series, cell, 1, method);
-    const wild = lossesOf(series, cell, 2, method);
+  // A threshold out of a book is held against the product's own losses: one calibration serves both.
+  const sources = new Set(counts.map(({ method }) => sourceOf(method)));
+  for (const source of sources) {
+    const calm = lossesOf(series, cell, 1, source);
+    const wild = lossesOf(series, cell, 2, source);
     const own = calibrationOf(calm.subarray(0, HISTORY), cell, seed);
-    const calibration = method === 'textbook' ? textbook(own) : own;
-    for (const count of counts.filter((one) => one.method === method)) {
+    for (const count of counts.filter(({ method }) => sourceOf(method) === source)) {
       const { kind, rise } = count.design;
       const future = (kind === 'volatility' ? wild : calm).subarray(HISTORY);
       const length = kind === 'unchanged' ? future.length : CHANGE_AT + cell.perYear;
       const shifted = Float64Array.from({ length }, (_, t) =>
         rise && t >= CHANGE_AT ? future[t]! + rise(t - CHANGE_AT) * own.sd0 : future[t]!,
       );
-      record(count, watch(shifted, calibration));
+      record(count, watch(shifted, count.method === 'textbook' ? textbook(own) : own));
     }
   }
 }
+
+const sourceOf = (method: Method): Method => (method === 'textbook' ? 'product' : method);
 
 function record(count: Count, { alarms, retrains }: Watched): void {
   const { perYear } = count.cell;

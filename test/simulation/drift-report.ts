@@ -200,7 +200,7 @@ ${powerTable(counts)}
 
 ## Volatility doubles, skill stays
 
-Shares of pairs with an alarm within a year, unchanged / doubled:
+Shares of pairs with an alarm within a year, unchanged / doubled (the planted monitors: every fourth pair):
 
 ${volatilityTable(counts, ['product', 'known', 'raw'])}
 

@@ -11,13 +11,14 @@ import { simulateInputs } from './drift-inputs.ts';
 import { cells, simulate, YEARS } from './drift-protocol.ts';
 import { pageOf } from './drift-report.ts';
 
+const PLANTED_EVERY = 4;
 const READING = '\n## Reading\n';
 
 const { values } = parseArgs({
   options: {
     pairs: { type: 'string', default: '250' },
     /** Years of input drift, of each market and design. */
-    years: { type: 'string', default: '10' },
+    years: { type: 'string', default: '6' },
     seed: { type: 'string', default: '1' },
     out: { type: 'string', default: join(import.meta.dirname, '../../docs/drift-simulation.md') },
   },
@@ -31,7 +32,7 @@ if (![pairs, years, seed].every(Number.isInteger) || pairs < 2 || years < 1 || s
 
 const started = performance.now();
 const progress = (done: string): void => console.error(done);
-const counts = simulate({ pairs, seed, cells, progress });
+const counts = simulate({ pairs, seed, cells, plantedEvery: PLANTED_EVERY, progress });
 const inputs = simulateInputs({ years, seed, progress });
 const page = pageOf(counts, inputs, {
   command: 'npm run simulate:drift',

@@ -2,7 +2,6 @@
 import type { Plot } from '../../evaluation/report/plots.ts';
 import {
   ACCENT,
-  extentOf,
   FRAME,
   GRID,
   INK,
@@ -25,6 +24,9 @@ import type { Calibration, CusumPoint, DriftReport, InputDrift } from '../schema
 
 const ALARM = SERIES_COLOURS[1];
 const USUAL = '#93b4f5';
+const REFERENCE = '#9ca3af';
+
+type Reference = NonNullable<NonNullable<DriftReport['performance']>['reference']>;
 
 /** All charts: the path of the loss monitor, its calibration, then what each instrument's inputs did. */
 export function driftPlots(report: DriftReport): Plot[] {
@@ -36,7 +38,7 @@ export function driftPlots(report: DriftReport): Plot[] {
       plots.push({
         name: 'cusum',
         title: `Sum of the losses above what is usual, its threshold, and alarms (one value a ${performance.unit})`,
-        svg: cusumChart(points, calibration),
+        svg: cusumChart(points, calibration, performance.reference),
       });
     }
     plots.push({
@@ -62,11 +64,21 @@ export function driftPlots(report: DriftReport): Plot[] {
   return plots;
 }
 
-/** S over time with the threshold c; a dot marks each alarm, after which the sum begins anew. */
-export function cusumChart(points: readonly CusumPoint[], { c }: Calibration): string {
+/**
+ * S over time with the threshold c; a dot marks each alarm, after which the sum begins anew. Of the reference, drawn
+ * below, the sum is scaled so that its own threshold lies at c.
+ */
+export function cusumChart(
+  points: readonly CusumPoint[],
+  { c }: Pick<Calibration, 'c'>,
+  reference?: Reference,
+): string {
   const times = points.map(({ time }) => Date.parse(time));
   const x = linearScale([times[0]!, times.at(-1)!], [FRAME.left, FRAME.width - FRAME.right]);
-  const top = Math.max(c, extentOf(points.map(({ s }) => s))[1]) * 1.08;
+  const others = (reference?.path ?? [])
+    .filter(({ time }) => Date.parse(time) >= times[0]!)
+    .map(({ time, s }) => [Date.parse(time), (s / reference!.c) * c] as const);
+  const top = Math.max(c, ...[...points.map(({ s }) => s), ...others.map(([, s]) => s)]) * 1.08;
   const y = linearScale([0, top], [FRAME.height - FRAME.bottom, FRAME.top]);
   const alarms = points.flatMap(({ alarm, s }, i) =>
     alarm
@@ -79,6 +91,13 @@ export function cusumChart(points: readonly CusumPoint[], { c }: Calibration): s
     yAxis(y, FRAME, tickText) +
       xAxis(dateTicks(x), FRAME) +
       line([FRAME.left, y(c)], [FRAME.width - FRAME.right, y(c)], ALARM, 'stroke-dasharray="6 4"') +
+      (others.length > 1
+        ? path(
+            others.map(([time, s]) => [x(time), y(s)] as const),
+            REFERENCE,
+            'stroke-width="1.2"',
+          )
+        : '') +
       path(
         points.map(({ s }, i) => [x(times[i]!), y(s)] as const),
         ACCENT,
@@ -88,6 +107,7 @@ export function cusumChart(points: readonly CusumPoint[], { c }: Calibration): s
         [
           { label: 'sum of the losses above usual', colour: ACCENT },
           { label: 'threshold', colour: ALARM, dashed: true },
+          ...(reference ? [{ label: `the same of ${reference.name}`, colour: REFERENCE }] : []),
         ],
         FRAME,
       ),

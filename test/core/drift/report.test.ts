@@ -318,6 +318,26 @@ describe('the page', () => {
     }
   });
 
+  test('tells the market from the model by a forecast that cannot become worse', () => {
+    const worse = performanceOf(1.5);
+    const said = (shift: number): string => {
+      const { path } = performanceOf(shift);
+      const reference = {
+        name: 'naive',
+        c: calibration.status === 'calibrated' ? calibration.c : 0,
+        path,
+      };
+      const report = driftReport(inputOf({ performance: { ...worse, reference } }));
+      assert.match(driftPlots(report)[0]!.svg, /the same of naive/);
+      return report.words.join('\n');
+    };
+    assert.match(said(0), /naive, which cannot become worse, did not: it is the model/);
+    assert.match(
+      said(1.5),
+      /naive, which cannot become worse, alarmed around then too: the market/,
+    );
+  });
+
   test('draws the path with its alarms, the calibration, and the features against their history', () => {
     const report = driftReport(inputOf({ inputs: drifted, performance: performanceOf(1.5) }));
     const plots = driftPlots(report);
