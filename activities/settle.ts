@@ -6,6 +6,7 @@ import {
   mergeCloses,
   outcomeOf,
   settlePrediction,
+  SLOT_MS,
   type Closes,
   type HorizonOutcome,
 } from '../core/outcomes/index.ts';
@@ -169,11 +170,12 @@ class Settling {
   ): Promise<number> {
     const [first] = own;
     if (!first) return 0;
+    const known = { since: since + SLOT_MS, asOf: this.#asOf + SLOT_MS };
     const bars: number[] = [];
     const steps: number[] = [];
     for (const { source } of await this.#books.sources(first, instrument)) {
       const series = { instrument, timeframe: first.timeframe, source };
-      const changes = await changesOfSeries(this.#deps.db, series, { since, asOf: this.#asOf });
+      const changes = await changesOfSeries(this.#deps.db, series, known);
       bars.push(...changes.bars);
       steps.push(...changedSteps(changes.factors.before, changes.factors.after));
     }
@@ -209,7 +211,7 @@ class Settling {
     const held = this.#closes.get(key);
     if (held && held.from <= from) return held.closes;
     const sources = await this.#books.sources(book, instrument);
-    const range = { from, asOf: this.#asOf };
+    const range = { from, asOf: this.#asOf + SLOT_MS };
     const read = await Promise.all(
       sources.map(({ role, source }) =>
         readCloses(this.#deps.db, { instrument, timeframe: book.timeframe, source, role }, range),

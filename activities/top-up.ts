@@ -3,6 +3,7 @@ import { CLOSE_GRACE_MS, type Timeframe } from '../core/bars/index.ts';
 import type { Calendar } from '../core/calendar/calendar.ts';
 import { calendarFor } from '../core/calendar/index.ts';
 import { RatchetError } from '../core/errors.ts';
+import { SLOT_MS } from '../core/outcomes/settle-prediction.ts';
 import { sourceOrThrow } from '../core/sources/index.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { seriesSource, seriesState } from '../registry/collections.ts';
@@ -85,7 +86,7 @@ function seriesOf(versions: readonly LiveVersion[]): Series[] {
 }
 
 interface Found {
-  /** Newest bar known at `asOf`. */
+  /** Newest bar known at `asOf`; see `SLOT_MS`. */
   readonly newest: number | undefined;
   readonly newRows: number;
   readonly error?: RatchetError;
@@ -111,13 +112,13 @@ async function topUpSeries(
   const published = newestPublished(calendarFor(dataset.calendar), timeframe, asOf - delayMs);
   const stored = await newestBar(deps.db, key);
   if (stored !== undefined && stored >= published) {
-    return { newest: await newestBar(deps.db, key, asOf), newRows: 0 };
+    return { newest: await newestBar(deps.db, key, asOf + SLOT_MS), newRows: 0 };
   }
   const before = await seriesState(deps.db, key);
   const request = { use, instrument, timeframe, recollect: true, signal };
   const { error } = await gatherSource(deps, request);
   const after = await seriesState(deps.db, key);
-  const newest = await newestBar(deps.db, key, asOf);
+  const newest = await newestBar(deps.db, key, asOf + SLOT_MS);
   const newRows = Number(BigInt(after) - BigInt(before));
   return { newest, newRows, ...(error && { error }) };
 }

@@ -17,6 +17,7 @@ export {
 export {
   forecastsOf,
   settlePrediction,
+  SLOT_MS,
   UNKNOWN_AFTER_MS,
   type SettleContext,
   type SettledAnswer,

@@ -15,6 +15,12 @@ import {
  */
 export const UNKNOWN_AFTER_MS = 30 * 86_400_000;
 
+/**
+ * A slot collects the newest bars itself, and they arrive moments after its time: what closed by the slot's time and was
+ * known this much later counts as known at the slot. Otherwise each bar would be settled a slot late.
+ */
+export const SLOT_MS = 15 * 60_000;
+
 /** What settling reads of an answer. */
 export interface SettledAnswer {
   /** ISO, open time of the window's last bar. */
@@ -67,7 +73,7 @@ export function forecastsOf(answer: SettledAnswer): HorizonForecast[] {
 }
 
 /**
- * Settles the horizons of one answer whose bars are there. `closes` holds what was known at `ctx.asOf`, nothing later.
+ * Settles the horizons of one answer whose bars are there. `closes` holds what was known at `ctx.asOf` (see `SLOT_MS`), nothing later.
  * A target bar that has not closed, or is not there yet, is waited for; see `UNKNOWN_AFTER_MS`.
  */
 export function settlePrediction(

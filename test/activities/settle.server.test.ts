@@ -183,6 +183,16 @@ test('a bar that comes late is settled late, by when it was known', async () => 
   assert.deepEqual([settled, row!.horizon, row!.known_at.getTime()], [1, 7, lateBy]);
 });
 
+test('bars that the slot itself collects count for it, minutes after its time, if they had closed', async () => {
+  await fresh();
+  await fixture.addBars(sliceBars(bars, 0, 57), { arrivedAt: NOW });
+  await fixture.record([said(50)]);
+  const slot = Date.parse(evening(57));
+  await fixture.addBars(sliceBars(bars, 57, 58), { arrivedAt: slot + 60_000 });
+  assert.equal((await fixture.settle(new Date(slot - 3_600_001).toISOString())).settled, 0);
+  assert.equal((await fixture.settle(new Date(slot).toISOString())).settled, 1);
+});
+
 test('a revised bar adds a revision to what rests on it, once, and only when it was known', async () => {
   await fresh();
   await fixture.addBars(bars, { arrivedAt: NOW });
