@@ -5,7 +5,7 @@ import { recordAlert } from './alerts.ts';
 import { PAGE_MAX, recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
 import { appendLifecycleEvent } from './lifecycle-events.ts';
-import { PROMOTION_CHANNEL } from './promotions.ts';
+import { notifyTrial } from './served-trials.ts';
 import type { Judgement, TrialStatus, TrialTable } from './tables.ts';
 
 export type Trial = Selectable<TrialTable>;
@@ -86,7 +86,7 @@ export function openTrial(db: Db, input: NewTrial): Promise<Trial | undefined> {
       });
       await recordAlert(trx, alert);
     }
-    await notifyReplicas(trx, input.model);
+    await notifyTrial(trx, input.model);
     return row;
   });
 }
@@ -146,7 +146,7 @@ export async function recordTrialLook(
       .where('id', '=', look.trialId)
       .where('status', '=', 'running')
       .execute();
-    if (before.share !== look.share) await notifyReplicas(trx, before.model);
+    if (before.share !== look.share) await notifyTrial(trx, before.model);
   });
 }
 
@@ -259,12 +259,7 @@ export function endTrial(db: Db, end: TrialEnd): Promise<Trial | undefined> {
       const facts = { model, asOf, version, trialId: end.trialId, reasons: end.reasons };
       await recordAlert(trx, composeAlert(alert, facts));
     }
-    await notifyReplicas(trx, ended.model);
+    await notifyTrial(trx, ended.model);
     return ended;
   });
-}
-
-/** Replicas look for trials with each look for generations. */
-async function notifyReplicas(trx: Trx, model: string): Promise<void> {
-  await sql`select pg_notify(${PROMOTION_CHANNEL}, ${model})`.execute(trx);
 }
