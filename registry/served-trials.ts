@@ -1,6 +1,10 @@
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import { servable, VERSION_COLUMNS, type ServableVersion } from './champions.ts';
+import type { Trx } from './in-transaction.ts';
 import type { Database } from './tables.ts';
+
+/** NOTIFY channel: a hint that a trial began, ended, or changed its share. The poll is the truth. */
+export const TRIAL_CHANNEL = 'ratchet_trial';
 
 /** A running trial with what a replica must know to serve it. */
 export interface ServedTrial {
@@ -49,4 +53,9 @@ export async function runningTrials(db: Kysely<Database>): Promise<ServedTrial[]
     share: row.kind === 'canary' ? row.share : 0,
     challenger: row.version_status === 'registered' ? servable(row) : undefined,
   }));
+}
+
+/** Has replicas look at running trials once the transaction stands. */
+export async function notifyTrial(trx: Trx, model: string): Promise<void> {
+  await sql`select pg_notify(${TRIAL_CHANNEL}, ${model})`.execute(trx);
 }

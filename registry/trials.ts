@@ -3,7 +3,7 @@ import { RatchetError } from '../core/errors.ts';
 import { composeAlert } from '../core/alerts/index.ts';
 import { recordAlert } from './alerts.ts';
 import { PAGE_MAX, recordAudit } from './audit.ts';
-import { inTransaction, type Db, type Trx } from './in-transaction.ts';
+import { inTransaction, type Db } from './in-transaction.ts';
 import { appendLifecycleEvent } from './lifecycle-events.ts';
 import { notifyTrial } from './served-trials.ts';
 import type { Judgement, TrialStatus, TrialTable } from './tables.ts';
