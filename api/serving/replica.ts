@@ -9,7 +9,7 @@ import {
   type OpenPromotion,
 } from '../../registry/promotion-answers.ts';
 import { PROMOTION_CHANNEL } from '../../registry/promotions.ts';
-import { runningTrials } from '../../registry/served-trials.ts';
+import { runningTrials, TRIAL_CHANNEL } from '../../registry/served-trials.ts';
 import { dropLease, renewLease } from '../../registry/replicas.ts';
 import type { ModelHost } from './model-host.ts';
 import type { TrialHost } from './trial-host.ts';
@@ -70,7 +70,7 @@ export class Replica {
     ];
     const url = this.#notificationsUrl;
     if (url === undefined) return;
-    this.#listening = listen(url, [PROMOTION_CHANNEL], () => void this.poll(), {
+    this.#listening = listen(url, [PROMOTION_CHANNEL, TRIAL_CHANNEL], () => void this.poll(), {
       signal: this.#stopping.signal,
       onConnected: () => void this.poll(),
     });

@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
+import { BarsStore } from '../../api/serving/bars-store.ts';
+import { Forecaster } from '../../api/serving/forecaster.ts';
+import { registryBars } from '../../api/serving/registry-bars.ts';
 import { openDatabase } from '../../registry/db.ts';
 import {
+  DATASETS,
   eventually,
   INSTRUMENT,
+  memoryLog,
+  NOW,
   openApiFixture,
   type ApiFixture,
   type Body,
@@ -103,6 +110,29 @@ describe('trials under load', () => {
     assert.equal(answered.length, seen.length);
     const pairs = (await scene.rows('shadow')).map(({ pair_id: pair }) => pair);
     assert.equal(new Set(pairs).size, pairs.length);
+  });
+
+  it('what is scored beside is as of the instant that was answered, however late it is scored', async () => {
+    const reader = registryBars(fixture.db, DATASETS);
+    const bars = new BarsStore({ reader, folder: join(fixture.folder, 'own'), log: memoryLog() });
+    let now = NOW;
+    const forecaster = new Forecaster({ bars, log: memoryLog(), now: () => now });
+    const id = await scene.start('shadow', 2);
+    const active = replica.host.active(MODEL)!;
+    const { slot } = replica.trials.of(active)!;
+    const input = { kind: 'instrument', instrument: INSTRUMENT } as const;
+    const { basis, forecast } = await forecaster.forecast(active.slot, input, 'none');
+    now += 7 * 86_400_000;
+    const beside = await forecaster.beside(slot!, basis!, 'none');
+    assert.equal(beside.forecast.version, 2);
+    assert.deepEqual(
+      [beside.forecast.asOf, beside.forecast.staleBars],
+      [forecast.asOf, forecast.staleBars],
+    );
+    const later = await forecaster.forecast(slot!, input, 'none');
+    assert.ok(later.forecast.staleBars > beside.forecast.staleBars);
+    assert.equal((await forecaster.beside(slot!, basis!, 'none')).forecast.staleBars, 0);
+    await scene.end(id);
   });
 
   it('a challenger promoted while its trial still runs answers as champion, and is scored no more', async () => {

@@ -1,18 +1,11 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { BarsStore } from '../../api/serving/bars-store.ts';
-import { Forecaster } from '../../api/serving/forecaster.ts';
-import { registryBars } from '../../api/serving/registry-bars.ts';
 import { routingPoint } from '../../core/trials/routing.ts';
 import type { PackageContent } from '../../core/packages/build.ts';
 import type { Prediction, PredictionRole } from '../../registry/predictions.ts';
 import {
   addPackagedVersion,
-  DATASETS,
   INSTRUMENT,
-  memoryLog,
-  NOW,
   openApiFixture,
   type ApiFixture,
   type Body,
@@ -279,27 +272,5 @@ describe('trials in serving', () => {
     const answer = await ask({ asOf: '2019-12-12', confidence: 'mc' });
     assert.equal(answer['version'], 2);
     assert.deepEqual(await fresh('canary').then((rows) => rows.map(({ error }) => error)), [null]);
-  });
-
-  it('what is scored beside is as of the instant that was answered, however late it is scored', async () => {
-    const reader = registryBars(fixture.db, DATASETS);
-    const bars = new BarsStore({ reader, folder: join(fixture.folder, 'own'), log: memoryLog() });
-    let now = NOW;
-    const forecaster = new Forecaster({ bars, log: memoryLog(), now: () => now });
-    trial = await scene.start('shadow', 2);
-    const active = replica.host.active(MODEL)!;
-    const { slot } = replica.trials.of(active)!;
-    const input = { kind: 'instrument', instrument: INSTRUMENT } as const;
-    const { basis, forecast } = await forecaster.forecast(active.slot, input, 'none');
-    now += 7 * 86_400_000;
-    const beside = await forecaster.beside(slot!, basis!, 'none');
-    assert.equal(beside.forecast.version, 2);
-    assert.deepEqual(
-      [beside.forecast.asOf, beside.forecast.staleBars],
-      [forecast.asOf, forecast.staleBars],
-    );
-    const later = await forecaster.forecast(slot!, input, 'none');
-    assert.ok(later.forecast.staleBars > beside.forecast.staleBars);
-    assert.equal((await forecaster.beside(slot!, basis!, 'none')).forecast.staleBars, 0);
   });
 });
