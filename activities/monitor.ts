@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { alertsOfReport } from '../core/alerts/index.ts';
 import { barCount, type Bars } from '../core/bars/bars.ts';
 import {
   driftReport,
@@ -7,6 +8,7 @@ import {
   type RankVerdict,
 } from '../core/drift/index.ts';
 import { RatchetError } from '../core/errors.ts';
+import { recordAlert } from '../registry/alerts.ts';
 import { recordedForecasts } from '../registry/drift-history.ts';
 import {
   driftReportBefore,
@@ -84,7 +86,7 @@ async function makeReport(deps: Deps, version: WatchedVersion, at: Date): Promis
     previousInputVerdict: previousVerdict(version, previous, asOf),
   });
   const words = [...report.words, ...losses.notes, ...featureNotes(version)];
-  return store(deps, version, at, { ...report, words }, losses);
+  return store(deps, version, at, { ...report, words }, { losses, previous });
 }
 
 /** Bars of every instrument of the scope that has any; one without is told of in the words. */
@@ -169,7 +171,10 @@ async function store(
   { model, number }: WatchedVersion,
   asOf: Date,
   report: DriftReport,
-  losses: LossWatch,
+  {
+    losses,
+    previous,
+  }: { readonly losses: LossWatch; readonly previous?: DriftReportRow | undefined },
 ): Promise<DriftReportRow> {
   const { verdict, signals, words } = report;
   const page = await deps.artifacts.put(new TextEncoder().encode(renderDriftReport(report)));
@@ -197,6 +202,9 @@ async function store(
         dedupeKey: `drift.report/${recorded.row.id}`,
       });
     }
+    const about = { model, version: number, asOf: asOf.toISOString(), reportId: recorded.row.id };
+    const alerts = alertsOfReport({ ...about, signals, words }, previous?.signals ?? []);
+    for (const alert of recorded.added ? alerts : []) await recordAlert(trx, alert);
     return recorded;
   });
   if (added) deps.log.info({ model, version: number, asOf, verdict, signals }, 'drift report');

@@ -76,8 +76,11 @@ export interface AlertEventEntry<F> {
 }
 
 const modelPath = (model: string, rest: string): string => `/api/v1/ml-models/${model}/${rest}`;
+const sentence = (text: string): string => (/[.!?]$/.test(text.trim()) ? text : `${text.trim()}.`);
 const list = (reasons: readonly string[]): string =>
-  reasons.length === 0 ? '' : ` ${reasons.join(' ')}`;
+  reasons.map((reason) => ` ${sentence(reason)}`).join('');
+/** People write a reason as they like. */
+const because = (reason: string): string => `Reason: ${sentence(reason)}`;
 const trialPath = ({ model, trialId }: { model: string; trialId: string }): string =>
   modelPath(model, `trials/${trialId}`);
 const after = (former: number | null): string =>
@@ -90,14 +93,14 @@ export const alertEvents: {
     title: 'A version became the champion.',
     key: ({ model, generation }) => `${model}/${generation}`,
     words: ({ model, version, former, reason }) =>
-      `Version ${version} of ${model} serves now, ${after(former)}. ${reason}`,
+      `Version ${version} of ${model} serves now, ${after(former)}. ${because(reason)}`,
     evidence: ({ model }) => modelPath(model, 'champion'),
   },
   'champion.rolled-back': {
     title: 'An earlier version became the champion again.',
     key: ({ model, generation }) => `${model}/${generation}`,
     words: ({ model, version, former, actor, reason }) =>
-      `Version ${version} of ${model} serves again, ${after(former)}: rolled back by ${actor}. ${reason}`,
+      `Version ${version} of ${model} serves again, ${after(former)}: rolled back by ${actor}. ${because(reason)}`,
     evidence: ({ model }) => modelPath(model, 'champion'),
   },
   'trial.aborted': {
@@ -125,21 +128,22 @@ export const alertEvents: {
     title: 'A drift report asks for a retrain.',
     key: ({ reportId }) => reportId,
     words: ({ model, version, reasons }) =>
-      `Drift of ${model} (version ${version}).${list(reasons)}`,
+      `A drift report of ${model} (version ${version}) asks for a retrain.${list(reasons)}`,
     evidence: ({ model }) => modelPath(model, 'drift'),
   },
   'retrain.failed': {
     title: 'A retrain failed or was cancelled; the champion stays.',
     key: ({ retrainId }) => retrainId,
     words: ({ model, experimentId, reason }) =>
-      `The retrain of ${model} (experiment ${experimentId}) failed; the champion stays. ${reason}`,
+      `The retrain of ${model} (experiment ${experimentId}) failed; the champion stays. ${because(reason)}`,
     evidence: ({ experimentId }) => `/api/v1/experiments/${experimentId}`,
   },
   'model.stale': {
     title: 'The champion is older than its specification allows.',
     // Once a version: a stale model stays stale in every report until it is replaced.
     key: ({ model, version }) => `${model}/${version}`,
-    words: ({ model, version, reason }) => `Version ${version} of ${model} is stale. ${reason}`,
+    words: ({ model, version, reason }) =>
+      `Version ${version} of ${model} is stale. ${sentence(reason)}`,
     evidence: ({ model }) => modelPath(model, 'drift'),
   },
   'alert.test': {

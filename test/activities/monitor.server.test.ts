@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { CancelledFailure } from '@temporalio/common';
 import type { MonitorResult } from '../../activities/contracts-lifecycle.ts';
 import { driftReportSchema, type DriftReport } from '../../core/drift/schemas.ts';
+import { listAlerts } from '../../registry/alerts.ts';
 import { driftCalibration } from '../../registry/drift.ts';
 import { listLifecycleEvents } from '../../registry/lifecycle-events.ts';
 import { openMonitorFixture, type MonitorFixture } from '../support/monitored-model.ts';
@@ -93,6 +94,10 @@ describe('monitor', { skip: skipS3 }, () => {
       verdict: 'drift',
       signals: ['loss'],
     });
+    const [alert, ...more] = await listAlerts(fixture.db, { limit: 10, model: 'learnable' });
+    assert.deepEqual([alert?.event, more.length], ['drift.detected', 0]);
+    assert.equal(alert?.payload.facts['reportId'], row.id);
+    assert.match(alert.payload.words, /asks for a retrain\. Drift\. .*the forecasts became worse/);
     const page = await fixture.artifacts.get({ uri: row.page_uri!, sha256: row.page_sha256! });
     assert.match(new TextDecoder().decode(page), /^<!doctype html>/);
   });

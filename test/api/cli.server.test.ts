@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { getRequestListener } from '@hono/node-server';
 import { Command, CommanderError } from 'commander';
 import { register as registerAlerts } from '../../api/cli/alerts.ts';
+import { register as registerDrift } from '../../api/cli/drift.ts';
 import { register as registerExperiments } from '../../api/cli/experiments.ts';
 import { register as registerKeys } from '../../api/cli/keys.ts';
 import { register as registerMirror } from '../../api/cli/mirror.ts';
@@ -20,6 +21,7 @@ import {
   type ApiAddress,
   type CliContext,
 } from '../../api/cli/output.ts';
+import { register as registerPerformance } from '../../api/cli/performance.ts';
 import { register as registerPredict } from '../../api/cli/predict.ts';
 import { register as registerReport } from '../../api/cli/report.ts';
 import { temporalAway } from '../../api/errors.ts';
@@ -27,6 +29,9 @@ import { routeTable } from '../../api/route-table.ts';
 import { readConfig } from '../../infra/config.ts';
 import { openDeliveries, recordAttempt } from '../../registry/alerts.ts';
 import { appendEvent, endExperiment } from '../../registry/experiments.ts';
+import { appendLifecycleEvent } from '../../registry/lifecycle-events.ts';
+import { markSettled } from '../../registry/lifecycle-state.ts';
+import { endTrial, openTrial } from '../../registry/trials.ts';
 import { newKeyToken } from '../../registry/keys.ts';
 import { freePort } from '../support/server-process.ts';
 import {
@@ -50,8 +55,10 @@ function program(ctx: CliContext): Command {
   const root = new Command('ratchet').option('--json').exitOverride();
   root.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
   const modules = [registerExperiments, registerModels, registerReport, registerPredict];
-  for (const register of [...modules, registerAlerts, registerKeys, registerMirror])
+  const watched = [registerDrift, registerPerformance, registerAlerts];
+  for (const register of [...modules, ...watched, registerKeys, registerMirror]) {
     register(root, ctx);
+  }
   return root;
 }
 
@@ -210,7 +217,52 @@ describe('command line', () => {
     for (const argv of [['alerts'], ['alerts', 'list', '-e', 'alert.test']]) {
       assert.match((await run(address, ...argv)).text, /alert\.test .*ops: failed/);
     }
-    assert.match((await run(address, 'alerts', '-m', MODEL)).text, /nothing yet/);
+    assert.match((await run(address, 'alerts', '-m', 'no-such-model')).text, /nothing yet/);
+  });
+
+  it('tells why a model is as it is, its story and its trials; orders and waits', async () => {
+    const { db } = fixture;
+    const told = await run(address, 'explain', MODEL);
+    assert.match(told.text, /index-gspc: watching\n {2}Version 1 is champion/);
+    const asOf = new Date('2020-01-02T00:00:00Z');
+    const story = { model: MODEL, asOf, kind: 'drift.report', actor: 'monitor' } as const;
+    await appendLifecycleEvent(db, { ...story, words: 'No drift', dedupeKey: 'drift-1' });
+    const history = await run(address, 'history', MODEL, '-k', 'drift.report');
+    assert.match(history.text, /2020-01-02 00:00 .* drift\.report .* monitor .* No drift/);
+    assert.match((await run(address, 'trials', MODEL)).text, /no trials yet/);
+    const opened = await openTrial(db, {
+      ...{ id: 'trial-1', model: MODEL, version: 2, championVersion: 1, generation: 1 },
+      ...{ kind: 'manual', policy: 'beats-champion', mode: 'guard', settings: {}, share: 0 },
+      ...{ startedAsOf: asOf, gateDecisionId: 'g', experimentId: 'e', words: 'A trial began' },
+    });
+    assert.equal(opened?.status, 'running');
+    assert.match(
+      (await run(address, 'trials', MODEL)).text,
+      /trial-1 .*2 .*manual, guard .*running/,
+    );
+    const shown = await run(address, 'trials', MODEL, 'running');
+    assert.match(shown.text, /trial-1: v2 against v1[\s\S]*expected +It waits for `approve`/);
+
+    // The lifecycle's part played by hand: the trial ends while the command waits.
+    const end = { trialId: 'trial-1', asOf, reasons: ['odd'], actor: 'key-1', words: 'It ended' };
+    const rejected = run(address, 'reject', MODEL, '-r', 'odd forecasts', '--wait');
+    await endTrial(db, { ...end, status: 'rejected' });
+    assert.deepEqual([(await rejected).code, (await rejected).error], [EXIT.ok, '']);
+    assert.match((await rejected).text, /version 2 of index-gspc is rejected/);
+    assert.match((await run(address, 'freeze', MODEL, '-r', 'year end')).text, /is frozen/);
+    assert.match((await run(address, 'unfreeze', MODEL)).text, /is unfrozen/);
+    const words = fixture.orchestrator.orders.map(({ update }) => update);
+    assert.deepEqual(words, ['reject', 'freeze', 'unfreeze']);
+
+    await markSettled(db, MODEL, new Date('2020-01-03T00:00:00Z'));
+    const settled = await run(address, 'settle', MODEL, '--as-of', '2020-01-02', '--wait');
+    assert.match(settled.text, /is settled as of 2020-01-02T00:00:00\.000Z/, settled.error);
+    const monitored = await run(address, '--json', 'monitor', MODEL);
+    assert.equal(
+      (JSON.parse(monitored.text) as { workflowId: string }).workflowId,
+      `monitor/${MODEL}`,
+    );
+    assert.equal((await run(address, 'settle', MODEL)).code, EXIT.refused, 'one at a time');
   });
 
   it('writes the report of the champion or of a version to a file or to stdout', async () => {
@@ -310,6 +362,25 @@ describe('command line', () => {
       [address, ['promote', MODEL, '-v', '99'], EXIT.notFound, /no version 99/],
       [address, ['promote', MODEL, '-v', '1'], EXIT.refused, /champion already/],
       [address, ['promote', MODEL, '--best-by', 'nothing'], EXIT.notFound, /Known: .*h7\.rmse/],
+      [address, ['promote', MODEL, '-v', '1', '--wait'], EXIT.usage, /unknown option '--wait'/],
+      [address, ['rollback', MODEL], EXIT.usage, /required option '-r, --reason <text>'/],
+      [address, ['rollback', 'bare', '-r', 'x'], EXIT.refused, /no champion to go back from/],
+      [address, ['rollback', MODEL, '-r', 'x', '-v', '2'], EXIT.refused, /never served/],
+      [address, ['approve', MODEL], EXIT.refused, /no running trial/],
+      [address, ['reject', MODEL, '-r', 'x'], EXIT.refused, /no running trial/],
+      [address, ['reject', MODEL], EXIT.usage, /required option '-r, --reason <text>'/],
+      [address, ['freeze', MODEL], EXIT.usage, /required option '-r, --reason <text>'/],
+      [address, ['freeze', MODEL, '-r', ' '], EXIT.usage, /reason/],
+      [address, ['unfreeze', 'no-such-model'], EXIT.notFound, /no model/],
+      [address, ['explain', 'no-such-model'], EXIT.notFound, /no model/],
+      [address, ['history', MODEL, '-b', 'yesterday'], EXIT.usage, /not the number of an event/],
+      [address, ['history', MODEL, '-k', 'gossip'], EXIT.usage, /kind[\s\S]*trial\.ended/],
+      [address, ['trials', MODEL, 'running'], EXIT.notFound, /no running trial/],
+      [address, ['trials', MODEL, 'trial-9'], EXIT.notFound, /no trial trial-9/],
+      [address, ['settle', MODEL, '--as-of', '2999-01-01'], EXIT.usage, /future/],
+      [address, ['monitor', MODEL, '--as-of', 'soon'], EXIT.usage, /ISO 8601/],
+      [predictOnly, ['freeze', MODEL, '-r', 'x'], EXIT.notAllowed, /scope `promote`/],
+      [predictOnly, ['settle', MODEL], EXIT.notAllowed, /scope `experiment`/],
       [address, ['report', 'no-such-model'], EXIT.notFound, /no model "?no-such-model/],
       [address, ['report', 'bare'], EXIT.notFound, /no champion yet/],
       [address, ['report', MODEL, '-v', '99'], EXIT.notFound, /no version 99/],

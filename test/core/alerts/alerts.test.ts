@@ -4,6 +4,7 @@ import {
   ALERT_EVENTS,
   CHOSEN_EVENTS,
   alertBody,
+  alertsOfReport,
   alertEvents,
   composeAlert,
   parseWebhookSecrets,
@@ -62,6 +63,35 @@ describe('alerts', () => {
       generation: 9,
     });
     assert.ok(!ids.has(again.id));
+  });
+
+  it('makes a sentence of what a person wrote', () => {
+    const { payload } = composeAlert('champion.promoted', {
+      ...{ ...facts['champion.promoted'], reason: 'asked for by hand' },
+    });
+    assert.match(payload.words, /version 3\. Reason: asked for by hand\.$/);
+  });
+
+  it('tells of drift and age when they begin', () => {
+    const report = {
+      ...about,
+      version: 3,
+      reportId: '01REPORT',
+      words: ['Drift. Worse.', 'More.'],
+    };
+    const events = (signals: string[], before: string[]): string[] =>
+      alertsOfReport({ ...report, signals }, before).map(({ event }) => event);
+    assert.deepEqual(events([], []), []);
+    assert.deepEqual(events(['loss'], []), ['drift.detected']);
+    assert.deepEqual(events(['loss', 'stale'], []), ['drift.detected', 'model.stale']);
+    assert.deepEqual(events(['loss', 'stale'], ['stale']), ['drift.detected']);
+    assert.deepEqual(events(['loss', 'stale'], ['loss', 'stale']), []);
+    assert.deepEqual(events(['input-twice', 'loss'], ['loss']), ['drift.detected']);
+    const [alert] = alertsOfReport({ ...report, signals: ['stale'] }, []);
+    assert.equal(alert?.payload.words, 'Version 3 of sim-a is stale. Drift. Worse.');
+    assert.deepEqual(alert.payload.facts, {
+      ...{ version: 3, reportId: '01REPORT', reason: 'Drift. Worse.' },
+    });
   });
 
   it('names the first champion as such', () => {
