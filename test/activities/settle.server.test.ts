@@ -6,6 +6,7 @@ import { simulateBars } from '../../core/sources/simulate.ts';
 import { simulatedParams } from '../../core/sources/simulated.ts';
 import { appendFactors } from '../../registry/bars.ts';
 import { seriesSource } from '../../registry/collections.ts';
+import { leftOutOfPerformance } from '../../registry/performance.ts';
 import { insertOutcomes, settledAsOf, type Outcome } from '../../registry/settling.ts';
 import { seeded, withRows } from '../support/made-bars.ts';
 import { MODEL } from '../support/registry-facts.ts';
@@ -181,6 +182,24 @@ test('a bar that comes late is settled late, by when it was known', async () => 
   const { settled } = await fixture.settle(evening(60));
   const [row] = await outcomes();
   assert.deepEqual([settled, row!.horizon, row!.known_at.getTime()], [1, 7, lateBy]);
+});
+
+test('a bar that never comes: its horizon is given up and counted, once', async () => {
+  await fresh();
+  await fixture.addBars(withoutRow(bars, 57), { arrivedAt: NOW });
+  await fixture.record([said(50)]);
+  const early = await fixture.settle(evening(76));
+  assert.deepEqual([early.settled, early.unknown, early.waiting], [1, 0, 1]);
+  // Row 80 lies more than 30 days behind row 57: its hole and the horizon of 30 bars are settled.
+  const late = await fixture.settle(evening(80));
+  assert.deepEqual([late.settled, late.unknown, late.waiting], [1, 1, 0]);
+  assert.deepEqual(
+    (await outcomes()).map(({ horizon }) => horizon),
+    [14, 30],
+  );
+  assert.equal((await fixture.settle(evening(90))).unknown, 0);
+  const [left] = await leftOutOfPerformance(fixture.db, { model: MODEL });
+  assert.equal(left!.unknown, 1);
 });
 
 test('bars that the slot itself collects count for it, minutes after its time, if they had closed', async () => {
