@@ -8,7 +8,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { failures } from './acceptance.ts';
-import { cells, simulate, type Method } from './protocol.ts';
+import { cells, furtherCells, simulate, type Count, type Method } from './protocol.ts';
 import { pageOf } from './report.ts';
 
 const PROGRESS_EVERY = 50;
@@ -35,7 +35,13 @@ const started = performance.now();
 const progress = (done: number): void => {
   if (done % PROGRESS_EVERY === 0) console.error(`${done} of ${series} series`);
 };
-const counts = simulate({ series, seed, cells, progress });
+const inOrder = (a: Count, b: Count): number =>
+  a.cell.kind.localeCompare(b.cell.kind) ||
+  a.cell.rows - b.cell.rows ||
+  a.cell.horizon - b.cell.horizon;
+const counts = [cells, furtherCells]
+  .flatMap((some) => simulate({ series, seed, cells: some, progress }))
+  .toSorted(inOrder);
 const seconds = (performance.now() - started) / 1000;
 
 if (values.json) {
