@@ -64,15 +64,22 @@ export interface OrderAccepted {
   readonly done: boolean;
 }
 
+export interface ShortOrder {
+  readonly update: Exclude<UpdateName, 'promote' | 'rollback'>;
+  readonly reason: string;
+  /** Throws where the rows say already that it cannot be. */
+  readonly check: (trx: Trx) => Promise<void>;
+}
+
 /** Sends a short order to the lifecycle of a model. */
 export function sendOrder(
   parts: ApiParts,
   ask: Ask,
-  update: Exclude<UpdateName, 'promote' | 'rollback'>,
-  reason: string,
+  { update, reason, check }: ShortOrder,
 ): Promise<OrderAccepted> {
   const { model } = ask;
   return once(parts, ask, async (trx) => {
+    await check(trx);
     const updateId = orderId(ask, await modelGeneration(trx, model));
     const request = { actor: ask.variables.caller.keyId, reason, requestKey: updateId };
     const order = { model, update, request, updateId, outcomeMs: OUTCOME_MS };

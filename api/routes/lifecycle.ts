@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import type { Trx } from '../../registry/in-transaction.ts';
 import { getModelOrThrow } from '../../registry/models.ts';
 import { runningTrial } from '../../registry/trials.ts';
 import { workflowIds } from '../../workflows/messages.ts';
@@ -70,7 +71,7 @@ export function lifecycleRoutes(app: App, parts: ApiParts): void {
 
 function orderRoute(app: App, parts: ApiParts, { word, summary, body, needsTrial }: OrderRoute) {
   const { auth, db } = parts;
-  const order = createRoute({
+  const route = createRoute({
     method: 'post',
     path: `/api/v1/ml-models/{name}/${word}`,
     tags: ['lifecycle'],
@@ -78,19 +79,21 @@ function orderRoute(app: App, parts: ApiParts, { word, summary, body, needsTrial
     request: { params: modelParam, headers: idempotencyHeader, body: jsonRequest(body) },
     responses: { [HTTP.accepted]: jsonAnswer(orderSchema, 'Accepted') },
   });
-  app.openapi(secured(auth, order, { problems: ['conflict'] }), async (c) => {
+  app.openapi(secured(auth, route, { problems: ['conflict'] }), async (c) => {
     const { name: model } = c.req.valid('param');
     const asked = c.req.valid('json');
     await getModelOrThrow(db, model);
     const key = c.req.valid('header')['idempotency-key'];
-    // A repeat of what was done already is answered as then, though no trial runs any more.
-    if (needsTrial && key === undefined) await requireTrial(parts, model);
     const ask = { model, key, route: `POST ${word} ${model}`, body: asked, variables: c.var };
-    return c.json(await sendOrder(parts, ask, word, asked.reason), HTTP.accepted);
+    // A repeat of what was done already is answered as then, though no trial runs any more.
+    const check = (trx: Trx): Promise<void> =>
+      needsTrial ? requireTrial(trx, model) : Promise.resolve();
+    const order = { update: word, reason: asked.reason, check };
+    return c.json(await sendOrder(parts, ask, order), HTTP.accepted);
   });
 }
 
-async function requireTrial({ db }: ApiParts, model: string): Promise<void> {
+async function requireTrial(db: Trx, model: string): Promise<void> {
   if (await runningTrial(db, model)) return;
   throw new ApiError('conflict', 'trial.none', `${model} has no running trial to decide on.`);
 }

@@ -246,6 +246,7 @@ describe('command line', () => {
     // The lifecycle's part played by hand: the trial ends while the command waits.
     const end = { trialId: 'trial-1', asOf, reasons: ['odd'], actor: 'key-1', words: 'It ended' };
     const rejected = run(address, 'reject', MODEL, '-r', 'odd forecasts', '--wait');
+    await eventually('the order', () => fixture.orchestrator.orders.length > 0);
     await endTrial(db, { ...end, status: 'rejected' });
     assert.deepEqual([(await rejected).code, (await rejected).error], [EXIT.ok, '']);
     assert.match((await rejected).text, /version 2 of index-gspc is rejected/);

@@ -153,6 +153,49 @@ export const httpMistakes: readonly HttpMistake[] = [
     says: [/generation 1, not 0/],
   },
   {
+    what: 'a rollback from a generation that passed',
+    ask: ({ product }) =>
+      product.request('POST', `/api/v1/ml-models/${MODEL}/rollback`, {
+        version: 1,
+        reason: 'x',
+        expectedGeneration: 0,
+      }),
+    status: 409,
+    code: 'promotion.conflict',
+    says: [/generation 1, not 0/],
+  },
+  {
+    what: 'a judgement without a reason',
+    ask: ({ product }) => product.request('POST', `/api/v1/ml-models/${MODEL}/reject`, {}),
+    status: 422,
+    code: 'body.invalid',
+    says: [/reason/],
+  },
+  {
+    what: 'a judgement where nothing is on trial',
+    ask: ({ product }) =>
+      product.request('POST', `/api/v1/ml-models/${MODEL}/reject`, { reason: 'x' }),
+    status: 409,
+    code: 'trial.none',
+    says: [/no running trial/],
+  },
+  {
+    what: 'settling as of the future',
+    ask: ({ product }) =>
+      product.request('POST', `/api/v1/ml-models/${MODEL}/settle`, { asOf: '2999-01-01' }),
+    status: 422,
+    code: 'slot.future',
+    says: [/future/],
+  },
+  {
+    what: 'a cursor that is none',
+    ask: ({ product }) =>
+      product.request('GET', `/api/v1/ml-models/${MODEL}/history?before=yesterday`),
+    status: 400,
+    code: 'query.invalid',
+    says: [/before/, /number/],
+  },
+  {
     what: 'a spec for a model beyond the key',
     ask: async (world) =>
       world.product.request('POST', '/api/v1/experiments', quickSpec, {
