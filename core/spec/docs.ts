@@ -28,8 +28,19 @@ ${EXAMPLE_SPEC}
 \`\`\`
 
 Two specs that train the same thing have the same *spec hash*, whatever they are called: it covers data, features,
-label, split, scaling, family with every hyperparameter filled in, seeds, baselines, confidence and serving. A model
-whose newest version has that hash and fitting data is not trained again unless \`forceRetrain\` is set.`;
+label, split, refit, scaling, family with every hyperparameter filled in, seeds, baselines, confidence and serving. A
+model whose newest version has that hash and fitting data is not trained again unless \`forceRetrain\` is set. The moment
+of a run, \`data.asOf\`, is no part of the hash: it decides which bars are read, and those have a hash of their own.
+
+With \`refit\` the served seed is fitted once more after its evaluation, on all samples before the test part
+(\`trainValid\`) or on all there are (\`all\`), scaled by those samples, with the epochs, learning rates and penalties that
+the first fit chose and nothing chosen anew. A chronological split then begins at the first sample; a recent one takes
+the newest \`trainBars\`. What was evaluated is the twin, the first fit: its confidence is calibrated on its validation
+part, and package, card, report and evidence say whose figures they hold. A refitted version has few untouched rows or
+none, so a trial decides on it.
+
+A *trial* judges an accepted challenger on live rows before it is promoted: in the shadow of the champion, with a share of
+the traffic (canary), or by a person (manual). Days of a spec are sessions of the calendar, except those of a manual trial.`;
 
 /** Markdown of docs/spec.md, from the schema and the catalogues. */
 export function renderSpecDocs(): string {
