@@ -108,17 +108,23 @@ export function dailyMeans(
   values: Float64Array,
   through: number,
 ): { readonly times: Float64Array; readonly values: Float64Array } {
-  const days = new Map<number, { sum: number; count: number; time: number }>();
+  const found: { time: number; mean: number }[] = [];
+  let [sum, count] = [0, 0];
   for (let i = 0; i < times.length; i++) {
     const day = Math.floor(times[i]! / DAY_MS);
-    if ((day + 1) * DAY_MS > through || !Number.isFinite(values[i]!)) continue;
-    const { sum, count } = days.get(day) ?? { sum: 0, count: 0 };
-    days.set(day, { sum: sum + values[i]!, count: count + 1, time: times[i]! });
+    if ((day + 1) * DAY_MS > through) break;
+    if (Number.isFinite(values[i]!)) {
+      sum += values[i]!;
+      count++;
+    }
+    const lastOfDay = i + 1 === times.length || Math.floor(times[i + 1]! / DAY_MS) > day;
+    if (!lastOfDay) continue;
+    if (count > 0) found.push({ time: times[i]!, mean: sum / count });
+    [sum, count] = [0, 0];
   }
-  const found = [...days.values()];
   return {
     times: Float64Array.from(found, ({ time }) => time),
-    values: Float64Array.from(found, ({ sum, count }) => sum / count),
+    values: Float64Array.from(found, ({ mean }) => mean),
   };
 }
 
