@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { EXIT } from '../../api/cli/output.ts';
 import { platformMistakes } from '../support/cli-mistakes.ts';
+import { lifecycleMistakes } from '../support/lifecycle-mistakes.ts';
 import { httpMistakes } from '../support/http-mistakes.ts';
 import { assertNoCrash, assertNoSecret, historiesOf, logsOf, secretsOf } from '../support/leaks.ts';
 import { MODEL, quickSpec, type MistakeWorld } from '../support/mistake.ts';
@@ -16,7 +17,7 @@ import { productMissing, runCli, startProduct } from '../support/product.ts';
 import type { Product } from '../support/product.ts';
 import { specMistakes } from '../support/spec-mistakes.ts';
 
-const cliMistakes = [...specMistakes, ...platformMistakes];
+const cliMistakes = [...specMistakes, ...platformMistakes, ...lifecycleMistakes];
 
 /** Words that show the inside of the program instead of what the user did. */
 const INSIDE = /\bat .*:\d+:\d+\)?$|node_modules|TypeError|undefined|\[object Object\]|ZodError/m;

@@ -63,7 +63,7 @@ test('a switch that waited for the retirement of its model is a conflict', async
 test('a champion that was made while its retirement waited ends after it began', async () => {
   const db = await withVersions(1);
   await announcePromotion(db, intent('first', 1));
-  let retired: Promise<void> | undefined;
+  let retired: Promise<unknown> | undefined;
   await db.transaction().execute(async (trx) => {
     await switchChampion(trx, 'first');
     retired = retireModel(db, MODEL, { force: true, ...asker });
