@@ -1,5 +1,4 @@
 import { Context } from '@temporalio/activity';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { getAlertOrThrow } from '../registry/alerts.ts';
 import { alertsToSend } from '../registry/alerts-to-send.ts';
 import type { ModelRef } from '../workflows/lifecycle-messages.ts';
@@ -22,9 +21,13 @@ export function createAlertDispatchActivities({ db, webhooks }: ActivityDeps) {
             workflowIdReusePolicy: 'REJECT_DUPLICATE',
           });
         } catch (error) {
-          if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+          if (!isStartedAlready(error)) throw error;
         }
       }
     },
   };
 }
+
+/** By name: the class lives in the client's package, which only the API loads. */
+const isStartedAlready = (error: unknown): boolean =>
+  error instanceof Error && error.name === 'WorkflowExecutionAlreadyStartedError';

@@ -5,6 +5,7 @@ import {
   defineSignal,
   executeChild,
   setHandler,
+  sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { JudgeTrialResult } from '../activities/contracts-lifecycle.ts';
@@ -40,11 +41,14 @@ export async function trial(input: TrialInput): Promise<TrialOutcome> {
   const standing = await record.trialStanding({ model, trialId });
   if (standing.status !== 'running') return { status: 'superseded', reasons: standing.reasons };
   asOf ??= standing.asOf;
-  const deadline = standing.approveWithinMs === null ? null : Date.now() + standing.approveWithinMs;
+  let late = false;
+  if (standing.approveWithinMs !== null) {
+    void sleep(Math.max(1, standing.approveWithinMs)).then(() => (late = true));
+  }
   for (;;) {
-    const inTime = await newsWithin(() => news, deadline);
+    await condition(() => news || late);
     const at = asOf ?? standing.asOf;
-    if (!inTime) return end(input, at, lateApproval());
+    if (!news) return end(input, at, lateApproval());
     news = false;
     const look = await record.judgeTrial({ model, trialId, asOf: at });
     if (look.decision !== 'continue') return end(input, at, look);
@@ -52,15 +56,6 @@ export async function trial(input: TrialInput): Promise<TrialOutcome> {
       await continueAsNew<typeof trial>({ ...input, asOf });
     }
   }
-}
-
-/** false: the deadline (workflow ms) passed first. */
-async function newsWithin(hasNews: () => boolean, deadline: number | null): Promise<boolean> {
-  if (deadline === null) {
-    await condition(hasNews);
-    return true;
-  }
-  return condition(hasNews, Math.max(1, deadline - Date.now()));
 }
 
 type Ended = Exclude<JudgeTrialResult, { decision: 'continue' }>;
@@ -77,7 +72,11 @@ const STATUS = {
   superseded: 'superseded',
 } as const;
 
-async function end({ model, trialId }: TrialInput, asOf: string, look: Ended): Promise<TrialOutcome> {
+async function end(
+  { model, trialId }: TrialInput,
+  asOf: string,
+  look: Ended,
+): Promise<TrialOutcome> {
   const outcome =
     look.decision === 'accept'
       ? await promoteAccepted(model, look)
