@@ -6,6 +6,9 @@ import { keepDriftCalibration, recordDriftReport } from '../../registry/drift.ts
 import { openApiFixture, type ApiFixture, type TestReplica } from '../support/api-fixture.ts';
 import { MODEL } from '../support/registry-facts.ts';
 
+type Facts = Readonly<Record<string, unknown>>;
+const part = (body: Facts, name: string): Facts => body[name] as Facts;
+
 const base = `/api/v1/ml-models/${MODEL}/drift`;
 const DAYS = ['2019-12-30', '2019-12-31', '2020-01-02'];
 
@@ -24,9 +27,9 @@ describe('drift reports by HTTP', () => {
   it('lists the newest first, with the whole of the newest, page by page', async () => {
     const { status, body } = await replica.call('GET', `${base}?limit=2`);
     assert.equal(status, 200);
-    const newest = body['newest'] as Record<string, unknown>;
+    const newest = part(body, 'newest');
     assert.equal(newest['id'], ids[3]);
-    assert.equal((newest['report'] as Record<string, unknown>)['inputVerdict'], 'notEnoughHistory');
+    assert.equal(part(newest, 'report')['inputVerdict'], 'notEnoughHistory');
     const idsOf = (page: Record<string, unknown>): string[] =>
       (page['items'] as { id: string }[]).map(({ id }) => id);
     assert.deepEqual(idsOf(body), [ids[3], ids[2]]);
@@ -35,7 +38,7 @@ describe('drift reports by HTTP', () => {
     assert.deepEqual(idsOf(next.body), [ids[1], ids[0]]);
     assert.equal(next.body['newest'], null);
     const past = await replica.call('GET', `${base}?asOf=2019-12-31T22:00:00Z`);
-    assert.equal((past.body['newest'] as { id: string }).id, ids[1]);
+    assert.equal(part(past.body, 'newest')['id'], ids[1]);
     const first = await replica.call('GET', `${base}?version=1&limit=1`);
     assert.deepEqual(idsOf(first.body), [ids[2]]);
   });
@@ -53,7 +56,7 @@ describe('drift reports by HTTP', () => {
       calibration: { through: '2019-12-01T00:00:00.000Z' },
     });
     const { body } = await replica.call('GET', `${base}/${ids[0]}`);
-    const { key, through } = body['calibration'] as Record<string, unknown>;
+    const { key, through } = part(body, 'calibration');
     assert.deepEqual([key, through], ['key', '2019-12-01T00:00:00.000Z']);
     // The first one stays, whatever another worker made of it.
     const again = await keepDriftCalibration(fixture.db, {

@@ -67,12 +67,14 @@ export function renderDriftReport(report: DriftReport): string {
     '<!doctype html><html lang="en"><head><meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width,initial-scale=1">',
     `<title>${escapeHtml(title)}</title><style>${STYLE}</style></head><body><main><header>`,
-    `<h1>${escapeHtml(title)}</h1><p>${escapeHtml(`as of ${report.asOf} (market time)`)}</p>`,
+    `<h1>${escapeHtml(title)}</h1><p>${escapeHtml(`as of ${minutes(report.asOf)} UTC, market time`)}</p>`,
     `<p class="verdict${good}">${escapeHtml(report.words[0]!)}</p><nav>${nav}</nav></header>`,
     ...sections,
     '</main></body></html>\n',
   ].join('\n');
 }
+
+const minutes = (time: string): string => time.slice(0, 16).replace('T', ' ');
 
 const plotOf = (plots: readonly Plot[], name: string): string =>
   figures(plots.filter((plot) => plot.name === name));
@@ -154,6 +156,8 @@ const historyNote = (drift: {
   `<p>Not judged: ${drift.earlierWindows} earlier windows to compare with, ${drift.earlierWindowsNeeded} are needed.</p>`;
 
 function featureTable(columns: readonly ColumnDrift[]): string {
+  // The table is as wide as the page: a column that says nothing would push the last one out of sight.
+  const gaps = columns.some(({ missing }) => missing > 0);
   const rows = columns.map(({ name, statistics, p, missing }) => [
     name,
     ...driftTests.map((test) => {
@@ -161,9 +165,10 @@ function featureTable(columns: readonly ColumnDrift[]): string {
       return found ? `${number4(found.value)} (p ${pValue(found.p)})` : '';
     }),
     p === null ? 'n/a' : pValue(p),
-    missing > 0 ? percent1(missing) : '',
+    ...(gaps ? [missing > 0 ? percent1(missing) : ''] : []),
   ]);
-  const head = ['Column', ...driftTests.map(({ title }) => title), 'p, together', 'Missing'];
+  const titles = driftTests.map(({ title }) => title);
+  const head = ['Column', ...titles, 'p, together', ...(gaps ? ['Missing'] : [])];
   return table(head, rows);
 }
 
@@ -190,9 +195,9 @@ function qualitySection(drift: QualityDrift): readonly string[] {
 function stalenessFacts(staleness: Staleness): string {
   const { newestBar, lagBars, expiresAfter, trainedThrough, ageSessions, maxAge } = staleness;
   return facts([
-    ['Newest bar', newestBar],
+    ['Newest bar', minutes(newestBar)],
     ['Bars late', `${lagBars} (${expiresAfter} allowed)`],
-    ['Learnt through', trainedThrough ?? 'not on record'],
+    ['Learnt through', trainedThrough === null ? 'not on record' : minutes(trainedThrough)],
     ['Age in sessions', ageSessions === null ? 'n/a' : `${ageSessions} (${maxAge} allowed)`],
   ]);
 }
