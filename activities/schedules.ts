@@ -1,4 +1,6 @@
 import { Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import { RatchetError } from '../core/errors.ts';
 import { monitorSchema } from '../core/spec/lifecycle-schema.ts';
 import {
   deleteSchedules,
@@ -9,7 +11,8 @@ import {
 import { currentChampion } from '../registry/champions.ts';
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
 import { getModel, getVersionOrThrow } from '../registry/models.ts';
-import type { ModelRef } from '../workflows/lifecycle-messages.ts';
+import { LIFECYCLE, type ModelRef } from '../workflows/lifecycle-messages.ts';
+import { TASK_QUEUES, workflowIds } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
 import { calendarOfSpec } from './source-of.ts';
 
@@ -27,16 +30,37 @@ export interface WatchResult {
 /** Settling and monitoring that come by themselves. */
 export function createScheduleActivities(deps: ActivityDeps) {
   return {
-    /** Makes the schedules of a model be those of its champion's spec; without a champion it has none. */
+    /**
+     * Makes a served model have its lifecycle, and the schedules that its champion's spec asks for; without
+     * a champion it has none. Where its dataset is not known any more its schedules stay as they are: a
+     * promotion does not fail for that, and doctor names it.
+     */
     async ensureWatch({ model }: ModelRef): Promise<WatchResult> {
-      const { schedule } = Context.current().client;
-      const watch = await watchOf(deps, model);
-      const schedules = watch
-        ? await ensureSchedules(schedule, watch)
-        : await deleteSchedules(schedule, model);
-      return { watched: watch?.on === true, schedules };
+      const { client } = Context.current();
+      try {
+        const watch = await watchOf(deps, model);
+        if (watch) await startLifecycle(client, model);
+        const schedules = watch
+          ? await ensureSchedules(client.schedule, watch)
+          : await deleteSchedules(client.schedule, model);
+        return { watched: watch?.on === true, schedules };
+      } catch (error) {
+        if (!(error instanceof RatchetError) || !error.permanent) throw error;
+        deps.log.warn({ err: error, model }, 'how the model is to be watched is not known');
+        await startLifecycle(client, model);
+        return { watched: false, schedules: {} };
+      }
     },
   };
+}
+
+async function startLifecycle({ workflow }: Client, model: string): Promise<void> {
+  await workflow.start(LIFECYCLE, {
+    workflowId: workflowIds.lifecycle(model),
+    taskQueue: TASK_QUEUES.orchestration,
+    args: [{ model }],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
 }
 
 /** How a served model is watched, by the spec of its champion; undefined: nothing serves it. */
