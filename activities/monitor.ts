@@ -85,7 +85,7 @@ async function makeReport(deps: Deps, version: WatchedVersion, at: Date): Promis
     ...parts,
     previousInputVerdict: previousVerdict(version, previous, asOf),
   });
-  const words = [...report.words, ...losses.notes, ...featureNotes(version)];
+  const words = [...report.words, ...losses.notes, ...scopeNotes(version, bars)];
   return store(deps, version, at, { ...report, words }, { losses, previous });
 }
 
@@ -159,10 +159,18 @@ function previousVerdict(
   return (previous.report as DriftReport).inputVerdict;
 }
 
-function featureNotes({ features, number }: WatchedVersion): string[] {
-  if (features !== null) return [];
+function scopeNotes(
+  { features, instruments, number }: WatchedVersion,
+  bars: ReadonlyMap<string, Bars>,
+): string[] {
+  const silent = instruments.filter((instrument) => !bars.has(instrument));
   return [
-    `Version ${number} reads features that this release no longer builds: its inputs are not watched.`,
+    ...silent.map((instrument) => `No bar of ${instrument} was known: it is not watched.`),
+    ...(features === null
+      ? [
+          `Version ${number} reads features that this release no longer builds: its inputs are not watched.`,
+        ]
+      : []),
   ];
 }
 
