@@ -7,8 +7,9 @@ import {
   calibrateCusum,
   calibrationSchema,
   cusumStateSchema,
-  ewmaVariance,
+  lossVariance,
   runCusum,
+  settlingBars,
   startCusum,
   varianceFloor,
   type Calibration,
@@ -126,7 +127,8 @@ async function ownLosses(
   const settledBy = (await settledAsOf(db, model))?.getTime() ?? -Infinity;
   const bound = decidedThrough(version, bars, Math.min(asOf, settledBy));
   const final = settled.filter(({ time }) => time <= bound);
-  const variances = new Map([...bars].map(([id, series]) => [id, varianceOf(series)]));
+  const horizon = Math.max(...version.horizons);
+  const variances = new Map([...bars].map(([id, series]) => [id, varianceOf(series, horizon)]));
   const rows = rowsOf(version, testRows, final, variances);
   const lastTest = testRows?.openTime.reduce((a, b) => Math.max(a, b), -Infinity) ?? -Infinity;
   const through = Math.max(
@@ -144,7 +146,7 @@ async function ownLosses(
   };
 }
 
-/** Last decision time of which every forecast is settled at `at`: by the calendar, and by the bars there are. */
+/** Last decision time of which every loss can be judged at `at`: by the calendar, and by the bars there are. */
 function decidedThrough(
   { calendar, timeframe, horizons, expiresAfter }: WatchedVersion,
   bars: ReadonlyMap<string, Bars>,
@@ -161,14 +163,14 @@ function decidedThrough(
   // An instrument that stopped must not hold up the others.
   const alive = newest.filter((last) => complete - last <= expiresAfter);
   const last = alive.length > 0 ? Math.min(...alive) : Math.max(...newest);
-  const decided = last - Math.max(...horizons);
+  const decided = last - settlingBars(Math.max(...horizons));
   return decided < 0 ? -Infinity : calendar.openTimeAt(decided, timeframe);
 }
 
-/** Variance that was known at the close of each bar, by open time. */
-function varianceOf({ openTime, close }: Bars): ReadonlyMap<number, number> {
+/** What losses of decisions at each bar are divided by, by open time. */
+function varianceOf({ openTime, close }: Bars, horizon: number): ReadonlyMap<number, number> {
   const returns = close.map((price, i) => (i === 0 ? NaN : Math.log(price / close[i - 1]!)));
-  const variance = ewmaVariance(returns);
+  const variance = lossVariance(returns, horizon);
   return new Map(Array.from(openTime, (time, i) => [time, variance[i]!]));
 }
 
