@@ -10,7 +10,7 @@ export interface LossRows {
   readonly time: Float64Array;
   /** Row-major [rows x horizons]: squared error of the log return; NaN: not settled. */
   readonly squaredError: Float64Array;
-  /** Of one bar's log return, known at the decision time; NaN: unknown. */
+  /** Of one bar; see `lossVariance`; NaN: unknown. */
   readonly variance: Float64Array;
 }
 
