@@ -92,8 +92,19 @@ export interface ConsiderRetrainInput extends ModelRef, AtMarketTime {
 }
 export type ConsiderRetrainResult =
   | { readonly action: 'retrain'; readonly experimentId: string; readonly retrainId: string }
-  /** `keep`: the reasons stay pending, and are considered again with the next tick. */
-  | { readonly action: 'wait'; readonly keep: boolean; readonly why: readonly string[] };
+  /**
+   * `keep`: the reasons stay pending, and are considered again with the next tick. `running`: the retrain that the
+   * rows say is under way, so that its workflow is started where it was lost.
+   */
+  | {
+      readonly action: 'wait';
+      readonly keep: boolean;
+      readonly why: readonly string[];
+      readonly running?: AtMarketTime & {
+        readonly experimentId: string;
+        readonly retrainId: string;
+      };
+    };
 
 export interface FreezeInput extends ModelRef {
   readonly frozen: boolean;
@@ -101,6 +112,12 @@ export interface FreezeInput extends ModelRef {
   readonly reason: string;
   /** Names the request: repeated, it changes nothing. */
   readonly requestKey: string;
+}
+
+/** How an experiment's row ended, whoever ran it. */
+export interface EndedExperiment {
+  readonly status: 'completed' | 'skipped' | 'failed' | 'cancelled';
+  readonly message: string | null;
 }
 
 export interface FinishRetrainInput extends ModelRef {

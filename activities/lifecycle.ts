@@ -14,7 +14,7 @@ import { refOf, sha256OfUri } from '../registry/artifacts.ts';
 import { getExperimentOrThrow, isTerminal } from '../registry/experiments.ts';
 import { lifecycleState, setFrozen } from '../registry/lifecycle-state.ts';
 import { appendLifecycleEvent } from '../registry/lifecycle-events.ts';
-import { finishRetrain, startRetrain } from '../registry/retrains.ts';
+import { finishRetrain, runningRetrain, startRetrain } from '../registry/retrains.ts';
 import { recordJudgement, runningTrial } from '../registry/trials.ts';
 import type { JudgementRequest, ModelRef } from '../workflows/lifecycle-messages.ts';
 import { SIGNALS } from '../workflows/lifecycle-messages.ts';
@@ -23,6 +23,7 @@ import type {
   AtSlot,
   ConsiderRetrainInput,
   ConsiderRetrainResult,
+  EndedExperiment,
   FinishRetrainInput,
   FreezeInput,
 } from './contracts-lifecycle.ts';
@@ -56,11 +57,11 @@ export function createLifecycleActivities(deps: ActivityDeps) {
       return { changed };
     },
 
-    /** Resolves when the experiment's row has ended. */
-    async awaitExperiment({ experimentId }: ExperimentRef): Promise<void> {
+    /** Resolves when the experiment's row has ended, with how. */
+    async awaitExperiment({ experimentId }: ExperimentRef): Promise<EndedExperiment> {
       for (;;) {
-        const { status } = await getExperimentOrThrow(deps.db, experimentId);
-        if (isTerminal(status)) return;
+        const { status, message } = await getExperimentOrThrow(deps.db, experimentId);
+        if (isTerminal(status)) return { status, message };
         Context.current().heartbeat();
         await Context.current().sleep(POLL_MS);
       }
@@ -107,7 +108,19 @@ async function considerRetrain(
   if (decision.action === 'wait') {
     await explainLook(deps, look, reasons);
     if (reportId !== null) await tellOfWait(deps, look, decision, reportId);
-    return { action: 'wait', keep: decision.reasons.length > 0, why: decision.why };
+    const running = await runningRetrain(deps.db, model);
+    return {
+      action: 'wait',
+      keep: decision.reasons.length > 0,
+      why: decision.why,
+      ...(running && {
+        running: {
+          retrainId: running.id,
+          experimentId: running.experiment_id,
+          asOf: running.as_of.toISOString(),
+        },
+      }),
+    };
   }
   const retrain = await beginRetrain(deps, look, decision.reasons, reportId);
   // Explained when the row stands: whoever reads that this moment was looked at sees what came of it.

@@ -76,6 +76,8 @@ export interface LifecycleInput extends ModelRef {
     readonly reasons: readonly RetrainReason[];
     readonly reportId: string | null;
     readonly challenger: ChallengerSignal | null;
+    /** Something came that was not looked at. */
+    readonly news: boolean;
   };
 }
 

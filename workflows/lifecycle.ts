@@ -1,4 +1,5 @@
 import {
+  ActivityFailure,
   ApplicationFailure,
   ParentClosePolicy,
   allHandlersFinished,
@@ -7,6 +8,8 @@ import {
   defineSignal,
   defineUpdate,
   getExternalWorkflowHandle,
+  isCancellation,
+  log,
   setHandler,
   startChild,
   workflowInfo,
@@ -61,20 +64,30 @@ export async function lifecycle(input: LifecycleInput): Promise<void> {
     reportId: input.carried?.reportId ?? null,
     challenger: input.carried?.challenger ?? null,
   };
-  let news = pending.challenger !== null || pending.reasons.length > 0;
+  let news = input.carried?.news ?? false;
   listen(model, pending, () => {
     news = true;
   });
   for (;;) {
     await condition(() => news || workflowInfo().continueAsNewSuggested);
-    if (news) {
-      news = false;
-      await lookAtChallenger(model, pending);
-      await lookAtRetrain(model, pending);
-      continue;
+    // Before any look: however busy it is, its history stays short. What it has not looked at goes along.
+    if (workflowInfo().continueAsNewSuggested) {
+      await condition(allHandlersFinished);
+      await continueAsNew<typeof lifecycle>({ model, carried: { ...pending, news } });
     }
-    await condition(allHandlersFinished);
-    if (!news) await continueAsNew<typeof lifecycle>({ model, carried: { ...pending } });
+    news = false;
+    await surviving(() => lookAtChallenger(model, pending));
+    await surviving(() => lookAtRetrain(model, pending));
+  }
+}
+
+/** A look that fails for good ends nothing: what waits goes on waiting, and the next tick looks again. */
+async function surviving(look: () => Promise<void>): Promise<void> {
+  try {
+    await look();
+  } catch (error) {
+    if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
+    log.warn('a look of the lifecycle failed; the next tick looks again', { error });
   }
 }
 
@@ -100,7 +113,7 @@ function listen(model: string, pending: Pending, onNews: () => void): void {
   });
   const judge = async (decision: JudgementRequest['decision'], asked: Asked) => {
     const judged = await record.recordJudgement({ model, decision, ...asked });
-    await getExternalWorkflowHandle(workflowIds.trial(model)).signal(SIGNALS.judgement);
+    await wakeTrial(model, judged.trialId, pending.asOf);
     return judged;
   };
   setHandler(approveUpdate, (asked) => judge('approve', asked), { validator: checkAsked });
@@ -149,14 +162,26 @@ async function lookAtChallenger(model: string, pending: Pending): Promise<void> 
   // Busy: it waits for the end of the trial that runs, which comes as a tick.
   if (opened.status === 'busy') return;
   if (pending.challenger === challenger) pending.challenger = null;
-  if (opened.status !== 'running') return;
-  await orRunning(() =>
+  if (opened.status === 'running') await startTrial(model, opened.trialId, pending.asOf);
+}
+
+const startTrial = (model: string, trialId: string, asOf: string | null): Promise<void> =>
+  orRunning(() =>
     startChild(trial, {
       workflowId: workflowIds.trial(model),
-      args: [{ model, trialId: opened.trialId, asOf: pending.asOf }],
+      args: [{ model, trialId, asOf }],
       parentClosePolicy: ParentClosePolicy.ABANDON,
     }),
   );
+
+/** The judgement is in the rows: a trial whose workflow was lost is started, and looks at once. */
+async function wakeTrial(model: string, trialId: string, asOf: string | null): Promise<void> {
+  try {
+    await getExternalWorkflowHandle(workflowIds.trial(model)).signal(SIGNALS.judgement);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    await startTrial(model, trialId, asOf);
+  }
 }
 
 async function lookAtRetrain(model: string, pending: Pending): Promise<void> {
@@ -165,20 +190,25 @@ async function lookAtRetrain(model: string, pending: Pending): Promise<void> {
   const reasons = [...pending.reasons];
   const look = await record.considerRetrain({ model, asOf, reasons, reportId });
   // Reasons that came meanwhile stay for the next look.
-  if (look.action === 'wait' && look.keep) return;
-  pending.reasons = pending.reasons.filter((reason) => !reasons.includes(reason));
-  if (look.action === 'wait') return;
-  const { retrainId, experimentId } = look;
+  if (look.action === 'retrain' || !look.keep) {
+    pending.reasons = pending.reasons.filter((reason) => !reasons.includes(reason));
+  }
+  const begun = look.action === 'retrain' ? { ...look, asOf } : look.running;
+  if (!begun) return;
+  const { retrainId, experimentId } = begun;
   await orRunning(() =>
     startChild(retrain, {
       workflowId: workflowIds.retrain(model),
-      args: [{ model, retrainId, experimentId, asOf }],
+      args: [{ model, retrainId, experimentId, asOf: begun.asOf }],
       parentClosePolicy: ParentClosePolicy.ABANDON,
     }),
   );
 }
 
-/** A child that runs already is the one that was meant: its row says so. */
+/**
+ * A child that runs already is the one that was meant, or the one before it in its last step: then the next tick
+ * finds the row without a workflow, and starts it.
+ */
 async function orRunning(start: () => Promise<unknown>): Promise<void> {
   try {
     await start();

@@ -43,16 +43,21 @@ export async function trial(input: TrialInput): Promise<TrialOutcome> {
   asOf ??= standing.asOf;
   let late = false;
   if (standing.approveWithinMs !== null) {
-    void sleep(Math.max(1, standing.approveWithinMs)).then(() => (late = true));
+    const reached = (): void => void (late = true);
+    // A cancel is heard by the loop.
+    sleep(Math.max(1, standing.approveWithinMs)).then(reached, () => undefined);
   }
   for (;;) {
     await condition(() => news || late);
     const at = asOf ?? standing.asOf;
-    if (!news) return end(input, at, lateApproval());
     news = false;
+    // Also when it is late: a judgement of the last moment stands in the rows before it is heard of.
+    const tooLate = late;
     const look = await record.judgeTrial({ model, trialId, asOf: at });
     if (look.decision !== 'continue') return end(input, at, look);
-    if (workflowInfo().continueAsNewSuggested && !news) {
+    if (tooLate) return end(input, at, lateApproval());
+    // The next run begins with a look, so that no news is lost.
+    if (workflowInfo().continueAsNewSuggested) {
       await continueAsNew<typeof trial>({ ...input, asOf });
     }
   }
@@ -83,6 +88,8 @@ async function end(
       : { status: STATUS[look.decision], reasons: look.reasons };
   await record.closeTrial({ model, trialId, asOf, ...outcome, actor: 'policy' });
   await record.dispatchAlerts({ model });
+  // A challenger or a retrain may have waited for this end.
+  await record.announceTick({ model, asOf });
   return outcome;
 }
 

@@ -135,7 +135,8 @@ describe('workflow trial, in weeks of the server', { skip: timeSkippingMissing }
     assert.match(outcome.reasons[0]!, /nobody approved it in time/);
     const passed = (closed - begin) / DAY_MS;
     assert.ok(passed >= 14 && passed < 14.5, `${passed} days`);
-    assert.equal(inputsOf(calls, 'judgeTrial').length, 1, 'one look, and then nothing for 14 days');
+    const looks = inputsOf(calls, 'judgeTrial').length;
+    assert.equal(looks, 2, 'one look, nothing for 14 days, and a last look');
     assert.equal(inputsOf(calls, 'announcePromotion').length, 0);
   });
 
