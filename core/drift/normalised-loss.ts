@@ -34,7 +34,7 @@ export function ewmaVariance(returns: Float64Array, lambda: number = LAMBDA): Fl
 /**
  * What the losses of decisions at each bar are divided by, per bar: the larger of the variance known at the decision
  * and of a faster one known max(horizon, 10) bars later. The first alone takes weeks to learn that volatility has
- * doubled, and until then a model of equal skill looks worse: 1.8 times the alarms of an unchanged year at h = 1,
+ * doubled, and until then a model of equal skill looks worse: 1.7 times the alarms of an unchanged year at h = 1,
  * against 1.4 times with both (docs/drift-simulation.md). Both are known when a loss is judged, which is therefore
  * never before those bars are over. `returns[t]`: log return of bar t; `horizon`: the longest one, in bars.
  * NaN where it is not known yet (the last bars) and before the first return.

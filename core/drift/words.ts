@@ -79,7 +79,7 @@ function performanceWords(performance: Facts['performance']): string[] {
     ];
   }
   const values = unit === 'day' ? "days' mean losses" : 'losses';
-  const basis = `The threshold rests on ${calibration.values} ${values} of this model: in an unchanged year it is crossed with a probability of ${percent(calibration.rate)}.`;
+  const basis = `The threshold rests on ${calibration.values} ${values} of this model: as far as they tell, an unchanged year crosses it with a probability of ${percent(calibration.rate)} (simulated: 2 to 21 %, the more the longer the horizon).`;
   const last = alarms.at(-1);
   if (last !== undefined) {
     return [

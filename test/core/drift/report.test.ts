@@ -276,7 +276,7 @@ describe('the report', () => {
     const words = (over: Partial<DriftReportInput>): string =>
       driftReport(inputOf(over)).words.join('\n');
     assert.match(words({}), /^No drift: losses and inputs are as usual\./);
-    assert.match(words({}), /crossed with a probability of 10 %/);
+    assert.match(words({}), /crosses it with a probability of 10 %/);
     assert.match(
       words({}),
       /single features are ranked but not flagged: with 6 features that takes 60 windows/,
