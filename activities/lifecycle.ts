@@ -13,6 +13,7 @@ import { retrainSpec, specHash } from '../core/spec/index.ts';
 import { refOf, sha256OfUri } from '../registry/artifacts.ts';
 import { getExperimentOrThrow, isTerminal } from '../registry/experiments.ts';
 import { lifecycleState, setFrozen } from '../registry/lifecycle-state.ts';
+import { getDriftReport, markConsidered } from '../registry/drift.ts';
 import { appendLifecycleEvent } from '../registry/lifecycle-events.ts';
 import { finishRetrain, runningRetrain, startRetrain } from '../registry/retrains.ts';
 import { recordJudgement, runningTrial } from '../registry/trials.ts';
@@ -104,10 +105,12 @@ async function considerRetrain(
 ): Promise<ConsiderRetrainResult> {
   const at = Date.parse(asOf);
   const look = await lookAt(deps, model, at);
-  const decision = decideRetrain(look.facts, reasons, retrainRule(look.template));
+  const stand = await stillStanding(deps, look, reasons, reportId);
+  const decision = decideRetrain(look.facts, stand, retrainRule(look.template));
+  if (reportId !== null) await markConsidered(deps.db, reportId, decision.action);
   if (decision.action === 'wait') {
-    await explainLook(deps, look, reasons);
-    if (reportId !== null) await tellOfWait(deps, look, decision, reportId);
+    await explainLook(deps, look, stand);
+    if (reportId !== null) await tellOfWait(deps, look, decision);
     const running = await runningRetrain(deps.db, model);
     return {
       action: 'wait',
@@ -124,28 +127,39 @@ async function considerRetrain(
   }
   const retrain = await beginRetrain(deps, look, decision.reasons, reportId);
   // Explained when the row stands: whoever reads that this moment was looked at sees what came of it.
-  await explainLook(deps, await lookAt(deps, model, at), retrain ? [] : reasons);
+  await explainLook(deps, await lookAt(deps, model, at), retrain ? [] : stand);
   if (!retrain) return { action: 'wait', keep: true, why: ['a retrain is under way'] };
   return { action: 'retrain', experimentId: retrain.experiment_id, retrainId: retrain.id };
 }
 
-/** What a drift report asked for and did not get is told once a report. */
+/** Reasons that a report gave about a champion of former days ended with it. */
+async function stillStanding(
+  deps: Pick<ActivityDeps, 'db'>,
+  { model, facts }: Look,
+  reasons: readonly RetrainReason[],
+  reportId: string | null,
+): Promise<readonly RetrainReason[]> {
+  const report = reportId === null ? undefined : await getDriftReport(deps.db, model, reportId);
+  return report && report.version !== facts.championVersion ? [] : reasons;
+}
+
+/** A retrain that is wanted and waits: told once for the same reasons and obstacles since the last retrain. */
 async function tellOfWait(
   deps: Pick<ActivityDeps, 'db'>,
-  { model, asOf }: Look,
-  { reasons, why }: Extract<RetrainDecision, { action: 'wait' }>,
-  reportId: string,
+  { model, asOf, state }: Look,
+  { reasons, why, obstacles }: Extract<RetrainDecision, { action: 'wait' }>,
 ): Promise<void> {
   if (reasons.length === 0) return;
   const wanted = reasons.map(reasonWords).join(' and ');
+  const since = state?.last_retrain_as_of?.toISOString() ?? 'the beginning';
   await appendLifecycleEvent(deps.db, {
     model,
     asOf: new Date(asOf),
     kind: 'retrain.postponed',
     actor: 'lifecycle',
     words: `A retrain is wanted ${wanted}, and waits: ${why.join('; ')}`,
-    payload: { reasons, reportId },
-    dedupeKey: `retrain.postponed/${reportId}`,
+    payload: { reasons, obstacles },
+    dedupeKey: `retrain.postponed/${since}/${reasons.join()}/${obstacles.join()}`,
   });
 }
 

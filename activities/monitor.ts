@@ -198,7 +198,7 @@ async function store(
       state: losses.state,
       page,
     });
-    if (recorded.added && (verdict === 'warn' || verdict === 'drift')) {
+    if (recorded.added && isNews(recorded.row, previous)) {
       await appendLifecycleEvent(trx, {
         model,
         asOf,
@@ -225,3 +225,10 @@ const resultOf = ({ id, verdict, signals, words }: DriftReportRow): MonitorResul
   signals: signals as MonitorResult['signals'],
   words,
 });
+
+/** A verdict that stays is told once; each report of it is kept all the same. */
+function isNews(report: DriftReportRow, previous: DriftReportRow | undefined): boolean {
+  if (report.verdict !== 'warn' && report.verdict !== 'drift') return false;
+  const told = ({ verdict, signals }: DriftReportRow): string => `${verdict} ${signals.join()}`;
+  return previous === undefined || told(previous) !== told(report);
+}

@@ -94,7 +94,7 @@ const BUNDLED: Readonly<Record<string, BundledDataset>> = {
   'simulated-momentum': simulatedDataset('nyse', { momentum: 0.1 }),
   'simulated-steady': driftDataset(),
   'simulated-change': driftDataset({ momentum: -LEARNABLE }),
-  'simulated-noise': driftDataset({ noise: 3 }),
+  'simulated-noise': driftDataset({ noise: 10, volatility: 3 }),
   'yahoo-daily': {
     source: 'yahoo',
     calendar: 'nyse',

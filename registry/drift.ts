@@ -75,6 +75,15 @@ export function getDriftReport(
     .executeTakeFirst();
 }
 
+/** Keeps what the lifecycle made of a report's signals; of several looks the newest stands. */
+export async function markConsidered(
+  db: Db,
+  id: string,
+  considered: 'retrain' | 'wait',
+): Promise<void> {
+  await db.updateTable('drift_report').set({ considered }).where('id', '=', id).execute();
+}
+
 /** The newest report of a version before an instant of market time. */
 export function driftReportBefore(
   db: Db,
@@ -101,6 +110,7 @@ const SUMMARY = [
   'verdict',
   'signals',
   'words',
+  'considered',
   'created_at',
 ] as const;
 export type DriftReportSummary = Pick<DriftReportRow, (typeof SUMMARY)[number]>;

@@ -181,6 +181,8 @@ export interface DriftReportTable {
   words: Json<readonly string[]>;
   report: Json;
   state: NullableJson;
+  /** What the lifecycle made of its signals. */
+  considered: Nullable<'retrain' | 'wait'>;
   page_uri: Nullable<string>;
   page_sha256: Nullable<string>;
   page_bytes: Nullable<number>;

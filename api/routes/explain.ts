@@ -46,6 +46,10 @@ const explanationSchema = z
         verdict: z.enum(['none', 'warn', 'drift', 'notCalibrated']),
         signals: z.array(z.string()),
         words: z.array(z.string()),
+        considered: z
+          .enum(['retrain', 'wait'])
+          .nullable()
+          .describe('What the lifecycle made of its signals; null: nothing yet.'),
       })
       .nullable()
       .describe('The newest report.'),
@@ -118,6 +122,7 @@ async function explanation(
           verdict: drift.verdict,
           signals: [...drift.signals],
           words: [...drift.words],
+          considered: drift.considered,
         }
       : null,
     details: written?.details ?? {},

@@ -31,6 +31,10 @@ export interface RetrainFacts {
   readonly budgetUsedMinutes: number;
 }
 
+/** What stands between a reason and its retrain. */
+export type RetrainObstacle =
+  'no-champion' | 'frozen' | 'retrain-running' | 'trial-running' | 'cooldown' | 'budget';
+
 export type RetrainDecision =
   | { readonly action: 'retrain'; readonly reasons: readonly RetrainReason[] }
   | {
@@ -39,6 +43,8 @@ export type RetrainDecision =
       readonly reasons: readonly RetrainReason[];
       /** Why not now, in words; clauses without a full stop. */
       readonly why: readonly string[];
+      /** The same by name; empty where nothing asks for a retrain. */
+      readonly obstacles: readonly RetrainObstacle[];
       /** Sessions until it may or will happen, as far as the calendar tells; null: not by time alone. */
       readonly inSessions: number | null;
     };
@@ -58,6 +64,7 @@ export function decideRetrain(
     action: 'wait',
     reasons,
     why: obstacles.map(({ why }) => why),
+    obstacles: obstacles.map(({ name }) => name),
     inSessions: spans.some((span) => span === null) ? null : Math.max(...spans.map(Number)),
   };
 }
@@ -73,7 +80,7 @@ function dueReasons(facts: RetrainFacts, rule: RetrainRule): RetrainReason[] {
 function nothingAsks(facts: RetrainFacts, rule: RetrainRule): RetrainDecision {
   if (facts.championVersion === null) {
     const why = 'there is no champion yet, so there is nothing to retrain: run an experiment';
-    return { action: 'wait', reasons: [], why: [why], inSessions: null };
+    return { action: 'wait', reasons: [], why: [why], obstacles: [], inSessions: null };
   }
   const untilStale = Math.max(0, rule.maxAge + 1 - facts.age);
   const untilCadence =
@@ -84,11 +91,13 @@ function nothingAsks(facts: RetrainFacts, rule: RetrainRule): RetrainDecision {
     action: 'wait',
     reasons: [],
     why: [`nothing asks for a retrain; the next one comes in ${sessions(inSessions)} ${cause}`],
+    obstacles: [],
     inSessions,
   };
 }
 
 interface Obstacle {
+  readonly name: RetrainObstacle;
   readonly why: string;
   readonly inSessions: number | null;
 }
@@ -99,21 +108,27 @@ function obstaclesTo(
   rule: RetrainRule,
 ): Obstacle[] {
   const found: Obstacle[] = [];
-  const block = (why: string, inSessions: number | null = null): void => {
-    found.push({ why, inSessions });
+  const block = (name: RetrainObstacle, why: string, inSessions: number | null = null): void => {
+    found.push({ name, why, inSessions });
   };
-  if (facts.championVersion === null) block('there is no champion yet: run an experiment');
-  if (facts.frozen !== null) block(`the model is frozen (${facts.frozen}): unfreeze it`);
-  if (facts.retrainRunning) block('a retrain is under way');
-  if (facts.trialRunning) block('a challenger is on trial, and one is tried at a time');
+  if (facts.championVersion === null)
+    block('no-champion', 'there is no champion yet: run an experiment');
+  if (facts.frozen !== null) block('frozen', `the model is frozen (${facts.frozen}): unfreeze it`);
+  if (facts.retrainRunning) block('retrain-running', 'a retrain is under way');
+  if (facts.trialRunning)
+    block('trial-running', 'a challenger is on trial, and one is tried at a time');
   const left = facts.sinceRetrain === null ? 0 : rule.cooldown - facts.sinceRetrain;
   // Who asks by hand need not wait for a cooldown; cadence is a wait of its own.
   if (left > 0 && reasons.some((reason) => reason !== 'asked' && reason !== 'cadence')) {
-    if (!reasons.includes('asked')) block(`the cooldown lasts ${sessions(left)} more`, left);
+    if (!reasons.includes('asked'))
+      block('cooldown', `the cooldown lasts ${sessions(left)} more`, left);
   }
   if (facts.budgetUsedMinutes >= rule.budgetMinutes) {
     const used = Math.round(facts.budgetUsedMinutes);
-    block(`the day's training budget is used up (${used} of ${rule.budgetMinutes} minutes)`);
+    block(
+      'budget',
+      `the day's training budget is used up (${used} of ${rule.budgetMinutes} minutes)`,
+    );
   }
   return found;
 }

@@ -137,6 +137,8 @@ CREATE TABLE drift_report (
   signals jsonb NOT NULL, words jsonb NOT NULL, report jsonb NOT NULL,
   -- State of the sequential test after this report: the next one goes on from it.
   state jsonb, page_uri text, page_sha256 text, page_bytes bigint,
+  -- What the lifecycle made of its signals; null: it was not asked, or has not looked yet.
+  considered text CHECK (considered IN ('retrain', 'wait')),
   created_at timestamptz NOT NULL DEFAULT now(),
   UNIQUE (model, version, as_of)
 );

@@ -14,8 +14,8 @@ import { ensureStack } from '../demo-stack.ts';
 import { faultsOf, type RunName, type StoryEvent } from './expected.ts';
 
 const SPEC = 'examples/drift.yaml';
-const FROM = '2024-01-15T00:00:00Z';
-const TO = '2024-04-15T00:00:00Z';
+const FROM = '2024-01-22T00:00:00Z';
+const TO = '2024-03-25T00:00:00Z';
 const POLL_MS = 300;
 
 const RUNS: readonly {
@@ -31,7 +31,7 @@ const RUNS: readonly {
   {
     name: 'noise',
     planted:
-      'On 2024-02-01 wicks and volume began to swing three times as far; they say nothing new.',
+      'On 2024-02-01 prices, wicks and volume began to swing far more; what they say stayed the same.',
     right: 'input drift, retrain, shadow, champion unchanged',
   },
   { name: 'steady', planted: 'Nothing was changed.', right: 'no retrain' },
@@ -55,7 +55,7 @@ interface Told {
 async function demoDrift(ctx: CliContext): Promise<void> {
   const begin = performance.now();
   ctx.out.line(
-    'Ratchet, the drift demo: three months of simulated hourly bars, three worlds side by side.',
+    'Ratchet, the drift demo: nine weeks of simulated hourly bars, three worlds side by side.',
   );
   await ensureStack(ctx);
   const client = await openClient(ctx);

@@ -104,17 +104,7 @@ async function report(run: Replay, asOf: string): Promise<void> {
   const explained = await until(run, asOf, (e) => reached(driftOf(e)?.['asOf'], asOf));
   const drift = driftOf(explained);
   if (!drift || (drift['signals'] as unknown[]).length === 0) return;
-  const reportId = String(drift['reportId']);
-  await wait(run, `the lifecycle to hear of ${reportId}`, async () => {
-    const { items } = await run.client.json('GET', `${pathOf(run)}/history`, {
-      query: { limit: 20 },
-    });
-    const heard = (items as Json[]).some(
-      ({ kind, payload }) =>
-        String(kind).startsWith('retrain.') && (payload as Json)['reportId'] === reportId,
-    );
-    return heard ? true : undefined;
-  });
+  await until(run, asOf, (e) => driftOf(e)?.['considered'] !== null);
 }
 
 const driftOf = (explained: Json): Json | null => explained['drift'] as Json | null;

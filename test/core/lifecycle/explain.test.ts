@@ -14,7 +14,13 @@ const calm: LifecycleView = {
     trialRunning: false,
     budgetUsedMinutes: 0,
   },
-  retrain: { action: 'wait', reasons: [], why: ['nothing asks for a retrain'], inSessions: 27 },
+  retrain: {
+    action: 'wait',
+    reasons: [],
+    why: ['nothing asks for a retrain'],
+    obstacles: [],
+    inSessions: 27,
+  },
   runningRetrain: null,
   trial: null,
 };
@@ -62,6 +68,7 @@ test('each state has its name and its words', () => {
       action: 'wait',
       reasons: ['loss'],
       why: ['the cooldown lasts 4 sessions more'],
+      obstacles: ['cooldown'],
       inSessions: 4,
     },
   });
