@@ -7,7 +7,7 @@ import { parse as parseYaml } from 'yaml';
 import { calendarFor } from '../../../core/calendar/index.ts';
 import { projectRoot } from '../../../infra/project.ts';
 import { openClient, type ApiClient, type Json } from '../http.ts';
-import { CliError, EXIT, type CliContext } from '../output.ts';
+import { CliError, EXIT, shortened, type CliContext } from '../output.ts';
 import { replay } from '../replay/replay.ts';
 import { replaySlots } from '../replay/slots.ts';
 import { ensureStack } from '../demo-stack.ts';
@@ -17,6 +17,8 @@ const SPEC = 'examples/drift.yaml';
 const FROM = '2024-01-22T00:00:00Z';
 const TO = '2024-03-25T00:00:00Z';
 const POLL_MS = 300;
+/** The history has the whole sentences. */
+const WORDS_CHARS = 150;
 
 const RUNS: readonly {
   readonly name: RunName;
@@ -160,8 +162,9 @@ async function storyOf(client: ApiClient, model: string): Promise<StoryEvent[]> 
 
 function tell(ctx: CliContext, run: (typeof RUNS)[number], { model, story, faults }: Told): void {
   ctx.out.line(`\n${model}: ${run.planted}`);
-  for (const { asOf, words } of story)
-    ctx.out.line(`  ${asOf?.slice(0, 10) ?? '          '}  ${words}`);
+  for (const { asOf, words } of story) {
+    ctx.out.line(`  ${asOf?.slice(0, 10) ?? '          '}  ${shortened(words, WORDS_CHARS)}`);
+  }
   if (faults.length === 0) ctx.out.line(`  = as it must be: ${run.right}`);
   for (const fault of faults) ctx.out.line(`  ! ${fault}`);
 }
