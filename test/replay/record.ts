@@ -1,114 +1,56 @@
 /**
- * Records the histories that test/replay/replay.server.test.ts replays: node --import tsx test/replay/record.ts
- * Run it after a deliberate change of a workflow that no old run can meet; otherwise patch instead.
+ * Records the histories that test/replay/replay.server.test.ts replays: npm run record [-- TYPE...]
+ * Run it after a deliberate change of a workflow that no old run can meet; otherwise patch instead. Histories of
+ * released workflows are moved to histories/former/ and stay.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Context } from '@temporalio/activity';
-import type { Activities } from '../../activities/index.ts';
-import { TASK_QUEUES } from '../../workflows/messages.ts';
-import { failingFirst, scriptedActivities } from '../support/scripted-activities.ts';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { historyToJSON, type History } from '@temporalio/common/lib/proto-utils.js';
 import { startTemporal } from '../support/temporal.ts';
-import { withWorkers } from '../support/workflow-workers.ts';
+import { perform } from './perform.ts';
+import type { Scene } from './scene.ts';
+import { SCENES, fileOf } from './scenes/index.ts';
 
 const folder = new URL('./histories/', import.meta.url);
-const doomed = fileURLToPath(new URL('./doomed-worker.ts', import.meta.url));
 
-const inputs = {
-  experiment: { experimentId: 'E1' },
-  promote: {
-    promotionId: 'P1',
-    model: 'index-gspc',
-    version: 7,
-    actor: 'ada',
-    reason: 'proved better',
-    expectedGeneration: 0,
-  },
-} as const;
-type Type = keyof typeof inputs;
-
-/** The activity in which a run of each type is interrupted. */
-const longest = { experiment: 'fit', promote: 'awaitReplicas' } as const;
-
-async function record(
-  env: TestWorkflowEnvironment,
-  type: Type,
-  name: string,
-  run: (workflowId: string) => Promise<void>,
-): Promise<void> {
-  const workflowId = `${type}/${name}`;
-  await env.client.workflow.start(type, {
-    taskQueue: TASK_QUEUES.orchestration,
-    workflowId,
-    args: [inputs[type]],
-  });
-  await run(workflowId);
-  const history = await env.client.workflow.getHandle(workflowId).fetchHistory();
-  const file = new URL(`${type}-${name}.json`, folder);
-  await writeFile(file, `${JSON.stringify(JSON.parse(historyToJSON(history), withoutPlaces))}\n`);
-  process.stdout.write(`${type} ${name}: ${history.events?.length ?? 0} events\n`);
+/** Stack traces, identities and sticky queues name the recording machine; replay reads none of them. */
+function withoutPlaces(key: string, value: unknown): unknown {
+  if (key === 'stackTrace' || key === 'identity') return '';
+  const sticky = (value as { kind?: string } | null)?.kind === 'TASK_QUEUE_KIND_STICKY';
+  return key === 'taskQueue' && sticky ? { ...(value as object), name: 'sticky' } : value;
 }
 
-/** Stack traces and identities name the recording machine; replay reads neither. */
-const withoutPlaces = (key: string, value: unknown): unknown =>
-  key === 'stackTrace' || key === 'identity' ? '' : value;
-
-async function recordType(env: TestWorkflowEnvironment, type: Type): Promise<void> {
-  const settled = (id: string) => () =>
-    env.client.workflow
-      .getHandle(id)
-      .result()
-      .then(
-        () => undefined,
-        () => undefined,
-      );
-  const complete = (override: Partial<Activities>) => (id: string) =>
-    withWorkers(env.nativeConnection, scriptedActivities({ override }).activities, settled(id));
-
-  await record(env, type, 'ok', complete({}));
-  const { activities } = scriptedActivities();
-  const answer = await activities.announcePromotion(inputs.promote);
-  const opened = await activities.openExperiment(inputs.experiment);
-  await record(
-    env,
-    type,
-    'retried',
-    complete({
-      openExperiment: failingFirst(2, new Error('connection refused'), opened),
-      announcePromotion: failingFirst(2, new Error('connection refused'), answer),
-    }),
-  );
-  await record(env, type, 'cancelled', (id) => {
-    const cancelMe = async (): Promise<never> => {
-      const context = Context.current();
-      const beat = setInterval(() => context.heartbeat(), 100);
-      await env.client.workflow.getHandle(id).cancel();
-      return context.cancelled.finally(() => clearInterval(beat));
-    };
-    return complete({ [longest[type]]: cancelMe })(id);
-  });
-  await record(env, type, 'crash-resumed', async (id) => {
-    await crashWorker(env, longest[type]);
-    await complete({})(id);
-  });
+async function keep(scene: Scene, history: History): Promise<void> {
+  const text = JSON.stringify(JSON.parse(historyToJSON(history), withoutPlaces));
+  const last = history.events?.at(-1);
+  if (scene.shortHistory && !last?.workflowExecutionContinuedAsNewEventAttributes) {
+    throw new Error(`${fileOf(scene)} did not continue as new`);
+  }
+  await writeFile(new URL(fileOf(scene), folder), `${text}\n`);
+  const size = `${history.events?.length ?? 0} events, ${Math.ceil(text.length / 1024)} KiB`;
+  process.stdout.write(`${fileOf(scene)}: ${size}\n`);
 }
 
-async function crashWorker(env: TestWorkflowEnvironment, stuckIn: string): Promise<void> {
-  const args = ['--import', 'tsx', doomed, env.address, stuckIn];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  await once(child.stdout, 'data');
-  child.kill('SIGKILL');
-  await once(child, 'exit');
+async function record(scenes: readonly Scene[], settings: readonly string[]): Promise<void> {
+  if (scenes.length === 0) return;
+  const env = await startTemporal(settings);
+  try {
+    for (const scene of scenes) await keep(scene, await perform(env, scene));
+  } finally {
+    await env.teardown();
+  }
 }
 
+const types = process.argv.slice(2);
+const wanted = SCENES.filter(({ type }) => types.length === 0 || types.includes(type));
 await mkdir(folder, { recursive: true });
-const env = await startTemporal();
-try {
-  for (const type of Object.keys(inputs) as Type[]) await recordType(env, type);
-} finally {
-  await env.teardown();
+for (const file of await readdir(folder)) {
+  const known = SCENES.some((scene) => fileOf(scene) === file);
+  if (file.endsWith('.json') && !known) await rm(new URL(file, folder));
+}
+await record(
+  wanted.filter(({ shortHistory }) => shortHistory === undefined),
+  [],
+);
+for (const scene of wanted.filter(({ shortHistory }) => shortHistory !== undefined)) {
+  await record([scene], [`limit.historyCount.suggestContinueAsNew=${scene.shortHistory}`]);
 }

@@ -28,13 +28,18 @@ export function quietTemporal(): void {
   });
 }
 
-/** A real, empty Temporal dev server of this test's own. */
-export async function startTemporal(): Promise<TestWorkflowEnvironment> {
+/** A real, empty Temporal dev server of this test's own; `settings`: its dynamic configuration, `key=JSON`. */
+export async function startTemporal(
+  settings: readonly string[] = [],
+): Promise<TestWorkflowEnvironment> {
   quietTemporal();
   const path = temporalBinary();
   if (path === undefined) throw new Error(String(temporalMissing));
   return TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path } },
+    server: {
+      executable: { type: 'existing-path', path },
+      extraArgs: settings.flatMap((setting) => ['--dynamic-config-value', setting]),
+    },
   });
 }
 
