@@ -43,7 +43,7 @@ export function watchInputs(version: Watched, bars: Bars): InputDrift | null {
   if (features === null) return null;
   const columns = featureColumns(features, bars, calendar, missing, wantedRows(version, bars));
   const window = windowOf(version, columns.rows);
-  return window === null ? null : inputDrift(columns, { window });
+  return window === null ? null : inputDrift(columns, { window, classifier: 'whenNeeded' });
 }
 
 /** Rows worth computing: those that 45 windows of the wanted length need. */

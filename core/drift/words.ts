@@ -123,7 +123,7 @@ function inputWords(drift: InputDrift): string[] {
   const top = judged.filter((feature) => feature.top);
   const told = classifier
     ? `a classifier tells the window from the rows before it with an AUC of ${figure(classifier.auc)} (${classifier.exceeded ? 'above' : 'not above'} the ${figure(classifier.limit)} that 95 % of the earlier windows stay below)`
-    : 'no classifier was fitted';
+    : 'too few for the classifier to be asked';
   const found = `Inputs: ${verdict === 'drift' ? 'drifted' : 'as usual'}. ${top.length} of ${count(judged.length, 'feature')} (${percent(share ?? 0)}) changed more than in 95 % of the ${earlierWindows} earlier windows of ${window.rows} rows, and ${told}. Drift needs 20 % of the features and the classifier.`;
   const named = [...top].sort((a, b) => a.p! - b.p!).slice(0, NAMED_FEATURES);
   const names = named.map(({ name }) => name).join(', ');

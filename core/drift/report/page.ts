@@ -127,7 +127,7 @@ function inputSection(drift: InputDrift, plot: string): readonly string[] {
         "Classifier's AUC",
         classifier
           ? `${number4(classifier.auc)} (95 % of earlier ones: at most ${number4(classifier.limit)})`
-          : 'n/a',
+          : 'not asked: fewer than 20 % of the features stand out',
       ],
     ]),
     plot,
