@@ -96,12 +96,18 @@ function trialSentences(trial: NonNullable<LifecycleView['trial']>): string[] {
 }
 
 /** What blocks a promotion now. */
-function needOf({ mode, progress }: NonNullable<LifecycleView['trial']>): string | undefined {
+function needOf({
+  mode,
+  progress,
+  maxDays,
+}: NonNullable<LifecycleView['trial']>): string | undefined {
   if (!progress || progress.rows === 0) return 'No prediction of the trial is settled yet.';
+  if (mode === 'guard') {
+    return `It ends well once its rows suffice and show no harm, at the latest after session ${maxDays}.`;
+  }
   if (progress.status === 'insufficientEvidence') {
     return 'There are too few settled rows to decide anything yet.';
   }
-  if (mode === 'guard') return 'It ends well once its rows suffice and show no harm.';
   const more = rowsToDecide(progress);
   if (more === null) return 'At the present difference the trial would not decide.';
   return `At the present difference it would decide after about ${more} more settled rows.`;

@@ -17,8 +17,9 @@ export interface Claim {
 }
 
 /**
- * Guards first, then harm, then proof, then time. A trial of mode `guard` was proved offline: it ends well when its
- * rows suffice and show no harm. Undecided at `maxDays`, the champion stays.
+ * Guards first, then harm, then proof, then time. A trial of mode `guard` was proved offline and can only be stopped: it
+ * ends well when its rows suffice and show no harm, at the latest at `maxDays`, when it answered at all. Of mode `prove`,
+ * undecided at `maxDays`, the champion stays.
  */
 export function judgeTrial(evidence: TrialEvidence, claim: Claim): TrialDecision {
   const tested = testRows(evidence, claim.margin);
@@ -63,16 +64,21 @@ function passedOf(
   claim: Claim,
   state: string,
 ): string[] | undefined {
-  if (tested.progress.independent < evidence.minIndependent || !stepsDone(evidence))
-    return undefined;
+  if (!stepsDone(evidence)) return undefined;
+  const enough = tested.progress.independent >= evidence.minIndependent;
   if (evidence.mode === 'prove') {
-    if (tested.verdict.decision !== 'better') return undefined;
+    if (!enough || tested.verdict.decision !== 'better') return undefined;
     return [
       `${claim.proved} in its trial: ${state}, at level ${evidence.alpha.toPrecision(3)} at every look`,
     ];
   }
+  if (!enough && !watchedToTheEnd(evidence)) return undefined;
   return [`Proved offline, and its trial showed no harm: ${state}`];
 }
+
+/** Long horizons settle too few rows in any trial (STATISTICS section 4): there time and answers without fault suffice. */
+const watchedToTheEnd = ({ arms, elapsed, maxDays }: TrialEvidence): boolean =>
+  elapsed >= maxDays && arms.challenger.requests > arms.challenger.errors;
 
 /** A canary passes only after its last step has lasted its time. */
 const stepsDone = ({ kind, steps, stepDays, elapsed }: TrialEvidence): boolean =>

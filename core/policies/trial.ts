@@ -49,7 +49,7 @@ export interface TrialEvidence {
   /** Least n / h before a promotion. */
   readonly minIndependent: number;
   readonly guarantee: 'asymptotic' | 'strict';
-  /** Clip of the strict test, from rows that are not of this trial; null where there is none. */
+  /** Clip of the strict test, from rows that are not of this trial; null where there is none: nothing is proved then. */
   readonly clipScale: number | null;
   /** Level of this try. */
   readonly alpha: number;
@@ -106,10 +106,11 @@ export function testRows(evidence: TrialEvidence, margin = 0): Tested {
   const { horizon, alpha, clipScale } = evidence;
   const plan = { horizon, alpha };
   const plannedRows = Math.max(1, evidence.maxDays * evidence.barsPerSession);
-  const strict = evidence.guarantee === 'strict' && clipScale !== null;
+  const strict = evidence.guarantee === 'strict';
   const sequence = confidenceSequence(differences, { ...plan, plannedRows });
-  const value = strict ? valueTest(differences, { ...plan, scale: clipScale }) : null;
-  const verdict = value ?? sequence;
+  const value =
+    strict && clipScale !== null ? valueTest(differences, { ...plan, scale: clipScale }) : null;
+  const verdict = value ?? (strict ? withoutProof(sequence) : sequence);
   const meanChampion = meanOf(champion);
   const mean = meanChampion === null ? null : meanChampion - (meanOf(challenger) ?? Number.NaN);
   return {
@@ -118,8 +119,8 @@ export function testRows(evidence: TrialEvidence, margin = 0): Tested {
       rows: champion.length,
       independent: champion.length / horizon,
       blocks: verdict.blocks,
-      blockRows: strict ? horizon : blockRows(horizon),
-      test: strict ? 'e-value' : 'confidence-sequence',
+      blockRows: value ? horizon : blockRows(horizon),
+      test: value ? 'e-value' : 'confidence-sequence',
       status: verdict.status,
       meanDifference: finite(mean),
       relativeDifference: finite(
@@ -135,6 +136,10 @@ export function testRows(evidence: TrialEvidence, margin = 0): Tested {
     },
   };
 }
+
+/** Without a clip there is no strict test: the asymptotic one may stop a harmful challenger, and promotes none. */
+const withoutProof = (sequence: SequentialVerdict): SequentialVerdict =>
+  sequence.decision === 'better' ? { ...sequence, decision: 'open' } : sequence;
 
 /** Why the challenger must not go on, by what needs no outcome; undefined: nothing is wrong. */
 export function brokenGuard({ arms, guards, kind }: TrialEvidence): string | undefined {

@@ -65,6 +65,15 @@ test('what was proved offline needs rows without harm, and no second proof', () 
   assert.match(decided.reasons[0]!, /^Proved offline, and its trial showed no harm/);
 });
 
+test('what was proved offline passes at the end of its time, however few rows its horizon leaves', () => {
+  const guard = { mode: 'guard' as const, horizon: 30, barsPerSession: 1, elapsed: 60 };
+  assert.equal(judge(trialEvidence(30, 0, { ...guard, elapsed: 59 })).verdict, 'continue');
+  assert.equal(judge(trialEvidence(30, 0, guard)).verdict, 'accept');
+  const silent = { champion: arm(), challenger: arm({ requests: 0 }) };
+  assert.equal(judge(trialEvidence(0, 0, { ...guard, arms: silent })).verdict, 'undecided');
+  assert.equal(judge(trialEvidence(30, 0, { ...guard, mode: 'prove' })).verdict, 'undecided');
+});
+
 test('a challenger that fails, abstains or is slow is aborted before any loss is known', () => {
   const broken = (challenger: Partial<Parameters<typeof arm>[0]>, changes = canary()) =>
     judge(
@@ -97,8 +106,11 @@ test('the strict guarantee bets with e-values, and needs a scale from other rows
   assert.equal(strict.progress.test, 'e-value');
   assert.equal(strict.verdict, 'accept');
   assert.ok(strict.progress.wealth! >= 1 / 0.03);
-  const without = judge(trialEvidence(2_000, 0.2, { guarantee: 'strict', clipScale: null }));
-  assert.equal(without.progress.test, 'confidence-sequence');
+  const without = (gain: number) =>
+    judge(trialEvidence(2_000, gain, { guarantee: 'strict', clipScale: null }));
+  assert.equal(without(0.2).progress.test, 'confidence-sequence');
+  assert.equal(without(0.2).verdict, 'continue', 'an approximate proof is no strict one');
+  assert.equal(without(-0.2).verdict, 'abort');
 });
 
 test('freshness may pass an equal challenger, says so, and still aborts for harm', () => {
