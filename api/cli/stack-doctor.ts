@@ -3,7 +3,7 @@ import { readConfig } from '../../infra/config.ts';
 import { checkMachine } from '../../infra/stack/checks.ts';
 import { askStatus } from '../../infra/stack/control.ts';
 import { layoutOf } from '../../infra/stack/layout.ts';
-import { stackEnvironment } from '../../infra/stack/environment.ts';
+import { externalFrom, stackEnvironment } from '../../infra/stack/environment.ts';
 import { checkServices } from '../../infra/stack/service-checks.ts';
 import { checkLifecycles } from './stack-lifecycles.ts';
 import { CliError, EXIT, type CliContext } from './output.ts';
@@ -34,7 +34,9 @@ export async function doctor(ctx: CliContext, { repair }: DoctorOptions = {}): P
     const storeIsDown = status.parts.some((part) => part.name === 's3' && !names.has('s3'));
     const config = readConfig({ ...process.env, ...env });
     findings.push(...(await checkServices(config, { storeIsDown })));
-    if (names.has('postgres') && names.has('temporal')) {
+    const { parts: external } = externalFrom();
+    const isThere = (part: string): boolean => names.has(part) || external.has(part);
+    if (isThere('postgres') && isThere('temporal')) {
       const lifecycles = await checkLifecycles(config, repair === true);
       repaired = lifecycles.repaired;
       findings.push(...lifecycles.findings);

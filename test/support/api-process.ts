@@ -8,6 +8,8 @@ import { freePort } from './server-process.ts';
 export interface ApiProcess {
   readonly url: string;
   readonly port: number;
+  /** Undefined once it has ended. */
+  pid(): number | undefined;
   /** Closes its stdin, as a supervisor that is gone would, and waits for its end. */
   end(): Promise<void>;
 }
@@ -40,6 +42,7 @@ export async function startApi(stack: Stack, port?: number): Promise<ApiProcess>
   return {
     url,
     port: chosen,
+    pid: () => (child.exitCode === null && child.signalCode === null ? child.pid : undefined),
     end: async () => {
       child.stdin.end();
       await ended;
