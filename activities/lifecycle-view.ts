@@ -1,4 +1,6 @@
+import { ZodError } from 'zod';
 import type { Calendar } from '../core/calendar/calendar.ts';
+import { RatchetError } from '../core/errors.ts';
 import { explain, type LifecycleView } from '../core/lifecycle/explain.ts';
 import {
   decideRetrain,
@@ -8,7 +10,12 @@ import {
 import type { TrialProgress } from '../core/policies/trial.ts';
 import { experimentSpecSchema, type ExperimentSpec } from '../core/spec/spec.ts';
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
-import { lifecycleState, writeExplanation, type ModelState } from '../registry/lifecycle-state.ts';
+import {
+  explanationOf,
+  lifecycleState,
+  writeExplanation,
+  type ModelState,
+} from '../registry/lifecycle-state.ts';
 import { getModelOrThrow } from '../registry/models.ts';
 import { retrainMinutesOfDay, runningRetrain, type Retrain } from '../registry/retrains.ts';
 import { runningTrial, type Trial } from '../registry/trials.ts';
@@ -106,6 +113,30 @@ export async function explainLook(
     details: { reasons, retrain, facts: look.facts },
   });
   return retrain;
+}
+
+/**
+ * Explains a model again after something of it changed, with the reasons for a retrain that waited at the look before.
+ * What cannot be explained (a dataset or a template that this release does not know) holds nothing up.
+ */
+export async function explainAgain(
+  deps: Deps & Pick<ActivityDeps, 'log'>,
+  model: string,
+  asOf: number,
+): Promise<void> {
+  try {
+    const look = await lookAt(deps, model, asOf);
+    const before = await explanationOf(deps.db, model);
+    const { reasons = [] } = (before?.details ?? {}) as { reasons?: readonly RetrainReason[] };
+    await explainLook(deps, look, look.retrain ? [] : reasons);
+  } catch (error) {
+    const passing = !(
+      error instanceof ZodError ||
+      (error instanceof RatchetError && error.permanent)
+    );
+    if (passing) throw error;
+    deps.log.warn({ err: error, model }, 'the state of the model cannot be explained now');
+  }
 }
 
 function trialView(trial: Trial, calendar: Calendar, asOf: number): LifecycleView['trial'] {

@@ -9,13 +9,13 @@ import {
   type RetrainDecision,
   type RetrainReason,
 } from '../core/lifecycle/retrain-rule.ts';
-import { retrainSpec, specHash } from '../core/spec/index.ts';
+import { retrainSpec, specHash, takesOverSizes, type SplitSizes } from '../core/spec/index.ts';
 import { refOf, sha256OfUri } from '../registry/artifacts.ts';
 import { getExperimentOrThrow, isTerminal } from '../registry/experiments.ts';
 import { lifecycleState, setFrozen } from '../registry/lifecycle-state.ts';
 import { getDriftReport, markConsidered } from '../registry/drift.ts';
 import { appendLifecycleEvent } from '../registry/lifecycle-events.ts';
-import { finishRetrain, runningRetrain, startRetrain } from '../registry/retrains.ts';
+import { finishRetrain, startRetrain, type Retrain } from '../registry/retrains.ts';
 import { recordJudgement, runningTrial } from '../registry/trials.ts';
 import type { JudgementRequest, ModelRef } from '../workflows/lifecycle-messages.ts';
 import { SIGNALS } from '../workflows/lifecycle-messages.ts';
@@ -31,7 +31,7 @@ import type {
 import type { ExperimentRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { signalLifecycle } from './lifecycle-signal.ts';
-import { explainLook, lookAt, retrainRule, type Look } from './lifecycle-view.ts';
+import { explainAgain, explainLook, lookAt, retrainRule, type Look } from './lifecycle-view.ts';
 
 const POLL_MS = 1_000;
 
@@ -54,7 +54,7 @@ export function createLifecycleActivities(deps: ActivityDeps) {
       const changed = await setFrozen(deps.db, change);
       const state = await lifecycleState(deps.db, change.model);
       const asOf = state?.settled_as_of?.getTime() ?? deps.clock();
-      await explainLook(deps, await lookAt(deps, change.model, asOf), []);
+      await explainAgain(deps, change.model, asOf);
       return { changed };
     },
 
@@ -107,30 +107,48 @@ async function considerRetrain(
   const look = await lookAt(deps, model, at);
   const stand = await stillStanding(deps, look, reasons, reportId);
   const decision = decideRetrain(look.facts, stand, retrainRule(look.template));
-  if (reportId !== null) await markConsidered(deps.db, reportId, decision.action);
+  // Begun by this look before it was cut short: its reasons have their retrain.
+  const own = look.retrain?.id === retrainId(model, at) ? look.retrain : undefined;
+  const action = own ? 'retrain' : decision.action;
+  if (reportId !== null) await markConsidered(deps.db, reportId, action);
+  if (own) return begun(deps, own);
   if (decision.action === 'wait') {
     await explainLook(deps, look, stand);
     if (reportId !== null) await tellOfWait(deps, look, decision);
-    const running = await runningRetrain(deps.db, model);
-    return {
-      action: 'wait',
-      keep: decision.reasons.length > 0,
-      why: decision.why,
-      ...(running && {
-        running: {
-          retrainId: running.id,
-          experimentId: running.experiment_id,
-          asOf: running.as_of.toISOString(),
-        },
-      }),
-    };
+    return waits(look, decision.why, decision.reasons.length > 0);
   }
   const retrain = await beginRetrain(deps, look, decision.reasons, reportId);
-  // Explained when the row stands: whoever reads that this moment was looked at sees what came of it.
-  await explainLook(deps, await lookAt(deps, model, at), retrain ? [] : stand);
-  if (!retrain) return { action: 'wait', keep: true, why: ['a retrain is under way'] };
-  return { action: 'retrain', experimentId: retrain.experiment_id, retrainId: retrain.id };
+  if (retrain?.status === 'running') return begun(deps, retrain);
+  await explainLook(deps, look, stand);
+  const why = retrain
+    ? 'the retrain of this moment has ended already'
+    : 'its champion changed, or it was frozen or retrained, while it was looked at';
+  return waits(look, [why], true);
 }
+
+/** Explained when the row stands: whoever reads that this moment was looked at sees what came of it. */
+async function begun(deps: ActivityDeps, retrain: Retrain): Promise<ConsiderRetrainResult> {
+  const { id, model, as_of: asOf, experiment_id: experimentId } = retrain;
+  await explainLook(deps, await lookAt(deps, model, asOf.getTime()), []);
+  return { action: 'retrain', experimentId, retrainId: id };
+}
+
+const waits = (
+  { retrain: running }: Look,
+  why: readonly string[],
+  keep: boolean,
+): ConsiderRetrainResult => ({
+  action: 'wait',
+  keep,
+  why,
+  ...(running && {
+    running: {
+      retrainId: running.id,
+      experimentId: running.experiment_id,
+      asOf: running.as_of.toISOString(),
+    },
+  }),
+});
 
 /** Reasons that a report gave about a champion of former days ended with it. */
 async function stillStanding(
@@ -169,13 +187,13 @@ async function beginRetrain(
   reasons: readonly RetrainReason[],
   reportId: string | null,
 ) {
-  const { model, asOf, champion, template, calendar } = look;
-  if (!champion || !template || !calendar) return undefined;
+  const { model, asOf, champion, template, calendar, state } = look;
+  if (!champion || !template || !calendar || !state) return undefined;
   const when = new Date(asOf);
   const spec = retrainSpec(template, {
     model,
     instruments: champion.instruments,
-    samples: await samplesOf(deps, champion),
+    samples: takesOverSizes(template) ? await samplesOf(deps, champion) : NO_SIZES,
     asOf: when.toISOString(),
   });
   const experimentId = ulid();
@@ -187,6 +205,7 @@ async function beginRetrain(
     reasons,
     reportId,
     cooldownUntil: new Date(until),
+    expectedGeneration: state.generation,
     experiment: {
       id: experimentId,
       name: spec.name,
@@ -206,11 +225,13 @@ function retrainId(model: string, asOf: number): string {
   return `retrain-${createHash('sha256').update(key).digest('hex').slice(0, 26)}`;
 }
 
+const NO_SIZES: SplitSizes = { train: 0, valid: 0, test: 0 };
+
 /** Decision times in each part of the champion's evaluation: the sizes that a recent split takes over. */
 async function samplesOf(
   deps: Pick<ActivityDeps, 'artifacts'>,
   { model, evaluation_uri: uri, instruments }: NonNullable<Look['champion']>,
-): Promise<{ train: number; valid: number; test: number }> {
+): Promise<SplitSizes> {
   if (uri === null) {
     throw new RatchetError(
       'retrain.evaluation',

@@ -25,7 +25,7 @@ import type {
 } from './contracts-lifecycle.ts';
 import type { ActivityDeps } from './deps.ts';
 import { signalLifecycle } from './lifecycle-signal.ts';
-import { explainLook, lookAt, sessionsBetween } from './lifecycle-view.ts';
+import { explainAgain, sessionsBetween } from './lifecycle-view.ts';
 import { calendarOfSpec } from './source-of.ts';
 
 const DAY_MS = 86_400_000;
@@ -60,7 +60,7 @@ export function createTrialActivities(deps: ActivityDeps) {
       const trial = await trialById(deps.db, trialId);
       if (!trial) throw new Error(`there is no trial ${trialId}`);
       const result = await judge(deps, trial, Date.parse(asOf));
-      await explainLook(deps, await lookAt(deps, trial.model, Date.parse(asOf)), []);
+      await explainAgain(deps, trial.model, Date.parse(asOf));
       return result;
     },
 
@@ -77,7 +77,7 @@ export function createTrialActivities(deps: ActivityDeps) {
         endDecisionId: (await decisionById(deps.db, endDecisionId(trialId)))?.id,
         words: `The ${trial.kind} trial of version ${trial.version} ended ${status}: ${reasons.join('; ')}`,
       });
-      await explainLook(deps, await lookAt(deps, trial.model, Date.parse(asOf)), []);
+      await explainAgain(deps, trial.model, Date.parse(asOf));
     },
   };
 }
@@ -116,7 +116,7 @@ async function open(deps: ActivityDeps, input: OpenTrialInput): Promise<OpenTria
   });
   if (!row) return { status: 'busy', reason: 'another trial of the model runs' };
   if (row.status !== 'running') return refused(`the trial ended ${row.status}`);
-  await explainLook(deps, await lookAt(deps, model, row.started_as_of.getTime()), []);
+  await explainAgain(deps, model, row.started_as_of.getTime());
   return { status: 'running', trialId: row.id };
 }
 

@@ -18,18 +18,29 @@ export interface NewRetrain {
   /** The drift report that asked for it; null: none did. */
   readonly reportId: string | null;
   readonly cooldownUntil: Date;
+  /** Generation that was looked at. */
+  readonly expectedGeneration: number;
   readonly experiment: NewExperiment;
   readonly words: string;
 }
 
 /**
  * Begins a retrain: its row, its experiment, the cooldown and the story in one transaction. The same id
- * again gives the retrain as it stands; undefined where another one of the model runs.
+ * again gives the retrain as it stands, ended or not; undefined where another one of the model runs, its
+ * champion changed since it was looked at, or it was frozen.
  */
 export function startRetrain(db: Db, input: NewRetrain): Promise<Retrain | undefined> {
   return inTransaction(db, async (trx) => {
     const earlier = await retrainById(trx, input.id);
     if (earlier) return earlier;
+    // A switch or a freeze comes before this or after it.
+    const state = await trx
+      .selectFrom('model_state')
+      .select(['generation', 'frozen'])
+      .where('model', '=', input.model)
+      .forUpdate()
+      .executeTakeFirst();
+    if (state?.generation !== input.expectedGeneration || state.frozen) return undefined;
     const row = await trx
       .insertInto('retrain')
       .values({
@@ -63,7 +74,11 @@ export function startRetrain(db: Db, input: NewRetrain): Promise<Retrain | undef
       kind: 'retrain.started',
       actor: 'lifecycle',
       words: input.words,
-      payload: { experimentId: input.experiment.id, reasons: input.reasons, reportId: input.reportId },
+      payload: {
+        experimentId: input.experiment.id,
+        reasons: input.reasons,
+        reportId: input.reportId,
+      },
       dedupeKey: `retrain.started/${input.id}`,
     });
     return row;

@@ -5,7 +5,12 @@ export { knownKeysAt } from './known-keys.ts';
 export { nearestName } from './nearest-name.ts';
 export { lossWeightsOf } from './loss-weights.ts';
 export { parseSpec, type KnownDataset, type SpecCatalogues } from './parse-spec.ts';
-export { retrainSpec, type RetrainRequest } from './retrain-spec.ts';
+export {
+  retrainSpec,
+  takesOverSizes,
+  type RetrainRequest,
+  type SplitSizes,
+} from './retrain-spec.ts';
 export { issueText, SpecError, type SpecIssue } from './spec-error.ts';
 export { specHash } from './spec-hash.ts';
 export type { ExperimentSpec, ExperimentSpecInput } from './spec.ts';

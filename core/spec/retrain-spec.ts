@@ -1,6 +1,12 @@
 import { RatchetError } from '../errors.ts';
 import type { ExperimentSpec } from './spec.ts';
 
+export interface SplitSizes {
+  readonly train: number;
+  readonly valid: number;
+  readonly test: number;
+}
+
 /** What is trained again, and when. */
 export interface RetrainRequest {
   /** Registered model; one of those that the template makes. */
@@ -8,7 +14,7 @@ export interface RetrainRequest {
   /** The instruments it answers for. */
   readonly instruments: readonly string[];
   /** Decision times by part of the version that was evaluated last; they count where no split of retrains is declared. */
-  readonly samples: { readonly train: number; readonly valid: number; readonly test: number };
+  readonly samples: SplitSizes;
   /** ISO instant of market time: nothing later is read. */
   readonly asOf: string;
 }
@@ -38,6 +44,10 @@ export function retrainSpec(template: ExperimentSpec, request: RetrainRequest): 
     forceRetrain: true,
   };
 }
+
+/** Do the retrains of this template take over the sizes of the evaluated version? Else `samples` is not looked at. */
+export const takesOverSizes = ({ retrain, split }: ExperimentSpec): boolean =>
+  retrain.split === undefined && split.kind !== 'recent';
 
 function instrumentsOf(
   { data, model }: ExperimentSpec,

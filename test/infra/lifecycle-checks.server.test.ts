@@ -131,6 +131,7 @@ describe('doctor on lifecycles', { skip: temporalMissing }, () => {
         reasons: ['loss'],
         reportId: null,
         cooldownUntil: AS_OF,
+        expectedGeneration: 1,
       },
       ...{ experiment: { ...experiment, workflowId: `experiment/${id}` }, words: 'began' },
     });
