@@ -90,8 +90,11 @@ async function live(ctx: CliContext, client: ApiClient, run: RunName): Promise<T
       slots,
       every: 1,
       signal: ctx.signal,
-      onSlot: ({ slot, slots: all, asOf, state }) =>
-        ctx.out.progress(`${run}: day ${slot} of ${all}, ${asOf.slice(0, 10)}, ${state}`),
+      onSlot: ({ slot, slots: all, asOf, state }) => {
+        // Without a terminal each line stays: one a week is enough.
+        if (!ctx.interactive && slot % 7 !== 0) return;
+        ctx.out.progress(`${run}: day ${slot} of ${all}, ${asOf.slice(0, 10)}, ${state}`);
+      },
     });
   }
   const story = await storyOf(client, model);
