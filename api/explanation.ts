@@ -91,16 +91,10 @@ function sinceThen(rows: LifecycleRows): string {
   }
 }
 
-const VERDICTS: Readonly<Record<DriftReportSummary['verdict'], string>> = {
-  none: 'no drift',
-  warn: 'a warning',
-  drift: 'drift',
-  notCalibrated: 'not calibrated yet',
-};
-
-function driftWords({ as_of: asOf, verdict, words }: DriftReportSummary): string {
-  const details = words.length === 0 ? '' : `: ${words.join(' ')}`;
-  return `The newest drift report, as of ${marketTime(asOf)}, says ${VERDICTS[verdict]}${details}`;
+/** The report's own first sentence is its verdict; the rest of it fills a page. */
+function driftWords({ model, as_of: asOf, words }: DriftReportSummary): string {
+  const verdict = words[0] ?? 'it says nothing.';
+  return `The newest drift report, as of ${marketTime(asOf)}: ${verdict} \`ratchet drift ${model}\` shows it.`;
 }
 
 function ageWords({ as_of: asOf, written_at: writtenAt }: Explanation, now: number): string[] {
@@ -114,5 +108,6 @@ function ageWords({ as_of: asOf, written_at: writtenAt }: Explanation, now: numb
   return said;
 }
 
+/** To the minute: what was asked for by hand is as of any millisecond. */
 const marketTime = (date: Date): string =>
-  date.toISOString().replace('T00:00:00.000Z', '').replace(':00.000Z', 'Z').replace('T', ' ');
+  `${date.toISOString().slice(0, 16)}Z`.replace('T00:00Z', '').replace('T', ' ');

@@ -104,7 +104,8 @@ const VERDICTS: Readonly<Record<string, string>> = {
 const said = (verdict: string): string => VERDICTS[verdict] ?? verdict;
 const figure = (value: number): string => String(Number(value.toPrecision(3)));
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
-const shortTime = (time: string): string => time.replace(/(:00)?\.000Z$/, 'Z').replace('T', ' ');
+/** To the minute: what was asked for by hand is as of any millisecond. */
+const shortTime = (time: string): string => `${time.slice(0, 16).replace('T', ' ')}Z`;
 
 function show(ctx: CliContext, stored: StoredReport): void {
   const { report } = stored;

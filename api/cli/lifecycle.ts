@@ -150,21 +150,32 @@ async function slot(
     ctx.out.line(`${word} of ${model} as of ${asOf} has begun; \`ratchet explain ${model}\` tells`);
     return;
   }
-  const done = await eventually(ctx, `${word} of ${model} as of ${asOf}`, async () => {
-    const told = await explanationOf(client, model);
-    return reached(told, word, asOf) ? told : undefined;
-  });
-  ctx.out.data({ ...accepted, explanation: done });
-  const report = done['drift'] as Json | null;
-  if (word === 'settle' || report === null)
+  const done = await eventually(ctx, `${word} of ${model} as of ${asOf}`, () =>
+    word === 'settle' ? settled(client, model, asOf) : reportOf(client, model, asOf),
+  );
+  if (word === 'settle') {
+    ctx.out.data({ ...accepted, explanation: done });
     return ctx.out.line(`${model} is settled as of ${asOf}`);
-  ctx.out.line(`${String(report['verdict'])}: ${(report['words'] as string[]).join(' ')}`);
+  }
+  ctx.out.data({ ...accepted, report: done });
+  ctx.out.line(`${model} as of ${asOf}: ${String(done['verdict'])}`);
+  for (const sentence of done['words'] as string[]) ctx.out.line(`  ${sentence}`);
+  ctx.out.line(`\`ratchet drift ${model}\` shows its figures`);
 }
 
 /** Rows hold how far a model is; times are ISO instants in UTC and compare as text. */
-function reached(told: Json, word: 'settle' | 'monitor', asOf: string): boolean {
-  const at = word === 'settle' ? told['settledAsOf'] : (told['drift'] as Json | null)?.['asOf'];
-  return typeof at === 'string' && at >= asOf;
+async function settled(client: ApiClient, model: string, asOf: string): Promise<Json | undefined> {
+  const told = await explanationOf(client, model);
+  const through = told['settledAsOf'];
+  return typeof through === 'string' && through >= asOf ? told : undefined;
+}
+
+/** The report of this very instant: there may be others of later ones. */
+async function reportOf(client: ApiClient, model: string, asOf: string): Promise<Json | undefined> {
+  const query = { asOf, limit: 1 };
+  const { items } = await client.json('GET', `${pathOf(model)}/drift`, { query });
+  const [newest] = items as Json[];
+  return newest?.['asOf'] === asOf ? newest : undefined;
 }
 
 /** Polls until `look` finds something. */

@@ -1,6 +1,7 @@
 /** What every command shares: how it prints, how it fails, how it reaches the platform. */
 import type { Command } from 'commander';
 import type { Config } from '../../infra/config.ts';
+import { wrapped } from './wrapped.ts';
 
 /** Exit codes, the same for every command (`ratchet --help` lists them). */
 export const EXIT = {
@@ -113,6 +114,8 @@ export interface Output {
   endProgress(): void;
 }
 
+const GAP = '  ';
+
 const cell = (value: string | number | boolean | null | undefined): string =>
   value === undefined || value === null ? '-' : String(value);
 
@@ -120,31 +123,61 @@ const cell = (value: string | number | boolean | null | undefined): string =>
 export const shortened = (text: string, length = 60): string =>
   text.length <= length ? text : `${text.slice(0, length - 3)}...`;
 
-/** Text of a table: two spaces between columns, a rule under the titles. */
+/** Narrower than this, a column of text is harder to read than lines that the terminal breaks. */
+const LEAST_TEXT = 24;
+
+/** How narrow a column may be: its words stay whole. */
+const leastWidth = (texts: readonly string[]): number =>
+  Math.max(LEAST_TEXT, ...texts.flatMap((text) => text.split(' ').map((word) => word.length)));
+
+/**
+ * Text of a table: two spaces between columns, a rule under the titles. Where it is wider than `width`, the widest
+ * column of text takes several lines.
+ */
 export function formatTable<Row>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
+  width = Infinity,
 ): readonly string[] {
   const texts = rows.map((row) => columns.map((column) => cell(column.value(row))));
   const widths = columns.map((column, i) =>
     Math.max(column.title.length, ...texts.map((row) => row[i]!.length)),
   );
+  const isText = (i: number): boolean => columns[i]!.align !== 'right';
+  const tooMuch = widths.reduce((sum, w) => sum + w + GAP.length, -GAP.length) - width;
+  const canWrap = (i: number): boolean =>
+    isText(i) && widths[i]! - tooMuch >= leastWidth(texts.map((row) => row[i]!));
+  const wraps =
+    tooMuch <= 0
+      ? -1
+      : widths.reduce((at, w, i) => (w > (widths[at] ?? 0) && canWrap(i) ? i : at), -1);
+  if (wraps >= 0) widths[wraps]! -= tooMuch;
   const pad = (text: string, i: number): string =>
-    columns[i]!.align === 'right' ? text.padStart(widths[i]!) : text.padEnd(widths[i]!);
-  const line = (values: readonly string[]): string => values.map(pad).join('  ').trimEnd();
+    isText(i) ? text.padEnd(widths[i]!) : text.padStart(widths[i]!);
+  const line = (values: readonly string[]): string => values.map(pad).join(GAP).trimEnd();
+  const linesOf = (row: readonly string[]): string[] => {
+    if (wraps < 0) return [line(row)];
+    const [first = '', ...more] = wrapped(row[wraps]!, widths[wraps]!);
+    const blank = row.map(() => '');
+    return [line(row.with(wraps, first)), ...more.map((text) => line(blank.with(wraps, text)))];
+  };
   return [
     line(columns.map((c) => c.title)),
     line(widths.map((w) => '-'.repeat(w))),
-    ...texts.map(line),
+    ...texts.flatMap(linesOf),
   ];
 }
 
-/** Writes to `stdout`; `json()` is asked at each call because options are parsed late. */
+/**
+ * Writes to `stdout`; `json()` is asked at each call because options are parsed late. For a terminal, lines and
+ * tables are fitted to its width; what goes to a file or a pipe is one line each.
+ */
 export function createOutput(
   stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number },
   json: () => boolean,
 ): Output {
   let open = false;
+  const width = (): number => (stdout.isTTY === true && stdout.columns) || Infinity;
   const print = (text: string): void => {
     if (open) stdout.write(stdout.isTTY ? '\r\u001b[2K' : '\n');
     open = false;
@@ -152,7 +185,7 @@ export function createOutput(
   };
   return {
     line: (text = '') => {
-      if (!json()) print(text);
+      if (!json()) for (const part of wrapped(text, width())) print(part);
     },
     data: (value) => {
       if (json()) print(JSON.stringify(value, undefined, 2));
@@ -166,7 +199,7 @@ export function createOutput(
       } else if (rows.length === 0) {
         print(empty);
       } else {
-        for (const text of formatTable(rows, columns)) print(text);
+        for (const text of formatTable(rows, columns, width())) print(text);
       }
     },
     progress: (text) => {

@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import type { Trx } from '../../registry/in-transaction.ts';
+import { currentChampion } from '../../registry/champions.ts';
+import type { Db } from '../../registry/in-transaction.ts';
 import { getModelOrThrow } from '../../registry/models.ts';
 import { runningTrial } from '../../registry/trials.ts';
 import { workflowIds } from '../../workflows/messages.ts';
@@ -86,16 +87,21 @@ function orderRoute(app: App, parts: ApiParts, { word, summary, body, needsTrial
     const key = c.req.valid('header')['idempotency-key'];
     const ask = { model, key, route: `POST ${word} ${model}`, body: asked, variables: c.var };
     // A repeat of what was done already is answered as then, though no trial runs any more.
-    const check = (trx: Trx): Promise<void> =>
+    const check = (trx: Db): Promise<void> =>
       needsTrial ? requireTrial(trx, model) : Promise.resolve();
     const order = { update: word, reason: asked.reason, check };
     return c.json(await sendOrder(parts, ask, order), HTTP.accepted);
   });
 }
 
-async function requireTrial(db: Trx, model: string): Promise<void> {
+async function requireTrial(db: Db, model: string): Promise<void> {
   if (await runningTrial(db, model)) return;
   throw new ApiError('conflict', 'trial.none', `${model} has no running trial to decide on.`);
+}
+
+async function requireChampion(db: Db, model: string): Promise<void> {
+  if (await currentChampion(db, model)) return;
+  throw new ApiError('conflict', 'champion.none', `${model} has no champion to report on.`);
 }
 
 const slotSchema = z.strictObject({
@@ -130,6 +136,8 @@ function slotRoute(app: App, parts: ApiParts, word: 'settle' | 'monitor', summar
         { issues: [{ path: '/asOf', message: 'must not lie in the future' }] },
       );
     }
+    // Predictions of a version that was named are settled without one; a report is about the champion.
+    if (word === 'monitor') await requireChampion(parts.db, model);
     const asOf = new Date(at).toISOString();
     const { orchestrator } = parts;
     const input = { model, asOf };

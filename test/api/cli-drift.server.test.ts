@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { getRequestListener } from '@hono/node-server';
 import { Command } from 'commander';
 import { register } from '../../api/cli/drift.ts';
+import { registerLifecycle } from '../../api/cli/lifecycle.ts';
 import { CliError, createOutput, EXIT, type CliContext } from '../../api/cli/output.ts';
 import {
   calibrateCusum,
@@ -24,6 +25,7 @@ import { readConfig } from '../../infra/config.ts';
 import { recordDriftReport } from '../../registry/drift.ts';
 import { ADMIN, openApiFixture, type ApiFixture } from '../support/api-fixture.ts';
 import { MODEL } from '../support/registry-facts.ts';
+import { untilTrue } from '../support/until.ts';
 
 const DAY = 86_400_000;
 const FROM = Date.UTC(2017, 0, 1);
@@ -64,6 +66,7 @@ describe('ratchet drift', () => {
     };
     const root = new Command('ratchet').option('--json').exitOverride();
     register(root, ctx);
+    registerLifecycle(root, ctx);
     const text = (): string => Buffer.concat(chunks).toString('utf8');
     try {
       await root.parseAsync(argv, { from: 'user' });
@@ -104,6 +107,17 @@ describe('ratchet drift', () => {
     assert.match(await readFile(page, 'utf8'), /^<!doctype html>/);
     const nowhere = await run('drift', MODEL, '--page', join(folder, 'no', 'such.html'));
     assert.equal(nowhere.code, EXIT.usage);
+  });
+
+  it('waits for the report that was asked for, though there are later ones', async () => {
+    await fixture.promote(1);
+    const waiting = run('monitor', MODEL, '--as-of', '2019-12-27T21:30:00Z', '--wait');
+    await untilTrue(() => fixture.orchestrator.slots.length > 0, 'the order');
+    await addReport(fixture, '2019-12-27', 0);
+    const { code, text, error } = await waiting;
+    assert.equal(code, EXIT.ok, error);
+    assert.match(text, /as of 2019-12-27T21:30:00.000Z: none\n {2}No drift: losses and inputs/);
+    assert.doesNotMatch(text, /A retrain is asked for/);
   });
 });
 

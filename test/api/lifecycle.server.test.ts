@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { temporalAway } from '../../api/errors.ts';
+import { recordDriftReport } from '../../registry/drift.ts';
 import { retireModel } from '../../registry/retirement.ts';
 import { RatchetError } from '../../core/errors.ts';
 import { setFrozen, writeExplanation } from '../../registry/lifecycle-state.ts';
@@ -49,6 +50,7 @@ describe('lifecycle over HTTP', () => {
       /Nothing serves this model yet\..*not looked at it yet/,
     );
     assert.equal((await replica.call('GET', '/api/v1/ml-models/none/explain')).status, 404);
+    assert.deepEqual(answerOf(await post('monitor', {})), [409, 'champion.none']);
   });
 
   it('rolls back to the former champion, or to any earlier version, and to nothing else', async () => {
@@ -202,6 +204,17 @@ describe('lifecycle over HTTP', () => {
     assert.equal(later['state'], 'frozen');
     assert.match(String(later['sentences']), /Since then it was frozen \(year end\).*1 day ago/);
     await setFrozen(db, { ...change, frozen: false });
+    await recordDriftReport(db, {
+      ...{ model: MODEL, version: 2, asOf: new Date('2020-01-04T00:01:02.345Z'), verdict: 'warn' },
+      ...{ signals: ['stale'], words: ['Warning. It is too old.', 'Losses: as usual.'] },
+      ...{ report: {}, state: null, page: { uri: 'u', sha256: 's', bytes: 1 } },
+    });
+    const { body: reported } = await get('explain');
+    const verdict = (reported['sentences'] as unknown as string[]).at(-2);
+    assert.equal(
+      verdict,
+      `The newest drift report, as of 2020-01-04 00:01Z: Warning. It is too old. \`ratchet drift ${MODEL}\` shows it.`,
+    );
     for (const word of ['settle', 'monitor', 'unfreeze']) {
       assert.deepEqual(answerOf(await post(word, {})), [503, 'temporal.unavailable'], word);
     }
