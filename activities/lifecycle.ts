@@ -161,7 +161,7 @@ async function stillStanding(
   return report && report.version !== facts.championVersion ? [] : reasons;
 }
 
-/** A retrain that is wanted and waits: told once for the same reasons and obstacles since the last retrain. */
+/** A retrain that is wanted and waits: told once for the same reasons since the last retrain. */
 async function tellOfWait(
   deps: Pick<ActivityDeps, 'db'>,
   { model, asOf, state }: Look,
@@ -177,7 +177,7 @@ async function tellOfWait(
     actor: 'lifecycle',
     words: `A retrain is wanted ${wanted}, and waits: ${why.join('; ')}`,
     payload: { reasons, obstacles },
-    dedupeKey: `retrain.postponed/${since}/${reasons.join()}/${obstacles.join()}`,
+    dedupeKey: `retrain.postponed/${since}/${reasons.join()}`,
   });
 }
 
