@@ -1,17 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { EvaluatedComparison } from '../core/evaluation/evaluation.ts';
-import { levelOfTry } from '../core/metrics/tries.ts';
+import { z } from 'zod';
 import { policyOrThrow } from '../core/policies/index.ts';
-import { DEFAULT_GUARDS, type TrialDecision, type TrialEvidence } from '../core/policies/trial.ts';
+import type { TrialDecision } from '../core/policies/trial.ts';
 import { promotionSchema } from '../core/spec/promotion-schema.ts';
-import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { currentChampion, modelGeneration } from '../registry/champions.ts';
 import { decisionById, recordDecision, type Decision } from '../registry/decisions.ts';
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
-import { recordGateTry } from '../registry/gate-tries.ts';
-import { pairedLosses, type PairedLosses } from '../registry/outcomes.ts';
 import { lifecycleState } from '../registry/lifecycle-state.ts';
-import { trialArms } from '../registry/trial-arms.ts';
 import { endTrial, openTrial, recordTrialLook, trialById, type Trial } from '../registry/trials.ts';
 import { SIGNALS } from '../workflows/lifecycle-messages.ts';
 import type {
@@ -25,8 +20,8 @@ import type {
 } from './contracts-lifecycle.ts';
 import type { ActivityDeps } from './deps.ts';
 import { signalLifecycle } from './lifecycle-signal.ts';
-import { explainAgain, sessionsBetween } from './lifecycle-view.ts';
-import { calendarOfSpec } from './source-of.ts';
+import { explainAgain } from './lifecycle-view.ts';
+import { trialEvidence } from './trial-evidence.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -133,17 +128,21 @@ async function judge(deps: ActivityDeps, trial: Trial, asOf: number): Promise<Ju
   if (trial.status !== 'running') {
     return { decision: 'superseded', reasons: [`the trial ended ${trial.status} already`] };
   }
-  const generation = await modelGeneration(deps.db, trial.model);
+  const state = await lifecycleState(deps.db, trial.model);
+  const made = await decisionById(deps.db, endDecisionId(trial.id));
+  const generation = state?.generation ?? 0;
   if (generation !== trial.generation) {
-    const own = await ownPromotion(deps, trial);
-    if (own) return accepted(trial, own);
+    if (made && (await isPromoted(deps, made))) return resultOf(trial, made);
     const reason = `the model moved on to generation ${generation} while version ${trial.version} was on trial`;
     return { decision: 'superseded', reasons: [reason] };
   }
+  // Decided before it was cut short: what is on record stands, whatever was settled or revised since.
+  if (made && trial.judgement?.decision !== 'reject') return resultOf(trial, made);
   if (trial.judgement) return byHand(deps, trial);
   if (trial.kind === 'manual') return { decision: 'continue' };
-  const { evidence, sheet, params } = await evidenceOf(deps, trial, asOf);
-  const decided = policyOrThrow(trial.policy).judge(evidence, params);
+  const { evidence, sheet, params } = await trialEvidence(deps, trial, asOf);
+  const judged = policyOrThrow(trial.policy).judge(evidence, params);
+  const decided = state?.frozen === true ? heldBack(trial, judged) : judged;
   const goesOn = decided.verdict === 'continue';
   await recordTrialLook(deps.db, {
     trialId: trial.id,
@@ -158,11 +157,20 @@ async function judge(deps: ActivityDeps, trial: Trial, asOf: number): Promise<Ju
   return ended(deps, trial, decided, sheet);
 }
 
-/** The decision of this trial where its promotion is what moved the model on: lost before it was closed. */
-async function ownPromotion(deps: ActivityDeps, trial: Trial): Promise<Decision | undefined> {
-  const decision = await decisionById(deps.db, endDecisionId(trial.id));
-  const champion = await currentChampion(deps.db, trial.model);
-  return decision && champion?.promotion_id === decision.id ? decision : undefined;
+/**
+ * Of a frozen model: nothing comes to serve more by itself. What was proved stays so, as the sequential test ends with its
+ * first decision, and is promoted with the first look after it was unfrozen; harm still ends a trial, and so does time.
+ */
+function heldBack(trial: Trial, judged: TrialDecision): TrialDecision {
+  const share = Math.min(trial.share, judged.share);
+  if (judged.verdict !== 'accept') return { ...judged, share };
+  const held = 'Accepted, but the model is frozen: it is promoted once it is unfrozen, or by hand';
+  return { ...judged, verdict: 'continue', share: trial.share, reasons: [held, ...judged.reasons] };
+}
+
+/** Is its promotion what moved the model on? Then the trial was lost before it was closed. */
+async function isPromoted(deps: ActivityDeps, { id, model }: Decision): Promise<boolean> {
+  return (await currentChampion(deps.db, model))?.promotion_id === id;
 }
 
 /** A person's word, kept as a decision like any other; the record says whose it is. */
@@ -173,9 +181,14 @@ async function byHand(deps: ActivityDeps, trial: Trial): Promise<JudgeTrialResul
     policy: 'manual',
     verdict: decision === 'approve' ? 'accept' : 'reject',
     reasons,
-    evidence: { judgement: trial.judgement, gateDecision: trial.gate_decision_id },
+    evidence: {
+      judgement: trial.judgement,
+      gateDecision: trial.gate_decision_id,
+      outcome: decision === 'approve' ? 'accept' : 'reject',
+    },
   });
-  return decision === 'approve' ? accepted(trial, kept) : { decision: 'reject', reasons };
+  // A rejection holds even where the rows had just accepted it.
+  return decision === 'approve' ? resultOf(trial, kept) : { decision: 'reject', reasons };
 }
 
 async function ended(
@@ -190,8 +203,7 @@ async function ended(
     reasons,
     evidence: { ...sheet, outcome: verdict, progress },
   });
-  if (verdict === 'accept') return accepted(trial, kept);
-  return { decision: verdict === 'continue' ? 'undecided' : verdict, reasons };
+  return resultOf(trial, kept);
 }
 
 const endDecisionId = (trialId: string): string =>
@@ -213,87 +225,14 @@ function keep(
   });
 }
 
-const accepted = (trial: Trial, decision: Decision): JudgeTrialResult => ({
-  decision: 'accept',
-  promotionId: decision.id,
-  version: trial.version,
-  expectedGeneration: trial.generation,
-  reasons: decision.reasons,
-});
-
-/** What the policy judges, and the sheet that is kept of it. */
-async function evidenceOf(deps: ActivityDeps, trial: Trial, asOf: number) {
-  const promotion = promotionSchema.parse(trial.settings);
-  const spec = await experimentSpecOrThrow(deps.db, trial.experiment_id);
-  const calendar = await calendarOfSpec(deps, spec);
-  const paired = await pairedLosses(deps.db, { trialId: trial.id, settledBy: asOf });
-  const championVersion = trial.champion_version ?? 0;
-  const k = await recordGateTry(deps.db, {
-    model: trial.model,
-    championVersion,
-    rowsDigest: `trial/${trial.id}`,
-    challengerVersion: trial.version,
-  });
-  const settings = promotion.trial;
-  const isTested = settings.kind === 'shadow' || settings.kind === 'canary';
-  const evidence: TrialEvidence = {
-    kind: settings.kind === 'canary' ? 'canary' : 'shadow',
-    mode: trial.mode,
-    version: trial.version,
-    championVersion,
-    losses: { champion: paired.champion, challenger: paired.challenger },
-    horizon: Math.max(...spec.label.horizons),
-    arms: await trialArms(deps.db, trial),
-    guards: settings.kind === 'canary' ? settings.guards : DEFAULT_GUARDS,
-    elapsed: sessionsBetween(calendar, trial.started_as_of.getTime(), asOf),
-    maxDays: settings.kind === 'none' ? 0 : settings.maxDays,
-    barsPerSession: barsPerSession(calendar, spec),
-    minIndependent: isTested ? settings.minIndependent : 0,
-    guarantee: promotion.guarantee,
-    clipScale: await clipScaleOf(deps, trial),
-    alpha: levelOfTry(promotion.alpha, k),
-    steps: settings.kind === 'canary' ? settings.steps : [],
-    stepDays: settings.kind === 'canary' ? settings.stepDays : 1,
-  };
-  const sheet = sheetOf(deps, trial, evidence, paired, k);
-  return { evidence, sheet, params: policyOrThrow(trial.policy).params.parse(promotion) };
-}
-
-const barsPerSession = (
-  calendar: Awaited<ReturnType<typeof calendarOfSpec>>,
-  { data }: ExperimentSpec,
-): number =>
-  Math.max(1, Math.round(calendar.barsPerYear(data.timeframe) / calendar.barsPerYear('1d')));
-
-/** Scale of the strict test's clip: from the offline rows of the gate, so that no row of the trial sets it. */
-async function clipScaleOf(deps: ActivityDeps, trial: Trial): Promise<number | null> {
-  const gate = await decisionById(deps.db, trial.gate_decision_id);
-  const { comparisons = [] } = (gate?.evidence ?? {}) as { comparisons?: EvaluatedComparison[] };
-  const against = (name: string): number | null =>
-    comparisons.find((comparison) => comparison.against === name)?.clipScale ?? null;
-  return against('champion') ?? against('naive');
-}
-
-/** The evidence sheet: rows by their digest, not by the thousand. */
-function sheetOf(
-  deps: ActivityDeps,
-  trial: Trial,
-  evidence: TrialEvidence,
-  paired: PairedLosses,
-  k: number,
-): object {
-  const { losses: _losses, ...rest } = evidence;
-  const digest = createHash('sha256');
-  for (const column of [paired.asOf, paired.champion, paired.challenger]) {
-    digest.update(new Uint8Array(column.buffer, column.byteOffset, column.byteLength));
+/** What a kept decision means for its trial. */
+function resultOf(trial: Trial, { id, verdict, reasons, evidence }: Decision): JudgeTrialResult {
+  if (verdict === 'accept') {
+    const { version, generation: expectedGeneration } = trial;
+    return { decision: 'accept', promotionId: id, version, expectedGeneration, reasons };
   }
-  return {
-    ...rest,
-    trial: trial.id,
-    gateDecision: trial.gate_decision_id,
-    tries: { k },
-    independent: paired.asOf.length / evidence.horizon,
-    data: { rows: digest.digest('hex') },
-    codeVersion: deps.codeVersion,
-  };
+  const { outcome } = z.object({ outcome: endedSchema }).parse(evidence);
+  return { decision: outcome, reasons };
 }
+
+const endedSchema = z.enum(['reject', 'undecided', 'abort']);

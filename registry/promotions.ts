@@ -45,22 +45,22 @@ const conflict = (reason: string): PromotionConflict => ({
 
 /**
  * Writes the intent to promote. It stands only while the model is still on `expectedGeneration`, the
- * version is registered, and no other intent is open; else the row says `conflict` and why. An open
+ * version is registered, no other intent is open, and the model is not frozen, unless a person asks; else the row says `conflict` and why. An open
  * intent whose workflow was lost (terminated, or gone with Temporal's store) is withdrawn first.
  * Repeating it with the same id gives the same answer.
  */
 export async function announcePromotion(db: Db, input: PromotionIntent): Promise<IntentResult> {
   return inTransaction(db, async (trx) => {
-    const generation = await lockGeneration(trx, input.model);
+    const state = await lockState(trx, input.model);
     const earlier = await promotionById(trx, input.promotionId);
     if (earlier) {
       if (earlier.status === 'announced' || earlier.status === 'promoted') return announced(trx);
       return conflict(earlier.outcome ?? `the promotion was ${earlier.status}`);
     }
     const refusal =
-      generation === undefined
+      state === undefined
         ? `there is no model ${input.model}`
-        : await refusalOf(trx, input, generation);
+        : (frozenFor(input, state) ?? (await refusalOf(trx, input, state.generation)));
     await trx
       .insertInto('promotion')
       .values({
@@ -86,8 +86,14 @@ async function announced(trx: Trx): Promise<IntentResult> {
   return { status: 'announced', replicas: (await liveReplicas(trx)).length };
 }
 
-/** Row lock on the model's state: announcements and switches of one model stand in a queue. */
-async function lockGeneration(trx: Trx, model: string): Promise<number | undefined> {
+interface LockedState {
+  readonly generation: number;
+  /** Why it is frozen; null: it is not. */
+  readonly frozen: string | null;
+}
+
+/** Row lock on the model's state: announcements, switches and freezes of one model stand in a queue. */
+async function lockState(trx: Trx, model: string): Promise<LockedState | undefined> {
   if (!(await getModel(trx, model))) return undefined;
   await trx
     .insertInto('model_state')
@@ -101,13 +107,27 @@ async function lockGeneration(trx: Trx, model: string): Promise<number | undefin
     .execute();
   const state = await trx
     .selectFrom('model_state')
-    .select('generation')
+    .select(['generation', 'frozen', 'frozen_reason'])
     .where('model', '=', model)
     .forUpdate()
     .executeTakeFirstOrThrow();
   // It may have been retired while this waited for the lock.
-  return (await getModel(trx, model)) && state.generation;
+  if (!(await getModel(trx, model))) return undefined;
+  const frozen = state.frozen ? (state.frozen_reason ?? 'no reason given') : null;
+  return { generation: state.generation, frozen };
 }
+
+/** The actor of promotions that nobody asked for. */
+const BY_ITSELF = 'policy';
+
+/** A frozen model is promoted by hand only. */
+const frozenFor = (
+  { actor, version }: Pick<PromotionIntent, 'actor' | 'version'>,
+  { frozen }: LockedState,
+): string | undefined =>
+  frozen === null || actor !== BY_ITSELF
+    ? undefined
+    : `the model is frozen (${frozen}): promote version ${version} by hand, or unfreeze it first`;
 
 async function refusalOf(
   trx: Trx,
@@ -180,18 +200,20 @@ export async function switchChampion(
     const named = await promotionById(trx, promotionId);
     if (!named) return conflict(`there is no promotion ${promotionId}`);
     // The model's row first, then the promotion's: the same order as in announcePromotion.
-    const generation = await lockGeneration(trx, named.model);
+    const state = await lockState(trx, named.model);
     const promotion = (await promotionById(trx, promotionId))!;
     if (promotion.status === 'promoted') return alreadyPromoted(trx, promotionId);
     if (promotion.status !== 'announced') {
       return conflict(promotion.outcome ?? `the promotion was ${promotion.status}`);
     }
-    if (generation !== promotion.expected_generation) {
-      const reason = `the model moved on to generation ${generation ?? 'none (retired)'}`;
-      await finish(trx, promotionId, 'conflict', reason);
-      return conflict(reason);
-    }
-    return commitSwitch(trx, promotion, generation + 1);
+    const { expected_generation: expected } = promotion;
+    const refusal =
+      state?.generation === expected
+        ? frozenFor(promotion, state)
+        : `the model moved on to generation ${state?.generation ?? 'none (retired)'}`;
+    if (refusal === undefined) return commitSwitch(trx, promotion, expected + 1);
+    await finish(trx, promotionId, 'conflict', refusal);
+    return conflict(refusal);
   });
 }
 

@@ -3,6 +3,7 @@ import { after, test } from 'node:test';
 import { sql } from 'kysely';
 import { championHistory } from '../../registry/champions.ts';
 import type { Db } from '../../registry/in-transaction.ts';
+import { setFrozen } from '../../registry/lifecycle-state.ts';
 import { createModel } from '../../registry/models.ts';
 import { retireModel } from '../../registry/retirement.ts';
 import {
@@ -44,6 +45,22 @@ test('an intent whose workflow was lost does not bar the next promotion, and can
   assert.match(lost.outcome ?? '', /next/);
   assert.equal((await switchChampion(db, 'lost')).status, 'conflict');
   assert.deepEqual(await switchChampion(db, 'next'), { status: 'promoted', generation: 1 });
+});
+
+test('a frozen model is promoted by hand only, whenever it was frozen', async () => {
+  const db = await withVersions(2);
+  const byItself = (id: string) => ({ ...intent(id, 1), actor: 'policy' });
+  const change = { model: MODEL, actor: 'key-1', reason: 'audit' };
+  await announcePromotion(db, byItself('early'));
+  await setFrozen(db, { ...change, frozen: true, requestKey: 'a' });
+  const late = await switchChampion(db, 'early');
+  assert.match(
+    late.status === 'conflict' ? late.reason : '',
+    /frozen \(audit\): promote version 1/,
+  );
+  assert.equal((await announcePromotion(db, byItself('next'))).status, 'conflict');
+  assert.equal((await announcePromotion(db, intent('by-hand', 2))).status, 'announced');
+  assert.equal((await switchChampion(db, 'by-hand')).status, 'promoted');
 });
 
 test('a switch that waited for the retirement of its model is a conflict', async () => {

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import type { JudgeTrialResult } from '../../activities/contracts-lifecycle.ts';
+import { createTrialActivities } from '../../activities/trial.ts';
+import { countGateTries } from '../../registry/gate-tries.ts';
+import { setFrozen } from '../../registry/lifecycle-state.ts';
+import { announcePromotion, switchChampion } from '../../registry/promotions.ts';
+import { openTrial, recordJudgement, trialById, type NewTrial } from '../../registry/trials.ts';
+import { crown, experimentId, MODEL, testSpec } from '../support/registry-facts.ts';
+import { openSettleFixture, type SettleFixture } from '../support/settle-fixture.ts';
+
+const START = new Date('2019-10-01T12:00:00.000Z');
+/** More than 21 sessions later. */
+const END = '2019-10-31T12:00:00.000Z';
+
+describe('judging a trial', () => {
+  let fixture: SettleFixture;
+  let judge: (trialId: string, asOf?: string) => Promise<JudgeTrialResult>;
+  before(async () => {
+    fixture = await openSettleFixture({ now: Date.parse(END) });
+    await fixture.addVersion({ packaged: false });
+    await fixture.addVersion({ packaged: false });
+    await crown(fixture.db, 1, 1);
+    const { judgeTrial } = createTrialActivities(fixture.deps);
+    judge = (trialId, asOf = END) =>
+      new MockActivityEnvironment().run(judgeTrial, {
+        ...{ model: MODEL, trialId, asOf },
+      }) as Promise<JudgeTrialResult>;
+  });
+  after(() => fixture.close());
+
+  /** The only running trial, with one answer of the challenger beside an answer of the champion. */
+  async function start(id: string, changes: Partial<NewTrial> = {}): Promise<void> {
+    const { db } = fixture;
+    await db.deleteFrom('trial').where('status', '=', 'running').execute();
+    const trial = { kind: 'shadow', minIndependent: 20, maxDays: 21 } as const;
+    await openTrial(db, {
+      ...{ id, model: MODEL, version: 2, championVersion: 1, generation: 1, kind: 'shadow' },
+      ...{ policy: 'beats-champion', mode: 'guard', share: 0, startedAsOf: START },
+      settings: testSpec({ promotion: { trial } }).promotion,
+      ...{ gateDecisionId: 'gate', experimentId: experimentId(2), words: 'It begins.' },
+      ...changes,
+    });
+    await fixture.record([
+      {
+        id: `beside-${id}`,
+        asOf: START.getTime(),
+        version: 2,
+        horizons: [{ horizon: 7, change: 0.01 }],
+        row: { role: 'shadow', trial_id: id },
+      },
+    ]);
+  }
+
+  it('keeps what it decided first, whatever is found later', async () => {
+    await start('trial-kept');
+    assert.deepEqual(await judge('trial-kept', '2019-10-15T12:00:00.000Z'), {
+      decision: 'continue',
+    });
+    const accepted = await judge('trial-kept');
+    assert.equal(accepted.decision, 'accept');
+    // As if it was cut short, and the rows were others when it looks again.
+    await fixture.db.deleteFrom('prediction').execute();
+    assert.deepEqual(await judge('trial-kept'), accepted);
+    assert.equal(await countGateTries(fixture.db, MODEL, 1), 0, 'nothing had to be proved');
+  });
+
+  it('holds a challenger back while the model is frozen, and lets it pass afterwards', async () => {
+    await start('trial-held');
+    const change = { model: MODEL, actor: 'key-1', reason: 'audit' };
+    await setFrozen(fixture.db, { ...change, frozen: true, requestKey: 'a' });
+    assert.deepEqual(await judge('trial-held'), { decision: 'continue' });
+    const { reasons } = (await trialById(fixture.db, 'trial-held'))!;
+    assert.match(String(reasons), /^Accepted, but the model is frozen/);
+    await setFrozen(fixture.db, { ...change, frozen: false, requestKey: 'b' });
+    assert.equal((await judge('trial-held')).decision, 'accept');
+  });
+
+  it('takes the word of a person who rejects over rows that had accepted', async () => {
+    await start('trial-rejected');
+    assert.equal((await judge('trial-rejected')).decision, 'accept');
+    await recordJudgement(fixture.db, MODEL, { decision: 'reject', actor: 'eva', reason: 'no' });
+    assert.deepEqual(await judge('trial-rejected'), {
+      decision: 'reject',
+      reasons: ['Rejected by eva: no'],
+    });
+  });
+
+  it('counts a trial that has to prove as a try, once', async () => {
+    await start('trial-proving', { mode: 'prove' });
+    for (const asOf of ['2019-10-10T12:00:00.000Z', END]) await judge('trial-proving', asOf);
+    assert.equal(await countGateTries(fixture.db, MODEL, 1), 1);
+  });
+
+  it('is superseded when the model moved on, unless its own promotion did that', async () => {
+    const { db } = fixture;
+    const promote = async (promotionId: string, version: number, expectedGeneration: number) => {
+      const intent = { promotionId, version, expectedGeneration, model: MODEL };
+      await announcePromotion(db, { ...intent, actor: 'policy', reason: 'test' });
+      await switchChampion(db, promotionId);
+    };
+    await start('trial-own');
+    const accepted = await judge('trial-own');
+    assert.ok('promotionId' in accepted);
+    await promote(accepted.promotionId, 2, 1);
+    assert.deepEqual(await judge('trial-own'), accepted);
+    await promote('by-another', 1, 2);
+    assert.equal((await judge('trial-own')).decision, 'superseded');
+  });
+});
