@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import { flatMetrics, parseEvaluation, type Evaluation } from '../core/evaluation/index.ts';
 import { policyOrThrow } from '../core/policies/index.ts';
+import { isTested } from '../core/policies/guards.ts';
 import type { Evidence } from '../core/policies/policy.ts';
+import { templateHash } from '../core/spec/spec-hash.ts';
 import { experimentSpecSchema } from '../core/spec/spec.ts';
 import { currentChampion, modelGeneration } from '../registry/champions.ts';
 import { decisionById, recordDecision, type Decision } from '../registry/decisions.ts';
 import { experimentSpecOrThrow, getExperimentOrThrow } from '../registry/experiments.ts';
 import { appendLifecycleEvent } from '../registry/lifecycle-events.ts';
 import { lifecycleState } from '../registry/lifecycle-state.ts';
-import { recordGateTry } from '../registry/gate-tries.ts';
+import { countGateTries, recordGateTry } from '../registry/gate-tries.ts';
 import { getVersionOrThrow } from '../registry/versions.ts';
 import type { DecideInput, DecideResult } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -70,7 +72,8 @@ async function decideNow(
 ): Promise<Decision> {
   const { unit, version } = input;
   const experiment = await getExperimentOrThrow(deps.db, input.experimentId);
-  const { promotion, refit } = experimentSpecSchema.parse(experiment.spec);
+  const spec = experimentSpecSchema.parse(experiment.spec);
+  const { promotion, refit } = spec;
   const evaluation = parseEvaluation(await deps.artifacts.get(input.evaluation.evaluation));
   // Generation first: a switch after this line makes the promotion a conflict, never a wrong success.
   const expectedGeneration = await modelGeneration(deps.db, unit.model);
@@ -79,12 +82,7 @@ async function decideNow(
   const championVersion = champion?.version ?? null;
   const before =
     championVersion === null ? null : await getVersionOrThrow(deps.db, unit.model, championVersion);
-  const k = await recordGateTry(deps.db, {
-    model: unit.model,
-    championVersion: championVersion ?? 0,
-    rowsDigest: evaluation.rows.digest,
-    challengerVersion: version,
-  });
+  const k = await tryOf(deps, evaluation, { model: unit.model, version, championVersion });
   const evidence = evidenceOf(evaluation, {
     version,
     championVersion,
@@ -93,11 +91,11 @@ async function decideNow(
     refit: refit !== 'none',
     trial: promotion.trial.kind,
     lineage: {
-      specHash: row.spec_hash,
+      template: templateHash(spec),
       // What will serve, not the twin that was evaluated.
       trainedThrough: evaluation.refit?.trainedThrough ?? evaluation.split.trainedThrough,
       champion: before && {
-        specHash: before.spec_hash,
+        template: templateHash(await experimentSpecOrThrow(deps.db, before.experiment_id)),
         trainedThrough: before.trained_through?.toISOString() ?? null,
       },
     },
@@ -126,6 +124,23 @@ async function decideNow(
     reasons: decision.reasons,
     evidence: decision.evidence,
     workflowId: experiment.workflow_id,
+  });
+}
+
+/** The how manieth try this is, put on record where there is a test. */
+async function tryOf(
+  { db }: Pick<ActivityDeps, 'db'>,
+  { comparisons, rows }: Evaluation,
+  { model, version, championVersion }: Pick<Evidence, 'model' | 'version' | 'championVersion'>,
+): Promise<number> {
+  const champion = championVersion ?? 0;
+  if (!isTested({ championVersion, comparisons })) {
+    return (await countGateTries(db, model, champion)) + 1;
+  }
+  const { digest: rowsDigest } = rows;
+  return recordGateTry(db, {
+    ...{ model, championVersion: champion, rowsDigest },
+    challengerVersion: version,
   });
 }
 

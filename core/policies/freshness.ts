@@ -37,15 +37,15 @@ const params = z.object({
 });
 type Params = z.output<typeof params>;
 
-/** Non-inferiority: the same spec on newer data may serve when it is proved not worse by the margin. */
+/** Non-inferiority: the same template on newer data may serve when it is proved not worse by the margin. */
 export const freshness = definePolicy({
   name: 'freshness',
   docs:
-    'Opt-in, for retraining the same spec on newer data: accepts a challenger that is proved to be worse than the ' +
+    'Opt-in, for retraining the same template on newer data: accepts a challenger that is proved to be worse than the ' +
     'champion by less than margin (a share of its loss), on the same rows, with p of at most alpha x 6 / (pi^2 k^2) ' +
     'for the k-th try, and whose deployed seed is within the margin by itself. It never says better: the evidence ' +
     'says "promoted for freshness, not proved better", and each such promotion may cost up to the margin. Another ' +
-    'spec, older data, or fewer than 20 independent horizons: the champion stays. A first champion is decided as ' +
+    'template, older data, or fewer than 20 independent horizons: the champion stays. A first champion is decided as ' +
     'by beats-champion.',
   params,
   decide(evidence, settings) {
@@ -91,9 +91,9 @@ function refuseNotFresher(version: number, { lineage }: Evidence): Outcome | und
   if (!lineage || !champion || through === null || before === null) {
     return reject(`It is not known what champion v${version} was trained on, so it stays`);
   }
-  if (lineage.specHash !== champion.specHash) {
+  if (lineage.template !== champion.template) {
     return reject(
-      `Freshness is for the same spec on newer data, and champion v${version} was trained by another spec; ` +
+      `Freshness is for the same template on newer data, and champion v${version} was trained by another one; ` +
         'use beats-champion',
     );
   }

@@ -64,6 +64,25 @@ export function decideFirst(evidence: Evidence, alphaK: number, requireSkill: bo
   };
 }
 
+/**
+ * Is this version tested at all, so that it counts as a try? Against a champion, too few common rows are seen by their
+ * number alone: that is no test, and the trial that may follow is the first.
+ */
+export function isTested({
+  championVersion,
+  comparisons,
+}: Pick<Evidence, 'championVersion' | 'comparisons'>): boolean {
+  if (championVersion === null) return true;
+  const against = comparisonWith(championVersion, comparisons);
+  return against !== undefined && against.status !== 'insufficientEvidence';
+}
+
+const comparisonWith = (
+  version: number,
+  comparisons: Evidence['comparisons'],
+): EvaluatedComparison | undefined =>
+  comparisons.find((c) => c.against === 'champion' && c.version === version);
+
 export type TestedComparison = EvaluatedComparison & {
   readonly test: NonNullable<EvaluatedComparison['test']>;
 };
@@ -73,9 +92,7 @@ export function testedAgainst(
   version: number,
   evidence: Evidence,
 ): { readonly tested: TestedComparison } | { readonly refusal: Outcome } {
-  const against = evidence.comparisons.find(
-    (c) => c.against === 'champion' && c.version === version,
-  );
+  const against = comparisonWith(version, evidence.comparisons);
   const refuse = (reason: string): { refusal: Outcome } => ({ refusal: reject(reason) });
   const tooFew = (reason: string): { refusal: Outcome } => ({
     refusal: { ...reject(reason), because: 'insufficient' },

@@ -25,7 +25,7 @@ export interface Evidence {
   /** What was read: dataset, feature, evaluation and package digests by name. */
   readonly data: Readonly<Record<string, string>>;
   readonly codeVersion: string;
-  /** By which spec, and through which moment (ISO) this version and the champion were trained. */
+  /** By which template, and through which moment (ISO) this version and the champion were trained. */
   readonly lineage?: Training & { readonly champion: Training | null };
   /** The version was fitted again after the evaluation, which then tells of its twin. */
   readonly refit?: boolean;
@@ -34,7 +34,8 @@ export interface Evidence {
 }
 
 export interface Training {
-  readonly specHash: string;
+  /** `templateHash` of its spec. */
+  readonly template: string;
   /** null: not on record. */
   readonly trainedThrough: string | null;
 }

@@ -12,7 +12,7 @@ export {
   type SplitSizes,
 } from './retrain-spec.ts';
 export { issueText, SpecError, type SpecIssue } from './spec-error.ts';
-export { specHash } from './spec-hash.ts';
+export { specHash, templateHash } from './spec-hash.ts';
 export type { ExperimentSpec, ExperimentSpecInput } from './spec.ts';
 export type { Refit } from './lifecycle-schema.ts';
 export type { TrialSpec } from './promotion-schema.ts';

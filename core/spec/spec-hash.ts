@@ -32,3 +32,16 @@ export function specHash(spec: ExperimentSpec): string {
   };
   return createHash('sha256').update(canonicalJson(shaping)).digest('hex');
 }
+
+/**
+ * sha256 (hex) over what a retrain of a template keeps of it (see `retrainSpec`): the same template on newer bars has the
+ * same hash, whatever split and refit it was trained by and where its bars ended. Of a template for each instrument any
+ * instrument: models are told apart by their names.
+ */
+export function templateHash(spec: ExperimentSpec): string {
+  const { to: _to, instruments, ...data } = spec.data;
+  const kept = spec.fit === 'pooled' ? instruments.map(({ id }) => ({ id })) : [];
+  const split = { kind: 'recent', trainBars: 0, validBars: 0, testBars: 0 } as const;
+  const same = { ...split, purge: 'auto', embargo: 'auto' } as const;
+  return specHash({ ...spec, data: { ...data, instruments: kept }, split: same, refit: 'none' });
+}

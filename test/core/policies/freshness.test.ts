@@ -9,9 +9,9 @@ import { evidenceOf } from '../../support/evidence.ts';
 import { normals, plant } from '../evaluation/planted.ts';
 
 const lineage = {
-  specHash: 'same',
+  template: 'same',
   trainedThrough: '2015-12-31T00:00:00.000Z',
-  champion: { specHash: 'same', trainedThrough: '2015-06-30T00:00:00.000Z' },
+  champion: { template: 'same', trainedThrough: '2015-06-30T00:00:00.000Z' },
 };
 /** Champion and challenger see the same signal, each with noise of its own. */
 function sheet(challengerNoise: number, championNoise: number, changes: Partial<Evidence> = {}) {
@@ -68,7 +68,7 @@ test('another spec, older data or an unknown champion: freshness is no argument'
     assert.equal(verdict, 'reject');
     return reasons[0]!;
   };
-  assert.match(refused({ specHash: 'other' }), /trained by another spec; use beats-champion$/);
+  assert.match(refused({ template: 'other' }), /trained by another one; use beats-champion$/);
   assert.match(refused({ trainedThrough: lineage.trainedThrough }), /^Not fresher: /);
   assert.match(refused({ trainedThrough: '2016-01-01' }), /^Not fresher: /);
   assert.match(refused({ trainedThrough: null }), /not known/);

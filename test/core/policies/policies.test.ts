@@ -119,8 +119,8 @@ test('conformance of every policy: total, reasons given, alike twice, the eviden
   const uniform = seededUniform(11);
   const pick = <T>(values: readonly T[]): T => values[Math.floor(uniform() * values.length)]!;
   const base = evidenceOf(withChampion(0.5));
-  const trained = (specHash: string, trainedThrough: string | null): Training => ({
-    specHash,
+  const trained = (template: string, trainedThrough: string | null): Training => ({
+    template,
     trainedThrough,
   });
   const lineages = [trained('a', '2020-01-01'), trained('b', '2019-01-01'), trained('a', null)].map(

@@ -5,6 +5,7 @@ import {
   parseSpec,
   retrainSpec,
   specHash,
+  templateHash,
   type ExperimentSpec,
   type RetrainRequest,
 } from '../../../core/spec/index.ts';
@@ -100,4 +101,16 @@ test('an instrument that the template lacks is refused by name', () => {
     code: 'retrain.instrument',
     message: /index-\{instrument\} has no instrument \^DJI/,
   });
+});
+
+test('a retrain is of its template, as freshness asks, and another spec is not', () => {
+  const before = template();
+  const spec = retrainSpec(before, request());
+  assert.notEqual(specHash(spec), specHash(before), 'split, refit and range are others');
+  assert.equal(templateHash(spec), templateHash(before));
+  assert.notEqual(templateHash(template({ lookback: 30 })), templateHash(before));
+  assert.notEqual(templateHash(template({}, { from: '2005-01-01' })), templateHash(before));
+  const pooled = (ids: readonly string[]): string =>
+    templateHash(template({ fit: 'pooled', model: 'indices' }, { instruments: ids }));
+  assert.notEqual(pooled(['^GSPC', '^IXIC']), pooled(['^GSPC', '^DJI']));
 });
