@@ -9,7 +9,7 @@ import { currentChampion, modelGeneration } from '../registry/champions.ts';
 import { decisionById, recordDecision, type Decision } from '../registry/decisions.ts';
 import { experimentSpecOrThrow, getExperimentOrThrow } from '../registry/experiments.ts';
 import { appendLifecycleEvent } from '../registry/lifecycle-events.ts';
-import { lifecycleState } from '../registry/lifecycle-state.ts';
+import { settledAsOf } from '../registry/lifecycle-state.ts';
 import { countGateTries, recordGateTry } from '../registry/gate-tries.ts';
 import { getVersionOrThrow } from '../registry/versions.ts';
 import type { DecideInput, DecideResult } from './contracts.ts';
@@ -155,10 +155,9 @@ async function tellOfRefusal(
   },
 ): Promise<void> {
   const { model, version, id, reasons } = refused;
-  const state = await lifecycleState(deps.db, model);
   await appendLifecycleEvent(deps.db, {
     model,
-    asOf: state?.settled_as_of ?? null,
+    asOf: await settledAsOf(deps.db, model),
     kind: 'gate.rejected',
     version,
     actor: 'policy',

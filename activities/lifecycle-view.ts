@@ -12,6 +12,7 @@ import { experimentSpecSchema, type ExperimentSpec } from '../core/spec/spec.ts'
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
 import {
   explanationOf,
+  frozenReason,
   lifecycleState,
   writeExplanation,
   type ModelState,
@@ -65,7 +66,7 @@ export async function lookAt(deps: Deps, model: string, asOf: number): Promise<L
     retrain,
     facts: {
       championVersion,
-      frozen: state?.frozen === true ? (state.frozen_reason ?? 'no reason given') : null,
+      frozen: frozenReason(state),
       age: since(champion?.trained_through) ?? 0,
       sinceRetrain: since(state?.last_retrain_as_of),
       retrainRunning: retrain !== undefined,

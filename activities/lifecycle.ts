@@ -12,7 +12,7 @@ import {
 import { retrainSpec, specHash, takesOverSizes, type SplitSizes } from '../core/spec/index.ts';
 import { refOf, sha256OfUri } from '../registry/artifacts.ts';
 import { getExperimentOrThrow, isTerminal } from '../registry/experiments.ts';
-import { lifecycleState, setFrozen } from '../registry/lifecycle-state.ts';
+import { setFrozen, settledAsOf } from '../registry/lifecycle-state.ts';
 import { getDriftReport, markConsidered } from '../registry/drift.ts';
 import { appendLifecycleEvent } from '../registry/lifecycle-events.ts';
 import { finishRetrain, startRetrain, type Retrain } from '../registry/retrains.ts';
@@ -52,8 +52,7 @@ export function createLifecycleActivities(deps: ActivityDeps) {
 
     async setFrozen(change: FreezeInput): Promise<{ readonly changed: boolean }> {
       const changed = await setFrozen(deps.db, change);
-      const state = await lifecycleState(deps.db, change.model);
-      const asOf = state?.settled_as_of?.getTime() ?? deps.clock();
+      const asOf = (await settledAsOf(deps.db, change.model))?.getTime() ?? deps.clock();
       await explainAgain(deps, change.model, asOf);
       return { changed };
     },

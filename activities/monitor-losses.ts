@@ -26,8 +26,9 @@ import {
 } from '../core/drift/loss-history.ts';
 import type { StoredTestRows } from '../core/evaluation/index.ts';
 import { labelKindOrThrow } from '../core/labels/index.ts';
-import { driftCalibration, keepDriftCalibration, settledAsOf } from '../registry/drift.ts';
+import { driftCalibration, keepDriftCalibration } from '../registry/drift.ts';
 import { settledForecasts, type SettledForecast } from '../registry/drift-history.ts';
+import { settledAsOf } from '../registry/lifecycle-state.ts';
 import type { ActivityDeps } from './deps.ts';
 import type { WatchedVersion } from './monitor-version.ts';
 

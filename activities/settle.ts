@@ -11,8 +11,8 @@ import {
   type HorizonOutcome,
 } from '../core/outcomes/index.ts';
 import { inTransaction } from '../registry/in-transaction.ts';
+import { advanceSettledAsOf, settledAsOf } from '../registry/lifecycle-state.ts';
 import {
-  advanceSettledAsOf,
   changesOfSeries,
   countWaiting,
   duePredictions,
@@ -20,7 +20,6 @@ import {
   markSettled,
   outcomesTouched,
   readCloses,
-  settledAsOf,
   versionsWithOutcomes,
   type DuePrediction,
   type NewOutcome,

@@ -198,13 +198,3 @@ export function keepDriftCalibration(
       .executeTakeFirstOrThrow();
   });
 }
-
-/** Market time by which everything known is settled; null: nothing was settled yet. */
-export async function settledAsOf(db: Db, model: string): Promise<Date | null> {
-  const row = await db
-    .selectFrom('model_state')
-    .select('settled_as_of')
-    .where('model', '=', model)
-    .executeTakeFirst();
-  return row?.settled_as_of ?? null;
-}

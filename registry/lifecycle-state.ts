@@ -46,15 +46,30 @@ export async function writeExplanation(
     .execute();
 }
 
-/** Market time through which everything known is settled; it only moves forward. */
-export async function markSettled(db: Db, model: string, asOf: Date): Promise<void> {
-  await ensureState(db, model);
+/** Market time up to which everything known was settled; null before the first settling. */
+export async function settledAsOf(db: Db | Trx, model: string): Promise<Date | null> {
+  const row = await db
+    .selectFrom('model_state')
+    .select('settled_as_of')
+    .where('model', '=', model)
+    .executeTakeFirst();
+  return row?.settled_as_of ?? null;
+}
+
+/** Moves it forward, never back. */
+export async function advanceSettledAsOf(db: Db, model: string, asOf: Date): Promise<void> {
   await db
     .updateTable('model_state')
-    .set({ settled_as_of: sql<Date>`greatest(settled_as_of, ${asOf})` })
+    .set({ settled_as_of: asOf })
     .where('model', '=', model)
+    .where((eb) => eb.or([eb('settled_as_of', 'is', null), eb('settled_as_of', '<', asOf)]))
     .execute();
 }
+
+/** Why a model is frozen; null: it is not. */
+export const frozenReason = (
+  state: Pick<ModelState, 'frozen' | 'frozen_reason'> | undefined,
+): string | null => (state?.frozen === true ? (state.frozen_reason ?? 'no reason given') : null);
 
 export interface FreezeChange {
   readonly model: string;
@@ -98,7 +113,8 @@ export function setFrozen(db: Db, change: FreezeChange): Promise<boolean> {
   });
 }
 
-async function ensureState(db: Db | Trx, model: string): Promise<void> {
+/** The row that its lifecycle writes to, from before the first promotion on. */
+export async function ensureState(db: Db | Trx, model: string): Promise<void> {
   await db
     .insertInto('model_state')
     .values({

@@ -2,6 +2,7 @@ import { composeAlert } from '../core/alerts/index.ts';
 import { recordAlert } from './alerts.ts';
 import type { Trx } from './in-transaction.ts';
 import { appendLifecycleEvent } from './lifecycle-events.ts';
+import { settledAsOf } from './lifecycle-state.ts';
 import type { Promotion } from './promotions.ts';
 
 /** A switch in the story of the model and as an alert, in the transaction of the switch itself. */
@@ -10,12 +11,7 @@ export async function tellOfSwitch(
   { id, model, version, kind, actor, reason }: Promotion,
   { generation, former }: { readonly generation: number; readonly former: number | null },
 ): Promise<void> {
-  const state = await trx
-    .selectFrom('model_state')
-    .select('settled_as_of')
-    .where('model', '=', model)
-    .executeTakeFirst();
-  const asOf = state?.settled_as_of ?? null;
+  const asOf = await settledAsOf(trx, model);
   const back = kind === 'rollback';
   await appendLifecycleEvent(trx, {
     model,

@@ -1,6 +1,7 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import { recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
+import { ensureState, frozenReason } from './lifecycle-state.ts';
 import { getModel } from './models.ts';
 import { enqueueOutbox } from './outbox.ts';
 import { tellOfSwitch } from './promotion-story.ts';
@@ -95,16 +96,7 @@ interface LockedState {
 /** Row lock on the model's state: announcements, switches and freezes of one model stand in a queue. */
 async function lockState(trx: Trx, model: string): Promise<LockedState | undefined> {
   if (!(await getModel(trx, model))) return undefined;
-  await trx
-    .insertInto('model_state')
-    .values({
-      model,
-      generation: 0,
-      champion_version: null,
-      changed_at: sql<Date>`clock_timestamp()`,
-    })
-    .onConflict((oc) => oc.column('model').doNothing())
-    .execute();
+  await ensureState(trx, model);
   const state = await trx
     .selectFrom('model_state')
     .select(['generation', 'frozen', 'frozen_reason'])
@@ -113,8 +105,7 @@ async function lockState(trx: Trx, model: string): Promise<LockedState | undefin
     .executeTakeFirstOrThrow();
   // It may have been retired while this waited for the lock.
   if (!(await getModel(trx, model))) return undefined;
-  const frozen = state.frozen ? (state.frozen_reason ?? 'no reason given') : null;
-  return { generation: state.generation, frozen };
+  return { generation: state.generation, frozen: frozenReason(state) };
 }
 
 /** The actor of promotions that nobody asked for. */

@@ -88,6 +88,7 @@ async function endLifecycle(
       frozen_reason: null,
       cooldown_until: null,
       last_retrain_as_of: null,
+      settled_as_of: null,
     })
     .where('model', '=', model)
     .execute();

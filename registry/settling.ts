@@ -118,26 +118,6 @@ export async function markSettled(db: Db, marks: readonly SettledMark[]): Promis
   );
 }
 
-/** Market time up to which everything known was settled; null before the first settling. */
-export async function settledAsOf(db: Db, model: string): Promise<Date | null> {
-  const row = await db
-    .selectFrom('model_state')
-    .select('settled_as_of')
-    .where('model', '=', model)
-    .executeTakeFirst();
-  return row?.settled_as_of ?? null;
-}
-
-/** Moves it forward, never back. */
-export async function advanceSettledAsOf(db: Db, model: string, asOf: Date): Promise<void> {
-  await db
-    .updateTable('model_state')
-    .set({ settled_as_of: asOf })
-    .where('model', '=', model)
-    .where((eb) => eb.or([eb('settled_as_of', 'is', null), eb('settled_as_of', '<', asOf)]))
-    .execute();
-}
-
 /** Closes of a stored series from a bar on, as they were known at `asOf` (both ms UTC). */
 export async function readCloses(
   db: Db,

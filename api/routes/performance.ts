@@ -7,7 +7,7 @@ import {
   performance,
   type PerformanceRow,
 } from '../../registry/performance.ts';
-import { settledAsOf } from '../../registry/settling.ts';
+import { settledAsOf } from '../../registry/lifecycle-state.ts';
 import { HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import {

@@ -7,7 +7,8 @@ import { simulatedParams } from '../../core/sources/simulated.ts';
 import { appendFactors } from '../../registry/bars.ts';
 import { seriesSource } from '../../registry/collections.ts';
 import { leftOutOfPerformance } from '../../registry/performance.ts';
-import { insertOutcomes, settledAsOf, type Outcome } from '../../registry/settling.ts';
+import { settledAsOf } from '../../registry/lifecycle-state.ts';
+import { insertOutcomes, type Outcome } from '../../registry/settling.ts';
 import { seeded, withRows } from '../support/made-bars.ts';
 import { MODEL } from '../support/registry-facts.ts';
 import {

@@ -30,7 +30,7 @@ import { readConfig } from '../../infra/config.ts';
 import { openDeliveries, recordAttempt } from '../../registry/alerts.ts';
 import { appendEvent, endExperiment } from '../../registry/experiments.ts';
 import { appendLifecycleEvent } from '../../registry/lifecycle-events.ts';
-import { markSettled } from '../../registry/lifecycle-state.ts';
+import { advanceSettledAsOf } from '../../registry/lifecycle-state.ts';
 import { endTrial, openTrial } from '../../registry/trials.ts';
 import { newKeyToken } from '../../registry/keys.ts';
 import { freePort } from '../support/server-process.ts';
@@ -255,7 +255,7 @@ describe('command line', () => {
     const words = fixture.orchestrator.orders.map(({ update }) => update);
     assert.deepEqual(words, ['reject', 'freeze', 'unfreeze']);
 
-    await markSettled(db, MODEL, new Date('2020-01-03T00:00:00Z'));
+    await advanceSettledAsOf(db, MODEL, new Date('2020-01-03T00:00:00Z'));
     const settled = await run(address, 'settle', MODEL, '--as-of', '2020-01-02', '--wait');
     assert.match(settled.text, /is settled as of 2020-01-02T00:00:00\.000Z/, settled.error);
     const monitored = await run(address, '--json', 'monitor', MODEL);

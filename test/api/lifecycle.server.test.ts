@@ -4,7 +4,7 @@ import { temporalAway } from '../../api/errors.ts';
 import { recordDriftReport } from '../../registry/drift.ts';
 import { retireModel } from '../../registry/retirement.ts';
 import { RatchetError } from '../../core/errors.ts';
-import { setFrozen, writeExplanation } from '../../registry/lifecycle-state.ts';
+import { advanceSettledAsOf, setFrozen, writeExplanation } from '../../registry/lifecycle-state.ts';
 import { openTrial, recordTrialLook, trialById } from '../../registry/trials.ts';
 import {
   NOW,
@@ -270,6 +270,7 @@ describe('lifecycle over HTTP', () => {
     assert.deepEqual(answerOf(await remove('?force=true')), [503, 'temporal.unavailable']);
     assert.equal((await get('explain')).status, 200, 'nothing was retired');
     orchestrator.away = undefined;
+    await advanceSettledAsOf(db, MODEL, new Date(NOW));
     assert.equal((await remove('?force=true')).status, 204);
     assert.deepEqual(orchestrator.endedModels, [MODEL]);
     const trial = await trialById(db, 'trial-1');
@@ -279,9 +280,10 @@ describe('lifecycle over HTTP', () => {
     await assert.rejects(retireModel(db, MODEL, asker), { code: 'model.unknown' });
     const state = await db
       .selectFrom('model_state')
-      .select(['champion_version', 'frozen'])
+      .select(['champion_version', 'frozen', 'settled_as_of'])
       .where('model', '=', MODEL)
       .executeTakeFirstOrThrow();
-    assert.deepEqual(state, { champion_version: null, frozen: false });
+    // Whoever takes the name again begins with market time of its own.
+    assert.deepEqual(state, { champion_version: null, frozen: false, settled_as_of: null });
   });
 });

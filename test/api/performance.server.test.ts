@@ -8,7 +8,8 @@ import { Command } from 'commander';
 import { register } from '../../api/cli/performance.ts';
 import { createOutput } from '../../api/cli/output.ts';
 import { readConfig } from '../../infra/config.ts';
-import { advanceSettledAsOf, insertOutcomes, type NewOutcome } from '../../registry/settling.ts';
+import { advanceSettledAsOf } from '../../registry/lifecycle-state.ts';
+import { insertOutcomes, type NewOutcome } from '../../registry/settling.ts';
 import {
   ADMIN,
   INSTRUMENT,
