@@ -8,13 +8,13 @@ import { getRequestListener } from '@hono/node-server';
 import type { Log } from '../activities/deps.ts';
 import { RatchetError } from '../core/errors.ts';
 import { trustedKeysFrom } from '../core/packages/signature.ts';
+import { artifactStoreOf } from '../infra/artifact-store.ts';
 import { codeVersion } from '../infra/code-version.ts';
 import { readConfig, type Config } from '../infra/config.ts';
 import { loadDatasets } from '../infra/datasets.ts';
 import { endWithParent } from '../infra/end-with-parent.ts';
 import { readPackageKeys } from '../infra/package-keys.ts';
 import { startTelemetry } from '../infra/telemetry.ts';
-import { openArtifactStore } from '../registry/artifacts.ts';
 import { openDatabase } from '../registry/db.ts';
 import { createApp } from './app.ts';
 import { openReplica, readKeyFile, type RunningReplica } from './open-parts.ts';
@@ -100,7 +100,7 @@ async function open(config: Config, stopping: AbortSignal): Promise<Opened> {
     },
     {
       ...{ db, orchestrator, log },
-      artifacts: openArtifactStore({ ...config, packageKeys }),
+      artifacts: artifactStoreOf(config),
       datasets: await loadDatasets(config),
       clock: () => Date.now(),
       registry: telemetry.registry,

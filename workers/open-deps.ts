@@ -3,13 +3,12 @@ import { readFileSync } from 'node:fs';
 import type { ActivityDeps } from '../activities/deps.ts';
 import { RatchetError } from '../core/errors.ts';
 import { trustedKeysFrom, type TrustedKeys } from '../core/packages/signature.ts';
+import { artifactStoreOf } from '../infra/artifact-store.ts';
 import { codeVersion } from '../infra/code-version.ts';
 import type { Config } from '../infra/config.ts';
 import { loadDatasets } from '../infra/datasets.ts';
 import { loadWebhooks } from '../infra/webhooks.ts';
-import { readPackageKeys } from '../infra/package-keys.ts';
 import type { Logger } from '../infra/telemetry.ts';
-import { openArtifactStore } from '../registry/artifacts.ts';
 import { openDatabase } from '../registry/db.ts';
 import { experimentEvents } from '../registry/experiments.ts';
 import { migrate } from '../registry/migrate.ts';
@@ -32,7 +31,7 @@ export async function openDeps(config: Config, log: Logger): Promise<ActivityDep
   await migrate(db);
   return {
     db,
-    artifacts: openArtifactStore({ ...config, packageKeys: readPackageKeys(config) }),
+    artifacts: artifactStoreOf(config),
     datasets: await loadDatasets(config),
     sourceContext: createSourceContext,
     trainer: createTrainer({ log }),

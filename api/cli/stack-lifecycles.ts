@@ -1,12 +1,12 @@
 /** The part of `ratchet doctor` that compares rows with what runs in Temporal. */
 import { Client, Connection } from '@temporalio/client';
 import { watchOf } from '../../activities/schedules.ts';
+import { artifactStoreOf } from '../../infra/artifact-store.ts';
 import type { Config } from '../../infra/config.ts';
 import { loadDatasets } from '../../infra/datasets.ts';
 import type { Finding } from '../../infra/stack/checks.ts';
 import { findLifecycleTroubles, repairLifecycles } from '../../infra/stack/lifecycle-checks.ts';
 import { LIFECYCLE_CHECK } from '../../infra/stack/lifecycle-trouble.ts';
-import { openArtifactStore } from '../../registry/artifacts.ts';
 import { openDatabase } from '../../registry/db.ts';
 import { createSourceContext } from '../../workers/source-context.ts';
 
@@ -37,7 +37,7 @@ async function look(config: Config, repair: boolean): Promise<LifecycleReport> {
   try {
     const deps = {
       db,
-      artifacts: openArtifactStore(config),
+      artifacts: artifactStoreOf(config),
       datasets: await loadDatasets(config),
       sourceContext: createSourceContext,
       clock: () => Date.now(),

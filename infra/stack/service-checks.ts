@@ -2,12 +2,11 @@
 import { Connection } from '@temporalio/client';
 import { sql } from 'kysely';
 import type { ArtifactStore } from '../../registry/artifact-store.ts';
-import { openArtifactStore } from '../../registry/artifacts.ts';
 import { openDatabase } from '../../registry/db.ts';
 import type { Db } from '../../registry/in-transaction.ts';
 import { outboxState } from '../../registry/outbox.ts';
+import { artifactStoreOf } from '../artifact-store.ts';
 import type { Config } from '../config.ts';
-import { readPackageKeys } from '../package-keys.ts';
 import type { Finding } from './checks.ts';
 import { checkRegistry } from './registry-checks.ts';
 import { probeHttp } from './servers.ts';
@@ -99,7 +98,7 @@ export async function checkServices(
   { storeIsDown = false } = {},
 ): Promise<readonly Finding[]> {
   const { databaseUrl, temporal, mlflowUrl } = config;
-  const store = openArtifactStore({ ...config, packageKeys: readPackageKeys(config) });
+  const store = artifactStoreOf(config);
   const asked = storeIsDown
     ? []
     : [
