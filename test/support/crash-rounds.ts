@@ -26,23 +26,21 @@ export const nameOf = ({ point, moment, victim }: Crash): string =>
  */
 export function crashesOf(points: readonly CrashPoint[], count: number, seed: number): Crash[] {
   const uniform = seededUniform(seed);
-  const shift = Math.floor(uniform() * VICTIMS.length * MOMENTS.length);
-  const all = VICTIMS.flatMap((_, turn) =>
+  const draw = (n: number): number => Math.floor(uniform() * n);
+  const [firstPoint, firstVictim] = [draw(points.length), draw(VICTIMS.length)];
+  const victim = (at: number): Victim => VICTIMS[(firstVictim + at) % VICTIMS.length]!;
+  if (count < points.length * MOMENTS.length * VICTIMS.length) {
+    return Array.from({ length: count }, (_, k) => ({
+      point: points[(firstPoint + k) % points.length]!,
+      moment: MOMENTS[draw(MOMENTS.length)]!,
+      victim: victim(k + Math.floor(k / points.length)),
+    }));
+  }
+  return VICTIMS.flatMap((_, turn) =>
     points.flatMap((point, at) =>
-      MOMENTS.map((moment, m) => ({
-        point,
-        moment,
-        victim: VICTIMS[(turn + at * MOMENTS.length + m + shift) % VICTIMS.length]!,
-      })),
+      MOMENTS.map((moment, m) => ({ point, moment, victim: victim(turn + at * 2 + m) })),
     ),
   );
-  if (count >= all.length) return all;
-  // Every `stride`-th with an offset: points first, whatever the count.
-  return Array.from({ length: count }, (_, k) => {
-    const point = points[(k + shift) % points.length]!;
-    const victim = VICTIMS[(k + shift) % VICTIMS.length]!;
-    return { point, moment: MOMENTS[Math.floor(uniform() * MOMENTS.length)]!, victim };
-  });
 }
 
 export interface Life {
