@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { policyOrThrow } from '../core/policies/index.ts';
 import type { TrialDecision } from '../core/policies/trial.ts';
-import { promotionSchema } from '../core/spec/promotion-schema.ts';
-import { currentChampion, modelGeneration } from '../registry/champions.ts';
+import { promotionSchema, type TrialSpec } from '../core/spec/promotion-schema.ts';
+import { currentChampion, type Champion } from '../registry/champions.ts';
 import { decisionById, recordDecision, type Decision } from '../registry/decisions.ts';
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
-import { lifecycleState } from '../registry/lifecycle-state.ts';
+import { appendLifecycleEvent } from '../registry/lifecycle-events.ts';
+import { lifecycleState, settledAsOf } from '../registry/lifecycle-state.ts';
 import { endTrial, openTrial, recordTrialLook, trialById, type Trial } from '../registry/trials.ts';
+import { getVersion } from '../registry/versions.ts';
 import { SIGNALS } from '../workflows/lifecycle-messages.ts';
 import type {
   CloseTrialInput,
@@ -78,41 +80,87 @@ export function createTrialActivities(deps: ActivityDeps) {
 }
 
 async function open(deps: ActivityDeps, input: OpenTrialInput): Promise<OpenTrialResult> {
-  const { model, version, decisionId, experimentId } = input;
-  const refused = (reason: string): OpenTrialResult => ({ status: 'refused', reason });
-  const gate = await decisionById(deps.db, decisionId);
-  if (!gate) return refused(`there is no decision ${decisionId}`);
-  const champion = await currentChampion(deps.db, model);
-  const generation = await modelGeneration(deps.db, model);
-  if (!champion || generation !== gate.expected_generation) {
-    return refused(`the champion changed after version ${version} was judged against it`);
+  const { model, version, decisionId } = input;
+  const earlier = await trialById(deps.db, trialIdOf(decisionId));
+  if (earlier) return opened(earlier);
+  const started = await startable(deps, input);
+  if ('refused' in started) {
+    await tellOfRefusal(deps, input, started.refused);
+    return { status: 'refused', reason: started.refused };
   }
-  const { promotion } = await experimentSpecOrThrow(deps.db, experimentId);
+  const { gate, champion, promotion } = started;
   const { trial } = promotion;
-  if (trial.kind === 'none') return refused('its spec asks for no trial');
-  const state = await lifecycleState(deps.db, model);
-  const mode = gate.verdict === 'accept' ? ('guard' as const) : ('prove' as const);
+  const settled = await settledAsOf(deps.db, model);
   const row = await openTrial(deps.db, {
     id: trialIdOf(decisionId),
     model,
     version,
     championVersion: champion.version,
-    generation,
+    generation: champion.generation,
     kind: trial.kind,
     policy: promotion.policy,
-    mode,
+    mode: gate.verdict === 'accept' ? 'guard' : 'prove',
     settings: promotion,
-    startedAsOf: state?.settled_as_of ?? new Date(deps.clock()),
+    startedAsOf: settled ?? new Date(deps.clock()),
     share: trial.kind === 'canary' ? trial.steps[0]! : 0,
     gateDecisionId: decisionId,
-    experimentId,
+    experimentId: input.experimentId,
     ...(trial.kind === 'manual' && { approveWithinDays: trial.maxDays }),
     words: `A ${trial.kind} trial of version ${version} against champion v${champion.version} began: ${gate.reasons.join('; ')}`,
   });
   if (!row) return { status: 'busy', reason: 'another trial of the model runs' };
-  if (row.status !== 'running') return refused(`the trial ended ${row.status}`);
   await explainAgain(deps, model, row.started_as_of.getTime());
-  return { status: 'running', trialId: row.id };
+  return opened(row);
+}
+
+const opened = ({ id, status }: Trial): OpenTrialResult =>
+  status === 'running'
+    ? { status, trialId: id }
+    : { status: 'refused', reason: `the trial ended ${status}` };
+
+type Promotion = z.output<typeof promotionSchema>;
+type Startable =
+  | { readonly refused: string }
+  | {
+      readonly gate: Decision;
+      readonly champion: Champion;
+      readonly promotion: Promotion & { readonly trial: Exclude<TrialSpec, { kind: 'none' }> };
+    };
+
+/** What a trial begins with, as long as the gate's decision still holds. */
+async function startable(
+  { db }: Pick<ActivityDeps, 'db'>,
+  { model, version, decisionId, experimentId }: OpenTrialInput,
+): Promise<Startable> {
+  const gate = await decisionById(db, decisionId);
+  if (!gate) return { refused: `there is no decision ${decisionId}` };
+  const champion = await currentChampion(db, model);
+  if (champion?.generation !== gate.expected_generation) {
+    return { refused: 'the champion changed after it was judged' };
+  }
+  if (!(await getVersion(db, model, version))) return { refused: 'it was deleted' };
+  const { promotion } = await experimentSpecOrThrow(db, experimentId);
+  const { trial } = promotion;
+  if (trial.kind === 'none') return { refused: 'its spec asks for no trial' };
+  return { gate, champion, promotion: { ...promotion, trial } };
+}
+
+/** A challenger that waited too long is part of the model's story too. */
+async function tellOfRefusal(
+  { db }: Pick<ActivityDeps, 'db'>,
+  { model, version, decisionId }: OpenTrialInput,
+  reason: string,
+): Promise<void> {
+  await appendLifecycleEvent(db, {
+    model,
+    asOf: await settledAsOf(db, model),
+    kind: 'trial.refused',
+    version,
+    actor: 'policy',
+    words: `No trial of version ${version} begins: ${reason}`,
+    payload: { decision: decisionId, reason },
+    dedupeKey: `trial.refused/${decisionId}`,
+  });
 }
 
 /** One trial a decision of the gate, however often it is opened. */

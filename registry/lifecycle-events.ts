@@ -10,6 +10,7 @@ export const LIFECYCLE_EVENT_KINDS = [
   'champion.promoted',
   'champion.rolled-back',
   'trial.started',
+  'trial.refused',
   'trial.step',
   'trial.ended',
   'gate.rejected',

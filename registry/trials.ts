@@ -6,6 +6,7 @@ import { PAGE_MAX, recordAudit } from './audit.ts';
 import { inTransaction, type Db } from './in-transaction.ts';
 import { appendLifecycleEvent } from './lifecycle-events.ts';
 import { notifyTrial } from './served-trials.ts';
+import { lockVersion } from './versions.ts';
 import type { Judgement, TrialStatus, TrialTable } from './tables.ts';
 
 export type Trial = Selectable<TrialTable>;
@@ -31,11 +32,14 @@ export interface NewTrial {
   readonly approveWithinDays?: number | undefined;
 }
 
-/** Opens a trial, or gives the one of that id as it stands; undefined where another one runs. */
+/** Opens a trial, or gives the one of that id as it stands; undefined where another one runs, or its version was deleted. */
 export function openTrial(db: Db, input: NewTrial): Promise<Trial | undefined> {
   return inTransaction(db, async (trx) => {
     const earlier = await trialById(trx, input.id);
     if (earlier) return earlier;
+    // Its deletion comes before this, or finds it on trial.
+    const { status } = await lockVersion(trx, input.model, input.version);
+    if (status !== 'registered') return undefined;
     const row = await trx
       .insertInto('trial')
       .values({

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import type { JudgeTrialResult } from '../../activities/contracts-lifecycle.ts';
+import type { JudgeTrialResult, OpenTrialResult } from '../../activities/contracts-lifecycle.ts';
 import { createTrialActivities } from '../../activities/trial.ts';
+import { recordDecision } from '../../registry/decisions.ts';
 import { countGateTries } from '../../registry/gate-tries.ts';
+import { listLifecycleEvents } from '../../registry/lifecycle-events.ts';
 import { setFrozen } from '../../registry/lifecycle-state.ts';
 import { announcePromotion, switchChampion } from '../../registry/promotions.ts';
+import { deleteVersion } from '../../registry/retirement.ts';
 import { openTrial, recordJudgement, trialById, type NewTrial } from '../../registry/trials.ts';
 import { crown, experimentId, MODEL, testSpec } from '../support/registry-facts.ts';
 import { openSettleFixture, type SettleFixture } from '../support/settle-fixture.ts';
@@ -14,13 +17,17 @@ const START = new Date('2019-10-01T12:00:00.000Z');
 /** More than 21 sessions later. */
 const END = '2019-10-31T12:00:00.000Z';
 
+const SPEC = testSpec({
+  promotion: { trial: { kind: 'shadow', minIndependent: 20, maxDays: 21 } },
+});
+
 describe('judging a trial', () => {
   let fixture: SettleFixture;
   let judge: (trialId: string, asOf?: string) => Promise<JudgeTrialResult>;
   before(async () => {
     fixture = await openSettleFixture({ now: Date.parse(END) });
     await fixture.addVersion({ packaged: false });
-    await fixture.addVersion({ packaged: false });
+    await fixture.addVersion({ packaged: false, spec: SPEC });
     await crown(fixture.db, 1, 1);
     const { judgeTrial } = createTrialActivities(fixture.deps);
     judge = (trialId, asOf = END) =>
@@ -34,14 +41,14 @@ describe('judging a trial', () => {
   async function start(id: string, changes: Partial<NewTrial> = {}): Promise<void> {
     const { db } = fixture;
     await db.deleteFrom('trial').where('status', '=', 'running').execute();
-    const trial = { kind: 'shadow', minIndependent: 20, maxDays: 21 } as const;
-    await openTrial(db, {
+    const opened = await openTrial(db, {
       ...{ id, model: MODEL, version: 2, championVersion: 1, generation: 1, kind: 'shadow' },
       ...{ policy: 'beats-champion', mode: 'guard', share: 0, startedAsOf: START },
-      settings: testSpec({ promotion: { trial } }).promotion,
+      settings: SPEC.promotion,
       ...{ gateDecisionId: 'gate', experimentId: experimentId(2), words: 'It begins.' },
       ...changes,
     });
+    if (!opened) throw new Error('no trial');
     await fixture.record([
       {
         id: `beside-${id}`,
@@ -52,6 +59,39 @@ describe('judging a trial', () => {
       },
     ]);
   }
+
+  it('begins none where the decision of the gate holds no more, and tells so once', async () => {
+    const { db, deps } = fixture;
+    const decide = async (id: string, expectedGeneration: number): Promise<string> => {
+      const decision = { id, model: MODEL, version: 2, championVersion: 1, expectedGeneration };
+      const made = { policy: 'beats-champion', verdict: 'continue', reasons: ['few'] } as const;
+      await recordDecision(db, { ...decision, ...made, evidence: {} });
+      return id;
+    };
+    const propose = (decisionId: string) =>
+      new MockActivityEnvironment().run(createTrialActivities(deps).openTrial, {
+        ...{ model: MODEL, version: 2, experimentId: experimentId(2), decisionId },
+      }) as Promise<OpenTrialResult>;
+    const late = await decide('decision-late', 0);
+    for (const _ of [1, 2]) assert.equal((await propose(late)).status, 'refused');
+    const good = await decide('decision-good', 1);
+    const first = await propose(good);
+    assert.equal(first.status, 'running');
+    assert.deepEqual(await propose(good), first);
+    await db.deleteFrom('trial').execute();
+    await deleteVersion(db, MODEL, 2, { actor: 'key-1' });
+    assert.deepEqual(await propose(good), { status: 'refused', reason: 'it was deleted' });
+    await assert.rejects(start('trial-deleted'), /no trial/);
+    await db.updateTable('model_version').set({ status: 'registered' }).execute();
+    const told = await listLifecycleEvents(db, { model: MODEL, limit: 10, kind: 'trial.refused' });
+    assert.deepEqual(
+      told.map(({ words }) => words),
+      [
+        'No trial of version 2 begins: it was deleted',
+        'No trial of version 2 begins: the champion changed after it was judged',
+      ],
+    );
+  });
 
   it('keeps what it decided first, whatever is found later', async () => {
     await start('trial-kept');
