@@ -13,6 +13,8 @@ import { run } from 'node:test';
 import { parseArgs } from 'node:util';
 
 const TEST_TIMEOUT_MS = 20 * 60_000;
+/** With every round of every fault. */
+const FULL_TIMEOUT_MS = 3 * TEST_TIMEOUT_MS;
 
 interface Group {
   readonly name: string;
@@ -69,7 +71,7 @@ function runGroup(group: Group, files: readonly string[]): Promise<Count> {
   const stream = run({
     files: files.map((file) => join(root, file)),
     concurrency: group.concurrency,
-    timeout: TEST_TIMEOUT_MS,
+    timeout: values.full ? FULL_TIMEOUT_MS : TEST_TIMEOUT_MS,
   });
   const isSuite = (details: object | undefined): boolean =>
     details !== undefined && 'type' in details && details.type === 'suite';

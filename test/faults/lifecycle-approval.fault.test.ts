@@ -33,7 +33,7 @@ describeCrashes({
       when: "NEW.status <> 'running' AND OLD.status = 'running'",
     },
   ],
-  reduced: 3,
+  reduced: 2,
   live: approvedRound,
   adds: {
     'retrain completed': 1,

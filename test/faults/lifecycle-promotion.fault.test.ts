@@ -31,8 +31,12 @@ describeCrashes({
       name: 'champion switched, schedules and alerts still to come',
       ...{ table: 'champion', on: 'INSERT', writer: 'workers' },
     },
+    {
+      name: 'alerts of the switch looked up, schedules on their way',
+      ...{ table: 'champion', on: 'INSERT', writer: 'workers', nextReads: 'alert' },
+    },
   ],
-  reduced: 4,
+  reduced: 2,
   async prepare({ product }) {
     const made = await product.run({ ...spec, forceRetrain: true });
     assert.equal(made.status, 'completed', made.message);

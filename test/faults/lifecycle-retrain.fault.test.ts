@@ -37,7 +37,7 @@ describeCrashes({
       when: "NEW.status <> 'running'",
     },
   ],
-  reduced: 3,
+  reduced: 2,
   live: shadowRound,
   adds: { 'retrain completed': 1, 'version registered': 1, 'trial undecided': 1, champion: 0 },
 });

@@ -21,7 +21,7 @@ describeCrashes({
       when: "NEW.status <> 'running' AND OLD.status = 'running'",
     },
   ],
-  reduced: 2,
+  reduced: 1,
   live: shadowRound,
   adds: { 'retrain completed': 1, 'decision of a trial': 1, 'trial undecided': 1, champion: 0 },
 });

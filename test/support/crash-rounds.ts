@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { findLifecycleTroubles } from '../../infra/stack/lifecycle-checks.ts';
 import type { LifecycleParts } from '../../infra/stack/lifecycle-trouble.ts';
 import { added, readLedger, type Ledger } from './crash-ledger.ts';
-import { MOMENTS, type CrashPoint, type CrashPoints, type Moment } from './crash-points.ts';
+import { momentsOf, type CrashPoint, type CrashPoints, type Moment } from './crash-points.ts';
 import { until, type Answer, type Product } from './product.ts';
 import { seededUniform } from './seeded-uniform.ts';
 
@@ -17,8 +17,14 @@ export interface Crash {
   readonly victim: Victim;
 }
 
+const WHEN = { before: 'before its commit', after: 'after its commit', next: 'its next step' };
+
 export const nameOf = ({ point, moment, victim }: Crash): string =>
-  `${point.name}, ${moment} its commit: kill -9 of ${victim}`;
+  `${point.name}, ${WHEN[moment]}: kill -9 of ${victim}`;
+
+/** All there are. */
+export const crashCount = (points: readonly CrashPoint[]): number =>
+  points.flatMap(momentsOf).length * VICTIMS.length;
 
 /**
  * `count` crashes of all there are: every point in turn, moments and victims drawn by `seed`; all of them where there
@@ -29,17 +35,17 @@ export function crashesOf(points: readonly CrashPoint[], count: number, seed: nu
   const draw = (n: number): number => Math.floor(uniform() * n);
   const [firstPoint, firstVictim] = [draw(points.length), draw(VICTIMS.length)];
   const victim = (at: number): Victim => VICTIMS[(firstVictim + at) % VICTIMS.length]!;
-  if (count < points.length * MOMENTS.length * VICTIMS.length) {
-    return Array.from({ length: count }, (_, k) => ({
-      point: points[(firstPoint + k) % points.length]!,
-      moment: MOMENTS[draw(MOMENTS.length)]!,
-      victim: victim(k + Math.floor(k / points.length)),
-    }));
+  if (count < crashCount(points)) {
+    return Array.from({ length: count }, (_, k) => {
+      const point = points[(firstPoint + k) % points.length]!;
+      const moments = momentsOf(point);
+      const moment = moments[draw(moments.length)]!;
+      return { point, moment, victim: victim(k + Math.floor(k / points.length)) };
+    });
   }
+  const places = points.flatMap((point) => momentsOf(point).map((moment) => ({ point, moment })));
   return VICTIMS.flatMap((_, turn) =>
-    points.flatMap((point, at) =>
-      MOMENTS.map((moment, m) => ({ point, moment, victim: victim(turn + at * 2 + m) })),
-    ),
+    places.map((place, at) => ({ ...place, victim: victim(turn + at) })),
   );
 }
 

@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Ledger } from './crash-ledger.ts';
-import { MOMENTS, type CrashPoint } from './crash-points.ts';
+import type { CrashPoint } from './crash-points.ts';
 import { openCrashProduct, type CrashProduct } from './crash-product.ts';
-import { crashesOf, interrupted, nameOf, undisturbed, VICTIMS, type Life } from './crash-rounds.ts';
+import {
+  crashCount,
+  crashesOf,
+  interrupted,
+  nameOf,
+  undisturbed,
+  type Life,
+} from './crash-rounds.ts';
 import { productMissing } from './product.ts';
 import { rounds } from './rounds.ts';
 
@@ -44,8 +51,7 @@ export function describeCrashes(suite: CrashSuite): void {
       assert.deepEqual(Object.fromEntries(found), suite.adds);
     });
 
-    const all = points.length * MOMENTS.length * VICTIMS.length;
-    const crashes = crashesOf(points, rounds(suite.reduced, all), SEED);
+    const crashes = crashesOf(points, rounds(suite.reduced, crashCount(points)), SEED);
     for (const [k, crash] of crashes.entries()) {
       it(`${k + 1} of ${crashes.length} (seed ${SEED}): ${nameOf(crash)}`, () =>
         interrupted(life, crash, expected));
