@@ -17,7 +17,7 @@ export const ulidSchema = z
 /** Version numbers are int4 in the registry. */
 const MAX_VERSION = 2_147_483_647;
 export const versionNumber = z.int().min(1).max(MAX_VERSION);
-const versionText = z
+export const versionText = z
   .string()
   .regex(/^[1-9]\d{0,9}$/, 'a version is a number from 1')
   .transform(Number)
@@ -42,6 +42,20 @@ export const instant = z
 export const DEFAULT_PAGE = 50;
 export const MAX_PAGE = 500;
 export const limitQuery = z.coerce.number().int().min(1).max(MAX_PAGE).default(DEFAULT_PAGE);
+/**
+ * Cursor of rows that are ordered by a time and, where that is the same, by something else: `TIME_REST`.
+ * What is no time or no such rest is refused here, not by the database.
+ */
+export const timeCursor = <T>(restSchema: z.ZodType<T, string>) =>
+  z.string().transform((text, ctx) => {
+    const [, at, rest] = /^(\d{4}-\d{2}-\d{2}T[\d:.]{5,18}Z)_(\w{1,40})$/.exec(text) ?? [];
+    const time = instant.safeParse(at);
+    const parsed = restSchema.safeParse(rest);
+    if (time.success && parsed.success) return { at: new Date(time.data), rest: parsed.data };
+    ctx.addIssue({ code: 'custom', message: '`nextCursor` of the page before' });
+    return z.NEVER;
+  });
+
 /** An id of the registry that counts up (bigint). */
 export const sequenceText = z.string().regex(/^\d{1,18}$/, 'a number');
 

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { openClient, type ApiClient, type Json } from './http.ts';
 import { integer, segment } from './options.ts';
-import { CliError, EXIT, shortened, type CliContext } from './output.ts';
+import { CliError, EXIT, shortened, toMinute, type CliContext } from './output.ts';
 
 const LOOK_EVERY_MS = 300;
 /** A receiver has 15 s to answer by default, and the first attempt is what one waits for. */
@@ -37,8 +37,8 @@ export function register(program: Command, ctx: CliContext): void {
       ctx.out.table(
         items as Json[],
         [
-          { title: 'at', value: (row) => String(row['createdAt']) },
-          { title: 'market time', value: (row) => row['asOf'] as string | null },
+          { title: 'at', value: (row) => toMinute(row['createdAt']) },
+          { title: 'market time', value: (row) => toMinute(row['asOf']) },
           { title: 'event', value: (row) => String(row['event']) },
           { title: 'words', value: (row) => shortened(String(row['words']), 90) },
           {

@@ -12,7 +12,7 @@ import type {
 } from '../../core/drift/schemas.ts';
 import { openClient, type ApiClient, type Json } from './http.ts';
 import { integer, segment } from './options.ts';
-import { CliError, EXIT, shortened, type CliContext } from './output.ts';
+import { CliError, EXIT, shortened, toMinute, type CliContext } from './output.ts';
 
 interface DriftOptions {
   readonly report?: string;
@@ -104,8 +104,7 @@ const VERDICTS: Readonly<Record<string, string>> = {
 const said = (verdict: string): string => VERDICTS[verdict] ?? verdict;
 const figure = (value: number): string => String(Number(value.toPrecision(3)));
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
-/** To the minute: what was asked for by hand is as of any millisecond. */
-const shortTime = (time: string): string => `${time.slice(0, 16).replace('T', ' ')}Z`;
+const shortTime = (time: unknown): string => `${toMinute(time)}Z`;
 
 function show(ctx: CliContext, stored: StoredReport): void {
   const { report } = stored;
@@ -227,7 +226,7 @@ function showFeatures(ctx: CliContext, instrument: string, { features }: InputDr
 function list(ctx: CliContext, rows: readonly Json[]): void {
   ctx.out.line('reports before it');
   ctx.out.table(rows, [
-    { title: 'as of', value: (row) => shortTime(String(row['asOf'])) },
+    { title: 'as of', value: (row) => shortTime(row['asOf']) },
     { title: 'version', value: (row) => Number(row['version']), align: 'right' },
     { title: 'verdict', value: (row) => said(String(row['verdict'])) },
     { title: 'asks', value: (row) => (row['signals'] as string[]).join(' ') },

@@ -6,7 +6,7 @@ import { parse as parseYaml } from 'yaml';
 import { followEvents } from './events.ts';
 import { openClient, type ApiClient, type Json } from './http.ts';
 import { idempotencyKey, integer } from './options.ts';
-import { CliError, EXIT, type CliContext, type ExitCode, shortened } from './output.ts';
+import { CliError, EXIT, type CliContext, type ExitCode, shortened, toMinute } from './output.ts';
 import { ProgressView } from './progress.ts';
 
 /** Files that the API takes; larger ones belong in a dataset of the operator's. */
@@ -172,7 +172,7 @@ async function list(
       { title: 'status', value: (row) => String(row['status']) },
       { title: 'name', value: (row) => String(row['name']) },
       { title: 'model', value: (row) => String(row['model']) },
-      { title: 'started', value: (row) => String(row['createdAt']) },
+      { title: 'started', value: (row) => toMinute(row['createdAt']) },
       { title: 'message', value: (row) => shortened((row['message'] as string | null) ?? '-') },
     ],
     'no experiments yet: ratchet run examples/demo.yaml',

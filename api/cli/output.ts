@@ -119,12 +119,16 @@ const GAP = '  ';
 const cell = (value: string | number | boolean | null | undefined): string =>
   value === undefined || value === null ? '-' : String(value);
 
+/** A time in UTC to the minute: rows of a table are for people. */
+export const toMinute = (time: unknown): string | null =>
+  typeof time === 'string' ? time.slice(0, 16).replace('T', ' ') : null;
+
 /** At most `length` characters; what is cut shows. */
 export const shortened = (text: string, length = 60): string =>
   text.length <= length ? text : `${text.slice(0, length - 3)}...`;
 
 /** Narrower than this, a column of text is harder to read than lines that the terminal breaks. */
-const LEAST_TEXT = 24;
+const LEAST_TEXT = 16;
 
 /** How narrow a column may be: its words stay whole. */
 const leastWidth = (texts: readonly string[]): number =>

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { openClient, type Json } from './http.ts';
 import { integer, segment } from './options.ts';
-import { CliError, EXIT, type CliContext } from './output.ts';
+import { CliError, EXIT, toMinute, type CliContext } from './output.ts';
 
 const pathOf = (model: string): string => `/api/v1/ml-models/${segment(model)}`;
 const SEQUENCE = /^\d{1,18}$/;
@@ -45,8 +45,8 @@ async function history(ctx: CliContext, model: string, options: HistoryOptions):
   ctx.out.table(
     page['items'] as Json[],
     [
-      { title: 'market time', value: (row) => shortTime(row['asOf']) },
-      { title: 'at', value: (row) => shortTime(row['at']) },
+      { title: 'market time', value: (row) => toMinute(row['asOf']) },
+      { title: 'at', value: (row) => toMinute(row['at']) },
       { title: 'what', value: (row) => String(row['kind']) },
       { title: 'by', value: (row) => String(row['actor']) },
       { title: 'in words', value: (row) => String(row['words']) },
@@ -56,10 +56,6 @@ async function history(ctx: CliContext, model: string, options: HistoryOptions):
   const next = page['nextCursor'] as string | null;
   if (next !== null) ctx.out.line(`older: ratchet history ${model} --before ${next}`);
 }
-
-/** To the minute: rows of a table are for people. */
-const shortTime = (time: unknown): string | null =>
-  typeof time === 'string' ? time.slice(0, 16).replace('T', ' ') : null;
 
 async function list(ctx: CliContext, model: string, limit: number): Promise<void> {
   const client = await openClient(ctx);
@@ -72,8 +68,8 @@ async function list(ctx: CliContext, model: string, limit: number): Promise<void
       { title: 'against', value: (row) => row['championVersion'] as number | null, align: 'right' },
       { title: 'kind', value: (row) => `${String(row['kind'])}, ${String(row['mode'])}` },
       { title: 'status', value: (row) => String(row['status']) },
-      { title: 'from', value: (row) => shortTime(row['startedAsOf']) },
-      { title: 'to', value: (row) => shortTime(row['lastAsOf']) },
+      { title: 'from', value: (row) => toMinute(row['startedAsOf']) },
+      { title: 'to', value: (row) => toMinute(row['lastAsOf']) },
       { title: 'rows', value: (row) => rowsOf(row), align: 'right' },
     ],
     `no trials yet: a spec asks for them with promotion.trial`,
@@ -99,7 +95,7 @@ async function show(ctx: CliContext, model: string, id: string): Promise<void> {
   );
   say(
     'market time',
-    `${String(shortTime(trial['startedAsOf']))} to ${String(shortTime(trial['lastAsOf']))}`,
+    `${String(toMinute(trial['startedAsOf']))} to ${String(toMinute(trial['lastAsOf']))}`,
   );
   if (trial['kind'] === 'canary') say('share', `${(100 * Number(trial['share'])).toFixed(0)} %`);
   const progress = trial['progress'] as Json | null;

@@ -16,7 +16,15 @@ import { askStore } from '../ask-store.ts';
 import { HTTP, notFound } from '../errors.ts';
 import { policyOf } from '../page-policy.ts';
 import type { ApiParts } from '../parts.ts';
-import { instant, jsonAnswer, limitQuery, modelParam, versionNumber } from '../schemas.ts';
+import {
+  instant,
+  jsonAnswer,
+  limitQuery,
+  modelParam,
+  timeCursor,
+  versionNumber,
+  versionText,
+} from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 
 const summarySchema = z
@@ -52,7 +60,6 @@ const reportSchema = summarySchema
 const reportParam = modelParam.extend({
   id: z.string().regex(/^drift-[0-9a-f]{26}$/, 'an id such as drift-0123456789abcdef0123456789'),
 });
-const CURSOR = /^(\d{4}-\d{2}-\d{2}T[\d:.]+Z)_(\d{1,10})$/;
 
 function summary(row: DriftReportSummary): z.infer<typeof summarySchema> {
   return {
@@ -100,7 +107,7 @@ function listRoute(app: App, parts: ApiParts): void {
         limit: limitQuery,
         version: z.coerce.number().pipe(versionNumber).optional(),
         asOf: instant.optional().describe('Only reports of this market time or before it.'),
-        cursor: z.string().regex(CURSOR, '`nextCursor` of the page before').optional(),
+        cursor: timeCursor(versionText).optional(),
       }),
     },
     responses: {
@@ -118,17 +125,14 @@ function listRoute(app: App, parts: ApiParts): void {
     const { name } = c.req.valid('param');
     await getModelOrThrow(parts.db, name);
     const { limit, version, asOf, cursor } = c.req.valid('query');
-    const match = cursor === undefined ? null : CURSOR.exec(cursor);
     const rows = await listDriftReports(parts.db, {
       model: name,
       limit,
       version,
       asOf: asOf === undefined ? undefined : new Date(asOf),
-      before: match
-        ? { asOf: new Date(match[1]!), version: versionNumber.parse(Number(match[2])) }
-        : undefined,
+      before: cursor && { asOf: cursor.at, version: cursor.rest },
     });
-    const first = match ? undefined : rows[0];
+    const first = cursor ? undefined : rows[0];
     const newest = first && (await getDriftReport(parts.db, name, first.id));
     const last = rows.length === limit ? rows.at(-1) : undefined;
     const answer = {

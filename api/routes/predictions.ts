@@ -11,6 +11,7 @@ import {
   limitQuery,
   modelParam,
   predictionRole,
+  timeCursor,
   ulidSchema,
   versionNumber,
 } from '../schemas.ts';
@@ -101,8 +102,6 @@ const view = (
   outcomes: outcomes.map(outcomeView),
 });
 
-const CURSOR = /^(\d{4}-\d{2}-\d{2}T[\d:.]+Z)_([0-9A-Z]{26})$/;
-
 /** Recorded predictions, for people and for those who judge them. */
 export function predictionListRoute(app: App, parts: ApiParts): void {
   const list = createRoute({
@@ -121,7 +120,7 @@ export function predictionListRoute(app: App, parts: ApiParts): void {
           .describe('Default: all that were answered. `shadow`, `canary`: failures too.'),
         from: instant.optional(),
         to: instant.optional(),
-        cursor: z.string().regex(CURSOR, '`nextCursor` of the page before').optional(),
+        cursor: timeCursor(ulidSchema).optional(),
       }),
     },
     responses: {
@@ -135,7 +134,6 @@ export function predictionListRoute(app: App, parts: ApiParts): void {
     const { name } = c.req.valid('param');
     await getModelOrThrow(parts.db, name);
     const { limit, instrument, version, role, from, to, cursor } = c.req.valid('query');
-    const match = cursor === undefined ? null : CURSOR.exec(cursor);
     const rows = await listPredictions(parts.db, {
       model: name,
       instrument,
@@ -144,7 +142,7 @@ export function predictionListRoute(app: App, parts: ApiParts): void {
       limit,
       from: from === undefined ? undefined : new Date(from),
       to: to === undefined ? undefined : new Date(to),
-      before: match ? { at: new Date(match[1]!), id: ulidSchema.parse(match[2]) } : undefined,
+      before: cursor && { at: cursor.at, id: cursor.rest },
     });
     const last = rows.length === limit ? rows.at(-1) : undefined;
     const nextCursor = last ? `${last.at.toISOString()}_${last.id}` : null;

@@ -89,6 +89,8 @@ describe('drift reports by HTTP', () => {
       [`${base}/${unknown}/page`, 404, 'drift.not-found'],
       [`${base}/newest`, 400, 'param.invalid'],
       [`${base}?cursor=x`, 400, 'query.invalid'],
+      [`${base}?cursor=2024-13-01T00:00:00.000Z_1`, 400, 'query.invalid'],
+      [`${base}?cursor=2024-12-01T00:00:00.000Z_0`, 400, 'query.invalid'],
     ];
     for (const [path, wanted, code] of codes) {
       const { status, body } = await replica.call('GET', path);

@@ -134,5 +134,9 @@ describe('predict', () => {
     );
     assert.equal(next.status, 200);
     assert.notDeepEqual(next.body['items'], listed.body['items']);
+    for (const cursor of ['2024-13-01T00:00:00.000Z', '2024-12-01T99:99Z']) {
+      const path = `/api/v1/ml-models/${MODEL}/predictions?cursor=${cursor}_01JCRATCHET0000000000000AB`;
+      assert.equal((await replica.call('GET', path)).status, 400, cursor);
+    }
   });
 });
