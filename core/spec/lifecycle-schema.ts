@@ -17,7 +17,7 @@ export const retrainSchema = z.strictObject({
     .min(0)
     .max(2000)
     .default(21)
-    .describe('Sessions after a retrain in which no other begins, whatever the reason.'),
+    .describe('Sessions after a retrain in which only the cadence begins another.'),
   maxAge: z
     .int()
     .min(1)
