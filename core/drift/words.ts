@@ -169,6 +169,7 @@ function stalenessWords(staleness: Staleness): string[] {
     ? `The newest bar is ${count(lagBars, 'bar')} late, and ${expiresAfter} are allowed: look at the source, for a retrain would not help.`
     : `The newest bar is ${lagBars === 0 ? 'on time' : `${count(lagBars, 'bar')} late, within the ${expiresAfter} allowed`}.`;
   if (ageSessions === null) return [bars, 'How old the model is stands in no record.'];
+  if (ageSessions === 0) return [bars, 'The model has learnt from the newest session.'];
   const age = `The model has learnt nothing from the last ${count(ageSessions, 'session')}`;
   return [
     bars,
