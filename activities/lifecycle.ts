@@ -108,16 +108,21 @@ async function considerRetrain(
   const decision = decideRetrain(look.facts, stand, retrainRule(look.template));
   // Begun by this look before it was cut short: its reasons have their retrain.
   const own = look.retrain?.id === retrainId(model, at) ? look.retrain : undefined;
-  const action = own ? 'retrain' : decision.action;
-  if (reportId !== null) await markConsidered(deps.db, reportId, action);
-  if (own) return begun(deps, own);
-  if (decision.action === 'wait') {
+  const considered = async (action: 'retrain' | 'wait'): Promise<void> => {
+    if (reportId !== null) await markConsidered(deps.db, reportId, action);
+  };
+  if (!own && decision.action === 'wait') {
+    await considered('wait');
     await explainLook(deps, look, stand);
     if (reportId !== null) await tellOfWait(deps, look, decision);
     return waits(look, decision.why, decision.reasons.length > 0);
   }
-  const retrain = await beginRetrain(deps, look, decision.reasons, reportId);
-  if (retrain?.status === 'running') return begun(deps, retrain);
+  const retrain = own ?? (await beginRetrain(deps, look, decision.reasons, reportId));
+  if (retrain?.status === 'running') {
+    await considered('retrain');
+    return begun(deps, retrain);
+  }
+  await considered('wait');
   await explainLook(deps, look, stand);
   const why = retrain
     ? 'the retrain of this moment has ended already'
