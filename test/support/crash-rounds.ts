@@ -40,7 +40,7 @@ export function crashesOf(points: readonly CrashPoint[], count: number, seed: nu
       const point = points[(firstPoint + k) % points.length]!;
       const moments = momentsOf(point);
       const moment = moments[draw(moments.length)]!;
-      return { point, moment, victim: victim(k + Math.floor(k / points.length)) };
+      return { point, moment, victim: victim((k % points.length) + Math.floor(k / points.length)) };
     });
   }
   const places = points.flatMap((point) => momentsOf(point).map((moment) => ({ point, moment })));
