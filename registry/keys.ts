@@ -214,6 +214,23 @@ async function replacementOf(trx: Trx, id: string): Promise<string | undefined> 
   return found?.by;
 }
 
+/**
+ * Is this the only admin key for all models that is valid at `now`? Holds the rows until the transaction ends: of two
+ * callers that revoke each other's key, the second sees what the first did.
+ */
+export async function isLastAdminKey(trx: Trx, id: string, now: Date): Promise<boolean> {
+  const rows = await trx
+    .selectFrom('api_key')
+    .select('id')
+    .where(sql<boolean>`'admin' = ANY (scopes) AND cardinality(models) = 0`)
+    .where('revoked_at', 'is', null)
+    .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
+    .orderBy('id')
+    .forUpdate()
+    .execute();
+  return rows.length === 1 && rows[0]!.id === id;
+}
+
 /** Revokes a key; returns the key as it was, or undefined where there is none that is not revoked. */
 export async function revokeKey(db: Kysely<Database>, id: string): Promise<boolean> {
   const result = await db

@@ -109,6 +109,8 @@ const HINTS: Readonly<Record<string, string>> = {
   'experiment.not-found': '`ratchet experiments` lists them',
   'champion.none':
     '`ratchet versions MODEL` lists what could serve, `ratchet promote` makes it serve',
+  'key.last-admin':
+    '`ratchet keys create NAME --scopes admin` makes another one, `ratchet keys rotate ID` replaces it',
   'key.not-found': '`ratchet keys list` shows the ids',
   'artifact.unavailable': '`ratchet status` says which part is down',
   'artifact.missing': '`ratchet doctor` lists what is missing',

@@ -2,6 +2,7 @@
 import { readConfig } from '../../infra/config.ts';
 import { checkMachine } from '../../infra/stack/checks.ts';
 import { askStatus } from '../../infra/stack/control.ts';
+import { keyFilesOf } from '../../infra/stack/identity.ts';
 import { layoutOf } from '../../infra/stack/layout.ts';
 import { externalFrom, stackEnvironment } from '../../infra/stack/environment.ts';
 import { checkServices } from '../../infra/stack/service-checks.ts';
@@ -32,8 +33,9 @@ export async function doctor(ctx: CliContext, { repair }: DoctorOptions = {}): P
     const names = new Set(ready.map((part) => part.name));
     const env = stackEnvironment(layout, names);
     const storeIsDown = status.parts.some((part) => part.name === 's3' && !names.has('s3'));
+    const adminKeyFile = names.has('api') ? keyFilesOf(layout).admin : undefined;
     const config = readConfig({ ...process.env, ...env });
-    findings.push(...(await checkServices(config, { storeIsDown })));
+    findings.push(...(await checkServices(config, { storeIsDown, adminKeyFile })));
     const { parts: external } = externalFrom();
     const isThere = (part: string): boolean => names.has(part) || external.has(part);
     if (isThere('postgres') && isThere('temporal')) {

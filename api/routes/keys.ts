@@ -3,6 +3,7 @@ import { recordAudit } from '../../registry/audit.ts';
 import { inTransaction } from '../../registry/in-transaction.ts';
 import {
   createKey,
+  isLastAdminKey,
   listKeys,
   revokeKey,
   rotateKey,
@@ -172,13 +173,16 @@ function revokeRoute(app: App, parts: ApiParts): void {
     path: '/api/v1/keys/{id}',
     tags: ['keys'],
     summary: 'Revoke a key; replicas follow within seconds',
+    description:
+      'The last valid admin key for all models is refused: nobody could make another one.',
     request: { params: idParam },
     responses: { [HTTP.noContent]: { description: 'Revoked' } },
   });
-  app.openapi(secured(auth, revoke), async (c) => {
+  app.openapi(secured(auth, revoke, { problems: ['conflict'] }), async (c) => {
     requireAllModels(c.var.caller);
     const { id } = c.req.valid('param');
     const revoked = await inTransaction(db, async (trx) => {
+      if (await isLastAdminKey(trx, id, new Date(parts.clock()))) throw lastAdmin(id);
       if (!(await revokeKey(trx, id))) return false;
       await recordAudit(trx, {
         actor: c.var.caller.keyId,
@@ -193,3 +197,10 @@ function revokeRoute(app: App, parts: ApiParts): void {
     return c.body(null, HTTP.noContent);
   });
 }
+
+const lastAdmin = (id: string): ApiError =>
+  new ApiError(
+    'conflict',
+    'key.last-admin',
+    `The key ${id} is the last valid admin key: make another admin key first, then revoke this one.`,
+  );

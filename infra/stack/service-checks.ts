@@ -8,6 +8,7 @@ import { outboxState } from '../../registry/outbox.ts';
 import { artifactStoreOf } from '../artifact-store.ts';
 import type { Config } from '../config.ts';
 import type { Finding } from './checks.ts';
+import { ADMIN_KEY_CHECK, checkAdminKey } from './admin-key-check.ts';
 import { checkRegistry } from './registry-checks.ts';
 import { probeHttp } from './servers.ts';
 
@@ -32,6 +33,7 @@ async function attempt(
 async function checkDatabase(
   url: string,
   store: Promise<ArtifactStore | undefined>,
+  adminKeyFile: string | undefined,
 ): Promise<readonly Finding[]> {
   const db = openDatabase(url, { max: 1 });
   try {
@@ -47,6 +49,14 @@ async function checkDatabase(
       },
     );
     if (database.verdict !== 'ok') return [database];
+    const key =
+      adminKeyFile === undefined
+        ? []
+        : [
+            await attempt(ADMIN_KEY_CHECK, 'read logs/postgres.log; ratchet down, up', () =>
+              checkAdminKey(db, adminKeyFile),
+            ),
+          ];
     const outbox = await attempt('outbox', 'ratchet down, up; read logs/worker.log', async () => {
       const { open, oldestOpen, lastError } = await outboxState(db);
       const ageS = oldestOpen === null ? 0 : (Date.now() - oldestOpen.getTime()) / 1000;
@@ -58,8 +68,9 @@ async function checkDatabase(
     });
     const artifacts = await store;
     // Either is told already; what they say together can be asked only of both.
-    if (outbox.verdict === 'failed' || !artifacts) return [database, outbox];
-    return [database, outbox, ...(await checkBoth(db, artifacts))];
+    const together =
+      outbox.verdict === 'failed' || !artifacts ? [] : await checkBoth(db, artifacts);
+    return [database, ...key, outbox, ...together];
   } finally {
     await db.destroy();
   }
@@ -92,10 +103,14 @@ function checkTemporal(address: string, namespace: string): Promise<Finding> {
  *
  * @param storeIsDown the artifact store is a part that does not run: without its address the
  *   configuration would name a folder that nobody uses
+ * @param adminKeyFile of a stack with its own API: the key that `ratchet` uses by itself
  */
 export async function checkServices(
   config: Config,
-  { storeIsDown = false } = {},
+  {
+    storeIsDown = false,
+    adminKeyFile,
+  }: { readonly storeIsDown?: boolean; readonly adminKeyFile?: string | undefined } = {},
 ): Promise<readonly Finding[]> {
   const { databaseUrl, temporal, mlflowUrl } = config;
   const store = artifactStoreOf(config);
@@ -125,7 +140,7 @@ export async function checkServices(
     ...mlflow,
   ]);
   return [
-    ...(databaseUrl === undefined ? [] : await checkDatabase(databaseUrl, usable)),
+    ...(databaseUrl === undefined ? [] : await checkDatabase(databaseUrl, usable, adminKeyFile)),
     ...findings,
   ];
 }

@@ -136,6 +136,42 @@ describe('rotation of keys', () => {
   });
 });
 
+describe('the last admin key', () => {
+  let fixture: ApiFixture;
+  let replica: TestReplica;
+  before(async () => {
+    fixture = await openApiFixture(1);
+    replica = await fixture.open('a');
+  });
+  after(() => fixture.close());
+
+  const admin = async (change: object = {}): Promise<string> => {
+    const body = { name: 'second', scopes: ['admin'], ...change };
+    return String((await replica.call('POST', '/api/v1/keys', body)).body['token']);
+  };
+  const revoke = (key: string, by = ADMIN) =>
+    replica.call('DELETE', `/api/v1/keys/${idOf(key)}`, undefined, { key: by });
+
+  it('is not revoked while no other one is valid for all models', async () => {
+    const expiresAt = new Date(fixture.clock.now + MINUTE_MS).toISOString();
+    await admin({ models: [MODEL] });
+    const brief = await admin({ expiresAt });
+    await revoke(await admin());
+    fixture.clock.now += 2 * MINUTE_MS;
+    const { status, body } = await revoke(ADMIN);
+    assert.deepEqual([status, body['code']], [409, 'key.last-admin']);
+    assert.match(String(body['detail']), /make another admin key first/);
+    assert.equal((await revoke(brief)).status, 204, 'one that has expired is no last one');
+    assert.equal((await replica.call('GET', '/api/v1/keys')).status, 200);
+  });
+
+  it('stays where two revoke each other at the same time', async () => {
+    const other = await admin();
+    const both = await Promise.all([revoke(ADMIN, other), revoke(other, ADMIN)]);
+    assert.deepEqual(new Set(both.map(({ status }) => status)), new Set([204, 409]));
+  });
+});
+
 describe('keys for some models', () => {
   let fixture: ApiFixture;
   let replica: TestReplica;
