@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import { LIFECYCLE, type SIGNALS } from '../workflows/lifecycle-messages.ts';
+import { LIFECYCLE, SIGNALS } from '../workflows/lifecycle-messages.ts';
 import { TASK_QUEUES, workflowIds } from '../workflows/messages.ts';
 
 /** Signals the lifecycle of a model, which is started where it is missing. */
@@ -14,5 +14,16 @@ export async function signalLifecycle(
     args: [{ model }],
     signal,
     signalArgs: [payload],
+  });
+}
+
+/** Has a running trial look; it is started where its workflow is missing. */
+export async function signalTrial(model: string, trialId: string, asOf: string): Promise<void> {
+  await Context.current().client.workflow.signalWithStart('trial', {
+    workflowId: workflowIds.trial(model),
+    taskQueue: TASK_QUEUES.orchestration,
+    args: [{ model, trialId, asOf }],
+    signal: SIGNALS.tick,
+    signalArgs: [{ asOf }],
   });
 }

@@ -19,6 +19,7 @@ import {
 } from '../registry/lifecycle-state.ts';
 import { getModelOrThrow } from '../registry/models.ts';
 import { retrainMinutesOfDay, runningRetrain, type Retrain } from '../registry/retrains.ts';
+import { newestBarOf } from '../registry/top-up.ts';
 import { runningTrial, type Trial } from '../registry/trials.ts';
 import { getVersionOrThrow, type ModelVersion } from '../registry/versions.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -53,8 +54,13 @@ export async function lookAt(deps: Deps, model: string, asOf: number): Promise<L
     championVersion === null ? undefined : await getVersionOrThrow(deps.db, model, championVersion);
   const template = await templateOf(deps, row.template, champion);
   const calendar = template && (await calendarOfSpec(deps, template));
-  const since = (time: Date | null | undefined): number | null =>
-    time && calendar ? sessionsBetween(calendar, time.getTime(), asOf) : null;
+  const since = (time: Date | null | undefined, to = asOf): number | null =>
+    time && calendar ? sessionsBetween(calendar, time.getTime(), to) : null;
+  // A model ages by bars that it could have learnt from: where the data ended, a retrain would change nothing.
+  const learnable =
+    champion && template
+      ? await newestBarOf(deps.db, champion.instruments, template.data.timeframe, asOf)
+      : undefined;
   return {
     model,
     asOf,
@@ -67,7 +73,7 @@ export async function lookAt(deps: Deps, model: string, asOf: number): Promise<L
     facts: {
       championVersion,
       frozen: frozenReason(state),
-      age: since(champion?.trained_through) ?? 0,
+      age: since(champion?.trained_through, Math.min(asOf, learnable ?? asOf)) ?? 0,
       sinceRetrain: since(state?.last_retrain_as_of),
       retrainRunning: retrain !== undefined,
       trialRunning: trial !== undefined,

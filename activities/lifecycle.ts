@@ -19,7 +19,7 @@ import { finishRetrain, startRetrain, type Retrain } from '../registry/retrains.
 import { recordJudgement, runningTrial } from '../registry/trials.ts';
 import type { JudgementRequest, ModelRef } from '../workflows/lifecycle-messages.ts';
 import { SIGNALS } from '../workflows/lifecycle-messages.ts';
-import { TASK_QUEUES, workflowIds } from '../workflows/messages.ts';
+import { workflowIds } from '../workflows/messages.ts';
 import type {
   AtSlot,
   ConsiderRetrainInput,
@@ -30,7 +30,7 @@ import type {
 } from './contracts-lifecycle.ts';
 import type { ExperimentRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
-import { signalLifecycle } from './lifecycle-signal.ts';
+import { signalLifecycle, signalTrial } from './lifecycle-signal.ts';
 import { explainAgain, explainLook, lookAt, retrainRule, type Look } from './lifecycle-view.ts';
 
 const POLL_MS = 1_000;
@@ -79,14 +79,7 @@ export function createLifecycleActivities(deps: ActivityDeps) {
     async announceTick({ model, asOf }: AtSlot): Promise<void> {
       await signalLifecycle(model, SIGNALS.tick, { asOf });
       const trial = await runningTrial(deps.db, model);
-      if (!trial) return;
-      await Context.current().client.workflow.signalWithStart('trial', {
-        workflowId: workflowIds.trial(model),
-        taskQueue: TASK_QUEUES.orchestration,
-        args: [{ model, trialId: trial.id, asOf }],
-        signal: SIGNALS.tick,
-        signalArgs: [{ asOf }],
-      });
+      if (trial) await signalTrial(model, trial.id, asOf);
     },
 
     async signalDrift(

@@ -1,6 +1,12 @@
 import { Context } from '@temporalio/activity';
 import { replicaReadiness } from '../registry/promotion-answers.ts';
-import { announcePromotion, switchChampion, withdrawPromotion } from '../registry/promotions.ts';
+import {
+  announcePromotion,
+  promotionById,
+  switchChampion,
+  withdrawPromotion,
+} from '../registry/promotions.ts';
+import { runningTrial } from '../registry/trials.ts';
 import type {
   AwaitReplicasResult,
   IntentInput,
@@ -9,6 +15,7 @@ import type {
   SwitchResult,
 } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
+import { signalTrial } from './lifecycle-signal.ts';
 
 /** Loading, verifying and probing a package takes a replica a second or two; 30 s is a slow store. */
 const REPLICAS_TIMEOUT_MS = 30_000;
@@ -41,11 +48,20 @@ export function createPromoteActivities(deps: Pick<ActivityDeps, 'db'>) {
 
     async switchChampion(input: PromotionRef): Promise<SwitchResult> {
       const result = await switchChampion(deps.db, input.promotionId);
-      return result.status === 'promoted' ? { ...result, watched: true } : result;
+      if (result.status !== 'promoted') return result;
+      await tellTrial(deps, input.promotionId);
+      return { ...result, watched: true };
     },
 
     async withdrawPromotion(input: PromotionRef & { readonly reason: string }): Promise<void> {
       await withdrawPromotion(deps.db, input);
     },
   };
+}
+
+/** A trial stands on the champion that it began with: it ends now, not with the next settlement. */
+async function tellTrial({ db }: Pick<ActivityDeps, 'db'>, promotionId: string): Promise<void> {
+  const promotion = await promotionById(db, promotionId);
+  const trial = promotion && (await runningTrial(db, promotion.model));
+  if (trial) await signalTrial(trial.model, trial.id, trial.last_as_of.toISOString());
 }

@@ -20,6 +20,7 @@ import type {
   TrialRef,
   TrialStanding,
 } from './contracts-lifecycle.ts';
+import { dispatchAlerts } from './alert-dispatch.ts';
 import type { ActivityDeps } from './deps.ts';
 import { signalLifecycle } from './lifecycle-signal.ts';
 import { explainAgain } from './lifecycle-view.ts';
@@ -90,7 +91,6 @@ async function open(deps: ActivityDeps, input: OpenTrialInput): Promise<OpenTria
   }
   const { gate, champion, promotion } = started;
   const { trial } = promotion;
-  const settled = await settledAsOf(deps.db, model);
   const row = await openTrial(deps.db, {
     id: trialIdOf(decisionId),
     model,
@@ -101,7 +101,7 @@ async function open(deps: ActivityDeps, input: OpenTrialInput): Promise<OpenTria
     policy: promotion.policy,
     mode: gate.verdict === 'accept' ? 'guard' : 'prove',
     settings: promotion,
-    startedAsOf: settled ?? new Date(deps.clock()),
+    startedAsOf: startOf(await settledAsOf(deps.db, model), started.asOf, deps.clock()),
     share: trial.kind === 'canary' ? trial.steps[0]! : 0,
     gateDecisionId: decisionId,
     experimentId: input.experimentId,
@@ -110,7 +110,15 @@ async function open(deps: ActivityDeps, input: OpenTrialInput): Promise<OpenTria
   });
   if (!row) return { status: 'busy', reason: 'another trial of the model runs' };
   await explainAgain(deps, model, row.started_as_of.getTime());
+  // A person who is waited for must hear of it now.
+  if (row.kind === 'manual') await dispatchAlerts(deps, model);
   return opened(row);
+}
+
+/** Market time that a trial begins at: what is settled, but never before what its challenger was trained as of. */
+function startOf(settled: Date | null, trainedAsOf: string | undefined, now: number): Date {
+  const known = settled?.getTime() ?? (trainedAsOf === undefined ? now : 0);
+  return new Date(Math.max(known, trainedAsOf === undefined ? 0 : Date.parse(trainedAsOf)));
 }
 
 const opened = ({ id, status }: Trial): OpenTrialResult =>
@@ -125,6 +133,8 @@ type Startable =
       readonly gate: Decision;
       readonly champion: Champion;
       readonly promotion: Promotion & { readonly trial: Exclude<TrialSpec, { kind: 'none' }> };
+      /** Market time that the challenger was trained as of; absent: as of then. */
+      readonly asOf: string | undefined;
     };
 
 /** What a trial begins with, as long as the gate's decision still holds. */
@@ -139,10 +149,10 @@ async function startable(
     return { refused: 'the champion changed after it was judged' };
   }
   if (!(await getVersion(db, model, version))) return { refused: 'it was deleted' };
-  const { promotion } = await experimentSpecOrThrow(db, experimentId);
+  const { promotion, data } = await experimentSpecOrThrow(db, experimentId);
   const { trial } = promotion;
   if (trial.kind === 'none') return { refused: 'its spec asks for no trial' };
-  return { gate, champion, promotion: { ...promotion, trial } };
+  return { gate, champion, promotion: { ...promotion, trial }, asOf: data.asOf };
 }
 
 /** A challenger that waited too long is part of the model's story too. */

@@ -64,7 +64,8 @@ export function trainingSpec(
   return {
     ...template,
     model: template.model.includes('{instrument}') ? template.model : model.name,
-    data: { ...template.data, instruments },
+    // A template may be what a retrain of a past moment ran: who asks for a training now means now.
+    data: { ...template.data, instruments, asOf: undefined },
     split: splitOf(template, request, horizon),
     lookback: request.lookbackDays ?? template.lookback,
     seeds: request.seeds ? [...request.seeds] : template.seeds,

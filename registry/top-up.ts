@@ -44,3 +44,22 @@ export async function newestBar(
     ORDER BY bar.open_time DESC LIMIT 1`.execute(db);
   return rows[0]?.openTime;
 }
+
+/** Newest bar of any of the instruments known at `asOf`, whoever delivered it (ms UTC); undefined: none. */
+export async function newestBarOf(
+  db: Db,
+  instruments: readonly string[],
+  timeframe: BarSeries['timeframe'],
+  asOf: number,
+): Promise<number | undefined> {
+  const series = await db
+    .selectFrom('collection')
+    .select(['instrument', 'source'])
+    .distinct()
+    .where('instrument', 'in', [...instruments])
+    .where('timeframe', '=', timeframe)
+    .execute();
+  const newest = await Promise.all(series.map((one) => newestBar(db, { ...one, timeframe }, asOf)));
+  const known = newest.filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : Math.max(...known);
+}

@@ -17,17 +17,21 @@ export interface StalenessInput {
   readonly maxAge: number;
 }
 
-/** How late the data are and how old the model is, by the calendar: weekends and holidays age nothing. Never negative. */
+/**
+ * How late the data are and how old the model is, by the calendar: weekends and holidays age nothing. Never negative.
+ * A model ages by bars that it could have learnt from: where the data ended, it is not stale for ever.
+ */
 export function staleness(input: StalenessInput): Staleness {
   const { newestBar, asOf, trainedThrough, calendar, timeframe, expiresAfter, maxAge } = input;
   const lagBars = Math.max(
     0,
     newestCompleteIndex(calendar, asOf, timeframe) - calendar.indexOf(newestBar, timeframe),
   );
+  const known = Math.min(asOf, newestBar);
   const ageSessions =
     trainedThrough === null
       ? null
-      : Math.max(0, calendar.indexOf(asOf, '1d') - calendar.indexOf(trainedThrough, '1d'));
+      : Math.max(0, calendar.indexOf(known, '1d') - calendar.indexOf(trainedThrough, '1d'));
   return {
     newestBar: new Date(newestBar).toISOString(),
     asOf: new Date(asOf).toISOString(),

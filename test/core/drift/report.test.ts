@@ -112,13 +112,15 @@ describe('age', () => {
   });
 
   test('the age of the model is in sessions, and may be unknown', () => {
-    const young = of('2024-01-16', '2024-01-17T02:00:00Z');
+    const young = of('2024-01-17', '2024-01-17T22:00:00Z');
     // Ten sessions after 2 January: the 15th is a holiday.
     assert.deepEqual([young.ageSessions, young.modelStale], [10, false]);
     assert.ok(of('2024-01-18', '2024-01-18T22:00:00Z').modelStale);
     const unknown = of('2024-01-18', '2024-01-18T22:00:00Z', null);
     assert.deepEqual([unknown.ageSessions, unknown.modelStale], [null, false]);
     assert.equal(of('2024-01-05', '2023-06-01T00:00:00Z').ageSessions, 0);
+    // Where the data ended, a retrain would learn nothing new: the model is not stale for ever.
+    assert.equal(of('2024-01-05', '2024-06-01T00:00:00Z').ageSessions, 3);
   });
 });
 
