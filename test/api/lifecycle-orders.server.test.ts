@@ -152,6 +152,27 @@ describe('orders to a lifecycle that runs', { skip: temporalMissing }, () => {
     assert.match(String(body['reasons']), /Rejected by .*: odd forecasts/);
   });
 
+  it('ends a trial with the champion that it began with, before any settlement', async () => {
+    const { version, generation } = (await currentChampion(fixture.db, MODEL))!;
+    const other = [1, 2, 3].find((number) => number !== version)!;
+    await openTrial(fixture.db, {
+      ...{ id: 'trial-2', model: MODEL, version: other, championVersion: version, generation },
+      ...{ kind: 'manual', policy: 'beats-champion', mode: 'prove', share: 0 },
+      settings: { policy: 'beats-champion', trial: { kind: 'manual' } },
+      ...{
+        startedAsOf: new Date(NOW),
+        gateDecisionId: 'gate-2',
+        experimentId: experimentId(other),
+      },
+      words: 'A manual trial began',
+    });
+    assert.equal((await post('promote', { version: other })).status, 202);
+    await serves(other);
+    await eventually('the trial is superseded', async () => {
+      return (await trialById(fixture.db, 'trial-2'))?.status === 'superseded';
+    });
+  });
+
   it('retires the model with all that runs for it', async () => {
     const gone = await replica.call('DELETE', `${PATH}?force=true`);
     assert.equal(gone.status, 204, JSON.stringify(gone.body));
