@@ -77,6 +77,7 @@ const BY_CODE: Readonly<Record<string, ProblemKind>> = {
   'trial.none': 'conflict',
   'trial.not-manual': 'conflict',
   'trial.judged': 'conflict',
+  'trial.other-version': 'conflict',
   'lifecycle.refused': 'conflict',
   'predict.non-finite': 'unavailable',
   'predict.implausible': 'unavailable',

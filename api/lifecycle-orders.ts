@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ulid } from 'ulid';
+import { z } from 'zod';
 import { RatchetError } from '../core/errors.ts';
 import { recordAudit } from '../registry/audit.ts';
 import { championHistory, modelGeneration } from '../registry/champions.ts';
@@ -56,42 +57,63 @@ export function orderId({ key, route, body, model }: Ask, generation: number): s
 /** Short orders are done within moments; who asks should hear whether they were. */
 const OUTCOME_MS = 5_000;
 
+export interface JudgedTrial {
+  readonly id: string;
+  readonly version: number;
+}
+
 export interface OrderAccepted {
   readonly requestId: string;
   readonly model: string;
   readonly workflowId: string;
   /** Carried out already; else it is under way. */
   readonly done: boolean;
+  /** The trial that was decided on. */
+  readonly trial?: JudgedTrial;
 }
 
 export interface ShortOrder {
   readonly update: Exclude<UpdateName, 'promote' | 'rollback'>;
   readonly reason: string;
-  /** Throws where the rows say already that it cannot be. */
-  readonly check: (trx: Trx) => Promise<void>;
+  /** Of a judgement: the version that it is meant for. */
+  readonly version?: number | undefined;
+  /** Throws where the rows say already that it cannot be; gives the trial that it is about, if it is about one. */
+  readonly check: (trx: Trx) => Promise<JudgedTrial | undefined>;
 }
 
 /** Sends a short order to the lifecycle of a model. */
 export function sendOrder(
   parts: ApiParts,
   ask: Ask,
-  { update, reason, check }: ShortOrder,
+  { update, reason, version, check }: ShortOrder,
 ): Promise<OrderAccepted> {
   const { model } = ask;
   return once(parts, ask, async (trx) => {
-    await check(trx);
+    const seen = await check(trx);
     const updateId = orderId(ask, await modelGeneration(trx, model));
-    const request = { actor: ask.variables.caller.keyId, reason, requestKey: updateId };
+    const request = {
+      ...{ actor: ask.variables.caller.keyId, reason, requestKey: updateId },
+      ...(version === undefined ? {} : { version }),
+    };
     const order = { model, update, request, updateId, outcomeMs: OUTCOME_MS };
     const { outcome } = await parts.orchestrator.updateLifecycle(order);
+    const trial = judgedTrial(outcome) ?? seen;
     return {
       requestId: updateId,
       model,
       workflowId: workflowIds.lifecycle(model),
       done: outcome !== undefined,
+      ...(trial === undefined ? {} : { trial }),
     };
   });
 }
+
+/** What the lifecycle says it decided on: between the look at the rows and the order another trial may have begun. */
+function judgedTrial(outcome: unknown): JudgedTrial | undefined {
+  const found = judgedSchema.safeParse(outcome).data;
+  return found && { id: found.trialId, version: found.version };
+}
+const judgedSchema = z.object({ trialId: z.string(), version: z.int() });
 
 export interface PromotionAccepted {
   readonly promotionId: string;

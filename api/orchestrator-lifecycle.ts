@@ -13,6 +13,7 @@ import { deleteSchedules } from '../infra/schedules.ts';
 import {
   LIFECYCLE,
   type Asked,
+  type AskedOfTrial,
   type FreezeRequest,
   type PromoteRequest,
   type SIGNALS,
@@ -36,7 +37,7 @@ export type UpdateName = (typeof UPDATES)[keyof typeof UPDATES];
 export interface LifecycleOrder {
   readonly model: string;
   readonly update: UpdateName;
-  readonly request: Asked | FreezeRequest | PromoteRequest;
+  readonly request: Asked | AskedOfTrial | FreezeRequest | PromoteRequest;
   /** The same id again is the same order: nothing happens twice. */
   readonly updateId: string;
   /** How long to look for its outcome once it is accepted, ms. */

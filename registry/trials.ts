@@ -158,9 +158,14 @@ export class TrialError extends RatchetError {}
 
 /**
  * Keeps what a person decided on the running trial; the first judgement stands. Throws `trial.none` where
- * nothing is on trial, `trial.not-manual` where an approval would go round the proof, `trial.judged`.
+ * nothing is on trial, `trial.other-version` where `version` is named and another one is on trial,
+ * `trial.not-manual` where an approval would go round the proof, `trial.judged`.
  */
-export function recordJudgement(db: Db, model: string, judgement: Judgement): Promise<Trial> {
+export function recordJudgement(
+  db: Db,
+  model: string,
+  { version, ...judgement }: Judgement & { readonly version?: number },
+): Promise<Trial> {
   return inTransaction(db, async (trx) => {
     const trial = await trx
       .selectFrom('trial')
@@ -170,6 +175,7 @@ export function recordJudgement(db: Db, model: string, judgement: Judgement): Pr
       .forUpdate()
       .executeTakeFirst();
     if (!trial) throw new TrialError('trial.none', `${model} has no running trial to decide on`);
+    requireTrialOf(trial, version);
     if (judgement.decision === 'approve' && trial.kind !== 'manual') {
       throw new TrialError(
         'trial.not-manual',
@@ -198,6 +204,16 @@ export function recordJudgement(db: Db, model: string, judgement: Judgement): Pr
       .returningAll()
       .executeTakeFirstOrThrow();
   });
+}
+
+/** Throws `trial.other-version` where the asker means another version than the one on trial. */
+export function requireTrialOf({ id, model, version }: Trial, asked: number | undefined): void {
+  if (asked === undefined || asked === version) return;
+  throw new TrialError(
+    'trial.other-version',
+    `version ${version} of ${model} is on trial (${id}), not version ${asked}: look at it before you decide`,
+    { details: { trialVersion: version, askedVersion: asked } },
+  );
 }
 
 const isSameJudgement = (a: Judgement, b: Judgement): boolean =>

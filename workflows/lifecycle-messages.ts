@@ -65,7 +65,13 @@ export interface FreezeRequest extends Asked {
   readonly requestKey: string;
 }
 
-export interface JudgementRequest extends Asked {
+/** About the running trial. */
+export interface AskedOfTrial extends Asked {
+  /** Version that the asker looked at: a trial of another one is refused. */
+  readonly version?: number;
+}
+
+export interface JudgementRequest extends AskedOfTrial {
   readonly decision: 'approve' | 'reject';
 }
 

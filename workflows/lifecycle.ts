@@ -18,6 +18,7 @@ import {
   SIGNALS,
   UPDATES,
   type Asked,
+  type AskedOfTrial,
   type AtMarketTime,
   type ChallengerSignal,
   type DriftSignal,
@@ -38,10 +39,15 @@ const driftSignal = defineSignal<[DriftSignal]>(SIGNALS.drift);
 const challengerSignal = defineSignal<[ChallengerSignal]>(SIGNALS.challenger);
 const promoteUpdate = defineUpdate<{ promotionId: string }, [PromoteRequest]>(UPDATES.promote);
 const rollbackUpdate = defineUpdate<{ promotionId: string }, [PromoteRequest]>(UPDATES.rollback);
-const approveUpdate = defineUpdate<{ trialId: string; version: number }, [Asked]>(UPDATES.approve);
-const rejectUpdate = defineUpdate<{ trialId: string; version: number }, [Asked]>(UPDATES.reject);
+const approveUpdate = defineUpdate<JudgedTrial, [AskedOfTrial]>(UPDATES.approve);
+const rejectUpdate = defineUpdate<JudgedTrial, [AskedOfTrial]>(UPDATES.reject);
 const freezeUpdate = defineUpdate<{ changed: boolean }, [FreezeRequest]>(UPDATES.freeze);
 const unfreezeUpdate = defineUpdate<{ changed: boolean }, [FreezeRequest]>(UPDATES.unfreeze);
+
+interface JudgedTrial {
+  readonly trialId: string;
+  readonly version: number;
+}
 
 /** What waits for the next look. All else is rows. */
 interface Pending {
@@ -111,7 +117,7 @@ function listen(model: string, pending: Pending, onNews: () => void): void {
   setHandler(rollbackUpdate, (request) => startPromotion(model, request), {
     validator: checkAsked,
   });
-  const judge = async (decision: JudgementRequest['decision'], asked: Asked) => {
+  const judge = async (decision: JudgementRequest['decision'], asked: AskedOfTrial) => {
     const judged = await record.recordJudgement({ model, decision, ...asked });
     await wakeTrial(model, judged.trialId, pending.asOf);
     return judged;

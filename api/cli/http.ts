@@ -119,6 +119,7 @@ const HINTS: Readonly<Record<string, string>> = {
   'predict.too-few-bars': 'collect more history first: run an experiment on this instrument',
   'model.serving': 'add --force to end its service',
   'trial.none': '`ratchet trials MODEL` lists those that ended',
+  'trial.other-version': '`ratchet trials MODEL ID` shows how it stands',
   'trial.not-found': '`ratchet trials MODEL` lists them',
   'trial.not-manual': '`ratchet promote MODEL --version N` makes it serve by hand',
   'rollback.none': '`ratchet versions MODEL` lists the versions',

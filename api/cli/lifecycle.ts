@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { openClient, type ApiClient, type Json } from './http.ts';
-import { segment } from './options.ts';
+import { segment, version } from './options.ts';
 import { CliError, EXIT, type CliContext } from './output.ts';
 
 const pathOf = (model: string): string => `/api/v1/ml-models/${segment(model)}`;
@@ -11,6 +11,7 @@ const WAIT_MS = 120_000;
 const POLL_MS = 500;
 
 interface OrderOptions {
+  readonly version?: number;
   readonly reason?: string;
   readonly wait?: boolean;
 }
@@ -32,6 +33,7 @@ export function registerLifecycle(program: Command, ctx: CliContext): void {
     .argument('<model>')
     .description('let the challenger of a manual trial become champion')
     .option('-r, --reason <text>', 'stands in the audit and in the history')
+    .option('-v, --version <n>', 'refuse when another version is on trial', version)
     .option('--wait', 'until the trial has ended')
     .action((model: string, options: OrderOptions) => judge(ctx, model, 'approve', options));
   program
@@ -39,6 +41,7 @@ export function registerLifecycle(program: Command, ctx: CliContext): void {
     .argument('<model>')
     .description('end the running trial; the champion stays')
     .requiredOption('-r, --reason <text>', 'stands in the audit and in the history')
+    .option('-v, --version <n>', 'refuse when another version is on trial', version)
     .option('--wait', 'until the trial has ended')
     .action((model: string, options: OrderOptions) => judge(ctx, model, 'reject', options));
   program
@@ -81,9 +84,14 @@ async function explain(ctx: CliContext, model: string): Promise<void> {
   for (const sentence of told['sentences'] as string[]) ctx.out.line(`  ${sentence}`);
 }
 
-function order(client: ApiClient, model: string, word: string, reason?: string): Promise<Json> {
+function order(
+  client: ApiClient,
+  model: string,
+  word: string,
+  { reason, version: meant }: OrderOptions,
+): Promise<Json> {
   return client.json('POST', `${pathOf(model)}/${word}`, {
-    body: { reason },
+    body: { reason, version: meant },
     headers: { 'idempotency-key': randomUUID() },
   });
 }
@@ -95,17 +103,17 @@ async function judge(
   options: OrderOptions,
 ): Promise<void> {
   const client = await openClient(ctx);
-  const { items } = await client.json('GET', `${pathOf(model)}/trials`, { query: { limit: 1 } });
-  const [trial] = items as Json[];
-  const accepted = await order(client, model, word, options.reason);
-  const what = `version ${String(trial?.['version'])} of ${model}`;
-  if (options.wait !== true || trial === undefined) {
+  const accepted = await order(client, model, word, options);
+  const trial = accepted['trial'] as Json;
+  const id = String(trial['id']);
+  const what = `version ${String(trial['version'])} of ${model} (trial ${id})`;
+  if (options.wait !== true) {
     ctx.out.data(accepted);
     ctx.out.line(`${what}: ${word} is on record; \`ratchet trials ${model}\` shows the outcome`);
     return;
   }
   const ended = await eventually(ctx, `the trial of ${what}`, async () => {
-    const now = await client.json('GET', `${pathOf(model)}/trials/${segment(String(trial['id']))}`);
+    const now = await client.json('GET', `${pathOf(model)}/trials/${segment(id)}`);
     return now['status'] === 'running' ? undefined : now;
   });
   ctx.out.data({ ...accepted, trial: ended });
@@ -124,7 +132,7 @@ async function freeze(
   options: OrderOptions,
 ): Promise<void> {
   const client = await openClient(ctx);
-  const accepted = await order(client, model, word, options.reason);
+  const accepted = await order(client, model, word, options);
   ctx.out.data(accepted);
   const done = accepted['done'] === true ? 'is' : 'is being';
   ctx.out.line(

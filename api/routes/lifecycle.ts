@@ -2,10 +2,10 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { currentChampion } from '../../registry/champions.ts';
 import type { Db } from '../../registry/in-transaction.ts';
 import { getModelOrThrow } from '../../registry/models.ts';
-import { runningTrial } from '../../registry/trials.ts';
+import { requireTrialOf, runningTrial } from '../../registry/trials.ts';
 import { workflowIds } from '../../workflows/messages.ts';
 import { ApiError, HTTP } from '../errors.ts';
-import { sendOrder } from '../lifecycle-orders.ts';
+import { sendOrder, type JudgedTrial } from '../lifecycle-orders.ts';
 import type { ApiParts } from '../parts.ts';
 import {
   idempotencyHeader,
@@ -14,9 +14,15 @@ import {
   jsonRequest,
   modelParam,
   reasonText,
+  versionNumber,
 } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 
+const version = versionNumber
+  .optional()
+  .describe('Refuse when another version is on trial than this one.');
+const judgement = z.strictObject({ reason: reasonText.default('asked for by hand'), version });
+const judgementWithReason = z.strictObject({ reason: reasonText, version });
 const withReason = z.strictObject({ reason: reasonText });
 const reasonOptional = z.strictObject({ reason: reasonText.default('asked for by hand') });
 const orderSchema = z
@@ -25,13 +31,18 @@ const orderSchema = z
     model: z.string(),
     workflowId: z.string(),
     done: z.boolean().describe('Carried out already; else it is under way.'),
+    trial: z
+      .object({ id: z.string(), version: z.int() })
+      .optional()
+      .describe('Of `approve` and `reject`: the trial that was decided on, and its version.'),
   })
   .openapi('OrderAccepted');
 
 interface OrderRoute {
   readonly word: 'approve' | 'reject' | 'freeze' | 'unfreeze';
   readonly summary: string;
-  readonly body: typeof withReason | typeof reasonOptional;
+  readonly body:
+    typeof withReason | typeof reasonOptional | typeof judgement | typeof judgementWithReason;
   /** It is about a running trial. */
   readonly needsTrial: boolean;
 }
@@ -40,13 +51,13 @@ const ORDERS: readonly OrderRoute[] = [
   {
     word: 'approve',
     summary: 'Let the challenger of a manual trial become champion',
-    body: reasonOptional.openapi('Approve'),
+    body: judgement.openapi('Approve'),
     needsTrial: true,
   },
   {
     word: 'reject',
     summary: 'End the running trial; the champion stays',
-    body: withReason.openapi('Reject'),
+    body: judgementWithReason.openapi('Reject'),
     needsTrial: true,
   },
   {
@@ -87,16 +98,24 @@ function orderRoute(app: App, parts: ApiParts, { word, summary, body, needsTrial
     const key = c.req.valid('header')['idempotency-key'];
     const ask = { model, key, route: `POST ${word} ${model}`, body: asked, variables: c.var };
     // A repeat of what was done already is answered as then, though no trial runs any more.
-    const check = (trx: Db): Promise<void> =>
-      needsTrial ? requireTrial(trx, model) : Promise.resolve();
-    const order = { update: word, reason: asked.reason, check };
+    const meant = 'version' in asked ? asked.version : undefined;
+    const check = async (trx: Db) => (needsTrial ? requireTrial(trx, model, meant) : undefined);
+    const order = { update: word, reason: asked.reason, version: meant, check };
     return c.json(await sendOrder(parts, ask, order), HTTP.accepted);
   });
 }
 
-async function requireTrial(db: Db, model: string): Promise<void> {
-  if (await runningTrial(db, model)) return;
-  throw new ApiError('conflict', 'trial.none', `${model} has no running trial to decide on.`);
+async function requireTrial(
+  db: Db,
+  model: string,
+  meant: number | undefined,
+): Promise<JudgedTrial> {
+  const trial = await runningTrial(db, model);
+  if (!trial) {
+    throw new ApiError('conflict', 'trial.none', `${model} has no running trial to decide on.`);
+  }
+  requireTrialOf(trial, meant);
+  return { id: trial.id, version: trial.version };
 }
 
 async function requireChampion(db: Db, model: string): Promise<void> {

@@ -120,7 +120,14 @@ describe('judging a trial', () => {
   it('takes the word of a person who rejects over rows that had accepted', async () => {
     await start('trial-rejected');
     assert.equal((await judge('trial-rejected')).decision, 'accept');
-    await recordJudgement(fixture.db, MODEL, { decision: 'reject', actor: 'eva', reason: 'no' });
+    const said = { decision: 'reject', actor: 'eva', reason: 'no' } as const;
+    const { version } = (await trialById(fixture.db, 'trial-rejected'))!;
+    await assert.rejects(recordJudgement(fixture.db, MODEL, { ...said, version: version + 7 }), {
+      code: 'trial.other-version',
+      message: new RegExp(`version ${version} .*not version ${version + 7}`),
+    });
+    await recordJudgement(fixture.db, MODEL, { ...said, version });
+    assert.deepEqual((await trialById(fixture.db, 'trial-rejected'))?.judgement, said);
     assert.deepEqual(await judge('trial-rejected'), {
       decision: 'reject',
       reasons: ['Rejected by eva: no'],

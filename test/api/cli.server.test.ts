@@ -245,11 +245,14 @@ describe('command line', () => {
 
     // The lifecycle's part played by hand: the trial ends while the command waits.
     const end = { trialId: 'trial-1', asOf, reasons: ['odd'], actor: 'key-1', words: 'It ended' };
+    const other = await run(address, 'reject', MODEL, '-r', 'x', '-v', '3');
+    assert.equal(other.code, EXIT.refused);
+    assert.match(other.error, /version 2 of index-gspc is on trial \(trial-1\), not version 3/);
     const rejected = run(address, 'reject', MODEL, '-r', 'odd forecasts', '--wait');
     await eventually('the order', () => fixture.orchestrator.orders.length > 0);
     await endTrial(db, { ...end, status: 'rejected' });
     assert.deepEqual([(await rejected).code, (await rejected).error], [EXIT.ok, '']);
-    assert.match((await rejected).text, /version 2 of index-gspc is rejected/);
+    assert.match((await rejected).text, /version 2 of index-gspc \(trial trial-1\) is rejected/);
     assert.match((await run(address, 'freeze', MODEL, '-r', 'year end')).text, /is frozen/);
     assert.match((await run(address, 'unfreeze', MODEL)).text, /is unfrozen/);
     const words = fixture.orchestrator.orders.map(({ update }) => update);

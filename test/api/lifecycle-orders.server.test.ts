@@ -145,6 +145,7 @@ describe('orders to a lifecycle that runs', { skip: temporalMissing }, () => {
     assert.deepEqual([approved.status, approved.body['code']], [409, 'trial.not-manual']);
     const rejected = await post('reject', { reason: 'odd forecasts' });
     assert.equal(rejected.status, 202, JSON.stringify(rejected.body));
+    assert.deepEqual(rejected.body['trial'], { id: 'trial-1', version: 3 });
     await eventually('the trial has ended', async () => {
       return (await trialById(fixture.db, 'trial-1'))?.status === 'rejected';
     });

@@ -147,7 +147,16 @@ describe('lifecycle over HTTP', () => {
     orchestrator.away = refused;
     assert.deepEqual(answerOf(await post('approve', {})), [409, 'trial.not-manual']);
     orchestrator.away = undefined;
-    assert.equal((await post('reject', { reason: 'odd forecasts' })).status, 202);
+    const other = await post('reject', { reason: 'odd forecasts', version: 1 });
+    assert.deepEqual(answerOf(other), [409, 'trial.other-version']);
+    assert.match(
+      String(other.body['detail']),
+      /version 3 of .* is on trial \(trial-1\), not version 1/,
+    );
+    const { status, body } = await post('reject', { reason: 'odd forecasts', version: 3 });
+    assert.deepEqual([status, body['trial']], [202, { id: 'trial-1', version: 3 }]);
+    const [sent] = orchestrator.orders.slice(-1);
+    assert.equal(Object.entries(sent!.request).find(([name]) => name === 'version')?.[1], 3);
     assert.equal(orchestrator.orders.at(-1)?.update, 'reject');
   });
 
