@@ -39,7 +39,11 @@ export function registerChampion(program: Command, ctx: CliContext): void {
     .command('rollback')
     .argument('<model>')
     .description('let an earlier version serve again')
-    .option('-v, --version <n>', 'this version; default: the one that served before', version)
+    .option(
+      '-v, --version <n>',
+      'this version; default: the one that served before, if it was not rolled back from',
+      version,
+    )
     .requiredOption('-r, --reason <text>', 'stands in the audit and in the history')
     .option('--no-wait', 'do not wait until it has happened')
     .action((model: string, options: PromoteOptions) => rollback(ctx, model, options));

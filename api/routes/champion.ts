@@ -5,6 +5,7 @@ import {
   modelGeneration,
   type Champion,
 } from '../../registry/champions.ts';
+import { foundation } from '../../registry/earlier-champions.ts';
 import type { Db } from '../../registry/in-transaction.ts';
 import {
   compareVersions,
@@ -92,7 +93,9 @@ const rollbackSchema = z
   .strictObject({
     version: versionNumber
       .optional()
-      .describe('Any earlier registered version; default: the one that served before.'),
+      .describe(
+        'Any earlier registered version; default: the one that served before, if it was not rolled back from.',
+      ),
     reason: reasonText,
     expectedGeneration,
   })
@@ -212,7 +215,10 @@ function promotionRoutes(app: App, parts: ApiParts): void {
 /** Champions that a rollback looks back at; further back a version has to be named. */
 const LOOK_BACK = 100;
 
-/** The named version, if it is an earlier one; else the newest former champion that still can serve. */
+/**
+ * The named version, if it is an earlier one; else the newest former champion that the current one stands on and that
+ * still can serve: what was rolled back from is not come back to by going back once more.
+ */
 async function earlierVersion(db: Db, model: string, named: number | undefined): Promise<number> {
   const history = await championHistory(db, model, LOOK_BACK);
   const current = history.find((row) => row.valid_to === null);
@@ -221,10 +227,13 @@ async function earlierVersion(db: Db, model: string, named: number | undefined):
   }
   const former = history.filter((row) => row.version !== current.version);
   if (named === undefined) {
-    for (const { version } of former) if (await getVersion(db, model, version)) return version;
+    for (const { version } of foundation(history)) {
+      if (await getVersion(db, model, version)) return version;
+    }
+    const left = former.length > 0 ? ' that was not left for an earlier one since' : '';
     throw refused(
       'rollback.none',
-      `No version of ${model} served before version ${current.version}; name one with \`version\`.`,
+      `No version of ${model} served before version ${current.version}${left}; name one with \`version\`.`,
     );
   }
   await getVersionOrThrow(db, model, named);

@@ -92,6 +92,29 @@ describe('lifecycle over HTTP', () => {
     fixture.orchestrator.ended(MODEL);
   });
 
+  it('goes back further when asked again, and never to what was rolled back from', async () => {
+    const other = await openApiFixture(3);
+    try {
+      const on = await other.open('a');
+      const back = async () => {
+        const { status, body } = await on.call('POST', `${PATH}/rollback`, { reason: 'x' });
+        if (status !== 202) return body;
+        other.orchestrator.ended(MODEL);
+        await other.promote(Number(body['version']));
+        return body['version'];
+      };
+      for (const version of [1, 2, 3]) await other.promote(version);
+      assert.deepEqual([await back(), await back()], [2, 1]);
+      const refused = (await back()) as Body;
+      assert.equal(refused['code'], 'rollback.none');
+      assert.match(String(refused['detail']), /left for an earlier one since; name one/);
+      await other.promote(3);
+      assert.equal(await back(), 1, '2 was left for 1');
+    } finally {
+      await other.close();
+    }
+  });
+
   it('a promotion whose answer was lost is the same one when it is asked for again', async () => {
     const { orchestrator, db } = fixture;
     const before = orchestrator.promotions.length;
