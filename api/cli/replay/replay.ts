@@ -69,12 +69,21 @@ async function predictAll(run: Replay, closes: readonly number[]): Promise<numbe
   return wanted.length;
 }
 
-/** A server that is away for moments must not end a replay of months. */
-async function predictOne(run: Replay, asked: Json): Promise<void> {
-  const body = { ...asked, confidence: 'none' };
+interface Asked {
+  readonly instrument: string;
+  readonly asOf: string;
+}
+
+/**
+ * A server that is away for moments must not end a replay of months. Every bar is a caller of its own: a canary splits
+ * its traffic by caller, and one caller alone would be all of it or nothing.
+ */
+async function predictOne(run: Replay, { instrument, asOf }: Asked): Promise<void> {
+  const body = { instrument, asOf, confidence: 'none' };
+  const headers = { 'x-routing-key': `replay/${asOf}/${instrument}` };
   for (let left = PATIENCE; ; left--) {
     try {
-      await run.client.json('POST', `${pathOf(run)}/predict`, { body });
+      await run.client.json('POST', `${pathOf(run)}/predict`, { body, headers });
       return;
     } catch (error) {
       const passes = error instanceof CliError && error.exitCode === EXIT.notRunning;
