@@ -62,8 +62,12 @@ export interface PredictionFilter {
   readonly version?: number | undefined;
   /** Absent: predictions that were answered; a role shows its failures too. */
   readonly role?: PredictionRole | undefined;
+  /** When it was answered: wall clock. */
   readonly from?: Date | undefined;
   readonly to?: Date | undefined;
+  /** What it was made as of: market time. */
+  readonly asOfFrom?: Date | undefined;
+  readonly asOfTo?: Date | undefined;
   /** Only rows strictly older than this place: (at, id) of the last row seen. */
   readonly before?: { readonly at: Date; readonly id: string } | undefined;
   readonly limit: number;
@@ -83,6 +87,8 @@ export async function listPredictions(
       : query.where('role', '=', filter.role);
   if (filter.from) query = query.where('at', '>=', filter.from);
   if (filter.to) query = query.where('at', '<', filter.to);
+  if (filter.asOfFrom) query = query.where('as_of', '>=', filter.asOfFrom);
+  if (filter.asOfTo) query = query.where('as_of', '<', filter.asOfTo);
   if (filter.before) {
     const { at, id } = filter.before;
     query = query.where((eb) =>

@@ -20,7 +20,10 @@ export function register(program: Command, ctx: CliContext): void {
     .option('-v, --version <n>', 'of this version; default: all', version)
     .option('-i, --instrument <id>', 'of this instrument')
     .option('--role <role>', 'champion, canary, shadow or pinned; default: all')
-    .option('--from <time>', 'decisions from this market time on')
+    .option(
+      '--from <time>',
+      'decisions from this market time on (`predictions --as-of-from` lists them)',
+    )
     .option('--to <time>', 'decisions before this market time')
     .action((model: string, options: PerformanceOptions) => performance(ctx, model, options));
 }

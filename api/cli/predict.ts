@@ -44,8 +44,10 @@ export function register(program: Command, ctx: CliContext): void {
     .option('-n, --limit <n>', 'how many', integer(1, 500), 20)
     .option('-i, --instrument <id>')
     .option('-v, --version <n>', 'of one version', version)
-    .option('--from <time>')
-    .option('--to <time>')
+    .option('--from <time>', 'answered from this time on, by the wall clock')
+    .option('--to <time>', 'answered before this time, by the wall clock')
+    .option('--as-of-from <time>', 'made as of this market time, or a later one')
+    .option('--as-of-to <time>', 'made as of a time before this market time')
     .action((model: string, options: Record<string, string | number | undefined>) =>
       predictions(ctx, model, options),
     );

@@ -102,6 +102,9 @@ const view = (
   outcomes: outcomes.map(outcomeView),
 });
 
+const timeOf = (text: string | undefined): Date | undefined =>
+  text === undefined ? undefined : new Date(text);
+
 /** Recorded predictions, for people and for those who judge them. */
 export function predictionListRoute(app: App, parts: ApiParts): void {
   const list = createRoute({
@@ -118,8 +121,14 @@ export function predictionListRoute(app: App, parts: ApiParts): void {
         role: predictionRole
           .optional()
           .describe('Default: all that were answered. `shadow`, `canary`: failures too.'),
-        from: instant.optional(),
-        to: instant.optional(),
+        from: instant
+          .optional()
+          .describe(
+            'Answered from this time on, by the wall clock (`GET performance` counts market time).',
+          ),
+        to: instant.optional().describe('Answered before this time, by the wall clock.'),
+        asOfFrom: instant.optional().describe('Made as of this market time, or a later one.'),
+        asOfTo: instant.optional().describe('Made as of a time before this market time.'),
         cursor: timeCursor(ulidSchema).optional(),
       }),
     },
@@ -133,15 +142,17 @@ export function predictionListRoute(app: App, parts: ApiParts): void {
   app.openapi(secured(parts.auth, list), async (c) => {
     const { name } = c.req.valid('param');
     await getModelOrThrow(parts.db, name);
-    const { limit, instrument, version, role, from, to, cursor } = c.req.valid('query');
+    const { limit, instrument, version, role, cursor, ...times } = c.req.valid('query');
     const rows = await listPredictions(parts.db, {
       model: name,
       instrument,
       version,
       role,
       limit,
-      from: from === undefined ? undefined : new Date(from),
-      to: to === undefined ? undefined : new Date(to),
+      from: timeOf(times.from),
+      to: timeOf(times.to),
+      asOfFrom: timeOf(times.asOfFrom),
+      asOfTo: timeOf(times.asOfTo),
       before: cursor && { at: cursor.at, id: cursor.rest },
     });
     const last = rows.length === limit ? rows.at(-1) : undefined;

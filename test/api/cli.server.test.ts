@@ -163,6 +163,10 @@ describe('command line', () => {
     assert.equal((JSON.parse(json.text) as { version: number }).version, 1);
     await replica.recorder.drain();
     assert.match((await run(address, 'predictions', MODEL)).text, /2020-01-03/);
+    const later = await run(address, 'predictions', MODEL, '--as-of-from', '2020-01-04');
+    assert.match(later.text, /none recorded yet/, later.error);
+    const until = await run(address, 'predictions', MODEL, '--as-of-to', '2020-01-04');
+    assert.match(until.text, /2020-01-03/, until.error);
     assert.match((await run(address, 'compare', MODEL, 'h7.rmse')).text, /lower is better/);
     assert.match((await run(address, 'metrics', MODEL)).text, /h7\.rmse/);
     assert.match((await run(address, 'datasets')).text, /sp500-daily/);

@@ -119,6 +119,27 @@ describe('predict', () => {
     }
   });
 
+  it('lists by the time of the answer, or by what it was made as of', async () => {
+    await replica.call('POST', PREDICT, {
+      ...{ instrument: INSTRUMENT, asOf: '2019-12-20', confidence: 'none' },
+    });
+    await replica.call('POST', PREDICT, { confidence: 'none' });
+    await replica.recorder.drain();
+    const asOfs = async (query: string): Promise<string[]> => {
+      const { status, body } = await replica.call(
+        'GET',
+        `/api/v1/ml-models/${MODEL}/predictions?limit=500&${query}`,
+      );
+      assert.equal(status, 200, JSON.stringify(body));
+      const items = body['items'] as unknown as { asOf: string }[];
+      return [...new Set(items.map(({ asOf }) => asOf.slice(0, 10)))];
+    };
+    assert.deepEqual(await asOfs('asOfFrom=2019-12-20&asOfTo=2019-12-21'), ['2019-12-20']);
+    assert.ok((await asOfs('asOfFrom=2019-12-21')).includes('2020-01-03'));
+    assert.ok(!(await asOfs('asOfFrom=2019-12-21')).includes('2019-12-20'));
+    assert.deepEqual(await asOfs('from=2019-12-20&to=2019-12-21'), [], 'nothing was answered then');
+  });
+
   it('records each prediction once, and lists it', async () => {
     const { body } = await replica.call('POST', PREDICT, { confidence: 'none' });
     await replica.recorder.drain();
