@@ -133,4 +133,12 @@ export async function runCli(argv: readonly string[]): Promise<ExitCode> {
   }
 }
 
+/** Whoever read along has heard enough (`ratchet history MODEL | head`): that is no failure. */
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(EXIT.ok);
+  });
+}
+
 process.exitCode = await runCli(process.argv);

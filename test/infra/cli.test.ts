@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { barNameLike, shortBarName } from '../../api/cli/bar-times.ts';
 import { createOutput, EXIT, exitCodeOf, formatTable } from '../../api/cli/output.ts';
@@ -81,6 +83,17 @@ describe('help and JSON', () => {
       assert.match(stdout, new RegExp(`^  ${word}\\b`, 'm'));
     }
     for (const code of Object.values(EXIT)) assert.match(stdout, new RegExp(`^  ${code} `, 'm'));
+  });
+
+  test('a reader that stops reading is no failure', async () => {
+    const child = spawn(
+      process.execPath,
+      ['--import', 'tsx', join(root, 'api/cli/main.ts'), '--help'],
+      { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    child.stdout.destroy();
+    const [error, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    assert.deepEqual([code, /EPIPE/.test(error)], [EXIT.ok, false], error);
   });
 
   test('--json is one document on stdout, wherever it stands on the line', () => {
