@@ -43,7 +43,7 @@ export function verifyWebhook(headers, body, secret, nowS = Math.floor(Date.now(
 export function receiver(secret, onAlert) {
   // A real receiver keeps the ids where they outlive a restart.
   const seen = new Set();
-  return createServer(async (request, response) => {
+  const answer = async (request, response) => {
     let body = '';
     for await (const chunk of request.setEncoding('utf8')) {
       body += chunk;
@@ -58,6 +58,10 @@ export function receiver(secret, onAlert) {
     if (!seen.has(message.id)) await onAlert(message.alert);
     seen.add(message.id);
     return response.writeHead(204).end();
+  };
+  return createServer((request, response) => {
+    // A failure of `onAlert` is answered as one: the alert is sent again.
+    answer(request, response).catch(() => response.writeHead(500).end());
   });
 }
 
