@@ -73,9 +73,11 @@ const specBody = z
   .record(z.string(), z.unknown())
   .openapi('ExperimentSpec', z.toJSONSchema(experimentSpecSchema, { io: 'input' }) as object);
 
-/** Parses a spec against the catalogues, and checks that its uploads are here. */
+/** Parses a spec against the catalogues and the clock, and checks that its uploads are here. */
 export async function readSpec(parts: ApiParts, value: unknown): Promise<ExperimentSpec> {
   const spec = parseSpec(value, { datasets: parts.datasets });
+  const { asOf } = spec.data;
+  if (asOf !== undefined && Date.parse(asOf) > parts.clock()) throw asOfInFuture(asOf);
   for (const [index, source] of spec.data.sources.entries()) {
     if (!source.dataset.startsWith('upload:')) continue;
     const sha256 = source.dataset.slice('upload:'.length);
@@ -96,6 +98,14 @@ export async function readSpec(parts: ApiParts, value: unknown): Promise<Experim
   }
   return spec;
 }
+
+const asOfInFuture = (asOf: string): ApiError =>
+  new ApiError(
+    'unprocessable',
+    'spec.invalid',
+    `data.asOf lies in the future (${asOf}): leave it out, and the experiment takes what is known now.`,
+    { issues: [{ path: 'data.asOf', message: 'lies in the future' }] },
+  );
 
 const MAX_SHOWN_ID = 64;
 

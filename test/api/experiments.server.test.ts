@@ -61,6 +61,19 @@ describe('experiments and models over HTTP', () => {
     assert.match(JSON.stringify(missing.body), /upload the file first/);
   });
 
+  it('takes no data of the future', async () => {
+    const at = (ms: number) =>
+      call('POST', EXPERIMENTS, {
+        ...SPEC,
+        data: { ...SPEC.data, asOf: new Date(ms).toISOString() },
+      });
+    const { now } = fixture.clock;
+    const { status, body } = await at(now + 1_000);
+    assert.deepEqual([status, body['code']], [422, 'spec.invalid']);
+    assert.match(String(body['detail']), /^data\.asOf lies in the future \(/);
+    assert.equal((await at(now)).status, 202);
+  });
+
   it('lists, reads and cancels; what has ended cannot be cancelled', async () => {
     const made = await call('POST', EXPERIMENTS, SPEC);
     const id = String(made.body['id']);
