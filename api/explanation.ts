@@ -57,7 +57,7 @@ export function explanationSentences(rows: LifecycleRows, now: number): string[]
   const { explanation, drift } = rows;
   const said = explanation ? [...explanation.sentences] : neverLooked(rows);
   if (explanation && explanation.state !== stateOf(rows)) said.push(sinceThen(rows));
-  if (drift) said.push(driftWords(drift));
+  if (drift) said.push(driftWords(drift, rows.state?.champion_version ?? null));
   if (explanation) said.push(...ageWords(explanation, now));
   return said;
 }
@@ -92,9 +92,13 @@ function sinceThen(rows: LifecycleRows): string {
 }
 
 /** The report's own first sentence is its verdict; the rest of it fills a page. */
-function driftWords({ model, as_of: asOf, words }: DriftReportSummary): string {
+function driftWords(
+  { model, version, as_of: asOf, words }: DriftReportSummary,
+  champion: number | null,
+): string {
   const verdict = words[0] ?? 'it says nothing.';
-  return `The newest drift report, as of ${marketTime(asOf)}: ${verdict} \`ratchet drift ${model}\` shows it.`;
+  const other = version === champion ? '' : `, is about version ${version}, not the champion`;
+  return `The newest drift report, as of ${marketTime(asOf)}${other}: ${verdict} \`ratchet drift ${model}\` shows it.`;
 }
 
 function ageWords({ as_of: asOf, written_at: writtenAt }: Explanation, now: number): string[] {

@@ -236,15 +236,23 @@ describe('lifecycle over HTTP', () => {
     assert.equal(later['state'], 'frozen');
     assert.match(String(later['sentences']), /Since then it was frozen \(year end\).*1 day ago/);
     await setFrozen(db, { ...change, frozen: false });
-    await recordDriftReport(db, {
-      ...{ model: MODEL, version: 2, asOf: new Date('2020-01-04T00:01:02.345Z'), verdict: 'warn' },
+    const report = {
+      verdict: 'warn',
+      ...{ model: MODEL, report: {}, state: null },
       ...{ signals: ['stale'], words: ['Warning. It is too old.', 'Losses: as usual.'] },
-      ...{ report: {}, state: null, page: { uri: 'u', sha256: 's', bytes: 1 } },
-    });
-    const { body: reported } = await get('explain');
-    const verdict = (reported['sentences'] as unknown as string[]).at(-2);
+      page: { uri: 'u', sha256: 's', bytes: 1 },
+    } as const;
+    const told = async () =>
+      ((await get('explain')).body['sentences'] as unknown as string[]).at(-2);
+    await recordDriftReport(db, { ...report, version: 1, asOf: AS_OF });
+    assert.match(
+      String(await told()),
+      /as of 2020-01-03 21:30Z, is about version 1, not the champion: Warning\. It is too old\. /,
+    );
+    const asOf = new Date('2020-01-04T00:01:02.345Z');
+    await recordDriftReport(db, { ...report, version: 2, asOf });
     assert.equal(
-      verdict,
+      await told(),
       `The newest drift report, as of 2020-01-04 00:01Z: Warning. It is too old. \`ratchet drift ${MODEL}\` shows it.`,
     );
     for (const word of ['settle', 'monitor', 'unfreeze']) {
