@@ -155,7 +155,7 @@ export type RotateResult =
       readonly made: ApiKey;
       readonly former: ApiKey;
     }
-  /** Missing, revoked or expired. */
+  /** Missing; or revoked or expired, and no key came of it. */
   | { readonly status: 'unusable' }
   | { readonly status: 'replaced'; readonly by: string };
 
@@ -179,13 +179,13 @@ export async function rotateKey(
     .selectFrom('api_key')
     .selectAll()
     .where('id', '=', id)
-    .where('revoked_at', 'is', null)
     .forUpdate()
     .executeTakeFirst();
   const old = found && row(found);
-  if (!old || (old.expiresAt !== null && old.expiresAt <= now)) return { status: 'unusable' };
   const by = await replacementOf(trx, id);
   if (by !== undefined) return { status: 'replaced', by };
+  const ended = old?.revokedAt !== null || (old.expiresAt !== null && old.expiresAt <= now);
+  if (!old || ended) return { status: 'unusable' };
   const created = await createKey(trx, old);
   const expiresAt = old.expiresAt !== null && old.expiresAt < graceEnds ? old.expiresAt : graceEnds;
   await trx.updateTable('api_key').set({ expires_at: expiresAt }).where('id', '=', id).execute();

@@ -46,9 +46,7 @@ async function drift(ctx: CliContext, model: string, options: DriftOptions): Pro
       : { newest: await client.json('GET', `${base}/${segment(id)}`), items: [] };
   const newest = found['newest'] as StoredReport | null;
   if (newest === null) {
-    throw new CliError(EXIT.notFound, `there is no drift report of ${model} yet`, {
-      hint: `\`ratchet monitor ${model}\` asks for one`,
-    });
+    throw await noReport(client, base, model, asOf);
   }
   if (options.page !== undefined) return writePage(ctx, client, base, newest, options.page);
   ctx.out.data(id === undefined ? found : newest);
@@ -59,6 +57,27 @@ async function drift(ctx: CliContext, model: string, options: DriftOptions): Pro
     ctx.out.line();
     list(ctx, earlier);
   }
+}
+
+async function noReport(
+  client: ApiClient,
+  base: string,
+  model: string,
+  asOf: string | undefined,
+): Promise<CliError> {
+  const any = asOf !== undefined && (await client.json('GET', base, { query: { limit: 1 } }));
+  const [newest] = any ? (any['items'] as Json[]) : [];
+  if (newest) {
+    const when = shortTime(newest['asOf']);
+    return new CliError(
+      EXIT.notFound,
+      `${model} has no drift report as of ${asOf} or before; the newest is as of ${when}`,
+      { hint: `\`ratchet drift ${model} -n 500\` lists them` },
+    );
+  }
+  return new CliError(EXIT.notFound, `there is no drift report of ${model} yet`, {
+    hint: `\`ratchet monitor ${model}\` asks for one`,
+  });
 }
 
 /** A report as the API gives it. */

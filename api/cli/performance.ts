@@ -62,19 +62,40 @@ async function performance(
       { title: 'signal', value: (row) => signedPercent(row['meanSignalReturn']), align: 'right' },
       { title: 'in all', value: (row) => signedPercent(row['totalSignalReturn']), align: 'right' },
     ],
-    `nothing is settled yet; \`ratchet settle ${model}\` settles what can be`,
+    nothing(model, answer['settledAsOf'], options),
   );
   if (items.length > 0) explain(ctx, answer, items);
+}
+
+/** Why there are no figures. */
+function nothing(model: string, settledAsOf: unknown, options: PerformanceOptions): string {
+  const { from, to } = options;
+  if (from !== undefined && to !== undefined && Date.parse(from) >= Date.parse(to)) {
+    return `no decision lies between --from ${from} and --to ${to}: the first must be the earlier one`;
+  }
+  if (typeof settledAsOf !== 'string') {
+    return `nothing is settled yet; \`ratchet settle ${model}\` settles what can be`;
+  }
+  const fits = Object.values(options).some((value) => value !== undefined)
+    ? 'no settled decision fits these options'
+    : 'no decision is settled yet';
+  return `${fits}; settled up to ${settledAsOf} (market time)`;
+}
+
+function costWords(items: readonly Json[]): string {
+  const costs = [...new Set(items.map((row) => row['costBpsPerSide']))].filter((c) => c !== null);
+  return costs.length === 0
+    ? 'no decision took a position, so none had costs'
+    : `after ${costs.map(String).join(' or ')} bp a side`;
 }
 
 function explain(ctx: CliContext, answer: Json, items: readonly Json[]): void {
   const few = items.filter((row) => row['note'] !== null).length;
   const first = items[0]!;
-  const costs = [...new Set(items.map((row) => row['costBpsPerSide']))].filter((c) => c !== null);
   const lines = [
     `settled up to ${String(answer['settledAsOf'])} (market time)`,
     'skill: 1 - squared error / that of "nothing changes"; direction: of moves beyond 0.5 %',
-    `signal: long or short by the forecast, per decision, after ${costs.map(String).join(' or ') || 'no'} bp a side` +
+    `signal: long or short by the forecast, per decision, ${costWords(items)}` +
       (items.some((row) => row['hypothetical'] === true)
         ? '; HYPOTHETICAL where the instrument cannot be traded'
         : ''),

@@ -100,6 +100,14 @@ describe('ratchet drift', () => {
     assert.match(text, new RegExp(`reports before it[\\s\\S]*2019-12-30 21:30Z +1 .*${first}`));
     const old = await run('drift', MODEL, '--as-of', '2019-12-31');
     assert.match(old.text, /as of 2019-12-30 21:30Z: no drift\n/);
+    const before = await run('drift', MODEL, '--as-of', '2019-12-30');
+    assert.deepEqual(
+      [before.code, before.error],
+      [
+        EXIT.notFound,
+        `${MODEL} has no drift report as of 2019-12-30 or before; the newest is as of 2019-12-31 21:30Z`,
+      ],
+    );
     const named = await run('--json', 'drift', MODEL, '--report', first);
     assert.equal((JSON.parse(named.text) as { id: string }).id, first);
     const page = join(folder, 'drift.html');

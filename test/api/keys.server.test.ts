@@ -103,6 +103,8 @@ describe('rotation of keys', () => {
     const again = await rotate(idOf(old));
     assert.deepEqual([again.status, again.body['code']], [409, 'key.replaced']);
     assert.match(String(again.body['detail']), new RegExp(`replaced by ${String(won['id'])}`));
+    // Also once its grace is over.
+    await at(61, async () => assert.equal((await rotate(idOf(old))).body['code'], 'key.replaced'));
     // What was lost is got by rotating the new one.
     assert.equal((await rotate(String(won['id']), { graceMinutes: 0 })).status, 201);
   });

@@ -114,6 +114,15 @@ test('figures by version and horizon, in JSON and as a table', async () => {
   assert.match(text, /\+0\.750/);
   assert.match(text, /HYPOTHETICAL/);
   assert.match(text, /version 1 left out: 1 on bars it had learnt from/);
+  assert.match(text, /per decision, after 2 bp a side; HYPOTHETICAL/);
+  const later = await cli('performance', MODEL, '--from', '2999-01-01');
+  assert.match(later, /^no settled decision fits these options; settled up to 2019-04-01T/);
+  const reversed = await cli('performance', MODEL, '--from', '2019-03-02', '--to', '2019-03-01');
+  assert.match(reversed, /^no decision lies between --from 2019-03-02 and --to 2019-03-01: /);
   const json = JSON.parse(await cli('--json', 'performance', MODEL)) as { items: unknown[] };
   assert.equal(json.items.length, 2);
+  const flat = { ...outcome('flat', 20, 2), position: 0, signal_return: 0 };
+  await insertOutcomes(fixture.db, [flat]);
+  const idle = await cli('performance', MODEL, '--from', '2019-03-20');
+  assert.match(idle, /per decision, no decision took a position, so none had costs;/);
 });

@@ -33,6 +33,18 @@ async function replayCommand(
 ): Promise<void> {
   const from = instantOf('--from', options.from);
   const to = instantOf('--to', options.to);
+  if (from >= to) {
+    throw new CliError(
+      EXIT.usage,
+      `--from ${options.from} does not lie before --to ${options.to}: a replay goes forward`,
+    );
+  }
+  if (to > Date.now()) {
+    throw new CliError(
+      EXIT.usage,
+      `--to ${options.to} lies in the future: only what has happened can be replayed`,
+    );
+  }
   const client = await openClient(ctx);
   const served = await servedModel(client, model);
   const slots = replaySlots(calendarFor(served.calendar), served.timeframe, from, to);

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { json } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { Command } from 'commander';
 import { ApiClient } from '../../../api/cli/http.ts';
+import { createOutput, EXIT } from '../../../api/cli/output.ts';
+import { register } from '../../../api/cli/replay/command.ts';
 import { replay } from '../../../api/cli/replay/replay.ts';
 import { routingPoint } from '../../../core/trials/routing.ts';
+import { readConfig } from '../../../infra/config.ts';
 
 const MODEL = 'index-gspc';
 const INSTRUMENTS = ['^GSPC', '^DJI'];
@@ -53,4 +58,24 @@ test('a replay asks as many callers would, so that a canary gets its share of it
   for (const key of keys) assert.match(key, /^[\x21-\x7e]{1,128}$/);
   const share = keys.filter((key) => routingPoint('trial-1', key) < 0.5).length / keys.length;
   assert.ok(share > 0.3 && share < 0.7, `half of the traffic: ${share}`);
+});
+
+test('a replay goes forward, through what has happened', async () => {
+  const none = (): never => assert.fail('nothing is asked');
+  const run = (from: string, to: string): Promise<unknown> => {
+    const root = new Command('ratchet').exitOverride();
+    const { signal } = new AbortController();
+    const out = createOutput(new PassThrough(), () => false);
+    const config = readConfig({});
+    register(root, { json: false, interactive: false, config, out, signal, connect: none });
+    return root.parseAsync(['replay', MODEL, '--from', from, '--to', to], { from: 'user' });
+  };
+  await assert.rejects(run('2024-02-01', '2024-01-01'), {
+    exitCode: EXIT.usage,
+    message: '--from 2024-02-01 does not lie before --to 2024-01-01: a replay goes forward',
+  });
+  await assert.rejects(run('2024-02-01', '2999-01-01'), {
+    exitCode: EXIT.usage,
+    message: '--to 2999-01-01 lies in the future: only what has happened can be replayed',
+  });
 });
