@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { featureSets } from '../features/index.ts';
 import { modelFamilies } from '../models/index.ts';
 import { policies } from '../policies/index.ts';
@@ -36,7 +36,7 @@ export function parseSpec(value: unknown, catalogues: SpecCatalogues = {}): Expe
       },
     ]);
   }
-  const parsed = experimentSpecSchema.safeParse(value);
+  const parsed = experimentSpecSchema.safeParse(value, { reportInput: true });
   if (!parsed.success) {
     throw new SpecError(issuesOf(parsed.error, experimentSpecSchema, []).slice(0, MAX_ISSUES));
   }
@@ -76,7 +76,7 @@ function checkCatalogues(
   if (datasets) checkDatasets(spec, datasets, check);
   if (!check('family', 'model family', spec.family, families)) return { spec, issues };
   const family = modelFamilies.find((f) => f.name === spec.family)!;
-  const params = family.params.safeParse(spec.hyperparameters);
+  const params = family.params.safeParse(spec.hyperparameters, { reportInput: true });
   if (!params.success) {
     return {
       spec,
@@ -134,7 +134,19 @@ function issueOf(
   if (issue.code === 'invalid_union') {
     return unionIssue(issue, schema, at);
   }
+  if (issue.code === 'invalid_value') return [choiceIssue(path, issue.input, issue.values)];
   return [{ path, message: wordsOf(issue) }];
+}
+
+/** One of a few: the nearest of them is proposed. */
+function choiceIssue(path: string, given: unknown, known: readonly unknown[]): SpecIssue {
+  const names = known.filter((name) => typeof name === 'string');
+  const nearest = typeof given === 'string' ? nearestName(given, names) : undefined;
+  return {
+    path,
+    message: `must be ${known.map((name) => JSON.stringify(name)).join(' or ')}`,
+    ...(nearest === undefined ? {} : { suggestion: `Did you mean "${nearest}"?` }),
+  };
 }
 
 /** Of a union, the alternative that came furthest says what is wrong. */
@@ -144,6 +156,11 @@ function unionIssue(
   at: readonly PropertyKey[],
 ): SpecIssue[] {
   const path = pathText([...at, ...issue.path]);
+  if ('options' in issue && issue.options) {
+    const { input, discriminator = '' } = issue;
+    const given = z.looseObject({ [discriminator]: z.unknown() }).safeParse(input).data;
+    return [choiceIssue(path, given?.[discriminator], issue.options)];
+  }
   const candidates = issue.errors.filter(
     (errors) => !errors.some((e) => e.code === 'invalid_type' && e.path.length === 0),
   );
@@ -165,9 +182,6 @@ function wordsOf(issue: z.core.$ZodIssue): string {
     return issue.message.includes('received undefined')
       ? 'is missing'
       : `must be ${issue.expected}${issue.message.includes('received') ? `, not ${issue.message.split('received ').at(-1)}` : ''}`;
-  }
-  if (issue.code === 'invalid_value') {
-    return `must be ${issue.values.map((v) => JSON.stringify(v)).join(' or ')}`;
   }
   return issue.message;
 }

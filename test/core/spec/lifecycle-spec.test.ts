@@ -32,9 +32,16 @@ function issuesOf(value: unknown): readonly SpecIssue[] {
 const MISTAKES: readonly [string, Loose, string, RegExp, RegExp?][] = [
   [
     'an unknown trial',
-    { promotion: { trial: { kind: 'shaddow' } } },
+    { promotion: { trial: { kind: 'canry' } } },
     'promotion.trial.kind',
-    /none.*shadow.*canary.*manual/,
+    /must be "none" or "shadow" or "canary" or "manual"/,
+    /^Did you mean "canary"\?$/,
+  ],
+  [
+    'a trial without a kind',
+    { promotion: { trial: { maxDays: 20 } } },
+    'promotion.trial.kind',
+    /must be "none" or "shadow"/,
   ],
   [
     "another trial's setting",

@@ -176,6 +176,7 @@ const MISTAKES: readonly [string, Loose, string, RegExp, RegExp?][] = [
   ],
   ['a wrong type', { lookback: 'sixty' }, 'lookback', /must be number, not string/],
   ['a wrong choice', { fit: 'single' }, 'fit', /must be "perInstrument" or "pooled"/],
+  ['a mistyped choice', { fit: 'poled' }, 'fit', /must be .*"pooled"/, /^Did you mean "pooled"\?$/],
   ['an unknown split', { split: { kind: 'walkForward' } }, 'split.kind', /chronological|recent/],
   [
     'ratios that do not add up',
