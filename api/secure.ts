@@ -52,9 +52,14 @@ function invalid(target: string, error: z.core.$ZodError, body: z.ZodType | unde
     : new ApiError('bad-request', `${target}.invalid`, detail, { issues });
 }
 
+const wordsOf = (issue: z.core.$ZodIssue): string =>
+  issue.code === 'invalid_value'
+    ? `must be ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}`
+    : issue.message;
+
 function issuesOf(issue: z.core.$ZodIssue, body: z.ZodType | undefined): FieldIssue[] {
   if (issue.code !== 'unrecognized_keys' || body === undefined) {
-    return [{ path: pointer(issue.path), message: issue.message.slice(0, 300) }];
+    return [{ path: pointer(issue.path), message: wordsOf(issue).slice(0, 300) }];
   }
   const known = knownKeysAt(body, issue.path);
   return issue.keys.map((key) => {

@@ -20,6 +20,7 @@ import { register as registerInspect } from './inspect.ts';
 import { register as registerKeys } from './keys.ts';
 import { register as registerMirror } from './mirror.ts';
 import { register as registerModels } from './models.ts';
+import { inOptions } from './option-names.ts';
 import { register as registerPerformance } from './performance.ts';
 import { register as registerPredict } from './predict.ts';
 import { register as registerReplay } from './replay/command.ts';
@@ -94,6 +95,10 @@ export async function runCli(argv: readonly string[]): Promise<ExitCode> {
   const interrupted = new AbortController();
   process.once('SIGINT', () => interrupted.abort());
   let config: Config | undefined;
+  let running: Command | undefined;
+  program.hook('preAction', (_program, command) => {
+    running = command;
+  });
   const ctx: CliContext = {
     get json() {
       return json();
@@ -123,7 +128,9 @@ export async function runCli(argv: readonly string[]): Promise<ExitCode> {
       return EXIT.usage;
     }
     if (interrupted.signal.aborted) return EXIT.interrupted;
-    const { exitCode, message, hint, details } = describe(error);
+    const { exitCode, message, hint, details } = describe(
+      error instanceof CliError && running ? inOptions(error, running) : error,
+    );
     if (json()) {
       writeJsonError({ message, hint, exitCode, ...(details as object) });
     } else {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -83,6 +85,30 @@ describe('help and JSON', () => {
       assert.match(stdout, new RegExp(`^  ${word}\\b`, 'm'));
     }
     for (const code of Object.values(EXIT)) assert.match(stdout, new RegExp(`^  ${code} `, 'm'));
+  });
+
+  test('a mistake that the API finds is told of the option', async (t) => {
+    const answer = { code: 'query.invalid', detail: '/asOfTo: ISO 8601 with a zone', issues: [] };
+    const server = createServer((_request, response) => {
+      response.writeHead(400, { 'content-type': 'application/problem+json' });
+      response.end(JSON.stringify(answer));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const argv = ['predictions', 'index-gspc', '--as-of-to', 'soon'];
+    const child = spawn(
+      process.execPath,
+      ['--import', 'tsx', join(root, 'api/cli/main.ts'), ...argv],
+      {
+        cwd: root,
+        env: { ...process.env, RATCHET_URL: `http://127.0.0.1:${port}`, RATCHET_API_KEY: 'rk' },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
+    const [error, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    assert.match(error, /^error: --as-of-to: ISO 8601 with a zone$/m);
+    assert.equal(code, EXIT.usage);
   });
 
   test('a reader that stops reading is no failure', async () => {
