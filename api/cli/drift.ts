@@ -11,7 +11,7 @@ import type {
   Staleness,
 } from '../../core/drift/schemas.ts';
 import { openClient, type ApiClient, type Json } from './http.ts';
-import { integer, segment } from './options.ts';
+import { A_TIME, integer, segment } from './options.ts';
 import { CliError, EXIT, shortened, toMinute, type CliContext } from './output.ts';
 
 interface DriftOptions {
@@ -30,7 +30,7 @@ export function register(program: Command, ctx: CliContext): void {
     .argument('<model>')
     .description('the newest drift report of a model in plain words, and the ones before it')
     .option('-r, --report <id>', 'this report')
-    .option('--as-of <time>', 'the newest one of this market time or before it')
+    .option('--as-of <time>', `the newest one of this market time or before it: ${A_TIME}`)
     .option('--page <file>', 'write it as one HTML file; "-": to stdout')
     .option('-n, --limit <n>', 'how many reports to list', integer(1, 500), 5)
     .action((model: string, options: DriftOptions) => drift(ctx, model, options));

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { openClient, type ApiClient, type Json } from './http.ts';
-import { segment, version } from './options.ts';
+import { A_TIME, segment, version } from './options.ts';
 import { CliError, EXIT, type CliContext } from './output.ts';
 
 const pathOf = (model: string): string => `/api/v1/ml-models/${segment(model)}`;
@@ -61,14 +61,14 @@ export function registerLifecycle(program: Command, ctx: CliContext): void {
     .command('settle')
     .argument('<model>')
     .description('join its predictions with what happened')
-    .option('--as-of <time>', 'market time: a date, or ISO 8601 with a zone; default: now')
+    .option('--as-of <time>', `market time: ${A_TIME}; default: now`)
     .option('--wait', 'until it is done')
     .action((model: string, options: SlotOptions) => slot(ctx, model, 'settle', options));
   program
     .command('monitor')
     .argument('<model>')
     .description('make a drift report')
-    .option('--as-of <time>', 'market time: a date, or ISO 8601 with a zone; default: now')
+    .option('--as-of <time>', `market time: ${A_TIME}; default: now`)
     .option('--wait', 'until it is made, and say what it says')
     .action((model: string, options: SlotOptions) => slot(ctx, model, 'monitor', options));
 }

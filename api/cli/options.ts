@@ -1,5 +1,8 @@
 import { InvalidArgumentError } from 'commander';
 
+/** How times are written, for the help; a date alone is midnight UTC, except where a command says otherwise. */
+export const A_TIME = 'a date (its start, 00:00 UTC), or ISO 8601 with a zone';
+
 /** Parser of an option that is a whole number within limits. */
 export const integer =
   (min: number, max: number) =>

@@ -25,7 +25,10 @@ export function register(program: Command, ctx: CliContext): void {
     .argument('<model>')
     .argument('[instrument]', 'where the model answers for several')
     .description('predict from the champion, or from a version')
-    .option('--as-of <time>', 'as of a time of the past: a date, or ISO 8601 with a zone')
+    .option(
+      '--as-of <time>',
+      'as of a time of the past: a date (its end: the last bar of that day), or ISO 8601 with a zone',
+    )
     .option('-v, --version <n>', 'this version instead of the champion', version)
     .addOption(
       new Option('-c, --confidence <how>', 'mc: with confidence and interval; none: faster')

@@ -106,7 +106,11 @@ function listRoute(app: App, parts: ApiParts): void {
       query: z.object({
         limit: limitQuery,
         version: z.coerce.number().pipe(versionNumber).optional(),
-        asOf: instant.optional().describe('Only reports of this market time or before it.'),
+        asOf: instant
+          .optional()
+          .describe(
+            'Only reports of this market time or before it; a date: its start (00:00 UTC).',
+          ),
         cursor: timeCursor(versionText).optional(),
       }),
     },

@@ -124,7 +124,7 @@ async function requireChampion(db: Db, model: string): Promise<void> {
 }
 
 const slotSchema = z.strictObject({
-  asOf: instant.optional().describe('Market time; default: now.'),
+  asOf: instant.optional().describe('Market time; a date: its start (00:00 UTC); default: now.'),
 });
 const slotAcceptedSchema = z
   .object({ model: z.string(), asOf: z.string(), workflowId: z.string() })

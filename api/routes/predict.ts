@@ -34,7 +34,9 @@ const predictSchema = z
     instrument: instrumentId
       .optional()
       .describe('May be left out where the model answers for one instrument.'),
-    asOf: instant.optional().describe('Answer as of this time of the past.'),
+    asOf: instant
+      .optional()
+      .describe('Answer as of this time of the past; a date: as of the end of that day (UTC).'),
     version: versionNumber.optional().describe('Default: the champion.'),
     confidence: z
       .enum(['mc', 'none'])

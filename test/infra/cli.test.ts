@@ -87,6 +87,15 @@ describe('help and JSON', () => {
     for (const code of Object.values(EXIT)) assert.match(stdout, new RegExp(`^  ${code} `, 'm'));
   });
 
+  test('help says which end of a day a date alone means', () => {
+    const means = (command: string): string =>
+      ratchet([command, '--help']).stdout.replaceAll(/\s+/g, ' ');
+    assert.match(means('predict'), /--as-of <time> .*a date \(its end: the last bar of that day\)/);
+    for (const command of ['settle', 'monitor', 'drift', 'replay']) {
+      assert.match(means(command), /a date \(its start, 00:00 UTC\)/, command);
+    }
+  });
+
   test('a mistake that the API finds is told of the option', async (t) => {
     const answer = { code: 'query.invalid', detail: '/asOfTo: ISO 8601 with a zone', issues: [] };
     const server = createServer((_request, response) => {

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { TIMEFRAMES, type Timeframe } from '../../../core/bars/bars.ts';
 import { calendarFor } from '../../../core/calendar/index.ts';
 import { openClient, type ApiClient, type Json } from '../http.ts';
-import { integer, segment } from '../options.ts';
+import { A_TIME, integer, segment } from '../options.ts';
 import { CliError, EXIT, type CliContext } from '../output.ts';
 import { replay } from './replay.ts';
 import { replaySlots } from './slots.ts';
@@ -20,8 +20,8 @@ export function register(program: Command, ctx: CliContext): void {
     .description(
       'send a past period at speed: predictions, settlements, drift reports, by market time',
     )
-    .requiredOption('--from <time>', 'a date, or ISO 8601 with a zone')
-    .requiredOption('--to <time>', 'a date, or ISO 8601 with a zone')
+    .requiredOption('--from <time>', A_TIME)
+    .requiredOption('--to <time>', A_TIME)
     .option('--every <sessions>', 'from one drift report to the next', integer(1, 250), 1)
     .action((model: string, options: ReplayOptions) => replayCommand(ctx, model, options));
 }
