@@ -54,7 +54,7 @@ function invalid(target: string, error: z.core.$ZodError, body: z.ZodType | unde
 
 const wordsOf = (issue: z.core.$ZodIssue): string =>
   issue.code === 'invalid_value'
-    ? `must be ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}`
+    ? `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`
     : issue.message;
 
 function issuesOf(issue: z.core.$ZodIssue, body: z.ZodType | undefined): FieldIssue[] {

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { CliError } from './output.ts';
 
-const FIELD = /^(\s*)\/(\w+)(?=: )/gm;
+const FIELD = /^(\s*)\/(\w+)(?:\/\d+)?(?=: )/gm;
 
 /**
- * The same error in the words of the command line: where the API names a field of its query or body (`/asOf`), the
+ * The same error in the words of the command line: where the API names a field of its query or body (`/asOf`, `/scopes/0`), the
  * option (`--as-of`) or the argument (`<name>`) of `command` that it came from. Other fields stay as they are.
  */
 export function inOptions(error: CliError, command: Command): CliError {

@@ -77,7 +77,7 @@ test('before anything is settled: no figures, and what to do', async () => {
   assert.match(await cli('performance', MODEL), /nothing is settled yet; `ratchet settle/);
   assert.equal((await replica.call('GET', '/api/v1/ml-models/none/performance')).status, 404);
   const king = await replica.call('GET', `${PATH}?role=king`);
-  const words = '/role: must be "champion" or "canary" or "shadow" or "pinned"';
+  const words = '/role: must be one of "champion", "canary", "shadow", "pinned"';
   assert.deepEqual([king.status, king.body['detail']], [400, words]);
   assert.equal((await replica.call('GET', PATH, undefined, { key: null })).status, 401);
 });

@@ -129,7 +129,7 @@ export const platformMistakes: readonly CliMistake[] = [
     what: 'an --as-of that is no time',
     args: () => ['predict', MODEL, '--as-of', 'yesterday'],
     code: EXIT.usage,
-    says: [/asOf/, /2024-01-31|ISO 8601|date/],
+    says: [/--as-of: /, /ISO 8601 with a zone.*or a date/],
   },
   {
     what: 'as of a time before the first window',
@@ -207,7 +207,7 @@ export const platformMistakes: readonly CliMistake[] = [
     what: 'an unknown scope',
     args: () => ['keys', 'create', 'x', '--scopes', 'reed'],
     code: EXIT.usage,
-    says: [/scopes/, /read/],
+    says: [/--scopes: /, /read/],
   },
   {
     what: 'a key that expires in the past',

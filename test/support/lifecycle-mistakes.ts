@@ -79,6 +79,6 @@ export const lifecycleMistakes: readonly CliMistake[] = [
     what: 'monitoring at no time',
     args: () => ['monitor', MODEL, '--as-of', 'soon'],
     code: EXIT.usage,
-    says: [/asOf/, /ISO 8601|date/],
+    says: [/--as-of: /, /ISO 8601 with a zone.*or a date/],
   },
 ];

@@ -9,7 +9,8 @@ test('what the API says of a field is said of the option or the argument that it
     .argument('<model>')
     .argument('[instrument]')
     .option('--as-of-from <time>')
-    .option('--to <time>');
+    .option('--to <time>')
+    .option('--roles <list>');
   const said = (message: string): string =>
     inOptions(new CliError(EXIT.usage, message), command).message;
   assert.equal(
@@ -17,7 +18,8 @@ test('what the API says of a field is said of the option or the argument that it
     '--to: ISO 8601\n  --as-of-from: no such date',
   );
   assert.equal(said('/instrument: too long'), '<instrument>: too long');
-  for (const other of ['/scopes: too few', '/to/0: x', 'there is no /to: file', 'data.asOf: x']) {
+  assert.equal(said('/roles/0: must be "read"'), '--roles: must be "read"');
+  for (const other of ['/scopes: too few', '/to/at: x', 'there is no /to: file', 'data.asOf: x']) {
     assert.equal(said(other), other);
   }
   const details = { code: 'query.invalid' };
