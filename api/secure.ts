@@ -52,10 +52,13 @@ function invalid(target: string, error: z.core.$ZodError, body: z.ZodType | unde
     : new ApiError('bad-request', `${target}.invalid`, detail, { issues });
 }
 
-const wordsOf = (issue: z.core.$ZodIssue): string =>
-  issue.code === 'invalid_value'
-    ? `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`
-    : issue.message;
+function wordsOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_value') {
+    return `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
+  }
+  const isAbsent = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
+  return isAbsent ? 'is missing' : issue.message;
+}
 
 function issuesOf(issue: z.core.$ZodIssue, body: z.ZodType | undefined): FieldIssue[] {
   if (issue.code !== 'unrecognized_keys' || body === undefined) {
