@@ -153,7 +153,8 @@ describe('servers away under load, while a trial runs', { skip: productMissing }
     const worker = stack.status().parts.find(({ name }) => name === 'worker')!.pid!;
     const { last_as_of: lastAsOf } = await runningTrial();
     const answers: LoadAnswer[] = [];
-    const asOf = new Date().toISOString();
+    // The next session after the trial's own market time, which is that of its challenger's bars.
+    const asOf = new Date(lastAsOf.getTime() + 86_400_000).toISOString();
     process.kill(worker, 'SIGSTOP');
     try {
       await insist(product, `${PATH}/settle`, { asOf }, 'while-away');
