@@ -125,9 +125,12 @@ export interface PromotionAccepted {
 
 /** The lifecycle answers once the promotion has begun; its row tells what becomes of it. */
 const BEGUN_MS = 2_000;
-/** A promotion is decided some moments before its workflow ends: a next one waits for that. */
-const ENDING_TRIES = 10;
-const ENDING_MS = 100;
+/**
+ * A promotion is decided some moments before its workflow ends, as schedules and alerts follow the switch: a next one
+ * waits for that, on a busy machine some seconds. A rollback right after a promotion must not be refused.
+ */
+const ENDING_TRIES = 60;
+const ENDING_MS = 200;
 
 export interface PromotionOrder {
   readonly kind: 'promote' | 'rollback';
