@@ -164,7 +164,9 @@ describe('who may do what', () => {
   it('never shows a secret: keys are listed without token and hash', async () => {
     const token = await makeKey(['read']);
     const { body } = await replica.call('GET', '/api/v1/keys');
-    assert.ok(!JSON.stringify(body).includes(token.split('_')[2]!));
+    // The secret itself may hold underscores.
+    const secret = token.split('_').slice(2).join('_');
+    assert.ok(secret.length >= 20 && !JSON.stringify(body).includes(secret));
     assert.ok(!JSON.stringify(body).includes('hash'));
   });
 
