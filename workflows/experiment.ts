@@ -26,6 +26,7 @@ import type {
   VersionRef,
 } from './messages.ts';
 import { promote } from './promote.ts';
+import { isRunningAlready } from './running-already.ts';
 import { collection, compute, record, training } from './stubs.ts';
 
 /** Instruments collected at once: vendors limit request rates. */
@@ -215,8 +216,7 @@ async function promoteAccepted(
     });
     return outcome.status === 'promoted' ? 'promoted' : outcome.reason;
   } catch (error) {
-    // By name: the class lives in a package that workflow code does not import.
-    if (error instanceof Error && error.name === 'WorkflowExecutionAlreadyStartedError') {
+    if (isRunningAlready(error)) {
       return `another promotion of ${unit.model} is under way; promote version ${version} when it has ended`;
     }
     throw error;

@@ -31,6 +31,7 @@ import {
 import { workflowIds } from './messages.ts';
 import { promote } from './promote.ts';
 import { retrain } from './retrain.ts';
+import { isRunningAlready } from './running-already.ts';
 import { record } from './stubs.ts';
 import { trial } from './trial.ts';
 
@@ -222,7 +223,3 @@ async function orRunning(start: () => Promise<unknown>): Promise<void> {
     if (!isRunningAlready(error)) throw error;
   }
 }
-
-/** By name: the class lives in a package that workflow code does not import. */
-const isRunningAlready = (error: unknown): boolean =>
-  error instanceof Error && error.name === 'WorkflowExecutionAlreadyStartedError';

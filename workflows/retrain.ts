@@ -11,6 +11,7 @@ import {
 import { experiment } from './experiment.ts';
 import type { RetrainInput } from './lifecycle-messages.ts';
 import { workflowIds } from './messages.ts';
+import { isRunningAlready } from './running-already.ts';
 import { record, waiting } from './stubs.ts';
 
 interface Ending {
@@ -75,7 +76,3 @@ const endingOf = (error: unknown): Ending => ({
   status: isCancellation(error) ? 'cancelled' : 'failed',
   outcome: rootCause(error) ?? String(error),
 });
-
-/** By name: the class lives in a package that workflow code does not import. */
-const isRunningAlready = (error: unknown): boolean =>
-  error instanceof Error && error.name === 'WorkflowExecutionAlreadyStartedError';

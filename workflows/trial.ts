@@ -17,6 +17,7 @@ import {
 } from './lifecycle-messages.ts';
 import { workflowIds, type PromoteOutcome } from './messages.ts';
 import { promote } from './promote.ts';
+import { isRunningAlready } from './running-already.ts';
 import { record } from './stubs.ts';
 
 const tickSignal = defineSignal<[AtMarketTime]>(SIGNALS.tick);
@@ -122,7 +123,7 @@ async function promoteChild(
       parentClosePolicy: ParentClosePolicy.ABANDON,
     });
   } catch (error) {
-    if (error instanceof Error && error.name === 'WorkflowExecutionAlreadyStartedError') {
+    if (isRunningAlready(error)) {
       return { status: 'conflict', reason: 'another promotion was under way' };
     }
     throw error;

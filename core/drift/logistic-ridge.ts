@@ -1,4 +1,5 @@
 import { RatchetError } from '../errors.ts';
+import { choleskyFactor, solveCholesky } from '../metrics/cholesky.ts';
 
 /** When to stop: as soon as no coefficient moves by more than `tolerance`, and after `maxSteps` in any case. */
 export interface Stop {
@@ -36,7 +37,10 @@ export function fitLogisticRidge(
   const size = columns + 1;
   const bound = gram.map((value) => value / 4);
   for (let i = 0; i < columns; i++) bound[i * size + i]! += penalty;
-  const factor = choleskyOrThrow(bound, size);
+  const factor = choleskyFactor(bound, size);
+  if (!factor) {
+    throw new RatchetError('drift.singular', 'the rows of the domain classifier are not finite');
+  }
   const b = new Float64Array(size);
   const step = new Float64Array(size);
   for (let iteration = 0; iteration < stop.maxSteps; iteration++) {
@@ -77,40 +81,4 @@ export function gramOf(x: Float64Array, columns: number): Float64Array {
   }
   gram[columns * size + columns] = rows;
   return gram;
-}
-
-/** Cholesky factor of the lower triangle, in place; rows times rows, which lie together in memory. */
-function choleskyOrThrow(a: Float64Array, n: number): Float64Array {
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = a[i * n + j]!;
-      for (let k = 0; k < j; k++) sum -= a[i * n + k]! * a[j * n + k]!;
-      if (i > j) {
-        a[i * n + j] = sum / a[j * n + j]!;
-        continue;
-      }
-      if (!(sum > 0)) {
-        throw new RatchetError(
-          'drift.singular',
-          'the rows of the domain classifier are not finite',
-        );
-      }
-      a[i * n + i] = Math.sqrt(sum);
-    }
-  }
-  return a;
-}
-
-/** x with L L' x = b, in place. */
-function solveCholesky(l: Float64Array, n: number, b: Float64Array): void {
-  for (let i = 0; i < n; i++) {
-    let sum = b[i]!;
-    for (let k = 0; k < i; k++) sum -= l[i * n + k]! * b[k]!;
-    b[i] = sum / l[i * n + i]!;
-  }
-  for (let i = n - 1; i >= 0; i--) {
-    let sum = b[i]!;
-    for (let k = i + 1; k < n; k++) sum -= l[k * n + i]! * b[k]!;
-    b[i] = sum / l[i * n + i]!;
-  }
 }

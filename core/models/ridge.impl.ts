@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { RatchetError } from '../errors.ts';
+import { choleskyFactor, solveCholesky } from '../metrics/cholesky.ts';
 import { buildLinearGraph } from '../onnx/networks.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
 import {
@@ -41,38 +42,6 @@ interface Scalers {
   readonly labels: ScalerState;
 }
 
-/** Lower triangle L of A = L L' (Cholesky), in place over a row-major [n x n] copy. */
-function choleskyOrThrow(a: Float64Array, n: number): Float64Array {
-  for (let j = 0; j < n; j++) {
-    for (let i = j; i < n; i++) {
-      let sum = a[i * n + j]!;
-      for (let k = 0; k < j; k++) sum -= a[i * n + k]! * a[j * n + k]!;
-      if (i > j) {
-        a[i * n + j] = sum / a[j * n + j]!;
-        continue;
-      }
-      if (!(sum > 0)) throw new RatchetError('training.singular', 'ridge: X is not finite');
-      a[j * n + j] = Math.sqrt(sum);
-    }
-  }
-  return a;
-}
-
-/** x with L L' x = b, in place. */
-function solveCholesky(l: Float64Array, n: number, b: Float64Array): Float64Array {
-  for (let i = 0; i < n; i++) {
-    let sum = b[i]!;
-    for (let k = 0; k < i; k++) sum -= l[i * n + k]! * b[k]!;
-    b[i] = sum / l[i * n + i]!;
-  }
-  for (let i = n - 1; i >= 0; i--) {
-    let sum = b[i]!;
-    for (let k = i + 1; k < n; k++) sum -= l[k * n + i]! * b[k]!;
-    b[i] = sum / l[i * n + i]!;
-  }
-  return b;
-}
-
 /** Mean of each column of a row-major matrix. */
 function columnMeans(x: Float64Array, columns: number): Float64Array {
   const mean = new Float64Array(columns);
@@ -109,7 +78,8 @@ function normalEquations(x: Float64Array, y: Float64Array, f: number, h: number)
 function solve(equations: NormalEquations, alpha: number, f: number, h: number): Linear {
   const penalised = equations.gram.slice();
   for (let i = 0; i < f; i++) penalised[i * f + i]! += alpha;
-  const l = choleskyOrThrow(penalised, f);
+  const l = choleskyFactor(penalised, f);
+  if (!l) throw new RatchetError('training.singular', 'ridge: X is not finite');
   const coefficients = new Float64Array(f * h);
   const intercepts = new Float64Array(h);
   for (let k = 0; k < h; k++) {
