@@ -15,6 +15,7 @@ import { s3Step, temporalStep } from './setup/servers.mjs';
 import { earlier, runSteps, writeJson } from './setup/steps.mjs';
 import { tensorflowStep, tfjsStep } from './setup/tensorflow.mjs';
 import { testServerStep } from './setup/test-server.mjs';
+import { treesStep } from './setup/trees.mjs';
 
 const LOCK = join(TOOLS, 'setup.lock');
 const LOCK_WAIT_MS = 15 * 60_000;
@@ -78,6 +79,7 @@ const steps = [
   mlflowStep,
   postgresStep,
   tfjsStep,
+  treesStep,
   // A run that is not asked for it keeps what an earlier one made.
   ...(process.argv.includes('--tests') || earlier(testServerStep) ? [testServerStep] : []),
 ];

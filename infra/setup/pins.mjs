@@ -26,4 +26,38 @@ export const PINS = {
       },
     },
   },
+  trees: {
+    pythonVersion: '3.11',
+    /** LightGBM first; XGBoost without its CUDA code, which would be 130 MB. */
+    wheels: {
+      'linux-x64': [
+        {
+          name: 'lightgbm',
+          version: '4.7.0',
+          platform: 'manylinux_2_27_x86_64',
+          sha256: 'd23e922acd891e77212e4d0fbcee9ba973c96dee479491341d05ba595357ebb7',
+        },
+        {
+          name: 'xgboost-cpu',
+          version: '3.2.0',
+          platform: 'manylinux_2_28_x86_64',
+          sha256: '9c10b1653e1a689bf4094a328144cf3633c9be0e5217a76fbdc2fde6abcb2950',
+        },
+      ],
+      'linux-arm64': [
+        {
+          name: 'lightgbm',
+          version: '4.7.0',
+          platform: 'manylinux_2_17_aarch64',
+          sha256: 'd4529acec5c6fefe4768302a529707d0ead90f6a6f42df694b856212e09695b8',
+        },
+        {
+          name: 'xgboost-cpu',
+          version: '3.2.0',
+          platform: 'manylinux_2_28_aarch64',
+          sha256: '896b9e2bc52ec0921edf92ddd1cebedf47032e94992b7aca0293524d380ce6e9',
+        },
+      ],
+    },
+  },
 };

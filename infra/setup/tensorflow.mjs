@@ -2,17 +2,16 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
-  writeFileSync,
 } from 'node:fs';
 import { join, relative } from 'node:path';
 import { PINS } from './pins.mjs';
 import { venvPython, venvUv } from './python.mjs';
 import { ROOT, TOOLS, run, which } from './run.mjs';
+import { downloadWheel } from './wheel.mjs';
 
 const TF = join(TOOLS, 'tensorflow');
 const LIB = join(TF, 'deps/lib');
@@ -34,21 +33,6 @@ function wheelFor() {
   const machine = `${process.platform}-${process.arch}`;
   const { wheels } = PINS.tensorflow;
   return (hasGpu() && wheels[`${machine}-cuda`]) || wheels[machine];
-}
-
-/** Downloads the pinned wheel; pip refuses bytes with another digest. */
-async function download(wheel, folder) {
-  mkdirSync(folder, { recursive: true });
-  const { version, pythonVersion } = PINS.tensorflow;
-  const list = join(folder, 'wheel.txt');
-  writeFileSync(list, `${wheel.name}==${version} --hash=sha256:${wheel.sha256}\n`);
-  const tag = ['--python-version', pythonVersion, '--platform', wheel.platform];
-  const args = ['-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--require-hashes'];
-  await run(venvPython, [...args, ...tag, '-d', folder, '-r', list], { log: 'tensorflow' });
-  return join(
-    folder,
-    readdirSync(folder).find((name) => name.endsWith('.whl')),
-  );
 }
 
 /** @type {import('./steps.mjs').Step} */
@@ -75,7 +59,9 @@ export const tensorflowStep = {
     const fresh = join(TOOLS, `tensorflow.${process.pid}`);
     try {
       say(`downloading ${wheel.name} ${PINS.tensorflow.version}`);
-      const path = await download(wheel, join(fresh, 'download'));
+      const { version, pythonVersion } = PINS.tensorflow;
+      const pinned = { ...wheel, version, pythonVersion };
+      const path = await downloadWheel(pinned, join(fresh, 'download'), 'tensorflow');
       say('taking the library out of the wheel');
       await run(venvPython, [join(ROOT, 'infra/setup/extract-wheel.py'), path, fresh], {
         log: 'tensorflow',

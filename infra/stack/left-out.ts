@@ -17,6 +17,7 @@ const CONSEQUENCE: Readonly<Record<string, string>> = {
   python: 'no training (TensorFlow comes as a Python wheel) and no MLflow mirror',
   tensorflow: 'serve-only: champions answer, nothing is trained',
   tfjs: 'serve-only: champions answer, nothing is trained',
+  trees: 'no family of boosted trees is trained',
 };
 
 /** Parts that set-up could not provide, or that it was never asked for. */

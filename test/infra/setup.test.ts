@@ -31,7 +31,16 @@ describe('set-up', { skip: existsSync(parts) ? false : 'node infra/setup.mjs was
       string,
       { state: string; detail: string; fix?: string }
     >;
-    for (const name of ['npm', 'postgres', 'temporal', 's3', 'mlflow', 'tensorflow', 'tfjs']) {
+    for (const name of [
+      'npm',
+      'postgres',
+      'temporal',
+      's3',
+      'mlflow',
+      'tensorflow',
+      'tfjs',
+      'trees',
+    ]) {
       const part = found[name];
       assert.ok(part, `${name} is not in parts.json`);
       assert.ok(part.state === 'ready' || part.fix, `${name} is missing and no command is named`);
