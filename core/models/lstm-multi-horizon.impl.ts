@@ -4,6 +4,7 @@ import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-node';
 import { RatchetError } from '../errors.ts';
 import { buildForecasterGraph, buildMonteCarloGraph } from '../onnx/networks.ts';
 import { lossWeightsFor, type LstmParams } from './lstm-multi-horizon.ts';
+import { initialWeights } from './lstm/initialise.ts';
 import { layoutOf, shapeOf, toNetWeights, type FlatWeights, type Layout } from './lstm/layout.ts';
 import { Network } from './lstm/network.impl.ts';
 import { loadTensorflow, type NativeOps } from './lstm/tensorflow.impl.ts';
@@ -96,7 +97,8 @@ async function train(
   const native = loadTensorflow();
   const { scalers, seed } = context;
   const layout = layoutOf(shapeOf(params, train.featureCount, train.horizons.length));
-  const network = new Network(native, { layout, rates: params, lossWeights, seed });
+  const head = { kind: 'regression' as const, lossWeights };
+  const network = new Network(native, { layout, rates: params, head, seed });
   // Both parts are windows over one matrix, which is scaled once.
   const rows = native.tf.tensor2d(scaleFeatures(train, scalers.features), [
     train.features.length / train.featureCount,
@@ -108,9 +110,9 @@ async function train(
     const result = await trainNetwork({
       native,
       network,
-      layout,
+      initial: initialWeights(layout, seed),
       params,
-      lossWeights,
+      head,
       train: setOf(train),
       course:
         'valid' in chooser
@@ -180,7 +182,7 @@ class FittedNetwork implements FittedModel {
     this.#network = new Network(native, {
       layout: layoutFor(state),
       rates: { dropout: 0, recurrentDropout: 0 },
-      lossWeights: lossWeightsFor(state.params, state.horizons),
+      head: { kind: 'regression', lossWeights: lossWeightsFor(state.params, state.horizons) },
       seed: 0,
     });
     this.#theta = native.tf.tensor1d(state.weights.theta);

@@ -20,8 +20,8 @@ export interface TrainingState {
   /** Epoch to go on in, from 1, and batches done of it; the order of its windows follows from both. */
   readonly epoch: number;
   readonly batch: number;
-  /** Sum over this epoch's windows of the squared error, by horizon, scaled units. */
-  readonly squaredError: Float64Array;
+  /** Sum over this epoch's windows of the loss, by horizon; regression: squared error in scaled units. */
+  readonly lossSums: Float64Array;
   readonly secondsInEpoch: number;
   readonly best: { readonly epoch: number; readonly weights: FlatWeights } | undefined;
   readonly progress: Progress;
@@ -72,7 +72,7 @@ export function encodeCheckpoint(state: TrainingState, fingerprint: string): Uin
       ...weightSections(state.weights, ''),
       m: state.m,
       v: state.v,
-      squaredError: state.squaredError,
+      lossSums: state.lossSums,
       ...(state.best ? weightSections(state.best.weights, 'best.') : {}),
     },
   });
@@ -96,7 +96,7 @@ export function decodeCheckpoint(bytes: Uint8Array, fingerprint: string): Traini
     step: meta.step,
     epoch: meta.epoch,
     batch: meta.batch,
-    squaredError: sectionOrThrow(file, 'squaredError', Float64Array),
+    lossSums: sectionOrThrow(file, 'lossSums', Float64Array),
     secondsInEpoch: meta.secondsInEpoch,
     best:
       meta.bestEpoch === null ? undefined : { epoch: meta.bestEpoch, weights: weights('best.') },

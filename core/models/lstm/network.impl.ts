@@ -1,47 +1,37 @@
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
+import { LossHead } from '../network/head.impl.ts';
+import type { HeadTask } from '../network/head.ts';
 import { DropoutMasks, type DropoutRates } from './dropout.impl.ts';
 import { denseRelu, fusedBatchNorm, fusedLstm, lastStep, movingBatchNorm } from './layers.impl.ts';
 import type { Layout } from './layout.ts';
 import type { NativeOps } from './tensorflow.impl.ts';
-
-/** What a training pass leaves besides the loss; the caller disposes all of it. */
-export interface TrainingPass {
-  /** MSE by horizon [H], unweighted. */
-  readonly mse: Tensor1D;
-  /** Batch statistics of each batch norm, [units] each. */
-  readonly means: readonly Tensor[];
-  readonly variances: readonly Tensor[];
-}
+import type { TrainableNetwork, TrainingPass } from './training-job.ts';
 
 export interface NetworkOptions {
   readonly layout: Layout;
   readonly rates: DropoutRates;
-  readonly lossWeights: readonly number[];
+  readonly head: HeadTask;
   readonly seed: number;
 }
 
 type Parameters = ReadonlyMap<string, Tensor>;
 
 /** One network's arithmetic on TensorFlow. Time-major: x [T, B, inputs], y [B, horizons]. */
-export class Network {
+export class Network implements TrainableNetwork {
   readonly #native: NativeOps;
   readonly #layout: Layout;
   readonly #masks: DropoutMasks;
-  readonly #lossWeights: Tensor1D;
+  readonly #loss: LossHead;
   readonly #zeroPeepholes: readonly Tensor[];
 
-  constructor(native: NativeOps, { layout, rates, lossWeights, seed }: NetworkOptions) {
+  constructor(native: NativeOps, { layout, rates, head, seed }: NetworkOptions) {
     this.#native = native;
     this.#layout = layout;
     this.#masks = new DropoutMasks(native, layout.shape, rates, seed);
-    this.#lossWeights = native.tf.tensor1d([...lossWeights]);
+    this.#loss = new LossHead(native.tf, head);
     this.#zeroPeepholes = layout.shape.units.map((units) => native.tf.zeros([units]));
   }
 
-  /**
-   * Weighted MSE of a batch with dropout on, as a scalar that tfjs can differentiate by `theta`.
-   * `step` keys the masks: same seed and step, same masks. `keep` receives the rest of the pass.
-   */
   trainingLoss(
     theta: Tensor1D,
     batch: { readonly x: Tensor3D; readonly y: Tensor2D; readonly step: number },
@@ -65,12 +55,11 @@ export class Network {
       });
     });
     const out = this.#head(h, p, (value, i) => drop(value, 2 * units.length + i));
-    const mse = tf.mean(tf.square(tf.sub(out, batch.y)), 0) as Tensor1D;
-    keep({ mse: tf.keep(tf.clone(mse)), means, variances });
-    return tf.sum(tf.mul(mse, this.#lossWeights));
+    const losses = this.#loss.byHorizon(out, batch.y);
+    keep({ losses: tf.keep(tf.clone(losses)), means, variances });
+    return this.#loss.total(losses);
   }
 
-  /** Outputs [B, H] in scaled units with dropout off and the moving statistics. */
   predict(
     theta: Tensor1D,
     statistics: { readonly mean: Tensor1D; readonly variance: Tensor1D },
@@ -97,7 +86,8 @@ export class Network {
   /** Frees the constants. */
   dispose(): void {
     this.#masks.dispose();
-    this.#native.tf.dispose([this.#lossWeights, ...this.#zeroPeepholes]);
+    this.#loss.dispose();
+    this.#native.tf.dispose([...this.#zeroPeepholes]);
   }
 
   #unpack(theta: Tensor1D): Parameters {

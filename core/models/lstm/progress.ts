@@ -1,5 +1,3 @@
-import type { LstmParams } from '../lstm-multi-horizon.ts';
-
 /** Counters that decide when to stop and how fast to go; plain data, part of a checkpoint. */
 export interface Progress {
   readonly learningRate: number;
@@ -15,9 +13,19 @@ export interface ProgressStep {
   readonly stop: boolean;
 }
 
-type Rules = Pick<LstmParams, 'learningRate' | 'earlyStopping' | 'reduceLr'>;
+/** When to stop and to slow down; losses are those of validation. */
+export interface ProgressRules {
+  readonly learningRate: number;
+  readonly earlyStopping: { readonly patience: number; readonly minDelta: number };
+  readonly reduceLr: {
+    readonly factor: number;
+    readonly patience: number;
+    readonly minDelta: number;
+    readonly minLearningRate: number;
+  };
+}
 
-export const initialProgress = (rules: Rules): Progress => ({
+export const initialProgress = (rules: ProgressRules): Progress => ({
   learningRate: rules.learningRate,
   stop: { best: null, wait: 0 },
   plateau: { best: null, wait: 0 },
@@ -46,7 +54,7 @@ export function follow(progress: Progress, epoch: number, rates: Rates): Progres
 }
 
 /** After an epoch with this validation loss; the rules of Keras' EarlyStopping and ReduceLROnPlateau. */
-export function advance(progress: Progress, validLoss: number, rules: Rules): ProgressStep {
+export function advance(progress: Progress, validLoss: number, rules: ProgressRules): ProgressStep {
   const { earlyStopping, reduceLr } = rules;
   const improved = isBetter(validLoss, progress.stop.best, earlyStopping.minDelta);
   const stop = improved

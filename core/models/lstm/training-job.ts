@@ -1,12 +1,45 @@
-import type { LstmParams } from '../lstm-multi-horizon.ts';
+import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
 import type { EpochEvent, FitContext } from '../model.ts';
+import type { HeadTask } from '../network/head.ts';
 import type { TrainingState } from './checkpoint.ts';
-import { initialWeights } from './initialise.ts';
-import type { FlatWeights, Layout } from './layout.ts';
-import type { Network } from './network.impl.ts';
-import { initialProgress, progressAlong, type Rates } from './progress.ts';
+import type { FlatWeights } from './layout.ts';
+import { initialProgress, progressAlong, type ProgressRules, type Rates } from './progress.ts';
 import type { NativeOps } from './tensorflow.impl.ts';
 import type { WindowSet } from './windows.impl.ts';
+
+/** What a training pass leaves besides the loss; the caller disposes all of it. */
+export interface TrainingPass {
+  /** Loss by horizon [H], not weighted by horizon. */
+  readonly losses: Tensor1D;
+  /** Batch statistics of each batch norm, [units] each; empty where there is none. */
+  readonly means: readonly Tensor[];
+  readonly variances: readonly Tensor[];
+}
+
+/** A network that the training loop can train: its parameters are one flat vector. Time-major. */
+export interface TrainableNetwork {
+  /**
+   * Loss of a batch x [T, B, inputs], y [B, horizons] with dropout on, as a scalar that tfjs can differentiate by
+   * `theta`. `step` keys the masks: same seed and step, same masks. `keep` receives the rest of the pass.
+   */
+  trainingLoss(
+    theta: Tensor1D,
+    batch: { readonly x: Tensor3D; readonly y: Tensor2D; readonly step: number },
+    keep: (pass: TrainingPass) => void,
+  ): Tensor;
+  /** Raw outputs [B, horizons x outputs] with dropout off and the moving statistics. */
+  predict(
+    theta: Tensor1D,
+    statistics: { readonly mean: Tensor1D; readonly variance: Tensor1D },
+    x: Tensor3D,
+  ): Tensor2D;
+}
+
+/** Hyperparameters of the loop itself. */
+export interface TrainingRules extends ProgressRules {
+  readonly epochs: number;
+  readonly batchSize: number;
+}
 
 /** What ends the training: the validation rows choose, or the choices of another fit are followed. */
 export type Course =
@@ -15,10 +48,11 @@ export type Course =
 
 export interface TrainingJob {
   readonly native: NativeOps;
-  readonly network: Network;
-  readonly layout: Layout;
-  readonly params: LstmParams;
-  readonly lossWeights: readonly number[];
+  readonly network: TrainableNetwork;
+  /** Where a training begins. */
+  readonly initial: FlatWeights;
+  readonly params: TrainingRules;
+  readonly head: HeadTask;
   readonly train: WindowSet;
   readonly course: Course;
   readonly context: FitContext;
@@ -36,15 +70,15 @@ export interface TrainingResult {
 
 /** Where a training begins that has no checkpoint. */
 export function firstState(job: TrainingJob): TrainingState {
-  const { layout, params, context, lossWeights, course } = job;
+  const { initial, params, head, course } = job;
   return {
-    weights: initialWeights(layout, context.seed),
-    m: new Float32Array(layout.parameterCount),
-    v: new Float32Array(layout.parameterCount),
+    weights: initial,
+    m: new Float32Array(initial.theta.length),
+    v: new Float32Array(initial.theta.length),
     step: 0,
     epoch: 1,
     batch: 0,
-    squaredError: new Float64Array(lossWeights.length),
+    lossSums: new Float64Array(head.lossWeights.length),
     secondsInEpoch: 0,
     best: undefined,
     progress: course.kind === 'choose' ? initialProgress(params) : progressAlong(course.rates),

@@ -2,12 +2,17 @@ import { setImmediate } from 'node:timers/promises';
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
 import { RatchetError } from '../../errors.ts';
 import type { EpochEvent } from '../model.ts';
+import { ValidationLoss, weightedSum, type Validation } from '../network/head.ts';
 import { permutation, randomFor } from '../random.ts';
 import { decodeCheckpoint, encodeCheckpoint, type TrainingState } from './checkpoint.ts';
 import { BATCH_NORM_MOMENTUM, type FlatWeights } from './layout.ts';
-import type { TrainingPass } from './network.impl.ts';
 import { advance, follow, type Progress, type ProgressStep } from './progress.ts';
-import { firstState, type TrainingJob, type TrainingResult } from './training-job.ts';
+import {
+  firstState,
+  type TrainingJob,
+  type TrainingPass,
+  type TrainingResult,
+} from './training-job.ts';
 import type { WindowSet } from './windows.impl.ts';
 
 /** Separates the order of the windows from all other random numbers of a seed. */
@@ -18,10 +23,6 @@ const CHECKPOINT_INTERVAL_MS = 10_000;
 const BETA1 = 0.9;
 const BETA2 = 0.999;
 const ADAM_EPSILON = 1e-7;
-
-type Validation = Required<
-  Pick<EpochEvent, 'validLoss' | 'validLossByHorizon' | 'validMaeByHorizon'>
->;
 
 interface EpochVerdict {
   /** At most this many will run. */
@@ -38,9 +39,6 @@ type Vectors = {
   readonly mean: Tensor1D;
   readonly variance: Tensor1D;
 };
-
-const weighted = (values: readonly number[], weights: readonly number[]): number =>
-  values.reduce((sum, value, k) => sum + value * weights[k]!, 0);
 
 /** Trains until the epochs or the patience end; goes on from the newest checkpoint if there is one. */
 export async function trainNetwork(job: TrainingJob): Promise<TrainingResult> {
@@ -61,7 +59,7 @@ class TrainingRun {
   #step: number;
   #epoch: number;
   #batch: number;
-  #squaredError: Float64Array;
+  #lossSums: Float64Array;
   #best: TrainingState['best'];
   #progress: Progress;
   #history: readonly EpochEvent[];
@@ -85,7 +83,7 @@ class TrainingRun {
     this.#step = state.step;
     this.#epoch = state.epoch;
     this.#batch = state.batch;
-    this.#squaredError = state.squaredError;
+    this.#lossSums = state.lossSums;
     this.#best = state.best;
     this.#progress = state.progress;
     this.#history = state.history;
@@ -136,21 +134,21 @@ class TrainingRun {
     const { native, train } = this.#job;
     this.#step += 1;
     const before = this.#vectors;
-    const { mse, ...vectors } = native.tf.tidy(() => {
+    const { losses, ...vectors } = native.tf.tidy(() => {
       const { x, y } = train.batch(indices);
       return this.#stepVectors(x, y);
     });
     this.#vectors = vectors;
     native.tf.dispose({ ...before });
-    const byHorizon = mse.dataSync();
-    mse.dispose();
+    const byHorizon = losses.dataSync();
+    losses.dispose();
     for (const [k, value] of byHorizon.entries()) {
       if (!Number.isFinite(value)) throw this.#nanLoss('training');
-      this.#squaredError[k]! += value * indices.length;
+      this.#lossSums[k]! += value * indices.length;
     }
   }
 
-  #stepVectors(x: Tensor3D, y: Tensor2D): Vectors & { mse: Tensor1D } {
+  #stepVectors(x: Tensor3D, y: Tensor2D): Vectors & { losses: Tensor1D } {
     const { native, network } = this.#job;
     const { tf } = native;
     let pass: TrainingPass | undefined;
@@ -161,16 +159,18 @@ class TrainingRun {
         })
         .asScalar(),
     )([this.#vectors.theta]);
-    const { mse, means, variances } = pass!;
+    const { losses, means, variances } = pass!;
     const moving = (old: Tensor1D, batch: readonly Tensor[]): Tensor1D =>
-      tf.add(
-        tf.mul(old, BATCH_NORM_MOMENTUM),
-        tf.mul(tf.concat([...batch]), 1 - BATCH_NORM_MOMENTUM),
-      );
+      batch.length === 0
+        ? tf.clone(old)
+        : tf.add(
+            tf.mul(old, BATCH_NORM_MOMENTUM),
+            tf.mul(tf.concat([...batch]), 1 - BATCH_NORM_MOMENTUM),
+          );
     const mean = moving(this.#vectors.mean, means);
     const variance = moving(this.#vectors.variance, variances);
     tf.dispose([...means, ...variances]);
-    return { ...this.#adam(grads[0] as Tensor1D), mean, variance, mse };
+    return { ...this.#adam(grads[0] as Tensor1D), mean, variance, losses };
   }
 
   /** Formula: theta - rate sqrt(1 - b2^t) / (1 - b1^t) x m / (sqrt(v) + epsilon). */
@@ -189,14 +189,14 @@ class TrainingRun {
 
   /** What the epoch was worth, the decision to stop, and the start of the next epoch's counters. */
   async #endEpoch(): Promise<void> {
-    const { context, lossWeights, train } = this.#job;
+    const { context, head, train } = this.#job;
     const { epochs, validation, next } = await this.#judgeEpoch();
-    const lossByHorizon = [...this.#squaredError].map((sum) => sum / train.count);
+    const lossByHorizon = [...this.#lossSums].map((sum) => sum / train.count);
     const nowMs = context.now();
     const event: EpochEvent = {
       epoch: this.#epoch,
       epochs,
-      loss: weighted(lossByHorizon, lossWeights),
+      loss: weightedSum(lossByHorizon, head.lossWeights),
       lossByHorizon,
       ...validation,
       learningRate: this.#progress.learningRate,
@@ -209,7 +209,7 @@ class TrainingRun {
     this.#finished = next.stop || this.#epoch >= epochs;
     this.#epoch += 1;
     this.#batch = 0;
-    this.#squaredError = new Float64Array(lossWeights.length);
+    this.#lossSums = new Float64Array(head.lossWeights.length);
     this.#epochStartedMs = nowMs;
     context.onEpoch(event);
   }
@@ -227,32 +227,20 @@ class TrainingRun {
     return { epochs: params.epochs, validation, next };
   }
 
-  /** Error by horizon over the validation part, scaled units, summed in double. */
+  /** Loss by horizon over the validation part. */
   async #validate(valid: WindowSet): Promise<Validation> {
-    const { native, network, lossWeights, context } = this.#job;
-    const horizons = lossWeights.length;
-    const squares = new Float64Array(horizons);
-    const absolutes = new Float64Array(horizons);
+    const { native, network, head, context } = this.#job;
+    const loss = new ValidationLoss(head);
     for (const indices of valid.slices()) {
       await setImmediate();
       context.signal.throwIfAborted();
-      const predicted = native.tf.tidy(() => {
+      const outputs = native.tf.tidy(() => {
         const x = valid.inputs(indices);
         return network.predict(this.#vectors.theta, this.#vectors, x).dataSync();
       });
-      for (let i = 0; i < predicted.length; i++) {
-        const label = valid.label(indices[Math.floor(i / horizons)]!, i % horizons);
-        squares[i % horizons]! += (predicted[i]! - label) ** 2;
-        absolutes[i % horizons]! += Math.abs(predicted[i]! - label);
-      }
+      loss.add(outputs, (row, k) => valid.label(indices[row]!, k));
     }
-    const mean = (sums: Float64Array): number[] => [...sums].map((sum) => sum / valid.count);
-    const validLossByHorizon = mean(squares);
-    return {
-      validLoss: weighted(validLossByHorizon, lossWeights),
-      validLossByHorizon,
-      validMaeByHorizon: mean(absolutes),
-    };
+    return loss.mean();
   }
 
   #currentWeights(): FlatWeights {
@@ -278,7 +266,7 @@ class TrainingRun {
         step: this.#step,
         epoch: this.#epoch,
         batch: this.#batch,
-        squaredError: this.#squaredError,
+        lossSums: this.#lossSums,
         secondsInEpoch: (nowMs - this.#epochStartedMs) / 1000,
         best: this.#best,
         progress: this.#progress,

@@ -5,7 +5,8 @@ import { withoutTensorflow } from '../../../support/tensorflow.ts';
 import { initialWeights } from '../../../../core/models/lstm/initialise.ts';
 import { layoutOf, toNetWeights } from '../../../../core/models/lstm/layout.ts';
 import { fusedBatchNorm, fusedLstm } from '../../../../core/models/lstm/layers.impl.ts';
-import { Network, type TrainingPass } from '../../../../core/models/lstm/network.impl.ts';
+import { Network } from '../../../../core/models/lstm/network.impl.ts';
+import type { TrainingPass } from '../../../../core/models/lstm/training-job.ts';
 import { loadTensorflow } from '../../../../core/models/lstm/tensorflow.impl.ts';
 import { normalFrom, randomFor } from '../../../../core/models/random.ts';
 
@@ -20,7 +21,8 @@ function setUp(rates = { dropout: 0.2, recurrentDropout: 0.2 }) {
   const native = loadTensorflow();
   const { tf } = native;
   const layout = layoutOf(SHAPE);
-  const network = new Network(native, { layout, rates, lossWeights: [0.7, 0.3], seed: 5 });
+  const head = { kind: 'regression' as const, lossWeights: [0.7, 0.3] };
+  const network = new Network(native, { layout, rates, head, seed: 5 });
   const x = tf.tensor3d(normals(STEPS * BATCH * 4, 1), [STEPS, BATCH, 4]);
   const y = tf.tensor2d(normals(BATCH * 2, 2), [BATCH, 2]);
   const weights = initialWeights(layout, 3);
@@ -39,11 +41,11 @@ function step({ tf, network, x, y }: SetUp, theta: Float32Array, at = 1) {
         .trainingLoss(t as Tensor1D, { x: x as Tensor3D, y: y as Tensor2D, step: at }, keep)
         .asScalar(),
     )([tf.tensor1d(theta)]);
-    const { mse, means, variances } = pass!;
+    const { losses, means, variances } = pass!;
     // In double: the sum in float32 would hide the differences looked for below.
-    const loss = mse.dataSync()[0]! * 0.7 + mse.dataSync()[1]! * 0.3;
+    const loss = losses.dataSync()[0]! * 0.7 + losses.dataSync()[1]! * 0.3;
     assert.ok(Math.abs(loss - value.dataSync()[0]!) < 1e-6);
-    tf.dispose([mse, ...means, ...variances]);
+    tf.dispose([losses, ...means, ...variances]);
     return { loss, gradient: Float32Array.from(grads[0]!.dataSync()) };
   });
 }
