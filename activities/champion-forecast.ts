@@ -4,7 +4,7 @@ import { RatchetError } from '../core/errors.ts';
 import type { ChampionForecast } from '../core/evaluation/index.ts';
 import { buildFeatures, featureSets } from '../core/features/index.ts';
 import type { Prepared } from '../core/features/prepared.ts';
-import { labelKindOrThrow } from '../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../core/labels/index.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import type { Manifest } from '../core/packages/manifest.ts';
 import type { VerifiedPackage } from '../core/packages/verify.ts';
@@ -121,8 +121,8 @@ async function championPackage(
 
 /** From the champion's label kind and horizons to the challenger's; a horizon it lacks is NaN. */
 function inUnitsOf(prepared: Prepared, manifest: Manifest, answers: Float64Array): Float64Array {
-  const from = labelKindOrThrow(manifest.label.kind);
-  const to = labelKindOrThrow(prepared.labelKind);
+  const from = regressionLabelOrThrow(manifest.label.kind);
+  const to = regressionLabelOrThrow(prepared.labelKind);
   const columns = prepared.horizons.map((h) => manifest.label.horizons.indexOf(h));
   const theirs = manifest.label.horizons.length;
   const out = new Float64Array(prepared.split.test.length * columns.length).fill(NaN);

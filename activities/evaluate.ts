@@ -15,7 +15,7 @@ import { plotsOf } from '../core/evaluation/report/plots.ts';
 import { renderReport } from '../core/evaluation/report/render.ts';
 import { decodePrepared, samplesOf, type Prepared } from '../core/features/prepared.ts';
 import { decodeRefit } from '../core/features/refit.ts';
-import { labelKindOrThrow } from '../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../core/labels/index.ts';
 import { decodeBundle, type FitBundle } from '../core/models/bundle.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import type { QualityReport } from '../core/quality/report.ts';
@@ -172,7 +172,7 @@ function unitFacts(
     featureHash: prepared.featureHash,
     featureCount: prepared.featureNames.length,
     lookback: prepared.lookback,
-    label: labelKindOrThrow(prepared.labelKind),
+    label: regressionLabelOrThrow(prepared.labelKind),
     horizons: prepared.horizons,
     lossWeights: lossWeightsOf(spec),
     datasets: input.datasets.map((dataset) => ({

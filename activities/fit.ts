@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import { labelKindOrThrow } from '../core/labels/index.ts';
+import { labelKindOrThrow, multipliesByClose } from '../core/labels/index.ts';
 import { modelFamilyOrThrow } from '../core/models/index.ts';
 import { decodePrepared, encodePrepared } from '../core/features/prepared.ts';
 import { decodeRefit, refitted } from '../core/features/refit.ts';
@@ -190,7 +190,7 @@ class Fit {
           prepared,
           twin,
           checkpoint,
-          multiplyByClose: labelKindOrThrow(this.#spec.label.kind).multiplyByClose,
+          multiplyByClose: multipliesByClose(labelKindOrThrow(this.#spec.label.kind)),
         },
         {
           onBatch: ({ epoch, batch }) => this.#heartbeat({ epoch, batch }),

@@ -20,7 +20,7 @@ import {
 import type { StoredTestRows } from '../core/evaluation/index.ts';
 import { buildFeatures, type FeatureSet } from '../core/features/index.ts';
 import { ANCHOR_BARS } from '../core/indicators/index.ts';
-import { labelKindOrThrow } from '../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../core/labels/index.ts';
 import type { RecordedForecast } from '../registry/drift-history.ts';
 import type { WatchedVersion } from './monitor-version.ts';
 
@@ -128,7 +128,7 @@ function testForecasts(
   rows: StoredTestRows,
   instrument: string,
 ): { readonly time: number; readonly values: readonly number[] }[] {
-  const kind = labelKindOrThrow(rows.labelKind);
+  const kind = regressionLabelOrThrow(rows.labelKind);
   const own = rows.instruments.indexOf(instrument);
   const width = rows.horizons.length;
   return [...rows.openTime.keys()]

@@ -25,7 +25,7 @@ import {
   type MonitoredSeries,
 } from '../core/drift/loss-history.ts';
 import type { StoredTestRows } from '../core/evaluation/index.ts';
-import { labelKindOrThrow } from '../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../core/labels/index.ts';
 import { driftCalibration, keepDriftCalibration } from '../registry/drift.ts';
 import { settledForecasts, type SettledForecast } from '../registry/drift-history.ts';
 import { settledAsOf } from '../registry/lifecycle-state.ts';
@@ -218,7 +218,7 @@ function addTestRows(
   rows: StoredTestRows,
   rowAt: (instrument: string, time: number) => Float64Array,
 ): void {
-  const kind = labelKindOrThrow(rows.labelKind);
+  const kind = regressionLabelOrThrow(rows.labelKind);
   const logReturn = (value: number): number => Math.log(kind.priceFrom(value, 1));
   const width = rows.horizons.length;
   rows.openTime.forEach((time, row) => {

@@ -1,5 +1,5 @@
 import type { Prepared } from '../core/features/prepared.ts';
-import { labelKindOrThrow } from '../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../core/labels/index.ts';
 import type { ConfidenceCalibration } from '../core/packages/manifest.ts';
 import { fitConfidence, summariseSamples } from '../core/predict/index.ts';
 import type { CalibrationWindow, MonteCarloRunner } from '../core/predict/index.ts';
@@ -26,7 +26,7 @@ export async function sampleWindows(
   rows: Int32Array,
   forecasts: Float64Array,
 ): Promise<CalibrationWindow[]> {
-  const label = labelKindOrThrow(prepared.labelKind);
+  const label = regressionLabelOrThrow(prepared.labelKind);
   const horizons = prepared.horizons.length;
   const windows: CalibrationWindow[] = [];
   for (const [i, row] of rows.entries()) {
@@ -55,6 +55,6 @@ export function calibrate(
   return fitConfidence(windows, {
     ...options,
     horizons: prepared.horizons.length,
-    label: labelKindOrThrow(prepared.labelKind),
+    label: regressionLabelOrThrow(prepared.labelKind),
   });
 }

@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import { parseEvaluation } from '../core/evaluation/index.ts';
 import type { Evaluation } from '../core/evaluation/index.ts';
 import type { Prepared } from '../core/features/prepared.ts';
-import { labelKindOrThrow } from '../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../core/labels/index.ts';
 import type { FitBundle } from '../core/models/bundle.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import { buildPackage } from '../core/packages/build.ts';
@@ -176,7 +176,7 @@ async function confidenceOf(
   const valid = await windowsOf(prepared.split.valid, CALIBRATION_WINDOWS_MAX);
   const calibration = calibrate(valid, prepared, { method, samples, noiseWidth });
   const test = await windowsOf(prepared.split.test, RELIABILITY_WINDOWS_MAX);
-  const label = labelKindOrThrow(prepared.labelKind);
+  const label = regressionLabelOrThrow(prepared.labelKind);
   return { calibration, reliability: reliabilityOf(test, calibration, prepared.horizons, label) };
 }
 

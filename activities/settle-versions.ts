@@ -1,6 +1,6 @@
 import type { Calendar } from '../core/calendar/calendar.ts';
 import { RatchetError } from '../core/errors.ts';
-import { labelKindOrThrow, type LabelKind } from '../core/labels/index.ts';
+import { regressionLabelOrThrow, type RegressionLabel } from '../core/labels/index.ts';
 import { costOfSide, tradingCostOf } from '../core/outcomes/trading-cost.ts';
 import type { OutcomeScale } from '../core/outcomes/outcome.ts';
 import { lossWeightsOf } from '../core/spec/loss-weights.ts';
@@ -74,7 +74,7 @@ export class VersionBooks {
     const { spec, version, instruments } = facts;
     try {
       const calendar = await calendarOfSpec(this.#deps, spec);
-      const label = labelKindOrThrow(spec.label.kind);
+      const label = regressionLabelOrThrow(spec.label.kind);
       const variances = await this.#variances(facts);
       const { timeframe, sources: uses } = spec.data;
       return {
@@ -121,7 +121,7 @@ const byHorizon = (horizons: readonly number[], values: readonly number[]): Map<
   new Map(horizons.map((horizon, k) => [horizon, values[k]!]));
 
 interface ScaleFacts {
-  readonly label: LabelKind;
+  readonly label: RegressionLabel;
   readonly calendar: Calendar;
   readonly variances: ReadonlyMap<number, number>;
 }

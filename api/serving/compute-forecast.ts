@@ -1,6 +1,6 @@
 import type { Log } from '../../activities/deps.ts';
 import { RatchetError } from '../../core/errors.ts';
-import { labelKindOrThrow } from '../../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../../core/labels/index.ts';
 import type { VerifiedPackage } from '../../core/packages/verify.ts';
 import {
   forecastFrom,
@@ -84,7 +84,7 @@ async function summarise(
       noiseKey: verified.packageDigest,
       background: purpose === 'shadow',
     });
-    return summariseSamples(samples, values, labelKindOrThrow(label.kind), scalers.labels);
+    return summariseSamples(samples, values, regressionLabelOrThrow(label.kind), scalers.labels);
   } catch (error) {
     // `ApiError`: too many wait; the caller can ask again, or without confidence.
     if (error instanceof ApiError || purpose !== 'answer') throw error;

@@ -1,6 +1,6 @@
 import type { EpochEvent } from '../models/model.ts';
 import type { QualityReport } from '../quality/report.ts';
-import type { LabelKind } from '../labels/label.ts';
+import type { RegressionLabel } from '../labels/label.ts';
 import type { Evaluation } from './evaluation.ts';
 
 /** Forecasts of a trained seed on the test rows. */
@@ -67,7 +67,7 @@ export interface EvaluationInput {
   readonly featureHash: string;
   readonly featureCount: number;
   readonly lookback: number;
-  readonly label: LabelKind;
+  readonly label: RegressionLabel;
   readonly horizons: readonly number[];
   /** One a horizon, adding up to 1. */
   readonly lossWeights: readonly number[];

@@ -13,7 +13,10 @@ export interface FeatureMatrix {
 export interface LabelMatrix {
   readonly horizons: readonly number[];
   readonly rows: number;
+  /** Label units; of a kind with classes the place of the class. */
   readonly values: Float64Array;
+  /** Simple return to the bar that the label looks at, whatever the kind. */
+  readonly changes: Float64Array;
   /** Open time of the bar at which the row's longest label is known, NaN where not yet known. */
   readonly labelEnd: Float64Array;
 }

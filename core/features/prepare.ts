@@ -3,7 +3,13 @@ import { barCount } from '../bars/bars.ts';
 import { applyMissing, type MissingPolicy } from '../bars/index.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { RatchetError } from '../errors.ts';
-import { buildLabels, type LabelSpec } from '../labels/index.ts';
+import {
+  buildLabels,
+  labelClasses,
+  labelKindOrThrow,
+  labelParamsOf,
+  type LabelSpec,
+} from '../labels/index.ts';
 import { fitScaler, type ScalerState } from '../scaling/index.ts';
 import {
   minimumSamples,
@@ -17,6 +23,7 @@ import {
 import { buildFeatures } from './build.ts';
 import type { FeatureSet } from './feature-set.ts';
 import type { FeatureMatrix, LabelMatrix } from './matrix.ts';
+import { classStatistics } from './class-statistics.ts';
 import type { Prepared } from './prepared.ts';
 import type { Refit } from './refit.ts';
 
@@ -73,7 +80,7 @@ interface InstrumentRows {
  */
 export function prepareUnit(plan: PreparePlan, bars: readonly Bars[]): PreparedUnit {
   const stacked = stack(plan, bars);
-  const { openTime, close, features, labels, labelEnd } = stacked;
+  const { openTime, close, features, labels, changes, labelEnd } = stacked;
   const { horizons } = plan.label;
   const samples = { rows: sampleRows(plan, stacked.instruments), openTime, labelEnd, horizons };
   const split = explained(plan, bars, () => splitRows(plan.split, samples));
@@ -84,6 +91,7 @@ export function prepareUnit(plan: PreparePlan, bars: readonly Bars[]): PreparedU
     featureNames: plan.set.names,
     lookback: plan.lookback,
     labelKind: plan.label.kind,
+    labelParams: labelParamsOf(plan.label),
     horizons,
     timeframe: plan.timeframe,
     calendar: plan.calendar.name,
@@ -92,6 +100,7 @@ export function prepareUnit(plan: PreparePlan, bars: readonly Bars[]): PreparedU
     close,
     features,
     labels,
+    ...(hasClasses(plan.label) && { labelChanges: changes }),
     split: { train, valid: split.valid, test: split.test },
     ...fittedOn(plan, stacked, train),
     trainedThrough: latest(labelEnd, train, split.valid),
@@ -110,20 +119,27 @@ export function prepareUnit(plan: PreparePlan, bars: readonly Bars[]): PreparedU
   return { prepared, summary, refit };
 }
 
+const hasClasses = ({ kind }: LabelSpec): boolean => labelClasses(labelKindOrThrow(kind)) > 0;
+
 /** Scalers and label statistics of a training part: nothing else of the data is looked at. */
 function fittedOn(
   { set, lookback, label, scaling }: PreparePlan,
-  { openTime, features, labels }: Stacked,
+  { openTime, features, labels, changes }: Stacked,
   train: Int32Array,
-): Pick<Prepared, 'scalers' | 'trainLabelMean' | 'trainLabelVariance'> {
+): Pick<Prepared, 'scalers' | 'trainLabelMean' | 'trainLabelVariance' | 'classes'> {
   const covered = windowRows(train, lookback, openTime.length);
   const horizons = label.horizons.length;
+  const classes = labelClasses(labelKindOrThrow(label.kind));
   return {
     scalers: {
       features: fitScaler(scaling.features, features, set.names.length, covered),
-      labels: fitScaler(scaling.labels, labels, horizons, train, { clip: false }),
+      // The place of a class is a name: it has no scale.
+      labels: fitScaler(classes > 0 ? 'none' : scaling.labels, labels, horizons, train, {
+        clip: false,
+      }),
     },
     ...labelStatistics(labels, horizons, train),
+    ...(classes > 0 && { classes: classStatistics({ labels, changes, horizons, classes }, train) }),
   };
 }
 
@@ -159,6 +175,7 @@ function stack(plan: PreparePlan, recorded: readonly Bars[]) {
   const close = new Float64Array(rows);
   const features = new Float64Array(rows * width);
   const labels = new Float64Array(rows * h);
+  const changes = new Float64Array(rows * h);
   const labelEnd = new Float64Array(rows);
   const instruments: InstrumentRows[] = [];
   let from = 0;
@@ -169,12 +186,13 @@ function stack(plan: PreparePlan, recorded: readonly Bars[]) {
     close.set(bars.close, from);
     features.set(matrix.values, from * width);
     labels.set(labelled.values, from * h);
+    changes.set(labelled.changes, from * h);
     labelEnd.set(labelled.labelEnd, from);
     const to = from + barCount(bars);
     instruments.push({ id: bars.instrument, from, to, features: matrix, labels: labelled });
     from = to;
   }
-  return { openTime, close, features, labels, labelEnd, instruments };
+  return { openTime, close, features, labels, changes, labelEnd, instruments };
 }
 
 /**
@@ -187,15 +205,17 @@ function labelsOnRecorded(plan: PreparePlan, recorded: Bars, filled: Bars): Labe
   const h = labels.horizons.length;
   const rows = barCount(filled);
   const values = new Float64Array(rows * h).fill(NaN);
+  const changes = new Float64Array(rows * h).fill(NaN);
   const labelEnd = new Float64Array(rows).fill(NaN);
   for (let row = 0, from = 0; row < rows; row++) {
     const time = filled.openTime[row]!;
     while (from < labels.rows && recorded.openTime[from]! < time) from++;
     if (recorded.openTime[from] !== time) continue;
     values.set(labels.values.subarray(from * h, (from + 1) * h), row * h);
+    changes.set(labels.changes.subarray(from * h, (from + 1) * h), row * h);
     labelEnd[row] = labels.labelEnd[from]!;
   }
-  return { horizons: labels.horizons, rows, values, labelEnd };
+  return { horizons: labels.horizons, rows, values, changes, labelEnd };
 }
 
 /** End rows of windows that are warm in every row and whose labels are all known. */

@@ -20,6 +20,12 @@ export const scalerSchema = z.strictObject({
   clip: z.tuple([z.number(), z.number()]).exactOptional(),
 });
 
+/** Shares and mean returns by horizon and class. */
+export const classStatisticsSchema = z.strictObject({
+  priors: z.array(z.array(z.number())).min(1),
+  changes: z.array(z.array(z.number())).min(1),
+});
+
 const count = z.int().min(0).max(100_000_000);
 
 const headerSchema = z.strictObject({
@@ -28,6 +34,8 @@ const headerSchema = z.strictObject({
   featureNames: z.array(z.string()).min(1),
   lookback: z.int().min(1),
   labelKind: z.string(),
+  // Absent in what earlier releases prepared.
+  labelParams: z.record(z.string(), z.unknown()).default({}),
   horizons: z.array(z.int().min(1)).min(1),
   timeframe: z.enum(['1h', '1d']),
   calendar: z.string(),
@@ -35,6 +43,7 @@ const headerSchema = z.strictObject({
   scalers: z.strictObject({ features: scalerSchema, labels: scalerSchema }),
   trainLabelMean: z.array(z.number()),
   trainLabelVariance: z.array(z.number()),
+  classes: classStatisticsSchema.exactOptional(),
   trainedThrough: z.number(),
   rows: count,
   split: z.strictObject({ train: count, valid: count, test: count }),
@@ -45,7 +54,7 @@ const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 /** Encodes for storage; equal data gives equal bytes. */
 export function encodePrepared(prepared: Prepared): Uint8Array {
   requireLittleEndian();
-  const { openTime, close, features, labels, split, ...rest } = prepared;
+  const { openTime, close, features, labels, labelChanges, split, ...rest } = prepared;
   const header = {
     ...rest,
     rows: openTime.length,
@@ -57,7 +66,11 @@ export function encodePrepared(prepared: Prepared): Uint8Array {
   };
   const json = new TextEncoder().encode(JSON.stringify(headerSchema.parse(header)));
   const headerBytes = padded(json.length);
-  const columns = [openTime, close, features, labels, split.train, split.valid, split.test];
+  const columns = [
+    ...[openTime, close, features, labels],
+    ...(labelChanges ? [labelChanges] : []),
+    ...[split.train, split.valid, split.test],
+  ];
   const size = columns.reduce((sum, c) => sum + padded(c.byteLength), PREAMBLE_BYTES + headerBytes);
   const bytes = new Uint8Array(size);
   bytes.set(new TextEncoder().encode(MAGIC), 0);
@@ -96,6 +109,8 @@ export function decodePrepared(bytes: Uint8Array): Prepared {
     close: new Float64Array(take(rows * 8)),
     features: new Float64Array(take(rows * features * 8)),
     labels: new Float64Array(take(rows * horizons * 8)),
+    // Columns lie in this order; only labels with classes have changes.
+    ...(rest.classes && { labelChanges: new Float64Array(take(rows * horizons * 8)) }),
     split: {
       train: new Int32Array(take(split.train * 4)),
       valid: new Int32Array(take(split.valid * 4)),
@@ -139,6 +154,8 @@ function requireConsistent(prepared: Prepared): void {
     ['label factors', labels.factor.length, horizons],
     ['label means', prepared.trainLabelMean.length, horizons],
     ['label variances', prepared.trainLabelVariance.length, horizons],
+    ['class priors', prepared.classes?.priors.length ?? horizons, horizons],
+    ['class changes', prepared.classes?.changes.length ?? horizons, horizons],
   ];
   for (const [what, found, wanted] of lengths) {
     if (found !== wanted) throw corrupt(`it has ${found} ${what} for ${wanted} columns`);

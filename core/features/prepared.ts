@@ -1,3 +1,4 @@
+import { labelClasses, labelKindOrThrow, labelOutputs } from '../labels/index.ts';
 import type { Samples } from '../models/model.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
 
@@ -11,6 +12,8 @@ export interface Prepared {
   readonly featureNames: readonly string[];
   readonly lookback: number;
   readonly labelKind: string;
+  /** The label's settings beside kind and horizons. */
+  readonly labelParams: Readonly<Record<string, unknown>>;
   readonly horizons: readonly number[];
   readonly timeframe: '1h' | '1d';
   readonly calendar: string;
@@ -27,6 +30,8 @@ export interface Prepared {
   readonly features: Float64Array;
   /** Row-major [rows x horizons], unscaled; NaN where unknown. */
   readonly labels: Float64Array;
+  /** Simple returns to the labels' bars, row-major [rows x horizons]; of labels with classes only. */
+  readonly labelChanges?: Float64Array;
   /** Window end rows of each part, chronological, purged. */
   readonly split: {
     readonly train: Int32Array;
@@ -38,8 +43,32 @@ export interface Prepared {
   /** Per horizon over the training labels (population variance). */
   readonly trainLabelMean: readonly number[];
   readonly trainLabelVariance: readonly number[];
+  /** Of labels with classes: what the training rows say of each, by horizon and class. */
+  readonly classes?: ClassStatistics;
   /** Open time (ms) of the last bar whose label end was used by train or valid. */
   readonly trainedThrough: number;
+}
+
+/** Per horizon and class, over the training rows. */
+export interface ClassStatistics {
+  /** Shares of the rows, adding up to 1. */
+  readonly priors: readonly (readonly number[])[];
+  /** Mean simple return of the rows of the class; 0 where there is none. */
+  readonly changes: readonly (readonly number[])[];
+}
+
+/** Values that a model gives for a window: one a horizon, or a probability for each of its classes. */
+export const outputsOf = ({
+  labelKind,
+  horizons,
+}: Pick<Prepared, 'labelKind' | 'horizons'>): number =>
+  horizons.length * labelOutputs(labelKindOrThrow(labelKind));
+
+/** The scale on which two values of each output are equal or not: the training label's SD; 1 of a probability. */
+export function outputScales(prepared: Prepared): number[] {
+  const classes = labelClasses(labelKindOrThrow(prepared.labelKind));
+  if (classes > 0) return Array.from({ length: classes * prepared.horizons.length }, () => 1);
+  return prepared.trainLabelVariance.map(Math.sqrt);
 }
 
 /** The samples of some window end rows, sharing the prepared memory. */
@@ -56,6 +85,7 @@ export function samplesOf(prepared: Prepared, rows: Int32Array): Samples {
     endRow: rows,
     labels,
     horizons: prepared.horizons,
+    classes: labelClasses(labelKindOrThrow(prepared.labelKind)),
   };
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { RatchetError } from '../errors.ts';
 import type { RefitPart } from '../splits/index.ts';
-import { scalerSchema } from './prepared-codec.ts';
+import { classStatisticsSchema, scalerSchema } from './prepared-codec.ts';
 import type { Prepared } from './prepared.ts';
 
 /**
@@ -10,7 +10,7 @@ import type { Prepared } from './prepared.ts';
  */
 export interface Refit extends Pick<
   Prepared,
-  'scalers' | 'trainLabelMean' | 'trainLabelVariance' | 'trainedThrough'
+  'scalers' | 'trainLabelMean' | 'trainLabelVariance' | 'classes' | 'trainedThrough'
 > {
   readonly part: RefitPart;
   /** Window end rows, by time, then by row. */
@@ -27,6 +27,7 @@ const refitSchema = z.strictObject({
   scalers: z.strictObject({ features: scalerSchema, labels: scalerSchema }),
   trainLabelMean: z.array(z.number()),
   trainLabelVariance: z.array(z.number()),
+  classes: classStatisticsSchema.exactOptional(),
   trainedThrough: z.number(),
 });
 
@@ -55,7 +56,7 @@ export function decodeRefit(bytes: Uint8Array): Refit {
  * statistics are those of its rows. Shares the memory. Throws `refit.corrupt` where the rows are of other data.
  */
 export function refitted(prepared: Prepared, refit: Refit): Prepared {
-  const { rows, scalers, trainLabelMean, trainLabelVariance, trainedThrough } = refit;
+  const { rows, scalers, trainLabelMean, trainLabelVariance, classes, trainedThrough } = refit;
   const last = rows.at(-1);
   const fits =
     last !== undefined &&
@@ -72,6 +73,7 @@ export function refitted(prepared: Prepared, refit: Refit): Prepared {
     scalers,
     trainLabelMean,
     trainLabelVariance,
+    ...(classes && { classes }),
     trainedThrough,
   };
 }

@@ -18,7 +18,7 @@ export interface FitBundle {
   readonly probes: {
     /** Rows of the prepared data at which the windows end. */
     readonly rows: Int32Array;
-    /** Row-major [rows x horizons]. */
+    /** Row-major [rows x outputs]. */
     readonly predictions: Float64Array;
   };
   /** Largest |graph - trained| / max(|y|, label SD) seen over `rows` windows right after the fit. */

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { RatchetError } from '../errors.ts';
-import { samplesOf, type Prepared } from '../features/prepared.ts';
-import { labelKindOrThrow } from '../labels/index.ts';
+import { outputScales, outputsOf, samplesOf, type Prepared } from '../features/prepared.ts';
+import { labelClasses, labelKindOrThrow } from '../labels/index.ts';
 import { openSession } from '../onnx/session.impl.ts';
 import type { FitBundle } from './bundle.ts';
 import { modelFamilyOrThrow } from './index.ts';
@@ -46,9 +46,9 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
   const params = descriptor.params.parse(job.params);
   const { implementation } = await descriptor.load();
   const { scalers } = prepared;
-  const neutralLabel = labelKindOrThrow(prepared.labelKind).unchanged;
+  const label = labelKindOrThrow(prepared.labelKind);
   const train = samplesOf(prepared, prepared.split.train);
-  const fitContext = { ...hooks, seed: job.seed, neutralLabel, scalers };
+  const fitContext = { ...hooks, seed: job.seed, neutralLabel: label.unchanged, scalers };
   const model = job.twin
     ? await implementation.refit(params, job.twin, train, fitContext)
     : await implementation.fit(
@@ -62,6 +62,7 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
       featureNames: prepared.featureNames,
       lookback: prepared.lookback,
       horizons: prepared.horizons,
+      classes: labelClasses(label),
       scalers,
       multiplyByClose: job.multiplyByClose,
     };
@@ -92,8 +93,8 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
 /** Answers of the graph for these window ends, in label units: a price is divided by its close. */
 async function runGraph(bytes: Uint8Array, job: FitJob, rows: Int32Array): Promise<Float64Array> {
   const { prepared, multiplyByClose } = job;
-  const horizons = prepared.horizons.length;
-  const out = new Float64Array(rows.length * horizons);
+  const outputs = outputsOf(prepared);
+  const out = new Float64Array(rows.length * outputs);
   const session = await openSession(bytes, { threads: 1 });
   try {
     for (let from = 0; from < rows.length; from += BATCH) {
@@ -109,8 +110,8 @@ async function runGraph(bytes: Uint8Array, job: FitJob, rows: Int32Array): Promi
         ...(multiplyByClose ? { close: { data: close, dims: [part.length, 1] } } : {}),
       });
       for (let at = 0; at < y.length; at++) {
-        const scale = multiplyByClose ? close[Math.floor(at / horizons)]! : 1;
-        out[from * horizons + at] = y[at]! / scale;
+        const scale = multiplyByClose ? close[Math.floor(at / outputs)]! : 1;
+        out[from * outputs + at] = y[at]! / scale;
       }
     }
   } finally {
@@ -130,9 +131,9 @@ function windowsOf(prepared: Prepared, rows: Int32Array): Float64Array {
   return out;
 }
 
-/** Largest |graph - trained| / max(|trained|, SD of the training labels); throws above the tolerance. */
+/** Largest |graph - trained| / max(|trained|, scale of the output); throws above the tolerance. */
 function assertEqual(prepared: Prepared, { trained, graph }: Comparison): number {
-  const deviation = prepared.trainLabelVariance.map(Math.sqrt);
+  const deviation = outputScales(prepared);
   let maxRelative = 0;
   for (let at = 0; at < trained.length; at++) {
     const scale = Math.max(Math.abs(trained[at]!), deviation[at % deviation.length]!);
@@ -167,11 +168,11 @@ function probesOf(
   rows: Int32Array,
   trained: Float64Array,
 ): FitBundle['probes'] {
-  const horizons = prepared.horizons.length;
+  const outputs = outputsOf(prepared);
   const picks = spread(Int32Array.from(rows.keys()), MAX_PROBES);
-  const predictions = new Float64Array(picks.length * horizons);
+  const predictions = new Float64Array(picks.length * outputs);
   picks.forEach((pick, i) => {
-    predictions.set(trained.subarray(pick * horizons, (pick + 1) * horizons), i * horizons);
+    predictions.set(trained.subarray(pick * outputs, (pick + 1) * outputs), i * outputs);
   });
   return { rows: picks.map((pick) => rows[pick]!), predictions };
 }

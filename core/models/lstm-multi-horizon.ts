@@ -86,6 +86,7 @@ export const lstmMultiHorizon = defineModel({
     'Weighted MSE, Adam, early stopping, learning rate lowered on a plateau.',
   params: lstmParams,
   traits: {
+    tasks: ['regression'],
     needsScaling: true,
     sequence: true,
     stochastic: true,

@@ -13,9 +13,11 @@ export interface Samples {
   readonly lookback: number;
   /** Row at which each window ends. */
   readonly endRow: Int32Array;
-  /** Row-major [samples x horizons], unscaled label units. */
+  /** Row-major [samples x horizons], unscaled label units; of a label with classes the place of the class. */
   readonly labels: Float64Array;
   readonly horizons: readonly number[];
+  /** Number of classes of each label; 0 of a quantity. */
+  readonly classes: number;
 }
 
 export interface EpochEvent {
@@ -36,7 +38,7 @@ export interface EpochEvent {
 /** Everything a fit may touch. Clock and randomness come from here only. */
 export interface FitContext {
   readonly seed: number;
-  /** The label that says "nothing changes": 0 for returns, 1 for the price ratio c[t+h] / c[t]. */
+  /** The label that says "nothing changes": 0 for returns, 1 for the price ratio c[t+h] / c[t], the place of a class. */
   readonly neutralLabel: number;
   readonly scalers: { readonly features: ScalerState; readonly labels: ScalerState };
   readonly signal: AbortSignal;
@@ -71,22 +73,30 @@ export interface ExportContext {
   readonly featureNames: readonly string[];
   readonly lookback: number;
   readonly horizons: readonly number[];
+  /** Number of classes of each label; 0 of a quantity. */
+  readonly classes: number;
   readonly scalers: FitContext['scalers'];
   /** `forwardPrice`: the graph multiplies its ratio by the input `close` [N,1]. */
   readonly multiplyByClose: boolean;
 }
 
-/** ONNX graphs as bytes. `model`: x float64 [N, lookback, F] -> y float64 [N, H] in label units. */
+/**
+ * ONNX graphs as bytes. `model`: x float64 [N, lookback, F] -> y float64 [N, H x K]: label units (K = 1), or the
+ * probabilities of K classes, horizon by horizon.
+ */
 export interface ExportedGraphs {
   readonly model: Uint8Array;
-  /** Monte-Carlo graph: x float64 [1, lookback, F], noise float32 [S, noiseWidth] -> y float64 [S, H]. */
+  /** Monte-Carlo graph: x float64 [1, lookback, F], noise float32 [S, noiseWidth] -> y float64 [S, H x K]. */
   readonly monteCarlo?: { readonly graph: Uint8Array; readonly noiseWidth: number };
 }
 
 /** A fitted model in memory; `dispose` frees native memory. Using it before a fit is impossible by type. */
 export interface FittedModel {
   readonly summary: FitSummary;
-  /** Predictions in *label units*, row-major [samples x horizons]; `samples.labels` is not read. */
+  /**
+   * Predictions, row-major [samples x horizons x K]: *label units* (K = 1), or probabilities of K classes, which add up
+   * to 1. `samples.labels` is not read.
+   */
   predict(samples: Samples): Promise<Float64Array>;
   /** All state needed by `restore`, pickle-free. */
   save(): Uint8Array;
@@ -107,7 +117,11 @@ export interface ModelImplementation<P> {
   libraries?(): Readonly<Record<string, string>>;
 }
 
+export type ModelTask = 'regression' | 'classification';
+
 export interface ModelTraits {
+  /** What it can learn: quantities, classes, or both. */
+  readonly tasks: readonly ModelTask[];
   /** Wants scaled features and labels. */
   readonly needsScaling: boolean;
   /** Reads the whole window; otherwise only its last row. */

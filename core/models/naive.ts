@@ -7,6 +7,7 @@ export const naive = defineModel({
   docs: 'Predicts no change at every horizon (zero return, price = last close). Learns nothing.',
   params: z.strictObject({}),
   traits: {
+    tasks: ['regression'],
     needsScaling: false,
     sequence: false,
     stochastic: false,

@@ -22,6 +22,7 @@ export const ridge = defineModel({
     'the penalty is chosen on the validation part, the intercept is not penalised.',
   params: ridgeParams,
   traits: {
+    tasks: ['regression'],
     needsScaling: true,
     sequence: false,
     stochastic: false,

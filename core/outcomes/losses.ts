@@ -1,4 +1,4 @@
-import { labelKindOrThrow } from '../labels/index.ts';
+import { regressionLabelOrThrow } from '../labels/index.ts';
 
 /** What losses are measured by: label units, horizons, variances of the training labels, weights adding up to 1. */
 export interface LossScale {
@@ -34,7 +34,7 @@ export function decisionLosses(
   rows: readonly LossRow[],
   scale: LossScale,
 ): Map<string, DecisionLoss> {
-  const label = labelKindOrThrow(scale.labelKind);
+  const label = regressionLabelOrThrow(scale.labelKind);
   const valueOf = (change: number): number => label.value(1, 1 + change);
   const place = new Map(scale.horizons.map((horizon, k) => [horizon, k]));
   const sums = new Map<string, { at: DecisionLoss; loss: number; naive: number; left: number }>();

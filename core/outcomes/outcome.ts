@@ -1,4 +1,4 @@
-import type { LabelKind } from '../labels/label.ts';
+import type { RegressionLabel } from '../labels/label.ts';
 import type { Direction } from '../predict/answer.ts';
 import { directionOf } from '../predict/direction.ts';
 import type { Closes } from './closes.ts';
@@ -20,7 +20,7 @@ export interface HorizonForecast {
 
 /** By what an outcome is measured. */
 export interface OutcomeScale {
-  readonly label: Pick<LabelKind, 'value'>;
+  readonly label: Pick<RegressionLabel, 'value'>;
   /** Of the training labels of this horizon; undefined where it is not known any more. */
   readonly variance: number | undefined;
   /** Fraction of the position's value that entry and exit take each. */

@@ -1,5 +1,5 @@
 import { refitWords } from '../evaluation/refit-words.ts';
-import { labelKindOrThrow } from '../labels/index.ts';
+import { labelKindOrThrow, multipliesByClose } from '../labels/index.ts';
 import type { Manifest, Preprocessing } from './manifest.ts';
 
 /** What the card says beside manifest and preprocessing. */
@@ -76,7 +76,7 @@ export function renderCard(
   facts: CardFacts,
 ): string {
   const { label, lookback, timeframe } = manifest;
-  const closeInput = labelKindOrThrow(label.kind).multiplyByClose
+  const closeInput = multipliesByClose(labelKindOrThrow(label.kind))
     ? " and 'close' (float64 [N, 1])"
     : '';
   return [

@@ -1,4 +1,4 @@
-import type { LabelKind } from '../labels/label.ts';
+import type { RegressionLabel } from '../labels/label.ts';
 import type { ConfidenceCalibration, IsotonicMap } from '../packages/manifest.ts';
 import { clamp, directionOf } from './direction.ts';
 import { applyIsotonic, constantMap, fitIsotonic } from './isotonic.ts';
@@ -45,7 +45,7 @@ type HorizonCalibration = ConfidenceCalibration['byHorizon'][number];
 function fitHorizon(
   windows: readonly CalibrationWindow[],
   k: number,
-  label: LabelKind,
+  label: RegressionLabel,
 ): HorizonCalibration {
   const known = windows.filter(({ actual }) => Number.isFinite(actual[k]));
   const column = (of: (window: CalibrationWindow) => number) => Float64Array.from(known, of);
@@ -83,7 +83,7 @@ export function fitConfidence(
   windows: readonly CalibrationWindow[],
   options: Pick<ConfidenceCalibration, 'method' | 'samples' | 'noiseWidth'> & {
     readonly horizons: number;
-    readonly label: LabelKind;
+    readonly label: RegressionLabel;
   },
 ): ConfidenceCalibration {
   const { method, samples, noiseWidth, horizons, label } = options;

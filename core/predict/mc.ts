@@ -1,5 +1,5 @@
 import { RatchetError } from '../errors.ts';
-import type { LabelKind } from '../labels/label.ts';
+import type { RegressionLabel } from '../labels/label.ts';
 import type { OnnxSession, SessionOpener } from '../onnx/session.ts';
 import { windowInputs } from '../packages/golden.ts';
 import type { WindowShape } from '../packages/golden.ts';
@@ -90,7 +90,7 @@ function meanAndSd(values: readonly number[]): { mean: number; sd: number } {
 export function summariseSamples(
   samples: Float64Array,
   forecast: Float64Array,
-  label: LabelKind,
+  label: RegressionLabel,
   labelScaler: ScalerState,
 ): SampleSummary[] {
   const horizons = forecast.length;

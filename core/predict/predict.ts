@@ -1,7 +1,7 @@
 import type { Bars, Timeframe } from '../bars/bars.ts';
 import { calendarFor } from '../calendar/index.ts';
-import { labelKindOrThrow } from '../labels/index.ts';
-import type { LabelKind } from '../labels/label.ts';
+import { regressionLabelOrThrow } from '../labels/index.ts';
+import type { RegressionLabel } from '../labels/label.ts';
 import { windowInputs } from '../packages/golden.ts';
 import type { VerifiedPackage } from '../packages/verify.ts';
 import type { HorizonAnswer, PredictionAnswer } from './answer.ts';
@@ -69,7 +69,7 @@ async function sampleSummary(
   pkg: OpenedPackage,
   window: PredictionWindow,
   values: Float64Array,
-  label: LabelKind,
+  label: RegressionLabel,
 ): Promise<SampleSummary[] | undefined> {
   const { confidence, scalers } = pkg.verified.preprocessing;
   if (!pkg.monteCarlo || confidence.method === 'none') return undefined;
@@ -89,7 +89,7 @@ function horizonAnswer(
   summary: SampleSummary | undefined,
 ): HorizonAnswer {
   const { label, calendar, timeframe, confidence } = pkg.preprocessing;
-  const kind = labelKindOrThrow(label.kind);
+  const kind = regressionLabelOrThrow(label.kind);
   const horizon = label.horizons[k]!;
   const change = kind.returnFrom(value);
   const target = calendarFor(calendar).addBars(window.asOf, horizon, timeframe);
@@ -121,7 +121,7 @@ export function forecastFrom(
   values: Float64Array,
   summaries?: Summaries,
 ): Forecast {
-  checkForecast(pkg, values, labelKindOrThrow(pkg.preprocessing.label.kind));
+  checkForecast(pkg, values, regressionLabelOrThrow(pkg.preprocessing.label.kind));
   return compose(pkg, window, values, summaries);
 }
 
@@ -164,7 +164,7 @@ export async function predictWindows(
 ): Promise<Forecast[]> {
   if (windows.length === 0) return [];
   const { label } = pkg.verified.preprocessing;
-  const kind = labelKindOrThrow(label.kind);
+  const kind = regressionLabelOrThrow(label.kind);
   const values = await forecastValues(pkg, windows);
   const forecasts: Forecast[] = [];
   for (const [i, window] of windows.entries()) {
@@ -196,7 +196,7 @@ export async function predict(
 /** The declared fallback when inference fails: nothing changes. Marked by the caller, never silent. */
 export function naiveForecast(pkg: VerifiedPackage, window: PredictionWindow): Forecast {
   const { label } = pkg.preprocessing;
-  const unchanged = labelKindOrThrow(label.kind).unchanged;
+  const unchanged = regressionLabelOrThrow(label.kind).unchanged;
   // Nothing is checked that the model computed: this answer comes from the last close alone.
   return compose(pkg, window, new Float64Array(label.horizons.length).fill(unchanged), undefined);
 }

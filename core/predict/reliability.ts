@@ -1,4 +1,4 @@
-import type { LabelKind } from '../labels/label.ts';
+import type { RegressionLabel } from '../labels/label.ts';
 import type { ConfidenceCalibration } from '../packages/manifest.ts';
 import { calibrated } from './confidence.ts';
 import type { CalibratedHorizon, CalibrationWindow } from './confidence.ts';
@@ -51,7 +51,7 @@ export function reliabilityOf(
   windows: readonly CalibrationWindow[],
   calibration: ConfidenceCalibration,
   horizons: readonly number[],
-  label: LabelKind,
+  label: RegressionLabel,
 ): HorizonReliability[] {
   const direction = (value: number) => directionOf(label.returnFrom(value));
   return horizons.map((horizon, k) => {

@@ -1,5 +1,5 @@
 import { RatchetError } from '../errors.ts';
-import type { LabelKind } from '../labels/label.ts';
+import type { RegressionLabel } from '../labels/label.ts';
 import type { PlausibleRange } from '../packages/manifest.ts';
 import type { VerifiedPackage } from '../packages/verify.ts';
 import type { AbstainReason, HorizonAnswer } from './answer.ts';
@@ -30,7 +30,11 @@ export function plausibleRange(
  * Refuses forecasts (learnt label units, by horizon) that are not finite (`predict.non-finite`), or outside
  * the package's range or at or below a price of 0 (`predict.implausible`).
  */
-export function checkForecast(pkg: VerifiedPackage, values: Float64Array, kind: LabelKind): void {
+export function checkForecast(
+  pkg: VerifiedPackage,
+  values: Float64Array,
+  kind: RegressionLabel,
+): void {
   const { model, version } = pkg.manifest;
   const { label, plausible } = pkg.preprocessing;
   for (const [k, value] of values.entries()) {

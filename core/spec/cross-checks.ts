@@ -1,3 +1,4 @@
+import { labelKindOrThrow } from '../labels/index.ts';
 import { modelFamilies } from '../models/index.ts';
 import { expandUnits } from './fit-units.ts';
 import { checkLifecycle } from './lifecycle-checks.ts';
@@ -12,6 +13,7 @@ export function crossChecks(spec: ExperimentSpec, given: unknown): SpecIssue[] {
     ...checkModelNames(spec),
     ...checkLossWeights(spec),
     ...checkFamily(spec),
+    ...checkTasks(spec),
     ...checkPromotion(spec),
     ...checkLifecycle(spec),
     ...checkConfidence(spec, given),
@@ -122,10 +124,30 @@ function checkLossWeights({ hyperparameters, label }: ExperimentSpec): SpecIssue
   ];
 }
 
+/** Whoever learns, the family or a baseline, can learn what the label is. */
+function checkTasks({ family, baselines, label }: ExperimentSpec): SpecIssue[] {
+  const { task } = labelKindOrThrow(label.kind);
+  const places = [
+    { path: 'family', name: family },
+    ...baselines.map((name, i) => ({ path: `baselines[${i}]`, name })),
+  ];
+  const able = modelFamilies.filter((f) => f.traits.tasks.includes(task)).map((f) => f.name);
+  const what = task === 'classification' ? 'classes' : 'quantities';
+  return places
+    .filter(({ name }) => modelFamilies.some((f) => f.name === name) && !able.includes(name))
+    .map(({ path, name }) => ({
+      path,
+      message: `the family ${name} does not learn ${what}, and the label is ${label.kind}`,
+      suggestion: `Families that do: ${able.join(', ')}`,
+    }));
+}
+
 function checkFamily(spec: ExperimentSpec): SpecIssue[] {
   const family = modelFamilies.find((f) => f.name === spec.family);
   if (!family?.traits.needsScaling) return [];
-  return (['features', 'labels'] as const)
+  const quantity = labelKindOrThrow(spec.label.kind).task === 'regression';
+  // Classes have no scale.
+  return (quantity ? (['features', 'labels'] as const) : (['features'] as const))
     .filter((part) => spec.scaling[part] === 'none')
     .map((part) => ({
       path: `scaling.${part}`,

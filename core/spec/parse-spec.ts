@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { featureSets } from '../features/index.ts';
+import { labelKindOrThrow } from '../labels/index.ts';
 import { modelFamilies } from '../models/index.ts';
 import { policies } from '../policies/index.ts';
 import { crossChecks } from './cross-checks.ts';
@@ -40,10 +41,21 @@ export function parseSpec(value: unknown, catalogues: SpecCatalogues = {}): Expe
   if (!parsed.success) {
     throw new SpecError(issuesOf(parsed.error, experimentSpecSchema, []).slice(0, MAX_ISSUES));
   }
-  const { spec, issues } = checkCatalogues(parsed.data, catalogues);
+  const filled = withBaselinesOfTask(parsed.data, value);
+  const { spec, issues } = checkCatalogues(filled, catalogues);
   const all = [...issues, ...crossChecks(spec, value)];
   if (all.length > 0) throw new SpecError(all.slice(0, MAX_ISSUES));
   return withoutIdleConfidence(spec);
+}
+
+/** What a label with classes is compared with where the spec does not say: no quantity can be. */
+const CLASS_BASELINES = ['majority', 'logistic'];
+
+function withBaselinesOfTask(spec: ExperimentSpec, given: object): ExperimentSpec {
+  const { task } = labelKindOrThrow(spec.label.kind);
+  if ('baselines' in given || task === 'regression') return spec;
+  const known = CLASS_BASELINES.filter((name) => modelFamilies.some((f) => f.name === name));
+  return { ...spec, baselines: known };
 }
 
 /** A family that cannot be sampled has no confidence: said outright, so that a parsed spec parses again. */

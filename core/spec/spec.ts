@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { TIMEFRAMES } from '../bars/bars.ts';
+import { labelSchema } from '../labels/index.ts';
 import { monitorSchema, refitSchema, retrainSchema, servingSchema } from './lifecycle-schema.ts';
 import { INSTRUMENT_PATTERN, nameSchema } from './names.ts';
 import { promotionSchema } from './promotion-schema.ts';
@@ -69,20 +70,6 @@ export const featuresSchema = z.union([
   name.transform((set) => ({ set })),
   z.strictObject({ set: name }),
 ]);
-
-export const labelSchema = z.strictObject({
-  kind: z
-    .enum(['forwardLogReturn', 'forwardReturn', 'forwardPrice'])
-    .default('forwardLogReturn')
-    .describe('What is learnt; forwardPrice is learnt as its ratio to the last close.'),
-  horizons: z
-    .array(z.int().min(1).max(250))
-    .min(1)
-    .max(8)
-    .default([7, 14, 30])
-    .refine((hs) => hs.every((h, i) => i === 0 || h > hs[i - 1]!), 'horizons must increase')
-    .describe('Bars after the last bar of the window, increasing.'),
-});
 
 export const scalingSchema = z.strictObject({
   features: z
@@ -154,7 +141,9 @@ export const experimentSpecSchema = z.strictObject({
     .array(name)
     .max(8)
     .default(['naive', 'ridge'])
-    .describe('Families fitted beside, with their defaults, to compare with.'),
+    .describe(
+      'Families fitted beside, with their defaults, to compare with; of a label with classes: majority and logistic.',
+    ),
   confidence: confidenceSchema.prefault({}).describe('How sure an answer is.'),
   promotion: promotionSchema.prefault({}).describe('When the version becomes champion.'),
   retrain: retrainSchema.prefault({}).describe('When the model is trained again, and how.'),

@@ -15,7 +15,7 @@ import type { ActivityDeps } from '../../activities/deps.ts';
 import { createEvaluateActivities } from '../../activities/evaluate.ts';
 import { decodeTestRows, parseEvaluation } from '../../core/evaluation/index.ts';
 import { encodePrepared, samplesOf, type Prepared } from '../../core/features/prepared.ts';
-import { labelKindOrThrow } from '../../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../../core/labels/index.ts';
 import { encodeBundle } from '../../core/models/bundle.ts';
 import { buildLinearGraph } from '../../core/onnx/networks.ts';
 import { buildPackage, type PackageContent } from '../../core/packages/build.ts';
@@ -64,7 +64,7 @@ function linearGraph(prepared: Prepared, share: number, seed = 0): Uint8Array {
   // Per scaled unit of the first feature: the planted slope, 0.02 sqrt(signal) per 4 units of it.
   const slope = ((0.02 * Math.sqrt(0.5)) / 4 / factor[0]!) * share;
   for (let k = 0; k < 3; k++) coefficients[k] = slope * (1 + 0.001 * seed);
-  const unchanged = labelKindOrThrow(prepared.labelKind).unchanged;
+  const unchanged = regressionLabelOrThrow(prepared.labelKind).unchanged;
   const intercept = unchanged + slope * (offset[0]! - 50) * factor[0]!;
   return buildLinearGraph(
     { coefficients, intercepts: new Float64Array(3).fill(intercept) },
@@ -81,7 +81,8 @@ function contextOf(prepared: Prepared) {
       features: prepared.scalers.features,
       labels: { kind: 'none' as const, offset: [0, 0, 0], factor: [1, 1, 1] },
     },
-    multiplyByClose: labelKindOrThrow(prepared.labelKind).multiplyByClose,
+    classes: 0,
+    multiplyByClose: regressionLabelOrThrow(prepared.labelKind).multiplyByClose,
   };
 }
 

@@ -94,6 +94,7 @@ export function randomNetwork(
           factor: shape.horizons.map((h) => 1 / (0.02 * h)),
         },
       },
+      classes: 0,
       multiplyByClose: false,
     },
   };

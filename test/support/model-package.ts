@@ -1,6 +1,6 @@
 import { calendarFor } from '../../core/calendar/index.ts';
 import { buildFeatures, featureSetOrThrow } from '../../core/features/index.ts';
-import { labelKindOrThrow } from '../../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../../core/labels/index.ts';
 import type { ExportContext } from '../../core/models/model.ts';
 import {
   buildForecasterGraph,
@@ -52,7 +52,7 @@ function contextOf(labelKind: string): ExportContext {
     });
     return { low: Math.min(...values), high: Math.max(...values) };
   });
-  const unchanged = labelKindOrThrow(labelKind).unchanged;
+  const unchanged = regressionLabelOrThrow(labelKind).unchanged;
   return {
     featureNames: featureSet.names,
     lookback: LOOKBACK,
@@ -70,7 +70,8 @@ function contextOf(labelKind: string): ExportContext {
         factor: HORIZONS.map((h) => 1 / (0.024 * Math.sqrt(h))),
       },
     },
-    multiplyByClose: labelKindOrThrow(labelKind).multiplyByClose,
+    classes: 0,
+    multiplyByClose: regressionLabelOrThrow(labelKind).multiplyByClose,
   };
 }
 

@@ -61,6 +61,7 @@ export function plantedPrepared(options: PlantedOptions = {}): Prepared {
     featureNames: names,
     lookback,
     labelKind,
+    labelParams: {},
     horizons,
     timeframe: '1d',
     calendar: '24x7',

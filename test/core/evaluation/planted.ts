@@ -1,6 +1,6 @@
 /** Planted data: labels with a part that a forecast may know, and inputs of an evaluation around them. */
 import type { EvaluationInput, SeedForecast } from '../../../core/evaluation/index.ts';
-import { labelKindOrThrow } from '../../../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../../../core/labels/index.ts';
 import { seededUniform } from '../../../core/seeded-uniform.ts';
 
 export const DAY_MS = 86_400_000;
@@ -60,7 +60,7 @@ export function plant(options: PlantOptions = {}): Planted {
     featureHash: 'f'.repeat(64),
     featureCount: 152,
     lookback: 60,
-    label: labelKindOrThrow('forwardLogReturn'),
+    label: regressionLabelOrThrow('forwardLogReturn'),
     horizons,
     lossWeights: horizons.map(() => 1 / horizons.length),
     datasets: [

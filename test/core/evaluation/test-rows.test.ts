@@ -6,11 +6,11 @@ import {
   testRowsOf,
   type StoredTestRows,
 } from '../../../core/evaluation/index.ts';
-import { labelKindOrThrow } from '../../../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../../../core/labels/index.ts';
 
 const facts = {
   model: 'pool',
-  label: labelKindOrThrow('forwardLogReturn'),
+  label: regressionLabelOrThrow('forwardLogReturn'),
   horizons: [1, 7],
   lossWeights: [0.75, 0.25],
   trainLabelVariance: [0.5, 2],

@@ -93,6 +93,7 @@ describe('fit bundle', () => {
         features: { kind: 'minmax', offset: [0], factor: [1], clip: [-1, 2] },
         labels: { kind: 'none', offset: [0], factor: [1] },
       },
+      classes: 0,
       multiplyByClose: false,
     },
     probes: { rows: Int32Array.of(3), predictions: Float64Array.of(0.5) },

@@ -7,7 +7,7 @@ import {
   takeBars,
   type Bars,
 } from '../../../core/bars/index.ts';
-import { labelKindOrThrow } from '../../../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../../../core/labels/index.ts';
 import {
   changedSteps,
   isRevised,
@@ -33,7 +33,7 @@ const source = (own: Bars, change: Partial<SourceCloses> = {}): SourceCloses => 
   factors: [],
   ...change,
 });
-const scale = { label: labelKindOrThrow('forwardReturn'), variance: 1, costOfSide: 0 };
+const scale = { label: regressionLabelOrThrow('forwardReturn'), variance: 1, costOfSide: 0 };
 const forecast = (asOf: number, targetTime: number) => ({
   ...{ horizon: 1, asOf, targetTime, change: 0, interval: null, position: 1 },
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { lossesByTime } from '../../../core/evaluation/losses.ts';
-import { labelKindOrThrow } from '../../../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../../../core/labels/index.ts';
 import { groupByTime } from '../../../core/metrics/bootstrap.ts';
 import { averageByTime, decisionLosses, type LossRow } from '../../../core/outcomes/index.ts';
 import { plant } from '../evaluation/planted.ts';
@@ -16,7 +16,7 @@ const scale = {
 
 test('settled rows lose what an evaluation says they lose', () => {
   const { input } = plant({ horizons: [7, 14, 30], rows: 120 });
-  const label = labelKindOrThrow(input.label.name);
+  const label = regressionLabelOrThrow(input.label.name);
   const random = seeded(5);
   const labels = input.rows.labels.map((value) => (Number.isFinite(value) ? value : 0.01));
   const predictions = labels.map(() => (random() - 0.5) * 0.1);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { calendarFor } from '../../../core/calendar/index.ts';
 import { isoTime } from '../../../core/calendar/day.ts';
-import { labelKindOrThrow } from '../../../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../../../core/labels/index.ts';
 import {
   settlePrediction,
   UNKNOWN_AFTER_MS,
@@ -49,7 +49,7 @@ const context = (asOf: string, change: Partial<SettleContext> = {}): SettleConte
   calendar: nyse,
   timeframe: '1d',
   scaleOf: () => ({
-    label: labelKindOrThrow('forwardLogReturn'),
+    label: regressionLabelOrThrow('forwardLogReturn'),
     variance: 0.0004,
     costOfSide: 0.0002,
   }),
@@ -126,7 +126,7 @@ test('label units of each kind, by hand', () => {
   // The answer's own prices stand on another scale than the bars: fractions count.
   const said = answer('2024-05-06', [{ horizon: 1, target: '2024-05-07', change: 0.04 }], 1000);
   const outcomeIn = (kind: string) => {
-    const scaleOf = () => ({ label: labelKindOrThrow(kind), variance: 0.01, costOfSide: 0 });
+    const scaleOf = () => ({ label: regressionLabelOrThrow(kind), variance: 0.01, costOfSide: 0 });
     const ctx = context('2024-05-08T00:00:00Z', { scaleOf });
     return settlePrediction(said, bars, ctx).outcomes[0]!;
   };
@@ -166,7 +166,7 @@ test('direction beyond 0.5 %, interval, and the return of the signal after both 
 test('without a variance the loss is not known; without the base bar nothing is', () => {
   const said = answer('2024-05-06', [{ horizon: 1, target: '2024-05-07', change: 0 }]);
   const scaleOf = () => ({
-    label: labelKindOrThrow('forwardReturn'),
+    label: regressionLabelOrThrow('forwardReturn'),
     ...{ variance: undefined, costOfSide: 0 },
   });
   const bars = closes({ '2024-05-06': 100, '2024-05-07': 101 });

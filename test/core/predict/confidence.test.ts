@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { labelKindOrThrow } from '../../../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../../../core/labels/index.ts';
 import {
   NO_CONFIDENCE,
   calibrated,
@@ -14,7 +14,7 @@ import { summariseSamples } from '../../../core/predict/mc.ts';
 import { reliabilityOf } from '../../../core/predict/reliability.ts';
 import { normalBy, uniformBy } from '../../support/lstm-network.ts';
 
-const label = labelKindOrThrow('forwardLogReturn');
+const label = regressionLabelOrThrow('forwardLogReturn');
 const scaler = { kind: 'minmax' as const, offset: [-0.1], factor: [5] };
 const near = (got: number, want: number, tolerance = 1e-12) =>
   assert.ok(Math.abs(got - want) <= tolerance, `${got} is not ${want}`);

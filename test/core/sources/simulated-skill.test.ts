@@ -6,7 +6,7 @@ import { evaluate, type Evaluation } from '../../../core/evaluation/index.ts';
 import { featureSetOrThrow } from '../../../core/features/index.ts';
 import { prepareUnit } from '../../../core/features/prepare.ts';
 import { samplesOf } from '../../../core/features/prepared.ts';
-import { labelKindOrThrow } from '../../../core/labels/index.ts';
+import { regressionLabelOrThrow } from '../../../core/labels/index.ts';
 import { modelFamilyOrThrow } from '../../../core/models/index.ts';
 import { beatsChampion } from '../../../core/policies/beats-champion.ts';
 import type { Decision } from '../../../core/policies/policy.ts';
@@ -54,7 +54,7 @@ async function judge(momentum: number, instrument: string): Promise<Evaluation> 
     featureHash: prepared.featureHash,
     featureCount: prepared.featureNames.length,
     lookback: 1,
-    label: labelKindOrThrow('forwardLogReturn'),
+    label: regressionLabelOrThrow('forwardLogReturn'),
     horizons: [1],
     lossWeights: [1],
     datasets: [],
