@@ -3,15 +3,17 @@ import { setImmediate } from 'node:timers/promises';
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-node';
 import { RatchetError } from '../errors.ts';
 import { buildForecasterGraph, buildMonteCarloGraph } from '../onnx/networks.ts';
-import { lossWeightsFor, type LstmParams } from './lstm-multi-horizon.ts';
+import type { LstmParams } from './lstm-multi-horizon.ts';
 import { initialWeights } from './lstm/initialise.ts';
-import { layoutOf, shapeOf, toNetWeights, type FlatWeights, type Layout } from './lstm/layout.ts';
+import { layoutOf, shapeOf, toNetWeights, type Layout } from './lstm/layout.ts';
 import { Network } from './lstm/network.impl.ts';
-import { loadTensorflow, type NativeOps } from './lstm/tensorflow.impl.ts';
-import type { Rates } from './lstm/progress.ts';
-import { trainNetwork } from './lstm/training.impl.ts';
-import type { TrainingResult } from './lstm/training-job.ts';
-import { WindowSet } from './lstm/windows.impl.ts';
+import type { FlatWeights } from './network/layout.ts';
+import { lossWeightsFor } from './network/params.ts';
+import type { Rates } from './network/progress.ts';
+import { loadTensorflow, type NativeOps } from './network/tensorflow.impl.ts';
+import type { TrainingResult } from './network/training-job.ts';
+import { trainNetwork } from './network/training.impl.ts';
+import { WindowSet } from './network/windows.impl.ts';
 import {
   type ExportContext,
   type FitContext,

@@ -13,7 +13,7 @@ import type {
   FittedModel,
   ModelDescriptor,
 } from '../../core/models/model.ts';
-import { loadTensorflow } from '../../core/models/lstm/tensorflow.impl.ts';
+import { loadTensorflow } from '../../core/models/network/tensorflow.impl.ts';
 
 /** Hyperparameters that make a fit short; a family that is not here runs with its defaults. */
 const SHORT: Readonly<Record<string, unknown>> = {

@@ -1,8 +1,7 @@
+import { SALT_WEIGHTS, glorotUniform } from '../network/initialise.ts';
+import type { FlatWeights, Parameter } from '../network/layout.ts';
 import { normalFrom, randomFor, type Random } from '../random.ts';
-import type { FlatWeights, Layout, Parameter } from './layout.ts';
-
-/** Separates the draws of initial weights from all other random numbers of a seed. */
-const SALT_WEIGHTS = 0x77656967;
+import type { Layout } from './layout.ts';
 
 /**
  * First weights as Keras makes them: kernels Glorot uniform (Glorot and Bengio, 2010), recurrent
@@ -50,11 +49,6 @@ function initialiseParameter(
   } else {
     glorotUniform(into, rows, width, random);
   }
-}
-
-function glorotUniform(into: Float32Array, fanIn: number, fanOut: number, random: Random): void {
-  const limit = Math.sqrt(6 / (fanIn + fanOut));
-  for (let i = 0; i < into.length; i++) into[i] = (2 * random() - 1) * limit;
 }
 
 /**

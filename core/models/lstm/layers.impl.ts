@@ -1,6 +1,6 @@
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-node';
+import type { NativeOps } from '../network/tensorflow.impl.ts';
 import { BATCH_NORM_EPSILON } from './layout.ts';
-import type { NativeOps } from './tensorflow.impl.ts';
 
 /** tfjs hands `save` as the last argument of a custom gradient's function and types it as a tensor. */
 type Save = (tensors: Tensor[]) => void;

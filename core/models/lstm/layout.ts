@@ -1,10 +1,14 @@
 import type { BranchWeights, DenseWeights, LstmNetWeights } from '../../onnx/networks.ts';
 import type { LstmParams } from '../lstm-multi-horizon.ts';
+import {
+  type FlatLayout,
+  type FlatWeights,
+  ParameterList,
+  parameterOf,
+} from '../network/layout.ts';
 
 /** Keras' default; the exported graph uses the same. */
 export const BATCH_NORM_EPSILON = 1e-3;
-/** Keras uses .99: moving = .99 moving + .01 batch. */
-export const BATCH_NORM_MOMENTUM = 0.99;
 
 /** Sizes of one network. */
 export interface NetworkShape {
@@ -15,28 +19,9 @@ export interface NetworkShape {
   readonly horizons: number;
 }
 
-/** One tensor inside the flat parameter vector. */
-export interface Parameter {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly offset: number;
-  readonly size: number;
-}
-
 /** Where everything lies in the flat vectors of a network. */
-export interface Layout {
+export interface Layout extends FlatLayout {
   readonly shape: NetworkShape;
-  readonly parameters: readonly Parameter[];
-  readonly parameterCount: number;
-  /** Length of the moving means (and of the moving variances) of all batch norms together. */
-  readonly statisticsCount: number;
-}
-
-/** All weights of a network as three flat arrays, in layout order. */
-export interface FlatWeights {
-  readonly theta: Float32Array;
-  readonly movingMean: Float32Array;
-  readonly movingVariance: Float32Array;
 }
 
 export const shapeOf = (params: LstmParams, inputs: number, horizons: number): NetworkShape => ({
@@ -53,13 +38,8 @@ export const shapeOf = (params: LstmParams, inputs: number, horizons: number): N
  * branches are joined: one matrix [width, horizons x branch], outputs [horizons, branch].
  */
 export function layoutOf(shape: NetworkShape): Layout {
-  const parameters: Parameter[] = [];
-  let offset = 0;
-  const add = (name: string, ...dims: number[]): void => {
-    const size = dims.reduce((a, b) => a * b, 1);
-    parameters.push({ name, shape: dims, offset, size });
-    offset += size;
-  };
+  const list = new ParameterList();
+  const add = list.add.bind(list);
   let width = shape.inputs;
   shape.units.forEach((units, k) => {
     add(`lstm${k}.kernel`, width + units, 4 * units);
@@ -78,7 +58,7 @@ export function layoutOf(shape: NetworkShape): Layout {
   add('output.kernel', shape.horizons, shape.branch);
   add('output.bias', shape.horizons);
   const statisticsCount = shape.units.reduce((a, b) => a + b, 0);
-  return { shape, parameters, parameterCount: offset, statisticsCount };
+  return { shape, ...list.layout(statisticsCount) };
 }
 
 /** Columns [from, from + count) of a row-major matrix. */
@@ -98,10 +78,7 @@ export function toNetWeights(
   rates: LstmNetWeights['rates'],
 ): LstmNetWeights {
   const { shape } = layout;
-  const part = (name: string): Float32Array => {
-    const p = layout.parameters.find((parameter) => parameter.name === name)!;
-    return weights.theta.slice(p.offset, p.offset + p.size);
-  };
+  const part = (name: string): Float32Array => parameterOf(layout, weights.theta, name);
   let width = shape.inputs;
   let statistics = 0;
   const lstm = shape.units.map((units, k) => {

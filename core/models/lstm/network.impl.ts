@@ -1,11 +1,13 @@
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
+import { DropoutMasks } from '../network/dropout.impl.ts';
 import { LossHead } from '../network/head.impl.ts';
 import type { HeadTask } from '../network/head.ts';
-import { DropoutMasks, type DropoutRates } from './dropout.impl.ts';
+import type { NativeOps } from '../network/tensorflow.impl.ts';
+import type { TrainableNetwork, TrainingPass } from '../network/training-job.ts';
+import { unpack } from '../network/unpack.impl.ts';
 import { denseRelu, fusedBatchNorm, fusedLstm, lastStep, movingBatchNorm } from './layers.impl.ts';
 import type { Layout } from './layout.ts';
-import type { NativeOps } from './tensorflow.impl.ts';
-import type { TrainableNetwork, TrainingPass } from './training-job.ts';
+import { type DropoutRates, masksOf } from './masks.ts';
 
 export interface NetworkOptions {
   readonly layout: Layout;
@@ -20,14 +22,17 @@ type Parameters = ReadonlyMap<string, Tensor>;
 export class Network implements TrainableNetwork {
   readonly #native: NativeOps;
   readonly #layout: Layout;
-  readonly #masks: DropoutMasks;
+  /** Absent: nothing is ever dropped. */
+  readonly #masks: DropoutMasks | undefined;
   readonly #loss: LossHead;
   readonly #zeroPeepholes: readonly Tensor[];
 
   constructor(native: NativeOps, { layout, rates, head, seed }: NetworkOptions) {
     this.#native = native;
     this.#layout = layout;
-    this.#masks = new DropoutMasks(native, layout.shape, rates, seed);
+    const drops = rates.dropout > 0 || rates.recurrentDropout > 0;
+    const partsOf = (batch: number) => masksOf(layout.shape, rates, batch);
+    this.#masks = drops ? new DropoutMasks(native, partsOf, seed) : undefined;
     this.#loss = new LossHead(native.tf, head);
     this.#zeroPeepholes = layout.shape.units.map((units) => native.tf.zeros([units]));
   }
@@ -39,8 +44,8 @@ export class Network implements TrainableNetwork {
   ): Tensor {
     const { tf } = this.#native;
     const { units } = this.#layout.shape;
-    const p = this.#unpack(theta);
-    const masks = this.#masks.of(batch.x.shape[1], batch.step);
+    const p = unpack(tf, this.#layout, theta);
+    const masks = this.#masks?.of(batch.x.shape[1], batch.step);
     const drop = (h: Tensor, i: number): Tensor => (masks ? tf.mul(h, masks[i]!) : h);
     const means: Tensor[] = [];
     const variances: Tensor[] = [];
@@ -67,7 +72,7 @@ export class Network implements TrainableNetwork {
   ): Tensor2D {
     const { tf } = this.#native;
     const { units } = this.#layout.shape;
-    const p = this.#unpack(theta);
+    const p = unpack(tf, this.#layout, theta);
     const means = tf.split(statistics.mean, [...units]);
     const variances = tf.split(statistics.variance, [...units]);
     let h: Tensor = x;
@@ -85,19 +90,9 @@ export class Network implements TrainableNetwork {
 
   /** Frees the constants. */
   dispose(): void {
-    this.#masks.dispose();
+    this.#masks?.dispose();
     this.#loss.dispose();
     this.#native.tf.dispose([...this.#zeroPeepholes]);
-  }
-
-  #unpack(theta: Tensor1D): Parameters {
-    const { tf } = this.#native;
-    const { parameters } = this.#layout;
-    const pieces = tf.split(
-      theta,
-      parameters.map((p) => p.size),
-    );
-    return new Map(parameters.map((p, i) => [p.name, tf.reshape(pieces[i]!, [...p.shape])]));
   }
 
   /** Layer k; all steps, or the newest only after the last layer. */

@@ -1,6 +1,6 @@
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
-import type { Tf } from '../lstm/tensorflow.impl.ts';
 import type { HeadTask } from './head.ts';
+import type { Tf } from './tensorflow.impl.ts';
 
 /**
  * The loss of a network's outputs on TensorFlow, differentiable by them: MSE of each horizon, or softmax

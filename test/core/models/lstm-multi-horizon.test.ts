@@ -6,12 +6,12 @@ import { plantedPrepared } from '../../support/planted-prepared.ts';
 import { RatchetError } from '../../../core/errors.ts';
 import { samplesOf } from '../../../core/features/prepared.ts';
 import {
-  lossWeightsFor,
   lstmMultiHorizon,
   lstmParams,
   type LstmParams,
 } from '../../../core/models/lstm-multi-horizon.ts';
-import { loadTensorflow } from '../../../core/models/lstm/tensorflow.impl.ts';
+import { loadTensorflow } from '../../../core/models/network/tensorflow.impl.ts';
+import { lossWeightsFor } from '../../../core/models/network/params.ts';
 import type { EpochEvent, FitContext } from '../../../core/models/model.ts';
 
 const prepared = plantedPrepared({ rows: 260 });

@@ -5,9 +5,10 @@ import { withoutTensorflow } from '../../../support/tensorflow.ts';
 import { initialWeights } from '../../../../core/models/lstm/initialise.ts';
 import { layoutOf, toNetWeights } from '../../../../core/models/lstm/layout.ts';
 import { fusedBatchNorm, fusedLstm } from '../../../../core/models/lstm/layers.impl.ts';
+import { masksOf } from '../../../../core/models/lstm/masks.ts';
 import { Network } from '../../../../core/models/lstm/network.impl.ts';
-import type { TrainingPass } from '../../../../core/models/lstm/training-job.ts';
-import { loadTensorflow } from '../../../../core/models/lstm/tensorflow.impl.ts';
+import type { TrainingPass } from '../../../../core/models/network/training-job.ts';
+import { loadTensorflow } from '../../../../core/models/network/tensorflow.impl.ts';
 import { normalFrom, randomFor } from '../../../../core/models/random.ts';
 
 const SHAPE = { inputs: 4, units: [5, 3], dense: [4], branch: 3, horizons: 2 };
@@ -119,9 +120,13 @@ describe('lstm network', { skip: withoutTensorflow }, () => {
   });
 
   it('loses nothing on average by dropout: masks have mean 1', async () => {
-    const { DropoutMasks } = await import('../../../../core/models/lstm/dropout.impl.ts');
+    const { DropoutMasks } = await import('../../../../core/models/network/dropout.impl.ts');
     const { native, tf } = setUp();
-    const masks = new DropoutMasks(native, SHAPE, { dropout: 0.2, recurrentDropout: 0.4 }, 5);
+    const masks = new DropoutMasks(
+      native,
+      (batch) => masksOf(SHAPE, { dropout: 0.2, recurrentDropout: 0.4 }, batch),
+      5,
+    );
     const sums = new Map<number, number>();
     const draws = 400;
     for (let at = 0; at < draws; at++) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-node';
 import { withoutTensorflow } from '../../../support/tensorflow.ts';
-import { loadTensorflow } from '../../../../core/models/lstm/tensorflow.impl.ts';
+import { loadTensorflow } from '../../../../core/models/network/tensorflow.impl.ts';
 import { LossHead } from '../../../../core/models/network/head.impl.ts';
 import {
   classWeightsOf,

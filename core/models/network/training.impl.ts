@@ -2,10 +2,10 @@ import { setImmediate } from 'node:timers/promises';
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
 import { RatchetError } from '../../errors.ts';
 import type { EpochEvent } from '../model.ts';
-import { ValidationLoss, weightedSum, type Validation } from '../network/head.ts';
 import { permutation, randomFor } from '../random.ts';
 import { decodeCheckpoint, encodeCheckpoint, type TrainingState } from './checkpoint.ts';
-import { BATCH_NORM_MOMENTUM, type FlatWeights } from './layout.ts';
+import { ValidationLoss, weightedSum, type Validation } from './head.ts';
+import type { FlatWeights } from './layout.ts';
 import { advance, follow, type Progress, type ProgressStep } from './progress.ts';
 import {
   firstState,
@@ -23,6 +23,8 @@ const CHECKPOINT_INTERVAL_MS = 10_000;
 const BETA1 = 0.9;
 const BETA2 = 0.999;
 const ADAM_EPSILON = 1e-7;
+/** Keras uses .99: moving = .99 moving + .01 batch. */
+const BATCH_NORM_MOMENTUM = 0.99;
 
 interface EpochVerdict {
   /** At most this many will run. */

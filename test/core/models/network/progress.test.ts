@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { lstmParams } from '../../../core/models/lstm-multi-horizon.ts';
-import { advance, initialProgress } from '../../../core/models/lstm/progress.ts';
+import { lstmParams } from '../../../../core/models/lstm-multi-horizon.ts';
+import { advance, initialProgress } from '../../../../core/models/network/progress.ts';
 
 const rules = lstmParams.parse({
   learningRate: 0.1,

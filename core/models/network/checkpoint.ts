@@ -30,7 +30,7 @@ export interface TrainingState {
   readonly finished: boolean;
 }
 
-const KIND = 'lstm-checkpoint';
+const KIND = 'network-checkpoint';
 const VERSION = 1;
 
 interface Meta {

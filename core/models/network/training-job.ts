@@ -1,7 +1,7 @@
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
 import type { EpochEvent, FitContext } from '../model.ts';
-import type { HeadTask } from '../network/head.ts';
 import type { TrainingState } from './checkpoint.ts';
+import type { HeadTask } from './head.ts';
 import type { FlatWeights } from './layout.ts';
 import { initialProgress, progressAlong, type ProgressRules, type Rates } from './progress.ts';
 import type { NativeOps } from './tensorflow.impl.ts';
