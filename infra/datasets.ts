@@ -76,7 +76,7 @@ const driftDataset = (change?: object): BundledDataset =>
     ...(change && { change: { at: '2024-02-01', ...change } }),
   });
 
-/** What every installation has: the bars of examples/data, simulated ones, and one vendor that needs no key. */
+/** What every installation has: the bars of examples/data, simulated ones, and vendors that need no key. */
 const BUNDLED: Readonly<Record<string, BundledDataset>> = {
   'sp500-daily': indexDataset('^GSPC'),
   'nasdaq-daily': indexDataset('^IXIC'),
@@ -95,6 +95,13 @@ const BUNDLED: Readonly<Record<string, BundledDataset>> = {
   'simulated-steady': driftDataset(),
   'simulated-change': driftDataset({ momentum: -LEARNABLE }),
   'simulated-noise': driftDataset({ noise: 10, volatility: 3 }),
+  'upbit-hourly': {
+    source: 'upbit',
+    calendar: '24x7',
+    params: {},
+    hosts: ['api.upbit.com'],
+    notice: "Upbit quotation API: the exchange's terms apply",
+  },
   'yahoo-daily': {
     source: 'yahoo',
     calendar: 'nyse',

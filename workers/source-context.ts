@@ -18,7 +18,9 @@ export function createSourceContext(dataset: NamedDataset, signal: AbortSignal):
   return {
     http: (url, init) => {
       if (!dataset.hosts.includes(url.host)) throw notAllowed(dataset, `host ${url.host}`);
-      return fetch(url, { ...init, redirect: 'error', signal });
+      // A source may give a request less time, never more.
+      const limit = init?.signal ? AbortSignal.any([signal, init.signal]) : signal;
+      return fetch(url, { ...init, redirect: 'error', signal: limit });
     },
     openFile: (name) => openFile(dataset, name),
     listFiles: async () => {

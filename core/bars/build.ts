@@ -139,6 +139,7 @@ export function concatBars(pieces: readonly Bars[]): Bars {
     close: join((b) => b.close),
     volume: join((b) => b.volume),
     value: join((b) => b.value),
-    valueDerived: pieces.some((b) => b.valueDerived),
+    // An empty piece says nothing of where values come from.
+    valueDerived: pieces.some((b) => b.valueDerived && barCount(b) > 0),
   };
 }

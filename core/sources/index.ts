@@ -3,11 +3,15 @@ import { SourceError } from './errors.ts';
 import { parquet } from './parquet.ts';
 import { simulated } from './simulated.ts';
 import type { SourceDescriptor } from './source.ts';
+import { upbit } from './upbit.ts';
 import { yahoo } from './yahoo.ts';
 
 /** The catalogue of sources by name. */
 export const sources: ReadonlyMap<string, SourceDescriptor> = new Map(
-  [csv, parquet, simulated, yahoo].map((source) => [source.name, source as SourceDescriptor]),
+  [csv, parquet, simulated, upbit, yahoo].map((source) => [
+    source.name,
+    source as SourceDescriptor,
+  ]),
 );
 
 /** The source with this name; throws `source.unknown`. */

@@ -54,6 +54,11 @@ export interface SourceDescriptor<P extends z.ZodType = z.ZodType> {
   readonly columns: readonly string[];
   /** Delay between a bar's close and its publication, used for `knownAt` of backfills. */
   readonly declaredDelayMs: number;
+  /**
+   * True: raw bars that stay what they are, so that only newer ones are asked for, and each page (the oldest first)
+   * is kept as it comes. Absent: each delivery is the whole history, kept at once.
+   */
+  readonly increments?: boolean;
   load(): Promise<{ create(params: z.infer<P>): Source }>;
 }
 

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { TIMEFRAME_MS } from '../bars/bars.ts';
 import { DAY_MS } from '../calendar/day.ts';
 import { SourceError } from './errors.ts';
+import { readJson, retryAfterMs } from './http-answer.ts';
 import type { BarPage, BarRequest, Source, SourceContext } from './source.ts';
 import { pageOfAnswer } from './yahoo-answer.ts';
 import type { yahooParams } from './yahoo.ts';
@@ -14,7 +15,6 @@ const BACKOFF_MS = 1_000;
 const MAX_RETRY_AFTER_MS = 20_000;
 /** 1920-01-01: the vendor has nothing older. */
 const EARLIEST_MS = -1_577_923_200_000;
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 export function create(params: Params): Source {
   async function* fetch(
@@ -56,7 +56,7 @@ async function ask(url: URL, params: Params, ctx: SourceContext): Promise<unknow
       signal: ctx.signal,
     });
     const retryable = response.status === 429 || response.status >= 500;
-    if (!retryable) return parseAnswer(response, url);
+    if (!retryable) return readJson(response, url.host);
     await response.body?.cancel();
     const wait = retryAfterMs(response, ctx.clock()) ?? BACKOFF_MS * 2 ** (attempt - 1);
     if (attempt >= params.attempts || wait > MAX_RETRY_AFTER_MS) {
@@ -71,41 +71,4 @@ async function ask(url: URL, params: Params, ctx: SourceContext): Promise<unknow
     await ctx.sleep(wait);
     ctx.signal.throwIfAborted();
   }
-}
-
-/** `Retry-After` in seconds or as a date; undefined without one that can be read. */
-function retryAfterMs(response: Response, now: number): number | undefined {
-  const text = response.headers.get('retry-after');
-  if (text === null) return undefined;
-  const seconds = Number(text);
-  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - now;
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
-}
-
-async function parseAnswer(response: Response, url: URL): Promise<unknown> {
-  const declared = Number(response.headers.get('content-length') ?? 0);
-  const text = declared > MAX_ANSWER_BYTES ? '' : await readBounded(response);
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new SourceError(
-      'source.answer',
-      `${url.host} answered ${response.status} with ${text.trimStart().startsWith('<') ? 'an HTML page' : 'no JSON'}`,
-      { cause, permanent: false },
-    );
-  }
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = '';
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > MAX_ANSWER_BYTES) {
-      throw new SourceError('source.tooLarge', `an answer exceeds ${MAX_ANSWER_BYTES} bytes`);
-    }
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
 }

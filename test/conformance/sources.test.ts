@@ -17,6 +17,7 @@ import { encodeBars } from '../../registry/datasets.impl.ts';
 import { chartOf, startChartServer } from '../support/chart-server.ts';
 import { walkBars } from '../support/made-bars.ts';
 import { memoryContext } from '../support/source-context.ts';
+import { startUpbitServer } from '../support/upbit-server.ts';
 
 /** Forty sessions with a hole of three: what each source is made to hold. */
 const truth: Bars = (() => {
@@ -95,6 +96,15 @@ const subjects: Readonly<Record<string, (signal?: AbortSignal) => Promise<Subjec
     const parsed = sources.get('simulated')!.params.parse(params) as SimulatedParams;
     const made = await subject('simulated', params, memoryContext({}, signal && { signal }));
     return { ...made, holds: simulateBars(parsed, 'SIM-WALK', '1d', request.to) };
+  },
+  upbit: async (signal) => {
+    const server = await startUpbitServer({ WALK: truth });
+    servers.push(server);
+    return subject(
+      'upbit',
+      { baseUrl: server.url, pageBars: 14 },
+      memoryContext({}, signal && { signal }),
+    );
   },
   yahoo: async (signal) => {
     const server = await startChartServer((url) => {

@@ -60,7 +60,7 @@ const WRONG: readonly (readonly [string, string, RegExp])[] = [
   [
     'a source that does not exist',
     'datasets: { a: { source: ccxt, calendar: nyse } }',
-    /datasets\.a\.source: no such source; there are: csv, parquet, simulated, yahoo/,
+    /datasets\.a\.source: no such source; there are: csv, parquet, simulated, upbit, yahoo/,
   ],
   [
     'a calendar that does not exist',

@@ -1,13 +1,13 @@
 import type { SourceContext } from '../../core/sources/source.ts';
 
-/** A context over files in memory and, where given, real HTTP; waits are recorded, not slept. */
+/** A context over files in memory and real HTTP; waits are recorded and move the clock, but are not slept. */
 export function memoryContext(
   files: Readonly<Record<string, Uint8Array>>,
   options: { readonly now?: number; readonly signal?: AbortSignal } = {},
 ): SourceContext & { readonly waits: readonly number[] } {
   const waits: number[] = [];
-  const { now = Date.parse('2024-07-01T00:00:00Z'), signal = new AbortController().signal } =
-    options;
+  let { now = Date.parse('2024-07-01T00:00:00Z') } = options;
+  const { signal = new AbortController().signal } = options;
   return {
     http: (url, init) => fetch(url, { ...init, redirect: 'error' }),
     openFile: (name) =>
@@ -16,6 +16,7 @@ export function memoryContext(
     clock: () => now,
     sleep: (ms) => {
       waits.push(ms);
+      now += ms;
       return Promise.resolve();
     },
     signal,
