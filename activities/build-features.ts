@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { Bars } from '../core/bars/bars.ts';
 import type { Calendar } from '../core/calendar/calendar.ts';
 import { RatchetError } from '../core/errors.ts';
-import { type FeatureSet, featureSetOrThrow } from '../core/features/index.ts';
+import { chosenFeatureSet, type FeatureSet } from '../core/features/index.ts';
 import { type PreparedSummary, type PreparePlan, prepareUnit } from '../core/features/prepare.ts';
 import { encodePrepared } from '../core/features/prepared.ts';
 import { encodeRefit } from '../core/features/refit.ts';
@@ -36,7 +36,7 @@ export function createBuildFeaturesActivities(deps: ActivityDeps) {
     async buildFeatures(input: BuildFeaturesInput): Promise<BuildFeaturesResult> {
       const spec = await experimentSpecOrThrow(deps.db, input.experimentId);
       const calendar = await calendarOfSpec(deps, spec);
-      const set = featureSetOrThrow(spec.features.set);
+      const set = chosenFeatureSet(spec.features);
       const datasets = datasetsOf(input);
       const { result, cached } = await cachedStep(
         deps,

@@ -23,7 +23,15 @@ serving and backtests, from whatever bar a history was loaded.
 
 Indicators follow TA-Lib (RSI 14 starts with the mean of 14 changes, an EMA with the SMA of its first n
 values) and agree with it within 1e-9, with these differences: values are divided by 100 where TA-Lib
-has percentages, flat windows give the neutral value instead of 0, and CMO is made of plain sums.`;
+has percentages (unless the unit is percent), flat windows give the neutral value instead of 0, and CMO is
+made of plain sums.
+
+Sets with levels (prices, averages of them, volumes) come in two units with the same names and order:
+\`relative\` (the default: \`features: crypto-46\`, or \`{ set: crypto-46, levels: relative }\`) divides levels of
+the price by the close and volumes by their mean of 250 bars, so that a model does not depend on the price
+it was trained at; \`raw\` (\`{ set: crypto-46, levels: raw }\`) takes them as they are. In relative units
+\`close\` is 1 throughout, and kept for the order. Name and hash of a set say its units; a package is served
+with the very set it was trained on or refused.`;
 
 function describe(set: FeatureSet): string {
   const families = new Map<string, FeatureColumn[]>();

@@ -12,6 +12,12 @@ export interface FeatureColumn {
   readonly use: IndicatorUse;
 }
 
+/** Columns of one family, as pairs of a name and an indicator. */
+export const named = (
+  family: string,
+  columns: readonly (readonly [name: string, use: IndicatorUse])[],
+): FeatureColumn[] => columns.map(([name, bound]) => ({ name, family, use: bound }));
+
 /** A named, ordered, hashed list of columns that a model reads: the same in training and serving. */
 export interface FeatureSet {
   readonly name: string;

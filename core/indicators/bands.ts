@@ -8,17 +8,18 @@ import { windowSd } from './windows.ts';
 
 /**
  * Bollinger bands: sma +- 2 population SD of the close.
- * Formula: position (c - lower) / (upper - lower), not clipped; width (upper - lower) / sma.
+ * Formula: position (c - lower) / (upper - lower), not clipped; width (upper - lower) / sma; the bands
+ * themselves in units of price.
  * Edge: position 0.5 where the SD is 0.
  */
 export const bollinger = defineIndicator({
   name: 'bollinger',
-  docs: 'bands sma +- 2 SD (ddof 0): position of c between them [0.5], or width / sma',
+  docs: 'bands sma +- 2 SD (ddof 0): position of c between them [0.5], width / sma, or a band',
   params: z.strictObject({
     period: z.int().min(2).default(20),
-    output: z.enum(['position', 'width']).default('position'),
+    output: z.enum(['position', 'width', 'upper', 'middle', 'lower']).default('position'),
   }),
-  examples: [{ period: 50 }, { output: 'width' }],
+  examples: [{ period: 50 }, { output: 'width' }, { output: 'upper' }, { output: 'lower' }],
   warmupBars: ({ period }) => period - 1,
   memoryBars: ({ period }) => period - 1,
   compute: (input, { period, output }) => {
@@ -26,7 +27,13 @@ export const bollinger = defineIndicator({
     const sd = input.share(`close sd ${period}`, () =>
       windowSd(input.close, period, input.positions, 0),
     );
+    if (output === 'middle') return middle;
     const out = new Float64Array(input.rows);
+    if (output === 'upper' || output === 'lower') {
+      const sds = output === 'upper' ? 2 : -2;
+      for (let t = 0; t < out.length; t++) out[t] = middle[t]! + sds * sd[t]!;
+      return out;
+    }
     for (let t = 0; t < out.length; t++) {
       const width = 4 * sd[t]!;
       if (output === 'width') out[t] = width / middle[t]!;
@@ -38,6 +45,18 @@ export const bollinger = defineIndicator({
 
 const atrValues = (input: IndicatorInput, period: number): Float64Array =>
   input.share(`atr ${period}`, () => wilderColumn(trueRanges(input), period, input.positions));
+
+/** Average true range (Wilder, 1978), in units of price. Formula: Wilder average of the true range. */
+export const atr = defineIndicator({
+  name: 'atr',
+  docs: 'Wilder average of the true range',
+  params: z.strictObject({ period: z.int().min(1).default(14) }),
+  examples: [{ period: 7 }],
+  recursive: true,
+  warmupBars: ({ period }) => period,
+  memoryBars: ({ period }) => wilderMemory(period),
+  compute: (input, { period }) => atrValues(input, period),
+});
 
 /** Average true range (Wilder, 1978) over the close. Formula: Wilder average of the true range / c. */
 export const atrRatio = defineIndicator({

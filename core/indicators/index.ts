@@ -1,4 +1,4 @@
-import { atrRatio, bollinger, keltner } from './bands.ts';
+import { atr, atrRatio, bollinger, keltner } from './bands.ts';
 import { barPart, barRange, body, closeLocationMean, gap, trueRange } from './bar-shape.ts';
 import { cci } from './cci.ts';
 import { directional } from './directional.ts';
@@ -8,8 +8,17 @@ import { barsSinceExtreme, drawdown, drawup } from './drawdown.ts';
 import type { Indicator } from './indicator.ts';
 import { macd } from './macd.ts';
 import { cmo, efficiency, trix, ultimate } from './momentum.ts';
-import { closeToEma, closeToSma, ema, sma, smaSlope, smaSpread } from './moving-average.ts';
-import { laggedReturn, logReturn } from './returns.ts';
+import {
+  closeToEma,
+  closeToSma,
+  ema,
+  priceToSma,
+  sma,
+  smaSlope,
+  smaSpread,
+} from './moving-average.ts';
+import { barColumn, priceRatio } from './price.ts';
+import { laggedReturn, logReturn, priceChange, simpleReturn } from './returns.ts';
 import { rsi, stochRsi } from './rsi.ts';
 import { daysSinceBar, sessionDate } from './session-date.ts';
 import { aroon, choppiness, vortex } from './trend-strength.ts';
@@ -27,6 +36,8 @@ import {
   moneyFlow,
   moneyFlowIndex,
   obvFlow,
+  tradedRatio,
+  volumeChange,
   volumeCorrelation,
   volumeSpread,
   volumeToSma,
@@ -41,12 +52,17 @@ export {
   defineIndicator,
   use,
 } from './indicator.ts';
+export { overClose } from './derived.ts';
 export { indicatorInput } from './input.ts';
 export { ANCHOR_BARS, anchorRow, type BarPositions, barPositions } from './positions.ts';
 
 const catalogue: readonly Indicator[] = [
+  barColumn,
+  priceRatio,
   logReturn,
   laggedReturn,
+  simpleReturn,
+  priceChange,
   gap,
   body,
   barRange,
@@ -56,6 +72,7 @@ const catalogue: readonly Indicator[] = [
   sma,
   ema,
   closeToSma,
+  priceToSma,
   closeToEma,
   smaSpread,
   smaSlope,
@@ -74,6 +91,7 @@ const catalogue: readonly Indicator[] = [
   vortex,
   choppiness,
   bollinger,
+  atr,
   atrRatio,
   keltner,
   volatility,
@@ -91,6 +109,8 @@ const catalogue: readonly Indicator[] = [
   barsSinceExtreme,
   trend,
   volumeToSma,
+  volumeChange,
+  tradedRatio,
   volumeSpread,
   volumeVariation,
   volumeZ,

@@ -11,6 +11,8 @@ export interface IndicatorInput {
   readonly low: Float64Array;
   readonly close: Float64Array;
   readonly volume: Float64Array;
+  /** Quote currency traded; volume x typical price where the source has none. */
+  readonly value: Float64Array;
   readonly positions: BarPositions;
   /** Values of another indicator, computed once per input; not to be written to. */
   column(use: IndicatorUse): Float64Array;

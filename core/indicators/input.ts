@@ -20,6 +20,7 @@ export function indicatorInput(bars: Bars, calendar: Calendar): IndicatorInput {
     low: bars.low,
     close: bars.close,
     volume: bars.volume,
+    value: bars.value,
     positions: barPositions(bars.openTime, calendar, bars.timeframe),
     column: (use: IndicatorUse) => share(use.key, () => use.compute(input)),
     share,

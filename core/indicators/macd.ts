@@ -11,7 +11,7 @@ interface Macd {
 const memory = (slow: number, signal: number): number => emaMemory(slow) + 2 * signal;
 
 /**
- * Moving average convergence/divergence (Appel), divided by the close.
+ * Moving average convergence/divergence (Appel), divided by the close unless the unit is price.
  * Formula: line = ema(fast) - ema(slow); signal = ema of the line; histogram = line - signal.
  * Reference: TA-Lib, whose fast EMA starts so late that both have their first value on the same bar.
  */
@@ -52,27 +52,33 @@ function meanOf(x: Float64Array, from: number, count: number): number {
 
 export const macd = defineIndicator({
   name: 'macd',
-  docs: '(ema(fast) - ema(slow)) / c, its signal line (ema of it), or the histogram (line - signal)',
+  docs: '(ema(fast) - ema(slow)) / c, its signal line (ema of it), or the histogram (line - signal); unit price: not divided by c',
   params: z
     .strictObject({
       fast: z.int().min(1).default(12),
       slow: z.int().min(2).default(26),
       signal: z.int().min(1).default(9),
       output: z.enum(['line', 'signal', 'histogram']).default('line'),
+      // Optional without a default: what is absent stays out of the keys that hashes are made of.
+      unit: z.literal('price').exactOptional(),
     })
     .refine(({ fast, slow }) => fast < slow, 'fast must be shorter than slow'),
-  examples: [{ output: 'signal' }, { fast: 5, slow: 13, signal: 5, output: 'histogram' }],
+  examples: [
+    { output: 'signal' },
+    { fast: 5, slow: 13, signal: 5, output: 'histogram' },
+    { output: 'histogram', unit: 'price' },
+  ],
   recursive: true,
   warmupBars: ({ slow, signal, output }) => (output === 'line' ? slow - 1 : slow + signal - 2),
   memoryBars: ({ slow, signal }) => memory(slow, signal),
-  compute: (input, { fast, slow, signal, output }) => {
+  compute: (input, { fast, slow, signal, output, unit }) => {
     const made = macdOf(input, fast, slow, signal);
     const out = new Float64Array(input.rows);
     for (let t = 0; t < out.length; t++) {
       let value = made.line[t]!;
       if (output === 'signal') value = made.signal[t]!;
       else if (output === 'histogram') value -= made.signal[t]!;
-      out[t] = value / input.close[t]!;
+      out[t] = unit === 'price' ? value : value / input.close[t]!;
     }
     return out;
   },

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ratioMinusOne } from './arithmetic.ts';
+import { ratio, ratioMinusOne } from './arithmetic.ts';
 import { defineIndicator, use } from './indicator.ts';
 import { emaColumn, emaMemory } from './recursions.ts';
 import { windowMean } from './windows.ts';
@@ -25,7 +25,7 @@ export const ema = defineIndicator({
   name: 'ema',
   docs: 'exponential moving average of the close, alpha = 2 / (period + 1), start = SMA',
   params: z.strictObject({ period: period.default(20) }),
-  examples: [{ period: 5 }, { period: 26 }],
+  examples: [{ period: 5 }, { period: 26 }, { period: 100 }],
   recursive: true,
   warmupBars: ({ period: n }) => n - 1,
   memoryBars: ({ period: n }) => emaMemory(n),
@@ -41,6 +41,16 @@ export const closeToSma = defineIndicator({
   memoryBars: ({ period: n }) => n - 1,
   compute: (input, { period: n }) =>
     ratioMinusOne(input.close, input.column(use(sma, { period: n }))),
+});
+
+export const priceToSma = defineIndicator({
+  name: 'priceToSma',
+  docs: 'c / sma',
+  params: z.strictObject({ period: period.default(20) }),
+  examples: [{ period: 100 }],
+  warmupBars: ({ period: n }) => n - 1,
+  memoryBars: ({ period: n }) => n - 1,
+  compute: (input, { period: n }) => ratio(input.close, input.column(use(sma, { period: n })), 1),
 });
 
 export const closeToEma = defineIndicator({

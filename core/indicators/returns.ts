@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { change, lagged } from './arithmetic.ts';
+import { change, lagged, ratioMinusOne } from './arithmetic.ts';
 import { defineIndicator } from './indicator.ts';
 import { logClose, logReturns } from './series.ts';
 
@@ -23,4 +23,26 @@ export const laggedReturn = defineIndicator({
   warmupBars: ({ lag }) => lag + 1,
   memoryBars: ({ lag }) => lag + 1,
   compute: (input, { lag }) => lagged(logReturns(input), lag),
+});
+
+/** Simple return over some bars. Formula: c / c[-bars] - 1. */
+export const simpleReturn = defineIndicator({
+  name: 'simpleReturn',
+  docs: 'simple return over `bars` bars: c / c[-bars] - 1',
+  params: z.strictObject({ bars: z.int().min(1).default(1) }),
+  examples: [{ bars: 20 }],
+  warmupBars: ({ bars }) => bars,
+  memoryBars: ({ bars }) => bars,
+  compute: ({ close }, { bars }) => ratioMinusOne(close, lagged(close, bars)),
+});
+
+/** Momentum in units of price. Formula: c - c[-bars]. */
+export const priceChange = defineIndicator({
+  name: 'priceChange',
+  docs: 'change of the close over `bars` bars: c - c[-bars]',
+  params: z.strictObject({ bars: z.int().min(1).default(10) }),
+  examples: [{ bars: 5 }],
+  warmupBars: ({ bars }) => bars,
+  memoryBars: ({ bars }) => bars,
+  compute: ({ close }, { bars }) => change(close, bars),
 });

@@ -6,19 +6,24 @@ import { closeChange } from './series.ts';
 import { windowMax, windowMin } from './windows.ts';
 
 /**
- * Relative strength index (Wilder, 1978), 0..1.
+ * Relative strength index (Wilder, 1978), 0..1, or 0..100 with unit percent.
  * Formula: u / (u + d), the Wilder averages of gains and losses; the first are plain means.
  * Edge: 0.5 where nothing moved (TA-Lib says 0 there).
  */
 export const rsi = defineIndicator({
   name: 'rsi',
-  docs: 'relative strength index / 100: Wilder average of gains / (gains + losses) [0.5]',
-  params: z.strictObject({ period: z.int().min(2).default(14) }),
-  examples: [{ period: 2 }, { period: 7 }],
+  docs: 'relative strength index / 100: Wilder average of gains / (gains + losses) [0.5]; unit percent: x 100',
+  params: z.strictObject({
+    period: z.int().min(2).default(14),
+    // Optional without a default: what is absent stays out of the keys that hashes are made of.
+    unit: z.literal('percent').exactOptional(),
+  }),
+  examples: [{ period: 2 }, { period: 7 }, { unit: 'percent' }],
   recursive: true,
   warmupBars: ({ period }) => period,
   memoryBars: ({ period }) => wilderMemory(period),
-  compute: (input, { period }) => {
+  compute: (input, { period, unit }) => {
+    const whole = unit === 'percent' ? 100 : 1;
     const moves = closeChange(input);
     const gains = input.share('gains', () => moves.map((move) => (move < 0 ? 0 : move)));
     const losses = input.share('losses', () => moves.map((move) => (move > 0 ? 0 : -move)));
@@ -27,7 +32,7 @@ export const rsi = defineIndicator({
     const out = new Float64Array(input.rows);
     for (let t = 0; t < out.length; t++) {
       const all = up[t]! + down[t]!;
-      out[t] = all === 0 ? 0.5 : up[t]! / all;
+      out[t] = whole * (all === 0 ? 0.5 : up[t]! / all);
     }
     return out;
   },

@@ -4,7 +4,7 @@ import { windowCorrelation } from './distribution.ts';
 import { defineIndicator, type IndicatorInput, use } from './indicator.ts';
 import { sma } from './moving-average.ts';
 import { closeChange, closeLocation, logReturns, typicalPrice } from './series.ts';
-import { windowSd, windowSum } from './windows.ts';
+import { windowMean, windowSd, windowSum } from './windows.ts';
 
 const period = z.int().min(2).max(1000);
 
@@ -26,6 +26,51 @@ export const volumeToSma = defineIndicator({
     const out = ratio(input.volume, volumeMean(input, n), 1);
     for (let t = 0; t < out.length; t++) out[t] = Math.log1p(out[t]!);
     return out;
+  },
+});
+
+/** Change of the volume. Formula: v / v[-1] - 1, at most 10. Edge: 0 after a bar without volume. */
+export const volumeChange = defineIndicator({
+  name: 'volumeChange',
+  docs: 'v / v[-1] - 1, clipped to -1..10 [0]',
+  params: z.strictObject({}),
+  examples: [],
+  warmupBars: () => 1,
+  memoryBars: () => 1,
+  compute: ({ rows, volume }) => {
+    const out = new Float64Array(rows).fill(NaN, 0, Math.min(1, rows));
+    for (let t = 1; t < rows; t++) {
+      const before = volume[t - 1]!;
+      // Math.min keeps NaN; a volume is never below 0, hence no lower clip.
+      out[t] = before === 0 ? 0 : Math.min(10, volume[t]! / before - 1);
+    }
+    return out;
+  },
+});
+
+const tradedMean = (input: IndicatorInput, of: 'volume' | 'value', n: number): Float64Array =>
+  of === 'volume'
+    ? volumeMean(input, n)
+    : input.share(`value mean ${n}`, () => windowMean(input.value, n, input.positions));
+
+/** What was traded against its mean. Formula: x / sma(x), or sma(x, smooth) / sma(x). */
+export const tradedRatio = defineIndicator({
+  name: 'tradedRatio',
+  docs: 'volume (or value) / its sma over `period`; with `smooth`: its sma over `smooth` / the longer one [1]',
+  params: z.strictObject({
+    of: z.enum(['volume', 'value']).default('volume'),
+    period: period.default(20),
+    smooth: period.exactOptional(),
+  }),
+  examples: [
+    { of: 'value', period: 250 },
+    { smooth: 20, period: 250 },
+  ],
+  warmupBars: ({ period: n, smooth = 0 }) => Math.max(n, smooth) - 1,
+  memoryBars: ({ period: n, smooth = 0 }) => Math.max(n, smooth) - 1,
+  compute: (input, { of, period: n, smooth }) => {
+    const above = smooth === undefined ? input[of] : tradedMean(input, of, smooth);
+    return ratio(above, tradedMean(input, of, n), 1);
   },
 });
 

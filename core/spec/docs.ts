@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { featureSets } from '../features/index.ts';
+import { chosenFeatureSet, completeChoice, featureSetNames } from '../features/index.ts';
 import { labelKinds } from '../labels/index.ts';
 import { modelFamilies } from '../models/index.ts';
 import { policies } from '../policies/index.ts';
@@ -54,10 +54,12 @@ export function renderSpecDocs(): string {
     list(labelKinds.map(({ name, docs, formula }) => `\`${name}\`: ${docs} Formula: ${formula}.`)),
     '## Feature sets',
     list(
-      [...featureSets.values()].map(
-        (set) =>
-          `\`${set.name}\`: ${set.names.length} columns, ${set.warmupBars} bars of warm-up (see [features](features.md)).`,
-      ),
+      featureSetNames.map((set) => {
+        const { levels } = completeChoice({ set });
+        const { names, warmupBars } = chosenFeatureSet({ set });
+        const units = levels ? `, \`levels: relative\` (the default) or \`raw\`` : '';
+        return `\`${set}\`: ${names.length} columns${units}, ${warmupBars} bars of warm-up (see [features](features.md)).`;
+      }),
     ),
     '## Promotion policies',
     ...policies.map((policy) => entry(policy)),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { featureSets } from '../features/index.ts';
+import { featureSetNames } from '../features/index.ts';
 import { modelFamilies } from '../models/index.ts';
 import { policies } from '../policies/index.ts';
 import { experimentSpecSchema } from './spec.ts';
@@ -49,7 +49,7 @@ export function specJsonSchema(): Record<string, unknown> {
       ...properties,
       family: named('family', families),
       baselines: { ...properties!['baselines'], items: { type: 'string', enum: families } },
-      features: { ...properties!['features'], examples: [...featureSets.keys()] },
+      features: { ...properties!['features'], examples: [...featureSetNames] },
       promotion: {
         ...properties!['promotion'],
         properties: {

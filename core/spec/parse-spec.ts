@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { featureSets } from '../features/index.ts';
 import { labelKindOrThrow } from '../labels/index.ts';
+import { RatchetError } from '../errors.ts';
+import { completeChoice, featureSetNames } from '../features/index.ts';
 import { modelFamilies } from '../models/index.ts';
 import { policies } from '../policies/index.ts';
 import { crossChecks } from './cross-checks.ts';
@@ -77,7 +78,9 @@ function checkCatalogues(
     return false;
   };
   const families = modelFamilies.map((f) => f.name);
-  check('features', 'feature set', spec.features.set, [...featureSets.keys()]);
+  const features = check('features', 'feature set', spec.features.set, featureSetNames)
+    ? completeFeatures(spec.features, issues)
+    : spec.features;
   check(
     'promotion.policy',
     'policy',
@@ -96,7 +99,21 @@ function checkCatalogues(
     };
   }
   const hyperparameters = params.data as ExperimentSpec['hyperparameters'];
-  return { spec: { ...spec, hyperparameters }, issues };
+  return { spec: { ...spec, features, hyperparameters }, issues };
+}
+
+/** Says in what units the levels are, so that equal specs have equal hashes however short they are. */
+function completeFeatures(
+  features: ExperimentSpec['features'],
+  issues: SpecIssue[],
+): ExperimentSpec['features'] {
+  try {
+    return completeChoice(features);
+  } catch (error) {
+    if (!(error instanceof RatchetError)) throw error;
+    issues.push({ path: 'features.levels', message: error.message, suggestion: 'Leave it out' });
+    return features;
+  }
 }
 
 function checkDatasets(

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TIMEFRAMES } from '../bars/bars.ts';
 import { labelSchema } from '../labels/index.ts';
+import { type FeatureChoice, LEVELS } from '../features/index.ts';
 import { monitorSchema, refitSchema, retrainSchema, servingSchema } from './lifecycle-schema.ts';
 import { INSTRUMENT_PATTERN, nameSchema } from './names.ts';
 import { promotionSchema } from './promotion-schema.ts';
@@ -67,8 +68,14 @@ export const qualitySchema = z.strictObject({
 });
 
 export const featuresSchema = z.union([
-  name.transform((set) => ({ set })),
-  z.strictObject({ set: name }),
+  name.transform((set): FeatureChoice => ({ set })),
+  z.strictObject({
+    set: name,
+    levels: z
+      .enum(LEVELS)
+      .exactOptional()
+      .describe('Units of prices and volumes, where the set has such levels; default: relative.'),
+  }),
 ]);
 
 export const scalingSchema = z.strictObject({
@@ -104,7 +111,9 @@ export const experimentSpecSchema = z.strictObject({
     .describe('One model an instrument, or one for all.'),
   data: dataSchema.describe('Bars.'),
   quality: qualitySchema.prefault({}).describe('What bars must be worth to train on.'),
-  features: featuresSchema.prefault('technical-152').describe('Feature set, by name.'),
+  features: featuresSchema
+    .prefault('technical-152')
+    .describe('Feature set, by name, or as { set, levels }.'),
   lookback: z.int().min(1).max(512).default(60).describe('Bars in a window.'),
   label: labelSchema.prefault({}).describe('What is forecast.'),
   split: splitSchema

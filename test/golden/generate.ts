@@ -1,5 +1,5 @@
 /**
- * Makes the golden values of technical-152 anew: `npm run golden [PYTHON]`. Needs Python with the
+ * Makes the golden values of the feature sets anew: `npm run golden [PYTHON]`. Needs Python with the
  * packages of requirements.txt (a virtual environment that has them, or it makes one for itself).
  * The files are committed, so nobody needs this to test; a change in them is a change of definitions.
  */
@@ -9,8 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { BAR_COLUMNS, type Bars } from '../../core/bars/bars.ts';
 import { calendarFor } from '../../core/calendar/index.ts';
-import { nasdaq, sp500 } from '../support/example-bars.ts';
+import { hourlyWalk, nasdaq, sp500 } from '../support/example-bars.ts';
 
 const run = promisify(execFile);
 const OUTPUT_BYTES_MAX = 64 << 20;
@@ -40,14 +41,36 @@ async function generate(python: string): Promise<void> {
   }
 }
 
-const given = process.argv[2];
-if (given === undefined) {
-  const folder = await mkdtemp(join(tmpdir(), 'ratchet-golden-'));
-  try {
-    await generate(await madeEnvironment(folder));
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+/** Bars as the generator of the sets with levels reads them; numbers survive the way there and back. */
+function csvOf(bars: Bars): string {
+  const columns = BAR_COLUMNS.map((name) => bars[name]);
+  const rows = Array.from(bars.openTime, (_, t) => columns.map((x) => String(x[t])).join(','));
+  return [BAR_COLUMNS.join(','), ...rows, ''].join('\n');
+}
+
+async function generateLevelled(python: string, folder: string): Promise<void> {
+  for (const [name, read, calendar] of [
+    ['sp500', sp500, 'nyse'],
+    ['hourly', hourlyWalk, '24x7'],
+  ] as const) {
+    const bars = read();
+    const path = join(folder, `${name}.csv`);
+    await writeFile(path, csvOf(bars));
+    const first = calendarFor(calendar).indexOf(bars.openTime[0]!, bars.timeframe);
+    const { stdout } = await run(python, [here('levelled_sets.py'), path, String(first)], {
+      maxBuffer: OUTPUT_BYTES_MAX,
+    });
+    await writeFile(here(`levelled-sets.${name}.json`), stdout);
+    process.stdout.write(`test/golden/levelled-sets.${name}.json\n`);
   }
-} else {
-  await generate(given);
+}
+
+const given = process.argv[2];
+const folder = await mkdtemp(join(tmpdir(), 'ratchet-golden-'));
+try {
+  const python = given ?? (await madeEnvironment(join(folder, 'venv')));
+  await generate(python);
+  await generateLevelled(python, folder);
+} finally {
+  await rm(folder, { recursive: true, force: true });
 }

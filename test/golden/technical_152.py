@@ -340,4 +340,5 @@ def main():
     print(json.dumps(golden, separators=(",", ":")).replace('],"', '],\n"'))
 
 
-main()
+if __name__ == "__main__":
+    main()

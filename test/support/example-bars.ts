@@ -66,3 +66,24 @@ export function walkBars(openTime: Float64Array, seed: number, timeframe: Timefr
     valueDerived: true,
   };
 }
+
+/**
+ * 1,500 hourly bars of a market that never closes, with a traded value of its own, hours without a trade
+ * and a stretch that does not move: what neutral values are for.
+ */
+export function hourlyWalk(): Bars {
+  const first = Date.UTC(2024, 0, 5);
+  const bars = walkBars(
+    Float64Array.from({ length: 1500 }, (_, hour) => first + hour * 3_600_000),
+    46,
+    '1h',
+  );
+  const { open, high, low, close, volume } = bars;
+  for (let t = 900; t < 930; t++) {
+    open[t] = high[t] = low[t] = close[t] = close[899]!;
+    if (t >= 905) volume[t] = 0;
+  }
+  for (let t = 1100; t < 1500; t += 97) volume[t] = 0;
+  const value = volume.map((v, t) => (v * (open[t]! + close[t]!)) / 2);
+  return { ...bars, value, valueDerived: false };
+}

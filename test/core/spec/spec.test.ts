@@ -81,8 +81,26 @@ test("defaults are filled in, the family's too", () => {
   assert.deepEqual(spec.data.instruments, [{ id: '^GSPC' }]);
 });
 
+test('levels are filled in where the set has them, and shape the hash', () => {
+  const parse = (features: unknown) => parseSpec(base({ features }), { datasets });
+  const relative = { set: 'crypto-46', levels: 'relative' };
+  assert.deepEqual(parse('crypto-46').features, relative);
+  assert.deepEqual(parse({ set: 'crypto-46' }).features, relative);
+  assert.equal(specHash(parse('crypto-46')), specHash(parse(relative)));
+  const raw = parse({ set: 'crypto-46', levels: 'raw' });
+  assert.notEqual(specHash(raw), specHash(parse(relative)));
+  assert.deepEqual(parseSpec(structuredClone(raw), { datasets }), raw);
+});
+
 /** What a user would get wrong: where, what is said, what is proposed. */
 const MISTAKES: readonly [string, Loose, string, RegExp, RegExp?][] = [
+  [
+    'units of a set that has none',
+    { features: { set: 'technical-152', levels: 'raw' } },
+    'features.levels',
+    /no levels/,
+    /Leave it out/,
+  ],
   ['a typo in a key', { lookbak: 60 }, 'lookbak', /no such field/, /Did you mean "lookback"/],
   [
     'a typo in a nested key',
