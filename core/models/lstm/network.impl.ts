@@ -1,7 +1,7 @@
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
+import type { TrainingSetup } from '../network/design.ts';
 import { DropoutMasks } from '../network/dropout.impl.ts';
 import { LossHead } from '../network/head.impl.ts';
-import type { HeadTask } from '../network/head.ts';
 import type { NativeOps } from '../network/tensorflow.impl.ts';
 import type { TrainableNetwork, TrainingPass } from '../network/training-job.ts';
 import { unpack } from '../network/unpack.impl.ts';
@@ -12,28 +12,28 @@ import { type DropoutRates, masksOf } from './masks.ts';
 export interface NetworkOptions {
   readonly layout: Layout;
   readonly rates: DropoutRates;
-  readonly head: HeadTask;
-  readonly seed: number;
+  /** Absent: the network only predicts. */
+  readonly setup: TrainingSetup | undefined;
 }
 
 type Parameters = ReadonlyMap<string, Tensor>;
 
 /** One network's arithmetic on TensorFlow. Time-major: x [T, B, inputs], y [B, horizons]. */
-export class Network implements TrainableNetwork {
+export class LstmNetwork implements TrainableNetwork {
   readonly #native: NativeOps;
   readonly #layout: Layout;
   /** Absent: nothing is ever dropped. */
   readonly #masks: DropoutMasks | undefined;
-  readonly #loss: LossHead;
+  readonly #loss: LossHead | undefined;
   readonly #zeroPeepholes: readonly Tensor[];
 
-  constructor(native: NativeOps, { layout, rates, head, seed }: NetworkOptions) {
+  constructor(native: NativeOps, { layout, rates, setup }: NetworkOptions) {
     this.#native = native;
     this.#layout = layout;
     const drops = rates.dropout > 0 || rates.recurrentDropout > 0;
     const partsOf = (batch: number) => masksOf(layout.shape, rates, batch);
-    this.#masks = drops ? new DropoutMasks(native, partsOf, seed) : undefined;
-    this.#loss = new LossHead(native.tf, head);
+    this.#masks = setup && drops ? new DropoutMasks(native, partsOf, setup.seed) : undefined;
+    this.#loss = setup && new LossHead(native.tf, setup.head);
     this.#zeroPeepholes = layout.shape.units.map((units) => native.tf.zeros([units]));
   }
 
@@ -60,9 +60,9 @@ export class Network implements TrainableNetwork {
       });
     });
     const out = this.#head(h, p, (value, i) => drop(value, 2 * units.length + i));
-    const losses = this.#loss.byHorizon(out, batch.y);
+    const losses = this.#loss!.byHorizon(out, batch.y);
     keep({ losses: tf.keep(tf.clone(losses)), means, variances });
-    return this.#loss.total(losses);
+    return this.#loss!.total(losses);
   }
 
   predict(
@@ -91,7 +91,7 @@ export class Network implements TrainableNetwork {
   /** Frees the constants. */
   dispose(): void {
     this.#masks?.dispose();
-    this.#loss.dispose();
+    this.#loss?.dispose();
     this.#native.tf.dispose([...this.#zeroPeepholes]);
   }
 

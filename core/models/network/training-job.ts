@@ -33,6 +33,8 @@ export interface TrainableNetwork {
     statistics: { readonly mean: Tensor1D; readonly variance: Tensor1D },
     x: Tensor3D,
   ): Tensor2D;
+  /** Frees the constants. */
+  dispose(): void;
 }
 
 /** Hyperparameters of the loop itself. */

@@ -1,4 +1,5 @@
 import type { Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
+import type { Samples } from '../model.ts';
 import type { Tf } from './tensorflow.impl.ts';
 
 /** Windows a prediction takes at a time: bounds memory, 256 x 60 x 152 floats are 9 MB. */
@@ -69,4 +70,14 @@ export class WindowSet {
       yield Int32Array.from({ length }, (_, i) => from + i);
     }
   }
+}
+
+/** The windows of these samples over `rows`, which belongs to the caller; `labels` scaled. */
+export function windowsOver(
+  tf: Tf,
+  rows: Tensor2D,
+  { lookback, endRow, horizons }: Samples,
+  labels: Float64Array,
+): WindowSet {
+  return new WindowSet(tf, rows, { lookback, endRow, labels, horizons: horizons.length });
 }

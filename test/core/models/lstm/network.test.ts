@@ -6,7 +6,7 @@ import { initialWeights } from '../../../../core/models/lstm/initialise.ts';
 import { layoutOf, toNetWeights } from '../../../../core/models/lstm/layout.ts';
 import { fusedBatchNorm, fusedLstm } from '../../../../core/models/lstm/layers.impl.ts';
 import { masksOf } from '../../../../core/models/lstm/masks.ts';
-import { Network } from '../../../../core/models/lstm/network.impl.ts';
+import { LstmNetwork } from '../../../../core/models/lstm/network.impl.ts';
 import type { TrainingPass } from '../../../../core/models/network/training-job.ts';
 import { loadTensorflow } from '../../../../core/models/network/tensorflow.impl.ts';
 import { normalFrom, randomFor } from '../../../../core/models/random.ts';
@@ -23,7 +23,7 @@ function setUp(rates = { dropout: 0.2, recurrentDropout: 0.2 }) {
   const { tf } = native;
   const layout = layoutOf(SHAPE);
   const head = { kind: 'regression' as const, lossWeights: [0.7, 0.3] };
-  const network = new Network(native, { layout, rates, head, seed: 5 });
+  const network = new LstmNetwork(native, { layout, rates, setup: { head, seed: 5 } });
   const x = tf.tensor3d(normals(STEPS * BATCH * 4, 1), [STEPS, BATCH, 4]);
   const y = tf.tensor2d(normals(BATCH * 2, 2), [BATCH, 2]);
   const weights = initialWeights(layout, 3);
