@@ -1,4 +1,5 @@
 import type { ExperimentSpec } from '../core/spec/index.ts';
+import { bordersOf } from '../core/splits/index.ts';
 import { ApiError } from './errors.ts';
 
 export const TRAINING_DAYS_MIN = 100;
@@ -94,11 +95,10 @@ function splitOf(
   horizon: number,
 ): ExperimentSpec['split'] {
   const testSize = request.testSize ?? DEFAULT_TEST_SIZE;
-  const { purge, embargo } = template.split;
   if (request.trainingDays === undefined) {
     if (request.testSize === undefined) return template.split;
     const ratios: [number, number, number] = [1 - 2 * testSize, testSize, testSize];
-    return { kind: 'chronological', ratios, purge, embargo };
+    return { kind: 'chronological', ratios, ...bordersOf(template.split) };
   }
   const parts = partsOf(request.trainingDays, testSize);
   if (!suffices(parts, horizon)) {
@@ -112,5 +112,5 @@ function splitOf(
       details: minimum === undefined ? {} : { minimumTrainingDays: minimum },
     });
   }
-  return { kind: 'recent', ...parts, purge, embargo };
+  return { kind: 'recent', ...parts, ...bordersOf(template.split) };
 }

@@ -32,6 +32,8 @@ export interface FeatureSet {
   readonly memoryBars: number;
   /** Rows before the end row of the first whole window. */
   rowsBeforeWindow(lookback: number): number;
+  /** Rows up to and including a window's last that can move a bit of it: lookback, memory, and the way to an anchor. */
+  reachBars(lookback: number): number;
   /**
    * Bars of the calendar from the anchor of the window's first row to the window's last bar at
    * `lastOpenTime`, both included: what serving must load to compute the same bits. Where the market
@@ -69,6 +71,7 @@ export function defineFeatureSet(definition: FeatureSetDefinition): FeatureSet {
   const content = JSON.stringify([version, columns.map((column) => [column.name, column.use.key])]);
   const warmupBars = Math.max(...columns.map((column) => column.use.warmupBars));
   const memoryBars = Math.max(...columns.map((column) => column.use.memoryBars));
+  const anchorBars = columns.some((column) => column.use.recursive) ? ANCHOR_BARS : 0;
   return Object.freeze({
     name,
     docs,
@@ -78,6 +81,7 @@ export function defineFeatureSet(definition: FeatureSetDefinition): FeatureSet {
     warmupBars,
     memoryBars,
     rowsBeforeWindow: (lookback: number) => warmupBars + lookback - 1,
+    reachBars: (lookback: number) => lookback + memoryBars + anchorBars,
     barsNeeded(lastOpenTime, lookback, calendar, timeframe) {
       const last = calendar.indexOf(lastOpenTime, timeframe);
       const oldest = last - (lookback - 1) - memoryBars;

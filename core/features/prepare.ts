@@ -15,6 +15,7 @@ import {
   minimumSamples,
   type RefitPart,
   refitRows,
+  type SampleShape,
   type SplitRows,
   splitRows,
   type SplitSpec,
@@ -82,7 +83,8 @@ export function prepareUnit(plan: PreparePlan, bars: readonly Bars[]): PreparedU
   const stacked = stack(plan, bars);
   const { openTime, close, features, labels, changes, labelEnd } = stacked;
   const { horizons } = plan.label;
-  const samples = { rows: sampleRows(plan, stacked.instruments), openTime, labelEnd, horizons };
+  const rows = sampleRows(plan, stacked.instruments);
+  const samples = { ...shapeOf(plan), rows, openTime, labelEnd };
   const split = explained(plan, bars, () => splitRows(plan.split, samples));
   const { train } = split;
   const prepared: Prepared = {
@@ -105,21 +107,27 @@ export function prepareUnit(plan: PreparePlan, bars: readonly Bars[]): PreparedU
     ...fittedOn(plan, stacked, train),
     trainedThrough: latest(labelEnd, train, split.valid),
   };
-  const summary = summarise(split, openTime, samples.rows.length);
+  const summary = summarise(split, openTime, rows.length);
   if (plan.refit === undefined) return { prepared, summary };
-  const rows = refitRows(plan.split, samples, plan.refit);
+  const again = refitRows(plan.split, samples, plan.refit);
   const lastTrained = openTime[train.at(-1)!]!;
   const refit: Refit = {
     part: plan.refit,
-    rows,
-    newer: rows.filter((row) => openTime[row]! > lastTrained).length,
-    ...fittedOn(plan, stacked, rows),
-    trainedThrough: latest(labelEnd, rows),
+    rows: again,
+    newer: again.filter((row) => openTime[row]! > lastTrained).length,
+    ...fittedOn(plan, stacked, again),
+    trainedThrough: latest(labelEnd, again),
   };
   return { prepared, summary, refit };
 }
 
 const hasClasses = ({ kind }: LabelSpec): boolean => labelClasses(labelKindOrThrow(kind)) > 0;
+
+/** How far a sample reaches: what keeps parts of a split apart. */
+const shapeOf = ({ set, lookback, label }: PreparePlan): SampleShape => ({
+  horizons: label.horizons,
+  reachBars: set.reachBars(lookback),
+});
 
 /** Scalers and label statistics of a training part: nothing else of the data is looked at. */
 function fittedOn(
@@ -297,6 +305,6 @@ function summarise(split: SplitRows, openTime: Float64Array, samples: number): P
 /** Fewest bars per instrument for which `prepareUnit` does not refuse, where no bar is missing. */
 export function barsForPlan(plan: PreparePlan): number {
   const { set, lookback, label, split } = plan;
-  const samples = minimumSamples(split, label.horizons);
+  const samples = minimumSamples(split, shapeOf(plan));
   return set.rowsBeforeWindow(lookback) + samples + Math.max(...label.horizons);
 }

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { chosenFeatureSet, completeChoice, featureSetNames } from '../features/index.ts';
 import { labelKinds } from '../labels/index.ts';
 import { modelFamilies } from '../models/index.ts';
+import { splitKinds } from '../splits/index.ts';
 import { policies } from '../policies/index.ts';
 import { inputSchemaOf, type SchemaNode } from './json-schema.ts';
 import { experimentSpecSchema } from './spec.ts';
@@ -52,6 +53,8 @@ export function renderSpecDocs(): string {
     ...modelFamilies.map((family) => entry(family)),
     '## Labels',
     list(labelKinds.map(({ name, docs, formula }) => `\`${name}\`: ${docs} Formula: ${formula}.`)),
+    '## Splits',
+    list(splitKinds.map(({ name, docs }) => `\`${name}\`: ${docs}`)),
     '## Feature sets',
     list(
       featureSetNames.map((set) => {

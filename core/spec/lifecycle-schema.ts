@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { splitSchema } from './split-schema.ts';
+import { splitSchema } from '../splits/index.ts';
 
 /** Which rows the served fit is repeated on after the evaluation. */
 export const refitSchema = z.enum(['none', 'trainValid', 'all']);

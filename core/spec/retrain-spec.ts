@@ -1,4 +1,5 @@
 import { RatchetError } from '../errors.ts';
+import { bordersOf, retrainsAsItIs } from '../splits/index.ts';
 import type { ExperimentSpec } from './spec.ts';
 
 export interface SplitSizes {
@@ -47,7 +48,7 @@ export function retrainSpec(template: ExperimentSpec, request: RetrainRequest): 
 
 /** Do the retrains of this template take over the sizes of the evaluated version? Else `samples` is not looked at. */
 export const takesOverSizes = ({ retrain, split }: ExperimentSpec): boolean =>
-  retrain.split === undefined && split.kind !== 'recent';
+  retrain.split === undefined && !retrainsAsItIs(split);
 
 function instrumentsOf(
   { data, model }: ExperimentSpec,
@@ -68,14 +69,12 @@ function instrumentsOf(
 
 function splitOf({ retrain, split }: ExperimentSpec, samples: RetrainRequest['samples']): Split {
   if (retrain.split !== undefined) return retrain.split;
-  if (split.kind === 'recent') return split;
-  const { purge, embargo } = split;
+  if (retrainsAsItIs(split)) return split;
   return {
     kind: 'recent',
     trainBars: Math.max(MIN_TRAIN_BARS, samples.train),
     validBars: samples.valid,
     testBars: samples.test,
-    purge,
-    embargo,
+    ...bordersOf(split),
   };
 }

@@ -5,7 +5,7 @@ import { type FeatureChoice, LEVELS } from '../features/index.ts';
 import { monitorSchema, refitSchema, retrainSchema, servingSchema } from './lifecycle-schema.ts';
 import { INSTRUMENT_PATTERN, nameSchema } from './names.ts';
 import { promotionSchema } from './promotion-schema.ts';
-import { splitSchema } from './split-schema.ts';
+import { splitSchema } from '../splits/index.ts';
 
 export { INSTRUMENT_PATTERN, NAME_PATTERN } from './names.ts';
 

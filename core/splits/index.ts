@@ -1,70 +1,105 @@
+import { z } from 'zod';
+import { RatchetError } from '../errors.ts';
 import { chronological } from './chronological.ts';
+import { purgedKFold } from './purged-k-fold.ts';
 import { recent } from './recent.ts';
 import {
+  type AutoOr,
+  type BoundSplit,
   minimumRows,
   type Part,
   PARTS,
   type RefitPart,
+  type SampleShape,
   type SplitInput,
+  type SplitKind,
   type SplitRows,
-  type SplitSpec,
   TooFewRowsError,
 } from './split.ts';
-import { decisionTimes, type PartTimes } from './times.ts';
+import { type DecisionTimes, decisionTimes, type FoldTimes } from './times.ts';
+import { walkForward } from './walk-forward.ts';
 
 export * from './split.ts';
 
-/** A split kind, bound to its settings. */
-interface BoundSplit {
-  cut(times: ReturnType<typeof decisionTimes>, horizons: readonly number[]): PartTimes;
-  refit(
-    times: ReturnType<typeof decisionTimes>,
-    horizons: readonly number[],
-    part: RefitPart,
-  ): readonly number[];
-  minimumSamples(horizons: readonly number[]): number;
+/** All split kinds. A new one: a file in this folder and a line here. */
+const kinds = [chronological, recent, walkForward, purgedKFold] as const;
+export const splitKinds: readonly SplitKind[] = kinds;
+
+/** Settings of a split, by its `kind`. */
+export const splitSchema = z.discriminatedUnion('kind', schemasOf(kinds));
+export type SplitSpec = z.output<typeof splitSchema>;
+
+type SchemasOf<K extends readonly SplitKind[]> = { [I in keyof K]: K[I]['schema'] };
+
+/** `map` forgets which schema stands where; the tuple says it. */
+function schemasOf<const K extends readonly SplitKind[]>(of: K): SchemasOf<K> {
+  return of.map((kind) => kind.schema) as unknown as SchemasOf<K>;
 }
 
-function bind(split: SplitSpec): BoundSplit {
-  return split.kind === 'chronological' ? chronological(split) : recent(split);
+function kindOf({ kind: name }: Pick<SplitSpec, 'kind'>): SplitKind {
+  const found = splitKinds.find((kind) => kind.name === name);
+  if (found) return found;
+  throw new RatchetError('splits.unknown', `no split is named "${name}"`, { details: { name } });
+}
+
+const bind = (split: SplitSpec): BoundSplit => kindOf(split).bind(split);
+
+/** May a retrain part newer bars by the same settings? */
+export const retrainsAsItIs = (split: SplitSpec): boolean => kindOf(split).retrainsAsItIs;
+
+/** Purge and embargo for a split whose parts follow one another; what else an embargo may say has no meaning there. */
+export function bordersOf({ purge, embargo }: SplitSpec): { purge: AutoOr; embargo: AutoOr } {
+  return { purge, embargo: embargo === 'strict' ? 'auto' : embargo };
 }
 
 /**
- * Train, valid and test rows of labelled samples, by time. A training (or validation) sample is kept
- * iff its label end lies before the first decision time of the next part, so no label window of one
- * part meets one of another; the lookback is not purged (live windows read old bars too).
+ * Train, valid and test rows of labelled samples, by time, one entry a fold, in the order of the test parts. A training
+ * (or validation) sample is kept iff its label has ended before the first decision time of every later part, and it is
+ * itself decided after all labels of the test part have ended where that lies before it.
+ * The lookback is not purged (live windows read old bars too).
  *
  * Throws `TooFewRowsError` (`splits.tooFewRows`) with the computed minimum when a part has fewer than
- * `max(30, 2 h)` decision times, and `splits.purgeTooShort`.
+ * `max(30, 2 h)` decision times, `splits.partTooSmall` and `splits.purgeTooShort`.
  */
-export function splitRows(split: SplitSpec, input: SplitInput): SplitRows {
+export function splitFolds(split: SplitSpec, input: SplitInput): readonly SplitRows[] {
   const times = decisionTimes(input);
   const bound = bind(split);
-  const parts = bound.cut(times, input.horizons);
-  const minimum = minimumRows(input.horizons);
-  for (const part of PARTS) {
-    if (parts[part].length >= minimum) continue;
-    const minimumSamples = bound.minimumSamples(input.horizons);
-    const missing = Math.max(1, minimumSamples - times.time.length);
-    throw new TooFewRowsError(
-      'splits.tooFewRows',
-      `too few rows: the ${part} part has ${parts[part].length} after purging and needs ${minimum}; ` +
-        `there are ${times.time.length} labelled samples, at least ${minimumSamples} are needed. ` +
-        'Take a longer range (data.from), shorter horizons or a smaller lookback',
-      {
-        details: {
-          part,
-          rows: parts[part].length,
-          minimum,
-          samples: times.time.length,
-          minimumSamples,
-          missing,
-        },
-      },
-    );
-  }
+  return bound.cut(times, input).map((fold) => {
+    requireEnough(fold, times, input, bound);
+    return rowsOf(fold, times, input);
+  });
+}
+
+/** The newest fold: the only one there is, or the one whose fit is served. Throws as `splitFolds`. */
+export function splitRows(split: SplitSpec, input: SplitInput): SplitRows {
+  return splitFolds(split, input).at(-1)!;
+}
+
+function requireEnough(
+  fold: FoldTimes,
+  times: DecisionTimes,
+  shape: SampleShape,
+  bound: BoundSplit,
+): void {
+  const minimum = minimumRows(shape);
+  const part = PARTS.find((name) => fold[name].length < minimum);
+  if (part === undefined) return;
+  const rows = fold[part].length;
+  const samples = times.time.length;
+  const minimumSamples = bound.minimumSamples(shape);
+  const missing = Math.max(1, minimumSamples - samples);
+  throw new TooFewRowsError(
+    'splits.tooFewRows',
+    `too few rows: the ${part} part has ${rows} after purging and needs ${minimum}; ` +
+      `there are ${samples} labelled samples, at least ${minimumSamples} are needed. ` +
+      'Take a longer range (data.from), shorter horizons or a smaller lookback',
+    { details: { part, rows, minimum, samples, minimumSamples, missing } },
+  );
+}
+
+function rowsOf(fold: FoldTimes, times: DecisionTimes, { rows: samples }: SplitInput): SplitRows {
   const rows = (part: Part): Int32Array =>
-    Int32Array.from(parts[part].flatMap((at) => [...times.rows[at]!]));
+    Int32Array.from(fold[part].flatMap((at) => [...times.rows[at]!]));
   const train = rows('train');
   const valid = rows('valid');
   const test = rows('test');
@@ -72,27 +107,23 @@ export function splitRows(split: SplitSpec, input: SplitInput): SplitRows {
     train,
     valid,
     test,
-    times: {
-      train: parts.train.length,
-      valid: parts.valid.length,
-      test: parts.test.length,
-    },
-    dropped: input.rows.length - train.length - valid.length - test.length,
+    times: { train: fold.train.length, valid: fold.valid.length, test: fold.test.length },
+    dropped: samples.length - train.length - valid.length - test.length,
   };
 }
 
 /**
- * Samples that a refit trains on once the split's parts have served: from the first one on where the split is
- * chronological, the newest `trainBars` decision times where it is recent. `trainValid` ends before the test part and is
- * purged as the validation part is. Window end rows, by time, then by row.
+ * Samples that a refit trains on once the split's parts have served: from the first one on, or the newest `trainBars`
+ * decision times where the split rolls. `trainValid` ends before the newest test part and is purged as the validation
+ * part is. Window end rows, by time, then by row.
  */
 export function refitRows(split: SplitSpec, input: SplitInput, part: RefitPart): Int32Array {
   const times = decisionTimes(input);
-  const kept = bind(split).refit(times, input.horizons, part);
+  const kept = bind(split).refit(times, input, part);
   return Int32Array.from(kept.flatMap((at) => [...times.rows[at]!]));
 }
 
-/** Fewest labelled samples (decision times) with which every part of the split is large enough. */
-export function minimumSamples(split: SplitSpec, horizons: readonly number[]): number {
-  return bind(split).minimumSamples(horizons);
+/** Fewest labelled samples (decision times) with which every part of every fold is large enough. */
+export function minimumSamples(split: SplitSpec, shape: SampleShape): number {
+  return bind(split).minimumSamples(shape);
 }

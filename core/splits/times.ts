@@ -10,7 +10,7 @@ export interface DecisionTimes {
 }
 
 /** Positions in `DecisionTimes` by part. */
-export type PartTimes = Readonly<Record<Part, readonly number[]>>;
+export type FoldTimes = Readonly<Record<Part, readonly number[]>>;
 
 export function decisionTimes(input: SplitInput): DecisionTimes {
   const rowsAt = new Map<number, number[]>();
@@ -42,6 +42,20 @@ export function keptBefore(
     if (at + purge < border && times.labelEnd[at]! < first) kept.push(at);
   }
   return kept;
+}
+
+/**
+ * Positions from `border` on that may be learnt from once the positions before it were tested: `embargo` decision
+ * times at least lie between, and all labels of `tested` ended by then.
+ */
+export function keptAfter(
+  times: DecisionTimes,
+  tested: readonly number[],
+  border: number,
+  embargo: number,
+): number[] {
+  const known = tested.reduce((end, at) => Math.max(end, times.labelEnd[at]!), -Infinity);
+  return range(border + embargo, times.time.length).filter((at) => times.time[at]! > known);
 }
 
 /** Positions `from` (inclusive) to `to` (exclusive). */

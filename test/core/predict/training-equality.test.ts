@@ -6,7 +6,7 @@ import { MISSING_POLICIES, type MissingPolicy } from '../../../core/bars/index.t
 import { calendarFor } from '../../../core/calendar/index.ts';
 import { featureSetOrThrow } from '../../../core/features/index.ts';
 import { ANCHOR_BARS } from '../../../core/indicators/index.ts';
-import { prepareUnit } from '../../../core/features/prepare.ts';
+import { type PreparePlan, prepareUnit } from '../../../core/features/prepare.ts';
 import type { VerifiedPackage } from '../../../core/packages/verify.ts';
 import { windowFromBars } from '../../../core/predict/index.ts';
 import { seeded, walkBars } from '../../support/made-bars.ts';
@@ -48,17 +48,17 @@ for (const [name, timeframe] of [
   for (const missing of MISSING_POLICIES) {
     test(`${name}, ${missing}: a window as of the past is the one that training saw, bit for bit`, () => {
       const pkg = packageOf(name, timeframe, missing);
-      const plan = {
+      const plan: PreparePlan = {
         set,
         lookback: LOOKBACK,
         label: { kind: 'forwardLogReturn', horizons: HORIZONS },
         split: {
-          kind: 'chronological' as const,
-          ratios: [0.7, 0.15, 0.15] as const,
-          purge: 'auto' as const,
-          embargo: 'auto' as const,
+          kind: 'chronological',
+          ratios: [0.7, 0.15, 0.15],
+          purge: 'auto',
+          embargo: 'auto',
         },
-        scaling: { features: 'minmax' as const, labels: 'minmax' as const },
+        scaling: { features: 'minmax', labels: 'minmax' },
         timeframe,
         calendar,
         missing,

@@ -195,7 +195,7 @@ const MISTAKES: readonly [string, Loose, string, RegExp, RegExp?][] = [
   ['a wrong type', { lookback: 'sixty' }, 'lookback', /must be number, not string/],
   ['a wrong choice', { fit: 'single' }, 'fit', /must be "perInstrument" or "pooled"/],
   ['a mistyped choice', { fit: 'poled' }, 'fit', /must be .*"pooled"/, /^Did you mean "pooled"\?$/],
-  ['an unknown split', { split: { kind: 'walkForward' } }, 'split.kind', /chronological|recent/],
+  ['an unknown split', { split: { kind: 'random' } }, 'split.kind', /chronological|recent/],
   [
     'ratios that do not add up',
     { split: { kind: 'chronological', ratios: [0.7, 0.2, 0.2] } },

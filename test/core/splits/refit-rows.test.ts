@@ -15,7 +15,13 @@ function daily(rows: number, horizons: readonly number[]): SplitInput {
   const longest = Math.max(...horizons);
   const openTime = Float64Array.from({ length: rows + longest }, (_, i) => i * DAY);
   const labelEnd = openTime.map((_, row) => openTime[row + longest] ?? NaN);
-  return { rows: Int32Array.from({ length: rows }, (_, i) => i), openTime, labelEnd, horizons };
+  return {
+    rows: Int32Array.from({ length: rows }, (_, i) => i),
+    openTime,
+    labelEnd,
+    horizons,
+    reachBars: 1,
+  };
 }
 
 const chronological: SplitSpec = {

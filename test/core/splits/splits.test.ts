@@ -19,7 +19,7 @@ function daily(rows: number, horizons: readonly number[], firstRow = 0): SplitIn
   const openTime = Float64Array.from({ length: rows + longest }, (_, i) => i * DAY);
   const labelEnd = openTime.map((_, row) => openTime[row + longest] ?? NaN);
   const list = Array.from({ length: rows - firstRow }, (_, i) => i + firstRow);
-  return { rows: Int32Array.from(list), openTime, labelEnd, horizons };
+  return { rows: Int32Array.from(list), openTime, labelEnd, horizons, reachBars: 1 };
 }
 
 const chronological: SplitSpec = {
@@ -76,7 +76,7 @@ test('label windows of different parts are disjoint, for seeded sizes, horizons 
             purge: 'auto',
             embargo: k % 4 === 1 ? 'auto' : between(0, 10),
           };
-    const minimum = minimumSamples(spec, [horizon]);
+    const minimum = minimumSamples(spec, { horizons: [horizon], reachBars: 1 });
     const input = daily(minimum + between(0, 200), [horizon], 0);
     const split = splitRows(spec, input);
     assert.deepEqual(overlaps(split, input), []);
@@ -107,7 +107,7 @@ test('one sample fewer than the computed minimum is refused, the minimum itself 
       { ...chronological, embargo: 5 },
       { kind: 'recent', trainBars: 500, validBars: 120, testBars: 120, purge: 'auto', embargo: 3 },
     ] as const) {
-      const minimum = minimumSamples(spec, horizons);
+      const minimum = minimumSamples(spec, { horizons, reachBars: 1 });
       const split = splitRows(spec, daily(minimum, horizons));
       for (const part of PARTS) {
         assert.ok(split.times[part] >= Math.max(30, 2 * horizons.at(-1)!));
@@ -129,7 +129,7 @@ test('one sample fewer than the computed minimum is refused, the minimum itself 
 
 test('100 training days with a 30-bar horizon are refused, not split into nothing (A13)', () => {
   assert.throws(() => splitRows(chronological, daily(100, [7, 14, 30])), TooFewRowsError);
-  assert.equal(minimumSamples(chronological, [7, 14, 30]), 597);
+  assert.equal(minimumSamples(chronological, { horizons: [7, 14, 30], reachBars: 1 }), 597);
 });
 
 test('recent: each part has exactly the bars asked for, the newest ones test', () => {
@@ -158,6 +158,7 @@ test('pooled instruments are cut at the same time; no part mixes', () => {
     openTime: Float64Array.from([...one.openTime, ...one.openTime]),
     labelEnd: Float64Array.from([...one.labelEnd, ...one.labelEnd]),
     horizons: [5],
+    reachBars: 1,
   };
   const split = splitRows(chronological, pool);
   assert.deepEqual(overlaps(split, pool), []);
