@@ -1,6 +1,5 @@
-import { atr, atrRatio, bollinger } from '../indicators/bands.ts';
+import { atr, atrRatio } from '../indicators/bands.ts';
 import { use } from '../indicators/index.ts';
-import { macd } from '../indicators/macd.ts';
 import { ema, priceToSma, sma } from '../indicators/moving-average.ts';
 import { barColumn, priceRatio } from '../indicators/price.ts';
 import { logReturn, priceChange, simpleReturn } from '../indicators/returns.ts';
@@ -8,7 +7,7 @@ import { rsi } from '../indicators/rsi.ts';
 import { volatility } from '../indicators/volatility.ts';
 import { tradedRatio, volumeChange } from '../indicators/volume.ts';
 import { type FeatureColumn, named } from './feature-set.ts';
-import { defineLevelledSet, VOLUME_LEVEL_BARS } from './levels.ts';
+import { bollingerColumns, defineLevelledSet, macdColumns, VOLUME_LEVEL_BARS } from './levels.ts';
 
 /**
  * 46 features of hourly crypto bars, in the order in which models expect them: prices, returns, volume,
@@ -44,18 +43,8 @@ export const crypto46 = defineLevelledSet({
         ['volume_ma_ratio', use(tradedRatio, {})],
       ]),
       ...named('RSI', [['rsi', use(rsi, { unit: 'percent' })]]),
-      ...named('MACD', [
-        ['macd', level(use(macd, { unit: 'price' }))],
-        ['macd_signal', level(use(macd, { output: 'signal', unit: 'price' }))],
-        ['macd_hist', level(use(macd, { output: 'histogram', unit: 'price' }))],
-      ]),
-      ...named('Bollinger', [
-        ['bb_upper', level(use(bollinger, { output: 'upper' }))],
-        ['bb_middle', level(use(bollinger, { output: 'middle' }))],
-        ['bb_lower', level(use(bollinger, { output: 'lower' }))],
-        ['bb_width', use(bollinger, { output: 'width' })],
-        ['bb_position', use(bollinger, {})],
-      ]),
+      ...macdColumns(level),
+      ...bollingerColumns(level),
       ...named('ATR', [
         ['atr', level(use(atr, {}))],
         ['atr_ratio', use(atrRatio, {})],

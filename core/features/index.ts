@@ -1,5 +1,6 @@
 import { RatchetError } from '../errors.ts';
 import { crypto46 } from './crypto-46.ts';
+import { daily22 } from './daily-22.ts';
 import type { FeatureSet } from './feature-set.ts';
 import type { Levels } from './levels.ts';
 import { technical152 } from './technical-152.ts';
@@ -16,6 +17,7 @@ type CatalogueEntry = FeatureSet | Readonly<Record<Levels, FeatureSet>>;
 const catalogue: ReadonlyMap<string, CatalogueEntry> = new Map<string, CatalogueEntry>([
   ['technical-152', technical152],
   ['crypto-46', crypto46],
+  ['daily-22', daily22],
 ]);
 
 /** Names of sets that a spec may give. */

@@ -1,5 +1,13 @@
-import { type IndicatorUse, overClose } from '../indicators/index.ts';
-import { defineFeatureSet, type FeatureSet, type FeatureSetDefinition } from './feature-set.ts';
+import { bollinger } from '../indicators/bands.ts';
+import { type IndicatorUse, overClose, use } from '../indicators/index.ts';
+import { macd } from '../indicators/macd.ts';
+import {
+  defineFeatureSet,
+  type FeatureColumn,
+  type FeatureSet,
+  type FeatureSetDefinition,
+  named,
+} from './feature-set.ts';
 
 /**
  * In what units a set has its levels: prices, averages and volumes. `relative`: prices as a share of the
@@ -12,12 +20,12 @@ export type Levels = (typeof LEVELS)[number];
 /** Bars over which a volume is averaged that relative levels are multiples of. */
 export const VOLUME_LEVEL_BARS = 250;
 
+/** Brings a use in units of price to the units of a set. */
+type Level = (of: IndicatorUse) => IndicatorUse;
+
 export interface LevelledDefinition extends Omit<FeatureSetDefinition, 'columns'> {
-  /** Columns in units of `levels`; `level` brings a use in units of price to them. */
-  columns(
-    levels: Levels,
-    level: (of: IndicatorUse) => IndicatorUse,
-  ): FeatureSetDefinition['columns'];
+  /** Columns in units of `levels`. */
+  columns(levels: Levels, level: Level): FeatureSetDefinition['columns'];
 }
 
 /** A set with levels in both units, named `name-relative` and `name-raw`: same columns, two hashes. */
@@ -41,3 +49,19 @@ export function defineLevelledSet(
     raw: define('raw', 'Levels are in units of price and volume, as the source has them.'),
   });
 }
+
+export const macdColumns = (level: Level): FeatureColumn[] =>
+  named('MACD', [
+    ['macd', level(use(macd, { unit: 'price' }))],
+    ['macd_signal', level(use(macd, { output: 'signal', unit: 'price' }))],
+    ['macd_hist', level(use(macd, { output: 'histogram', unit: 'price' }))],
+  ]);
+
+export const bollingerColumns = (level: Level): FeatureColumn[] =>
+  named('Bollinger', [
+    ['bb_upper', level(use(bollinger, { output: 'upper' }))],
+    ['bb_middle', level(use(bollinger, { output: 'middle' }))],
+    ['bb_lower', level(use(bollinger, { output: 'lower' }))],
+    ['bb_width', use(bollinger, { output: 'width' })],
+    ['bb_position', use(bollinger, {})],
+  ]);

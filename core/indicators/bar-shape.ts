@@ -94,3 +94,13 @@ export const trueRange = defineIndicator({
   memoryBars: () => 1,
   compute: (input) => ratio(trueRanges(input), input.close, 0),
 });
+
+export const rangeOverClose = defineIndicator({
+  name: 'rangeOverClose',
+  docs: '(h - l) / c',
+  params: z.strictObject({}),
+  examples: [],
+  warmupBars: () => 0,
+  memoryBars: () => 0,
+  compute: ({ high, low, close }) => ratio(difference(high, low), close, 0),
+});

@@ -1,5 +1,13 @@
 import { atr, atrRatio, bollinger, keltner } from './bands.ts';
-import { barPart, barRange, body, closeLocationMean, gap, trueRange } from './bar-shape.ts';
+import {
+  barPart,
+  barRange,
+  body,
+  closeLocationMean,
+  gap,
+  rangeOverClose,
+  trueRange,
+} from './bar-shape.ts';
 import { cci } from './cci.ts';
 import { directional } from './directional.ts';
 import { autocorrelation, extremeReturn, kurtosis, skewness, upShare } from './distribution.ts';
@@ -35,6 +43,7 @@ import {
   force,
   moneyFlow,
   moneyFlowIndex,
+  obvChange,
   obvFlow,
   tradedRatio,
   volumeChange,
@@ -69,6 +78,7 @@ const catalogue: readonly Indicator[] = [
   barPart,
   closeLocationMean,
   trueRange,
+  rangeOverClose,
   sma,
   ema,
   closeToSma,
@@ -115,6 +125,7 @@ const catalogue: readonly Indicator[] = [
   volumeVariation,
   volumeZ,
   obvFlow,
+  obvChange,
   moneyFlow,
   moneyFlowIndex,
   force,

@@ -109,6 +109,11 @@ export const volumeZ = defineIndicator({
   },
 });
 
+const signedVolume = (input: IndicatorInput): Float64Array =>
+  input.share('signed volume', () =>
+    closeChange(input).map((move, t) => Math.sign(move) * input.volume[t]!),
+  );
+
 /** On-balance volume over a window: a flow, not a sum since the first bar. */
 export const obvFlow = defineIndicator({
   name: 'obvFlow',
@@ -117,12 +122,22 @@ export const obvFlow = defineIndicator({
   examples: [{ period: 60 }],
   warmupBars: ({ period: n }) => n,
   memoryBars: ({ period: n }) => n,
-  compute: (input, { period: n }) => {
-    const signed = input.share('signed volume', () =>
-      closeChange(input).map((move, t) => Math.sign(move) * input.volume[t]!),
-    );
-    return ratio(windowSum(signed, n, input.positions), volumeSum(input, n), 0);
-  },
+  compute: (input, { period: n }) =>
+    ratio(windowSum(signedVolume(input), n, input.positions), volumeSum(input, n), 0),
+});
+
+/**
+ * On-balance volume (Granville, 1963) gained over some bars, in units of volume: OBV - OBV[-period].
+ * The sum since the first bar depends on where a history begins, so it could not be the same in serving.
+ */
+export const obvChange = defineIndicator({
+  name: 'obvChange',
+  docs: 'sum of sign(c - c[-1]) v over `period` bars: the on-balance volume gained in them',
+  params: z.strictObject({ period: period.default(250) }),
+  examples: [{ period: 20 }],
+  warmupBars: ({ period: n }) => n,
+  memoryBars: ({ period: n }) => n,
+  compute: (input, { period: n }) => windowSum(signedVolume(input), n, input.positions),
 });
 
 /** Chaikin money flow, -1..1. Formula: sum of close location x v / sum v. */

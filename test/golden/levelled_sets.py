@@ -22,7 +22,6 @@ SAMPLES = 26
 # Rows at which slow columns are not warm yet, and rows of the hourly bars that do not move or trade.
 HEAD = (1, 13, 25, 33, 60, 98, 99, 200, 248, 249, 255, 256, 707, 905, 925, 931, 1100, 1101)
 VOLUME_LEVEL_BARS = 250
-OBV_BARS = {"relative": 50, "raw": 250}
 
 
 class Slice:
@@ -112,7 +111,28 @@ def crypto_46(levels):
     return f
 
 
-SETS = {"crypto-46": crypto_46}
+def daily_22(levels):
+    raw = levels == "raw"
+    of = (lambda s, x: x) if raw else (lambda s, x: x / s.c[-1])
+    signed = lambda s, n: last(np.sign(np.diff(s.c)), n) * last(s.v, n)
+    f = {"rsi": (wilder_memory(14), rsi)} | macd_columns(of) | bollinger_columns(of)
+    for n in (5, 10, 20, 50):
+        f[f"sma_{n}"] = (None, lambda s, n=n: of(s, talib.SMA(s.c, n)[-1]))
+    for n in (12, 26):
+        f[f"ema_{n}"] = (ema_memory(n), lambda s, n=n: of(s, talib.EMA(s.c, n)[-1]))
+    f["volume_ratio"] = (None, lambda s: traded(s.v, 20))
+    mean = lambda s, n: last(s.v, n).mean()
+    f["volume_sma"] = (None, lambda s: mean(s, 20) if raw else over(mean(s, 20), mean(s, VOLUME_LEVEL_BARS), 1.0))
+    # What TA-Lib's running sum gained in 250 bars, or the share of 50 bars' volume that it gained in them.
+    obv = lambda s, n: talib.OBV(s.c, s.v)[-1] - last(talib.OBV(s.c, s.v), n + 1)[0]
+    f["obv"] = (None, lambda s: obv(s, VOLUME_LEVEL_BARS) if raw else over(signed(s, 50).sum(), last(s.v, 50).sum()))
+    for k in (1, 5, 20):
+        f[f"price_change_{k}d"] = (None, lambda s, k=k: simple_return(s, k))
+    f["high_low_range"] = (None, lambda s: (s.h[-1] - s.l[-1]) / s.c[-1])
+    return f
+
+
+SETS = {"crypto-46": crypto_46, "daily-22": daily_22}
 
 
 def main():

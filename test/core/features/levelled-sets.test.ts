@@ -81,6 +81,19 @@ test('crypto-46 has its 46 names in order, and 26 level columns whose units diff
   assert.ok(raw.memoryBars >= 675, 'EMA 100 needs as many for 1e-5');
 });
 
+const DAILY_22 = (
+  'rsi macd macd_signal macd_hist bb_upper bb_middle bb_lower bb_width bb_position ' +
+  'sma_5 sma_10 sma_20 sma_50 ema_12 ema_26 volume_ratio volume_sma obv ' +
+  'price_change_1d price_change_5d price_change_20d high_low_range'
+).split(' ');
+
+test('daily-22 has its 22 names in order', () => {
+  assert.equal(DAILY_22.length, 22);
+  for (const levels of ['relative', 'raw'] as const) {
+    assert.deepEqual(chosenFeatureSet({ set: 'daily-22', levels }).names, DAILY_22);
+  }
+});
+
 test('units are told apart by name and hash, and a set without levels takes none', () => {
   assert.deepEqual(completeChoice({ set: 'crypto-46' }), { set: 'crypto-46', levels: 'relative' });
   assert.deepEqual(completeChoice({ set: 'technical-152' }), { set: 'technical-152' });
@@ -135,7 +148,7 @@ test('a window has the same bits from the bars that barsNeeded asks for, holes i
     volume: pick(all.volume),
     value: pick(all.value),
   };
-  for (const name of ['crypto-46-relative', 'crypto-46-raw']) {
+  for (const name of ['crypto-46-relative', 'crypto-46-raw', 'daily-22-relative', 'daily-22-raw']) {
     const set = featureSetOrThrow(name);
     const whole = buildFeatures(set, bars, calendar).values;
     const last = bars.openTime.length - 1;
