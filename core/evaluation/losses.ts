@@ -51,6 +51,7 @@ export function rowsOfHorizon(
   const actual = column(labels);
   const predicted = column(predictions);
   return {
+    openTime,
     actual,
     predicted,
     actualChange: actual.map((value) => input.label.returnFrom(value)),

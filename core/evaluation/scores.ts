@@ -9,6 +9,7 @@ import {
   type TimeGroups,
 } from '../metrics/bootstrap.ts';
 import { metrics } from '../metrics/index.ts';
+import { scoreMetrics } from '../metrics/score.ts';
 import { skillScore } from '../metrics/skill.ts';
 import type { Forecaster } from './evaluation.ts';
 import type { EvaluationInput, NamedForecast } from './input.ts';
@@ -59,16 +60,10 @@ export function scoreForecaster(
     ),
     byHorizon: input.horizons.map((horizon, k) => {
       const rows = rowsOfHorizon(input, predictions, k);
-      const scored = metrics.map((metric): [string, Interval] => [
-        metric.name,
-        bootstrapInterval(
-          metric.terms(rows),
-          metric.value.bind(metric),
-          draws.groups,
-          draws.byHorizon[k]!,
-        ),
-      ]);
-      return { horizon, metrics: Object.fromEntries(scored) };
+      return {
+        horizon,
+        metrics: scoreMetrics(metrics, rows, draws.groups, draws.byHorizon[k]!),
+      };
     }),
   };
 }

@@ -1,7 +1,8 @@
 /** The catalogue of forecast metrics: a new one is a file with `defineMetric` and a line here. */
 import { RatchetError } from '../errors.ts';
 import { alwaysUp, directionAccuracy2, directionAccuracy3 } from './direction.ts';
-import type { Metric } from './metric.ts';
+import { informationCoefficients } from './information-coefficient.ts';
+import type { ForecastRows, Metric } from './metric.ts';
 import { mae, mse, r2, rmse } from './regression.ts';
 
 export const metrics: readonly Metric[] = [
@@ -12,6 +13,11 @@ export const metrics: readonly Metric[] = [
   directionAccuracy3,
   directionAccuracy2,
   alwaysUp,
+  ...informationCoefficients<ForecastRows>(({ openTime, predictedChange, actualChange }) => ({
+    openTime,
+    forecast: predictedChange,
+    outcome: actualChange,
+  })),
 ];
 
 /** The metric of that name; throws `metrics.unknown` with the names there are. */

@@ -1,10 +1,13 @@
 import { RatchetError } from '../errors.ts';
+import type { TimeGroups } from './bootstrap.ts';
 
 /**
- * What a metric is computed from: one horizon of one part. All arrays have one entry a row and hold
+ * What a forecast metric is computed from: one horizon of one part. All arrays have one entry a row and hold
  * finite values; a NaN makes every metric NaN, which no gate lets pass.
  */
 export interface ForecastRows {
+  /** ms UTC of each row; the same time for several instruments. */
+  readonly openTime: Float64Array;
   /** Label as it came, label units. */
   readonly actual: Float64Array;
   /** Forecast, label units. */
@@ -15,11 +18,8 @@ export interface ForecastRows {
   readonly predictedChange: Float64Array;
 }
 
-/**
- * A metric is a function of *means of per-row terms*. That covers all of them (R2 and ratios too), and
- * a block bootstrap then needs sums of blocks only, never the rows again.
- */
-export interface Metric {
+/** What is known of every metric, whatever it is computed from. */
+export interface MetricFacts {
   readonly name: string;
   /** As people read it. */
   readonly title: string;
@@ -28,19 +28,52 @@ export interface Metric {
   readonly direction: 'higher' | 'lower';
   /** How reports print it. */
   readonly format: 'number' | 'percent';
-  /** One column a term, each of the length of the rows. */
-  terms(rows: ForecastRows): readonly Float64Array[];
+}
+
+/**
+ * A function of *means of per-row terms*. That covers most metrics (R2, ratios and all that a confusion
+ * matrix tells), and a block bootstrap then needs sums of blocks only, never the rows again.
+ */
+export interface MeansMetric<Rows> extends MetricFacts {
+  readonly kind: 'means';
+  /** One column a term, each of the length of the rows. Metrics that share the function share its columns. */
+  terms(rows: Rows): readonly Float64Array[];
   /** From the mean of each term to the metric; NaN where it is not defined. */
   value(means: readonly number[]): number;
 }
 
-export function defineMetric(metric: Metric): Metric {
-  return Object.freeze(metric);
+/**
+ * A function of how often each resampled unit counts: what needs ranks or a spread over time, and is no
+ * function of means. It is computed anew, exactly, for each resample.
+ */
+export interface WeightedMetric<Rows> extends MetricFacts {
+  readonly kind: 'weighted';
+  prepare(rows: Rows, times: TimeGroups): WeightedStatistic;
 }
 
-/** The metric over all rows. Empty rows give NaN. */
-export function computeMetric(metric: Metric, rows: ForecastRows): number {
-  return metric.value(metric.terms(rows).map(meanOf));
+export interface WeightedStatistic {
+  /**
+   * `times`: the units are time stamps and drawn in blocks, as for all metrics. A number: so many units that are
+   * longer than any block and drawn one by one (months).
+   */
+  readonly units: 'times' | number;
+  /** `weights[unit]`: a whole number >= 0 of draws; all 1 for the data itself. NaN where it is not defined. */
+  value(weights: Float64Array): number;
+}
+
+export type MetricOf<Rows> = MeansMetric<Rows> | WeightedMetric<Rows>;
+export type Metric = MetricOf<ForecastRows>;
+
+export function defineMetric<Rows = ForecastRows>(
+  metric: Omit<MeansMetric<Rows>, 'kind'>,
+): MeansMetric<Rows> {
+  return Object.freeze({ kind: 'means', ...metric });
+}
+
+export function defineWeightedMetric<Rows = ForecastRows>(
+  metric: Omit<WeightedMetric<Rows>, 'kind'>,
+): WeightedMetric<Rows> {
+  return Object.freeze({ kind: 'weighted', ...metric });
 }
 
 /** Arithmetic mean; NaN of nothing. */

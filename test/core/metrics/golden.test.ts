@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { bootstrapInterval, intervalOf, resampledMeans } from '../../../core/metrics/bootstrap.ts';
 import { compareLosses } from '../../../core/metrics/comparison.ts';
 import { metrics } from '../../../core/metrics/index.ts';
-import { computeMetric } from '../../../core/metrics/metric.ts';
+import { computeMetric } from '../../../core/metrics/score.ts';
 import { skillScore } from '../../../core/metrics/skill.ts';
 import { studentTUpperTail } from '../../../core/metrics/student-t.ts';
 
@@ -77,7 +77,9 @@ test('the comparison test agrees with numpy and scipy', () => {
 test('every metric of the catalogue agrees with numpy', () => {
   const actual = Float64Array.from(golden.forecasts.actual);
   const predicted = Float64Array.from(golden.forecasts.predicted);
-  const rows = { actual, predicted, actualChange: actual, predictedChange: predicted };
+  // Daily from 2020-01-01, as in the generator.
+  const openTime = actual.map((_, i) => Date.UTC(2020, 0, 1 + i));
+  const rows = { openTime, actual, predicted, actualChange: actual, predictedChange: predicted };
   for (const metric of metrics) {
     assertClose(computeMetric(metric, rows), golden.forecasts[metric.name]!, metric.name);
   }

@@ -7,19 +7,20 @@ import {
   groupByTime,
   meanByTime,
 } from '../../../core/metrics/bootstrap.ts';
-import { scoreConfusion } from '../../../core/metrics/classification.ts';
+import { scoreConfusion } from '../../../core/metrics/classes/confusion.ts';
 import { compareLosses, cosineTerms } from '../../../core/metrics/comparison.ts';
 import { directionOf } from '../../../core/metrics/direction.ts';
 import { metricOrThrow, metrics } from '../../../core/metrics/index.ts';
-import { computeMetric } from '../../../core/metrics/metric.ts';
 import { powerOf } from '../../../core/metrics/power.ts';
+import { computeMetric } from '../../../core/metrics/score.ts';
 import { seededUniform } from '../../../core/seeded-uniform.ts';
 import { skillScore } from '../../../core/metrics/skill.ts';
 import { levelOfTry } from '../../../core/metrics/tries.ts';
 
 const rowsOf = (actual: number[], predicted: number[]) => {
   const [y, f] = [Float64Array.from(actual), Float64Array.from(predicted)];
-  return { actual: y, predicted: f, actualChange: y, predictedChange: f };
+  const openTime = y.map((_, i) => Date.UTC(2020, 0, 1 + i));
+  return { openTime, actual: y, predicted: f, actualChange: y, predictedChange: f };
 };
 
 test('a NaN forecast makes every metric NaN, and so does an empty part', () => {

@@ -2,7 +2,7 @@
  * Metrics of a confusion matrix, always beside the majority-class baseline: accuracy alone hides that a model never
  * finds what it was built for.
  */
-import { RatchetError } from '../errors.ts';
+import { RatchetError } from '../../errors.ts';
 
 /** `counts[actual][predicted]`, whole numbers >= 0, square. */
 export interface ConfusionMatrix {
