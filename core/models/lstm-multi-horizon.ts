@@ -11,14 +11,17 @@ export const lstmParams = z.strictObject({
     .min(1)
     .max(4)
     .default([50, 50])
+    .meta({ search: { choices: [[16], [32], [64], [32, 32], [50, 50], [64, 64]] } })
     .describe('Units of each LSTM layer, first to last; batch normalisation follows each.'),
   dropout: rate
     .default(0.2)
+    .meta({ search: { high: 0.5 } })
     .describe(
       'Share of inputs dropped before each LSTM layer and of outputs after each dense one.',
     ),
   recurrentDropout: rate
     .default(0.2)
+    .meta({ search: { high: 0.5 } })
     .describe('Share of recurrent inputs dropped: rows of the recurrent matrix, one mask a batch.'),
   dense: z.array(width).max(4).default([25]).describe('Widths of the shared relu layers.'),
   branch: width.default(16).describe('Width of the relu layer of each horizon.'),
@@ -41,6 +44,7 @@ export const lstmMultiHorizon = defineModel({
     stochastic: true,
     needsTensorflow: true,
     monteCarlo: true,
+    budget: 'epochs',
   },
   version: 1,
   load: () => import('./lstm-multi-horizon.impl.ts'),

@@ -130,6 +130,8 @@ export interface ModelTraits {
   readonly stochastic: boolean;
   /** Needs TensorFlow in the training process. */
   readonly needsTensorflow: boolean;
+  /** Hyperparameter that says how long a fit trains (epochs, rounds): what a pruner cuts; absent: none. */
+  readonly budget?: string;
   /** Has a Monte-Carlo graph. */
   readonly monteCarlo: boolean;
 }

@@ -27,7 +27,14 @@ export interface SchemaNode {
 
 /** JSON Schema of what a person writes: defaults are optional. */
 export function inputSchemaOf(schema: z.ZodType): SchemaNode {
-  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as SchemaNode;
+  return z.toJSONSchema(schema, {
+    io: 'input',
+    unrepresentable: 'any',
+    // Where a search looks (core/search/space.ts) is no part of what a field takes.
+    override: ({ jsonSchema }) => {
+      delete jsonSchema['search'];
+    },
+  }) as SchemaNode;
 }
 
 /**

@@ -13,9 +13,21 @@ export const trainingFields = {
       'Weight of each horizon in the loss, as many as horizons. ' +
         'Default: 0.5, 0.3, 0.2 for three horizons, else equal weights that add up to 1.',
     ),
-  learningRate: z.number().positive().max(1).default(0.001).describe('First step size of Adam.'),
+  learningRate: z
+    .number()
+    .positive()
+    .max(1)
+    .default(0.001)
+    .meta({ search: { low: 1e-4, high: 1e-2, scale: 'log' } })
+    .describe('First step size of Adam.'),
   epochs: z.int().min(1).max(10_000).default(100).describe('Most passes over the training part.'),
-  batchSize: z.int().min(2).max(4096).default(32).describe('Windows per step of Adam.'),
+  batchSize: z
+    .int()
+    .min(2)
+    .max(4096)
+    .default(32)
+    .meta({ search: { choices: [16, 32, 64, 128] } })
+    .describe('Windows per step of Adam.'),
   earlyStopping: z
     .strictObject({
       patience: z.int().min(1).max(10_000).default(10).describe('Epochs without a better loss.'),
