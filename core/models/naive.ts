@@ -4,10 +4,12 @@ import { defineModel } from './model.ts';
 /** The random walk: the price stays where it is. What every other model has to beat. */
 export const naive = defineModel({
   name: 'naive',
-  docs: 'Predicts no change at every horizon (zero return, price = last close). Learns nothing.',
+  docs:
+    'Predicts no change at every horizon (zero return, price = last close, the class of no change with certainty). ' +
+    'Learns nothing.',
   params: z.strictObject({}),
   traits: {
-    tasks: ['regression'],
+    tasks: ['regression', 'classification'],
     needsScaling: false,
     sequence: false,
     stochastic: false,

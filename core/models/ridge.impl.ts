@@ -1,24 +1,25 @@
-import { createHash } from 'node:crypto';
 import { RatchetError } from '../errors.ts';
 import { choleskyFactor, solveCholesky } from '../metrics/cholesky.ts';
-import { buildLinearGraph } from '../onnx/networks.ts';
-import type { ScalerState } from '../scaling/scaler.ts';
+import type { LinearWeights } from '../onnx/linear.ts';
 import {
+  applyLinear,
+  columnMeans,
+  emptyLinear,
+  fittedLinear,
+  linearDigest,
+  mseByHorizon,
+  restoreLinear,
+  takeOutputs,
+} from './linear-model.ts';
+import {
+  type FitContext,
   type FitSummary,
-  type FittedModel,
   type ModelImplementation,
   type Samples,
   twinLacks,
 } from './model.ts';
 import type { RidgeParams } from './ridge.ts';
-import {
-  assertUsable,
-  assertWindowsFinite,
-  scaleLabels,
-  scaleLastRows,
-  unscaleLabels,
-} from './scaled.ts';
-import { decodeSections, encodeSections, sectionOrThrow } from './sections.ts';
+import { assertUsable, scaleLabels, scaleLastRows } from './scaled.ts';
 
 /**
  * Ridge regression (Hoerl and Kennard, 1970) on the last row of each scaled window.
@@ -29,25 +30,8 @@ import { decodeSections, encodeSections, sectionOrThrow } from './sections.ts';
  */
 
 const KIND = 'ridge-model';
-const VERSION = 1;
 
-interface Linear {
-  /** Row-major [features x horizons], scaled units. */
-  readonly coefficients: Float64Array;
-  readonly intercepts: Float64Array;
-}
-
-interface Scalers {
-  readonly features: ScalerState;
-  readonly labels: ScalerState;
-}
-
-/** Mean of each column of a row-major matrix. */
-function columnMeans(x: Float64Array, columns: number): Float64Array {
-  const mean = new Float64Array(columns);
-  for (let at = 0; at < x.length; at++) mean[at % columns]! += x[at]!;
-  return mean.map((sum) => sum / (x.length / columns));
-}
+type Scalers = FitContext['scalers'];
 
 interface NormalEquations {
   readonly gram: Float64Array;
@@ -75,7 +59,7 @@ function normalEquations(x: Float64Array, y: Float64Array, f: number, h: number)
   return { gram, moments, xMean, yMean };
 }
 
-function solve(equations: NormalEquations, alpha: number, f: number, h: number): Linear {
+function solve(equations: NormalEquations, alpha: number, f: number, h: number): LinearWeights {
   const penalised = equations.gram.slice();
   for (let i = 0; i < f; i++) penalised[i * f + i]! += alpha;
   const l = choleskyFactor(penalised, f);
@@ -94,48 +78,14 @@ function solve(equations: NormalEquations, alpha: number, f: number, h: number):
   return { coefficients, intercepts };
 }
 
-function apply(model: Linear, x: Float64Array, f: number): Float64Array {
-  const h = model.intercepts.length;
-  const rows = x.length / f;
-  const out = new Float64Array(rows * h);
-  for (let r = 0; r < rows; r++) {
-    for (let k = 0; k < h; k++) {
-      let sum = model.intercepts[k]!;
-      for (let i = 0; i < f; i++) sum += x[r * f + i]! * model.coefficients[i * h + k]!;
-      out[r * h + k] = sum;
-    }
-  }
-  return out;
-}
-
-/** MSE of each horizon. */
-function mseByHorizon(predicted: Float64Array, y: Float64Array, h: number): Float64Array {
-  const sum = new Float64Array(h);
-  for (let at = 0; at < y.length; at++) sum[at % h]! += (predicted[at]! - y[at]!) ** 2;
-  return sum.map((s) => s / (y.length / h));
-}
-
-/** Copies the weights of one horizon. */
-function takeHorizon(from: Linear, to: Linear, k: number): void {
-  const h = to.intercepts.length;
-  to.intercepts[k] = from.intercepts[k]!;
-  for (let at = k; at < to.coefficients.length; at += h)
-    to.coefficients[at] = from.coefficients[at]!;
-}
-
-const emptyLinear = (f: number, h: number): Linear => ({
-  coefficients: new Float64Array(f * h),
-  intercepts: new Float64Array(h),
-});
-
 /** The solution with an alpha for each horizon. */
-function solveByHorizon(equations: NormalEquations, alpha: Float64Array): Linear {
+function solveByHorizon(equations: NormalEquations, alpha: Float64Array): LinearWeights {
   const f = equations.xMean.length;
   const model = emptyLinear(f, alpha.length);
   for (const candidate of new Set(alpha)) {
     const solved = solve(equations, candidate, f, alpha.length);
     alpha.forEach((chosen, k) => {
-      if (chosen === candidate) takeHorizon(solved, model, k);
+      if (chosen === candidate) takeOutputs(solved, model, k, 1);
     });
   }
   return model;
@@ -147,7 +97,7 @@ function chooseByValidation(
   equations: NormalEquations,
   validX: Float64Array,
   validY: Float64Array,
-): { model: Linear; loss: Float64Array; alpha: Float64Array } {
+): { model: LinearWeights; loss: Float64Array; alpha: Float64Array } {
   const f = equations.xMean.length;
   const h = equations.yMean.length;
   const loss = new Float64Array(h).fill(Infinity);
@@ -155,50 +105,15 @@ function chooseByValidation(
   const model = emptyLinear(f, h);
   for (const candidate of alphas.toSorted((a, b) => b - a)) {
     const trial = solve(equations, candidate, f, h);
-    const mse = mseByHorizon(apply(trial, validX, f), validY, h);
+    const mse = mseByHorizon(applyLinear(trial, validX, f), validY, h);
     for (let k = 0; k < h; k++) {
       if (mse[k]! >= loss[k]!) continue;
       loss[k] = mse[k]!;
       alpha[k] = candidate;
-      takeHorizon(trial, model, k);
+      takeOutputs(trial, model, k, 1);
     }
   }
   return { model, loss, alpha };
-}
-
-function digestOf(model: Linear): string {
-  const hash = createHash('sha256');
-  for (const array of [model.coefficients, model.intercepts]) {
-    hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
-  }
-  return hash.digest('hex');
-}
-
-interface State {
-  readonly model: Linear;
-  readonly alpha: Float64Array;
-  readonly scalers: Scalers;
-  readonly summary: FitSummary;
-}
-
-function fitted({ model, alpha, scalers, summary }: State): FittedModel {
-  return {
-    summary,
-    predict: async (samples: Samples) => {
-      assertWindowsFinite(samples, 'predicted', 1);
-      const x = scaleLastRows(samples, scalers.features);
-      return unscaleLabels(apply(model, x, samples.featureCount), scalers.labels);
-    },
-    save: () =>
-      encodeSections({
-        kind: KIND,
-        version: VERSION,
-        meta: { summary, scalers },
-        sections: { coefficients: model.coefficients, intercepts: model.intercepts, alpha },
-      }),
-    export: (ctx) => ({ model: buildLinearGraph(model, ctx) }),
-    dispose: () => {},
-  };
 }
 
 function equationsOf(train: Samples, { features, labels }: Scalers): NormalEquations {
@@ -223,24 +138,18 @@ export const implementation: ModelImplementation<RidgeParams> = {
       epochsRun: 1,
       bestEpoch: 1,
       bestValidLoss: loss.reduce((a, b) => a + b, 0) / loss.length,
-      weightsDigest: digestOf(model),
+      weightsDigest: linearDigest(model),
       history: [],
       chosen: { alpha: [...alpha] },
     };
-    return fitted({ model, alpha, scalers: ctx.scalers, summary });
+    return fittedLinear(KIND, { model, classes: 0, scalers: ctx.scalers, summary });
   },
   async refit(_params, twin, train, ctx) {
     const alpha = Float64Array.from(twin.chosen?.['alpha'] ?? []);
     if (alpha.length !== train.horizons.length) throw twinLacks('a penalty for each horizon');
     const model = solveByHorizon(equationsOf(train, ctx.scalers), alpha);
-    const summary: FitSummary = { ...twin, weightsDigest: digestOf(model) };
-    return fitted({ model, alpha, scalers: ctx.scalers, summary });
+    const summary: FitSummary = { ...twin, weightsDigest: linearDigest(model) };
+    return fittedLinear(KIND, { model, classes: 0, scalers: ctx.scalers, summary });
   },
-  async restore(bytes) {
-    const file = decodeSections(bytes, KIND, VERSION);
-    const { summary, scalers } = file.meta as { summary: FitSummary; scalers: Scalers };
-    const read = (name: string): Float64Array => sectionOrThrow(file, name, Float64Array);
-    const model = { coefficients: read('coefficients'), intercepts: read('intercepts') };
-    return fitted({ model, alpha: read('alpha'), scalers, summary });
-  },
+  restore: async (bytes) => restoreLinear(KIND, bytes),
 };

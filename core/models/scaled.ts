@@ -65,10 +65,10 @@ function assertColumns(scaler: ScalerState, columns: number, what: string): void
 
 /**
  * Refuses samples no model may see: none at all (`training.no-samples`), windows outside the rows
- * (`model.shape-mismatch`), or NaN and infinities (`training.not-finite`, with the place of the first).
+ * (`model.shape-mismatch`), labels that are no class, or NaN and infinities (`training.not-finite`, with the place of the first).
  */
 export function assertUsable(samples: Samples, part: string, reads: 'window' | 'last-row'): void {
-  const { endRow, lookback, featureCount, features, horizons, labels } = samples;
+  const { endRow, lookback, featureCount, features, horizons, labels, classes } = samples;
   if (endRow.length === 0) {
     throw new RatchetError('training.no-samples', `the ${part} part has no samples`);
   }
@@ -84,6 +84,14 @@ export function assertUsable(samples: Samples, part: string, reads: 'window' | '
   if (bad >= 0) {
     const sample = Math.floor(bad / horizons.length);
     throw notFinite(part, `label of sample ${sample}, horizon ${horizons[bad % horizons.length]}`);
+  }
+  const isClass = (label: number): boolean =>
+    Number.isInteger(label) && label >= 0 && label < classes;
+  if (classes > 0 && !labels.every(isClass)) {
+    throw new RatchetError(
+      'model.shape-mismatch',
+      `${part}: a label is none of ${classes} classes`,
+    );
   }
 }
 

@@ -1,4 +1,3 @@
-import { RatchetError } from '../errors.ts';
 import type { ExportContext } from '../models/model.ts';
 import { Graph } from './graph.ts';
 import type { BranchWeights, DenseWeights, LstmLayerWeights } from './layers.ts';
@@ -12,10 +11,11 @@ import {
   relu,
   scale,
   sigmoidGatesFirst,
-  unscale,
 } from './layers.ts';
+import { check, checkContext, finish, metadataOf } from './outputs.ts';
 
 export type { BranchWeights, DenseWeights, LstmLayerWeights } from './layers.ts';
+export { buildLinearGraph } from './linear.ts';
 
 /** All weights of the multi-horizon LSTM, in Keras layout (gates i, f, c, o). */
 export interface LstmNetWeights {
@@ -28,25 +28,6 @@ export interface LstmNetWeights {
   readonly batchNormEpsilon: number;
   /** Used by the Monte-Carlo graph only. `dropout`: LSTM inputs, dense and branch outputs. */
   readonly rates: { readonly dropout: number; readonly recurrentDropout: number };
-}
-
-/** y = scaled last row x coefficients + intercepts, all in float64. */
-export interface LinearWeights {
-  /** Row-major [inputs x horizons]. */
-  readonly coefficients: Float64Array;
-  /** [horizons]. */
-  readonly intercepts: Float64Array;
-}
-
-const check = (ok: boolean, what: string): void => {
-  if (!ok) throw new RatchetError('onnx.shape', `weights do not fit: ${what}`);
-};
-
-function checkContext(ctx: ExportContext): void {
-  const { features, labels } = ctx.scalers;
-  const [f, h] = [ctx.featureNames.length, ctx.horizons.length];
-  check(features.offset.length === f && features.factor.length === f, 'feature scaler');
-  check(labels.offset.length === h && labels.factor.length === h, 'label scaler');
 }
 
 function checkDense(w: DenseWeights, inputs: number, what: string): void {
@@ -79,23 +60,6 @@ function checkWeights(weights: LstmNetWeights, ctx: ExportContext): void {
     checkDense(branch.hidden, inputs, `branch ${k + 1}`);
     check(branch.output.kernel.length === branch.hidden.units, `branch ${k + 1}, output`);
   });
-}
-
-/** Facts a reader of the file alone should have. */
-const metadataOf = (ctx: ExportContext): Record<string, string> => ({
-  lookback: String(ctx.lookback),
-  horizons: ctx.horizons.join(','),
-  features: ctx.featureNames.join(','),
-});
-
-/** [rows, H] float64 in label units (times `close` where the label is a price) as the output `y`. */
-function finish(g: Graph, y: string, ctx: ExportContext, rows: string): void {
-  const labels = unscale(g, y, ctx.scalers.labels);
-  const closeRows = rows === 'N' ? 'N' : 1;
-  const out = ctx.multiplyByClose
-    ? mul(g, labels, g.input('close', 'float64', [closeRows, 1]))
-    : labels;
-  g.output(out, 'y', 'float64', [rows, ctx.horizons.length]);
 }
 
 /**
@@ -222,25 +186,4 @@ export function buildMonteCarloGraph(
   const y = dense(g, mul(g, relu(g, dense(g, h, hidden)), masks.at(-1)!), output);
   finish(g, cast(g, y, 'float64'), ctx, 'S');
   return { graph: g.toModel(metadataOf(ctx)), noiseWidth };
-}
-
-/**
- * A linear model of the window's last row: scaling -> last row x coefficients + intercepts -> label
- * units, all in float64. Inputs and output as `buildForecasterGraph`. With all weights zero the answer is
- * the label scaler's offset; a naive forecast therefore needs labels that are not scaled.
- */
-export function buildLinearGraph(weights: LinearWeights, ctx: ExportContext): Uint8Array {
-  checkContext(ctx);
-  const [f, h] = [ctx.featureNames.length, ctx.horizons.length];
-  check(weights.coefficients.length === f * h, 'coefficients');
-  check(weights.intercepts.length === h, 'intercepts');
-  const g = new Graph('linear-forecaster');
-  const x = g.input('x', 'float64', ['N', ctx.lookback, f]);
-  const last = g.op('Gather', [x, g.constant(BigInt64Array.of(BigInt(ctx.lookback - 1)), [])], {
-    axis: { int: 1 },
-  });
-  const row = scale(g, last, ctx.scalers.features);
-  const product = g.op('MatMul', [row, g.constant(weights.coefficients, [f, h])]);
-  finish(g, g.op('Add', [product, g.constant(weights.intercepts)]), ctx, 'N');
-  return g.toModel(metadataOf(ctx));
 }

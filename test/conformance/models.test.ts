@@ -4,7 +4,7 @@ import { withoutTensorflow } from '../support/tensorflow.ts';
 import { fitContext } from '../support/fit-context.ts';
 import { plantedPrepared } from '../support/planted-prepared.ts';
 import { RatchetError } from '../../core/errors.ts';
-import { samplesOf, type Prepared } from '../../core/features/prepared.ts';
+import { outputsOf, samplesOf, type Prepared } from '../../core/features/prepared.ts';
 import { runFitJob } from '../../core/models/fit-job.impl.ts';
 import { modelFamilies, modelFamilyOrThrow } from '../../core/models/index.ts';
 import type {
@@ -12,7 +12,9 @@ import type {
   FitSummary,
   FittedModel,
   ModelDescriptor,
+  ModelTask,
 } from '../../core/models/model.ts';
+import { logLossOf } from '../../core/models/network/head.ts';
 import { loadTensorflow } from '../../core/models/network/tensorflow.impl.ts';
 
 /** Hyperparameters that make a fit short; a family that is not here runs with its defaults. */
@@ -30,11 +32,34 @@ const SHORT: Readonly<Record<string, unknown>> = {
 
 /** Checks a family is not held to, and why. */
 const SKIPPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  naive: { 'beats the mean on a planted signal': 'it learns nothing, by definition' },
+  naive: {
+    'learns something else from more rows': 'it learns nothing, by definition',
+    'beats the reference on a planted signal': 'it learns nothing, by definition',
+    'does not beat the reference on noise': 'it is a reference itself, and certain of its class',
+  },
+  majority: { 'beats the reference on a planted signal': 'it is the reference' },
 };
 
-const planted = plantedPrepared({ rows: 700, lookback: 4, features: 3, signal: 0.7 });
-const noise = plantedPrepared({ rows: 700, lookback: 4, features: 3, signal: 0 });
+/** Kinds of label of a task: the graph must say what the model says for each. */
+const KINDS: Readonly<Record<ModelTask, readonly [string, ...string[]]>> = {
+  regression: ['forwardLogReturn', 'forwardPrice'],
+  classification: ['threeClass', 'binaryForwardReturn'],
+};
+
+const BASE = { rows: 700, lookback: 4, features: 3 };
+const DATA = {
+  regression: dataOf('regression'),
+  classification: dataOf('classification'),
+};
+type Data = (typeof DATA)[ModelTask];
+
+function dataOf(task: ModelTask) {
+  const [labelKind] = KINDS[task];
+  return {
+    planted: plantedPrepared({ ...BASE, labelKind, signal: 0.7 }),
+    noise: plantedPrepared({ ...BASE, labelKind, signal: 0 }),
+  };
+}
 
 async function fit(
   family: ModelDescriptor,
@@ -54,6 +79,7 @@ async function fit(
 async function refit(
   family: ModelDescriptor,
   twin: FitSummary,
+  planted: Prepared,
   rows: Int32Array,
   changes: Partial<FitContext> = {},
 ): Promise<FittedModel> {
@@ -64,23 +90,26 @@ async function refit(
 }
 
 /** All samples of the planted data, in order of time. */
-const allRows = Int32Array.from([
-  ...planted.split.train,
-  ...planted.split.valid,
-  ...planted.split.test,
-]);
+const allRowsOf = ({ split }: Prepared): Int32Array =>
+  Int32Array.from([...split.train, ...split.valid, ...split.test]);
 
-/** 1 - MSE / MSE of the training mean, over the test part and all horizons. */
-async function skillAgainstMean(model: FittedModel, prepared: Prepared): Promise<number> {
+/** 1 - loss / loss of the reference over the test part and all horizons: MSE and the training mean, log loss and the priors. */
+async function skillAgainstReference(model: FittedModel, prepared: Prepared): Promise<number> {
   const test = samplesOf(prepared, prepared.split.test);
   const predicted = await model.predict(test);
   const horizons = prepared.horizons.length;
-  let [ours, mean] = [0, 0];
+  let [ours, reference] = [0, 0];
   test.labels.forEach((y, at) => {
-    ours += (y - predicted[at]!) ** 2;
-    mean += (y - prepared.trainLabelMean[at % horizons]!) ** 2;
+    const k = at % horizons;
+    if (prepared.classes) {
+      ours += logLossOf(predicted[at * test.classes + y]!);
+      reference += logLossOf(prepared.classes.priors[k]![y]!);
+    } else {
+      ours += (y - predicted[at]!) ** 2;
+      reference += (y - prepared.trainLabelMean[k]!) ** 2;
+    }
   });
-  return 1 - ours / mean;
+  return 1 - ours / reference;
 }
 
 /** The prepared data with one feature value of a training window made NaN. */
@@ -102,14 +131,19 @@ describe('catalogue of model families', () => {
     assert.equal(new Set(names).size, names.length);
     assert.throws(() => modelFamilyOrThrow('lstm'), {
       code: 'model.unknown-family',
-      message: /"lstm".*lstm-multi-horizon, ridge, naive/,
+      message: /"lstm".*lstm-multi-horizon, ridge, .*naive/,
     });
   });
 });
 
 for (const family of modelFamilies) {
+  for (const task of family.traits.tasks) suite(family, task, DATA[task]);
+}
+
+function suite(family: ModelDescriptor, task: ModelTask, { planted, noise }: Data): void {
   const skip = family.traits.needsTensorflow ? withoutTensorflow : false;
-  describe(`model family ${family.name}`, { skip }, () => {
+  const allRows = allRowsOf(planted);
+  describe(`model family ${family.name}, ${task}`, { skip }, () => {
     check(family, 'has defaults for all hyperparameters and refuses unknown ones', async () => {
       assert.equal(family.params.safeParse({}).success, true);
       assert.equal(family.params.safeParse({ noSuchParameter: 1 }).success, false);
@@ -150,7 +184,7 @@ for (const family of modelFamilies) {
 
     check(family, 'refitted on the rows of its fit it is that fit, bit for bit', async () => {
       const twin = await fit(family, planted);
-      const again = await refit(family, twin.summary, planted.split.train);
+      const again = await refit(family, twin.summary, planted, planted.split.train);
       assert.equal(again.summary.weightsDigest, twin.summary.weightsDigest);
       const samples = samplesOf(planted, planted.split.test);
       assert.deepEqual(await again.predict(samples), await twin.predict(samples));
@@ -162,8 +196,8 @@ for (const family of modelFamilies) {
       const model = await fit(family, planted);
       const twin = model.summary;
       const [first, second] = [
-        await refit(family, twin, allRows),
-        await refit(family, twin, allRows),
+        await refit(family, twin, planted, allRows),
+        await refit(family, twin, planted, allRows),
       ];
       assert.equal(first.summary.weightsDigest, second.summary.weightsDigest);
       assert.equal(first.summary.bestEpoch, twin.bestEpoch);
@@ -174,13 +208,17 @@ for (const family of modelFamilies) {
         first.summary.history.map(({ learningRate }) => learningRate),
         twin.history.slice(0, twin.bestEpoch).map(({ learningRate }) => learningRate),
       );
-      // What has learnt anything from the first rows learns something else from more of them.
-      const learns = SKIPPED[family.name]?.['beats the mean on a planted signal'] === undefined;
-      assert.equal(first.summary.weightsDigest !== twin.weightsDigest, learns);
       const { implementation } = await family.load();
       const restored = await implementation.restore(first.save());
       assert.deepEqual(restored.summary, first.summary);
       for (const each of [model, first, second, restored]) each.dispose();
+    });
+
+    check(family, 'learns something else from more rows', async () => {
+      const twin = await fit(family, planted);
+      const refitted = await refit(family, twin.summary, planted, allRows);
+      assert.notEqual(refitted.summary.weightsDigest, twin.summary.weightsDigest);
+      for (const each of [twin, refitted]) each.dispose();
     });
 
     check(family, 'refuses a refit of rows that are not finite, and of none', async () => {
@@ -193,7 +231,7 @@ for (const family of modelFamilies) {
       await assert.rejects(implementation.refit(params, summary, samples, fitContext(planted)), {
         code: 'training.not-finite',
       });
-      await assert.rejects(refit(family, summary, new Int32Array(0)), {
+      await assert.rejects(refit(family, summary, planted, new Int32Array(0)), {
         code: 'training.no-samples',
       });
     });
@@ -245,23 +283,38 @@ for (const family of modelFamilies) {
       assert.deepEqual([planted.features, planted.labels], before);
     });
 
-    check(family, 'beats the mean on a planted signal', async () => {
+    check(family, 'beats the reference on a planted signal', async () => {
       const model = await fit(family, planted);
-      const skill = await skillAgainstMean(model, planted);
+      const skill = await skillAgainstReference(model, planted);
       model.dispose();
-      // 70 % of the variance is planted.
-      assert.ok(skill > 0.3 && skill < 0.85, `skill ${skill}`);
+      // 70 % of the variance is planted; of three classes the truth itself has a log loss of about half the priors'.
+      const [least, most] = task === 'regression' ? [0.3, 0.85] : [0.2, 0.6];
+      assert.ok(skill > least && skill < most, `skill ${skill}`);
     });
 
-    check(family, 'does not beat the mean on noise', async () => {
+    check(family, 'gives every class a probability, adding up to 1', async () => {
+      if (task === 'regression') return;
+      const model = await fit(family, planted);
+      const samples = samplesOf(planted, planted.split.test);
+      const predicted = await model.predict(samples);
+      model.dispose();
+      assert.equal(predicted.length, samples.labels.length * samples.classes);
+      for (let at = 0; at < predicted.length; at += samples.classes) {
+        const run = predicted.subarray(at, at + samples.classes);
+        assert.ok(run.every((p) => p >= 0));
+        assert.ok(Math.abs(run.reduce((a, b) => a + b, 0) - 1) < 1e-12);
+      }
+    });
+
+    check(family, 'does not beat the reference on noise', async () => {
       const model = await fit(family, noise);
-      const skill = await skillAgainstMean(model, noise);
+      const skill = await skillAgainstReference(model, noise);
       model.dispose();
       assert.ok(skill < 0.05 && skill > -0.3, `skill ${skill}`);
     });
 
     check(family, 'exports a graph that says what the model says', async () => {
-      for (const labelKind of ['forwardLogReturn', 'forwardPrice']) {
+      for (const labelKind of KINDS[task]) {
         const prepared = plantedPrepared({ rows: 300, lookback: 4, features: 3, labelKind });
         const bundle = await runFitJob(
           {
@@ -277,7 +330,7 @@ for (const family of modelFamilies) {
         assert.ok(bundle.equality.maxRelative <= 1e-5);
         assert.equal(bundle.graphs.monteCarlo !== undefined, family.traits.monteCarlo);
         assert.equal(bundle.probes.rows.length, 32);
-        assert.equal(bundle.probes.predictions.length, 32 * prepared.horizons.length);
+        assert.equal(bundle.probes.predictions.length, 32 * outputsOf(prepared));
       }
     });
 

@@ -1,4 +1,6 @@
+import { classStatistics } from '../../core/features/class-statistics.ts';
 import type { Prepared } from '../../core/features/prepared.ts';
+import { labelClasses, labelKindOrThrow } from '../../core/labels/index.ts';
 import { normalFrom, randomFor } from '../../core/models/random.ts';
 
 export interface PlantedOptions {
@@ -10,6 +12,26 @@ export interface PlantedOptions {
   /** Share of the label's variance that the newest feature row explains; 0: pure noise. */
   readonly signal?: number;
   readonly labelKind?: string;
+  /** What of the newest row is planted: its first feature, or the product of its first two. */
+  readonly shape?: 'first' | 'product';
+}
+
+/** Third quantile of a standard normal: three classes come equally often, the rise of two in a third of the rows. */
+const CLASS_CUT = 0.4307;
+
+/** The place of the class that a score falls into, from falling to rising. */
+function classOf(score: number, classes: number): number {
+  if (classes === 2) return score > CLASS_CUT ? 1 : 0;
+  return score > CLASS_CUT ? 2 : score < -CLASS_CUT ? 0 : 1;
+}
+
+/** Scores of rows and horizons as simple returns and, of a label with classes, as classes. */
+function classLabels(scores: Float64Array, horizons: number, classes: number, train: Int32Array) {
+  const changes = scores.map((score) => 0.02 * score);
+  // Warm-up rows have no score and no class.
+  const labels = scores.map((s) => (Number.isNaN(s) ? NaN : classOf(s, classes)));
+  const statistics = classStatistics({ labels, changes, horizons, classes }, train);
+  return { labels, labelChanges: changes, classes: statistics };
 }
 
 /** Mean and SD of one column of row-major values over some rows. */
@@ -30,20 +52,24 @@ const range = (from: number, to: number): Int32Array =>
 
 /**
  * Prepared data made by formula: normal features, labels that are a linear function of the first
- * feature of the newest row plus noise. Warm-up rows are NaN, as in the real thing.
+ * feature of the newest row (or of the product of two) plus noise, or the class that this falls into.
+ * Warm-up rows are NaN, as in the real thing.
  */
 export function plantedPrepared(options: PlantedOptions = {}): Prepared {
   const { seed = 1, rows = 420, features = 5, lookback = 8, signal = 0.5 } = options;
-  const { horizons = [1, 2, 3], labelKind = 'forwardLogReturn' } = options;
+  const { horizons = [1, 2, 3], labelKind = 'forwardLogReturn', shape = 'first' } = options;
+  const classes = labelClasses(labelKindOrThrow(labelKind));
   const normal = normalFrom(randomFor(seed, 0x7465_7374));
   const warmup = 10;
   const neutral = labelKind === 'forwardPrice' ? 1 : 0;
   const values = Float64Array.from({ length: rows * features }, (_, at) =>
     at < warmup * features ? NaN : 50 + 4 * normal(),
   );
-  const labels = Float64Array.from({ length: rows * horizons.length }, (_, at) => {
-    const planted = (values[Math.floor(at / horizons.length) * features]! - 50) / 4;
-    return neutral + 0.02 * (Math.sqrt(signal) * planted + Math.sqrt(1 - signal) * normal());
+  const scores = Float64Array.from({ length: rows * horizons.length }, (_, at) => {
+    const from = Math.floor(at / horizons.length) * features;
+    const z = (column: number): number => (values[from + column]! - 50) / 4;
+    const planted = shape === 'first' ? z(0) : z(0) * z(1);
+    return Math.sqrt(signal) * planted + Math.sqrt(1 - signal) * normal();
   });
   const first = warmup + lookback - 1;
   const cut = (share: number): number => first + Math.floor((rows - first) * share);
@@ -52,6 +78,11 @@ export function plantedPrepared(options: PlantedOptions = {}): Prepared {
     valid: range(cut(0.7) + 3, cut(0.85)),
     test: range(cut(0.85) + 3, rows),
   };
+  const made =
+    classes > 0
+      ? classLabels(scores, horizons.length, classes, split.train)
+      : { labels: scores.map((score) => neutral + 0.02 * score) };
+  const { labels } = made;
   const column = (k: number) => moments(values, features, k, split.train);
   const label = horizons.map((_, k) => moments(labels, horizons.length, k, split.train));
   const names = Array.from({ length: features }, (_, k) => `f${k}`);
@@ -69,7 +100,7 @@ export function plantedPrepared(options: PlantedOptions = {}): Prepared {
     openTime: Float64Array.from({ length: rows }, (_, row) => Date.UTC(2020, 0, 1 + row)),
     close: Float64Array.from({ length: rows }, (_, row) => 1000 + row),
     features: values,
-    labels,
+    ...made,
     split,
     scalers: {
       features: {
@@ -79,9 +110,9 @@ export function plantedPrepared(options: PlantedOptions = {}): Prepared {
         clip: [-6, 6],
       },
       labels: {
-        kind: 'standard',
-        offset: label.map(({ mean }) => mean),
-        factor: label.map(({ variance }) => 1 / Math.sqrt(variance)),
+        kind: classes > 0 ? 'none' : 'standard',
+        offset: label.map(({ mean }) => (classes > 0 ? 0 : mean)),
+        factor: label.map(({ variance }) => (classes > 0 ? 1 : 1 / Math.sqrt(variance))),
       },
     },
     trainLabelMean: label.map(({ mean }) => mean),
