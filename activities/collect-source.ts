@@ -1,34 +1,23 @@
-import { barCount, type Bars } from '../core/bars/bars.ts';
-import type { FactorRow } from '../core/bars/adjust.ts';
-import { concatBars, emptyBars } from '../core/bars/build.ts';
-import { dropProvisional } from '../core/bars/provisional.ts';
-import { calendarFor } from '../core/calendar/index.ts';
+import type { Bars } from '../core/bars/bars.ts';
 import { RatchetError } from '../core/errors.ts';
-import { compareVintages } from '../core/quality/index.ts';
 import { SourceError } from '../core/sources/errors.ts';
-import { sourceOrThrow } from '../core/sources/index.ts';
-import type { SourceDescriptor } from '../core/sources/source.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
-import { appendBars, appendFactors, readBarsAsOf } from '../registry/bars.ts';
 import {
   findFreshCollection,
   finishCollection,
-  recordNewRows,
   seriesSource,
   seriesState,
   startCollection,
   type CollectionKey,
 } from '../registry/collections.ts';
-import { inTransaction } from '../registry/in-transaction.ts';
+import { deliver, type Delivered, type Delivery } from './deliver.ts';
 import type { ActivityDeps } from './deps.ts';
 import { openSource, type OpenedSource } from './source-of.ts';
 
-/** Time a source has to deliver an instrument (row A10 of the mission). */
+/** Time a source has to deliver an instrument; of one that delivers in increments, each page of it. */
 export const SOURCE_TIMEOUT_MS = 30_000;
-/** 1885-01-01: no calendar here begins earlier; a source gives what it has from then on. */
-const EARLIEST_MS = Date.UTC(1885, 0, 1);
-/** A source that never stops paging is broken. */
-const MAX_PAGES = 10_000;
+/** Time for all pages of a source that delivers in increments: an attempt of the activity has ten minutes. */
+const INCREMENTS_TIMEOUT_MS = 8 * 60_000;
 
 type Use = ExperimentSpec['data']['sources'][number];
 
@@ -41,9 +30,12 @@ export interface Gathered {
   readonly state?: string;
   readonly calendar?: string;
   readonly reused: boolean;
+  /** Bars of the series that the source has given. */
   readonly rows: number;
   readonly notes: readonly string[];
   readonly error?: RatchetError;
+  /** Bars were stored, though it may have failed later: the next attempt has less to ask for. */
+  readonly progressed?: boolean;
 }
 
 export interface GatherRequest {
@@ -97,6 +89,7 @@ interface Outcome {
   readonly rows: number;
   readonly notes: readonly string[];
   readonly error?: RatchetError;
+  readonly progressed: boolean;
 }
 
 async function attempt(
@@ -107,29 +100,52 @@ async function attempt(
   request: GatherRequest,
 ): Promise<Outcome> {
   const none = { rows: 0, notes: [] };
-  const timeoutMs = request.timeoutMs ?? SOURCE_TIMEOUT_MS;
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const signal = AbortSignal.any([request.signal, timeout]);
+  let progressed = false;
+  const patience = startPatience(request.timeoutMs ?? SOURCE_TIMEOUT_MS);
+  const signal = AbortSignal.any([request.signal, patience.signal]);
+  const onPage = (kept: boolean): void => {
+    progressed ||= kept;
+    if (opened.descriptor.increments) patience.renew();
+  };
+  const run = { series, collectionId, signal, onPage, onFetched: patience.end };
   try {
-    const delivery = await until(signal, deliver(opened, series, request, deps.clock, signal));
-    if (delivery === 'unavailable') {
+    const delivered = await until(signal, deliverFrom(deps, opened, run));
+    if (delivered === 'unavailable') {
       const message = `source of dataset ${series.dataset} is not available`;
       const error = new SourceError('source.unavailable', message, { permanent: false });
-      return { ...none, status: 'unavailable', error };
+      return { ...none, status: 'unavailable', error, progressed };
     }
-    await store(deps, opened, series, collectionId, delivery);
-    const rows = barCount(delivery.bars);
-    return { status: rows > 0 ? 'delivered' : 'empty', rows, notes: delivery.notes };
+    return { ...delivered, status: delivered.rows > 0 ? 'delivered' : 'empty', progressed };
   } catch (cause) {
     // A cancel of the whole activity is not the source's failure.
     request.signal.throwIfAborted();
-    if (timeout.aborted) {
-      const message = `dataset ${series.dataset} did not answer within ${timeoutMs / 1000} s`;
-      const error = new SourceError('source.timeout', message, { permanent: false, cause });
-      return { ...none, status: 'timeout', error };
+    if (!patience.signal.aborted) {
+      return { ...none, status: 'failed', error: asRatchetError(cause), progressed };
     }
-    return { ...none, status: 'failed', error: asRatchetError(cause) };
+    const message = `dataset ${series.dataset} did not ${patience.signal.reason}`;
+    const error = new SourceError('source.timeout', message, { permanent: false, cause });
+    return { ...none, status: 'timeout', error, progressed };
+  } finally {
+    patience.end();
   }
+}
+
+/** Fires after `ms` without a renewal, and after INCREMENTS_TIMEOUT_MS in any case; its reason is what was not done. */
+function startPatience(ms: number) {
+  const controller = new AbortController();
+  const fire = (what: string, after: number): void =>
+    controller.abort(`${what} within ${after / 1000} s`);
+  const timer = setTimeout(() => fire('answer', ms), ms);
+  const all = INCREMENTS_TIMEOUT_MS;
+  const longest = setTimeout(() => fire('give all its pages', all), all);
+  return {
+    signal: controller.signal,
+    renew: (): void => void timer.refresh(),
+    end: (): void => {
+      clearTimeout(timer);
+      clearTimeout(longest);
+    },
+  };
 }
 
 /** Rejects when the signal fires, whether or not the work listens to it. */
@@ -145,96 +161,25 @@ function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return Promise.race([work, aborted]);
 }
 
-interface Delivery {
-  readonly bars: Bars;
-  readonly factors: readonly FactorRow[];
-  readonly notes: readonly string[];
-  readonly arrivedAt: number;
-}
-
-async function deliver(
-  opened: OpenedSource,
-  series: CollectionKey,
-  request: GatherRequest,
-  clock: () => number,
-  signal: AbortSignal,
-): Promise<Delivery | 'unavailable'> {
-  const { dataset } = opened;
-  const { instrument, timeframe } = series;
+async function deliverFrom(
+  deps: ActivityDeps,
+  { dataset, descriptor, context }: OpenedSource,
+  run: Pick<Delivery, 'series' | 'collectionId' | 'onPage' | 'onFetched'> & {
+    readonly signal: AbortSignal;
+  },
+): Promise<Delivered | 'unavailable'> {
+  const { instrument } = run.series;
   if (dataset.instruments && !dataset.instruments.includes(instrument)) {
     throw new SourceError(
       'source.instrument',
       `dataset ${dataset.name} has no ${instrument}; it has: ${dataset.instruments.join(', ')}`,
     );
   }
-  const descriptor: SourceDescriptor = sourceOrThrow(dataset.source);
   const { create } = await descriptor.load();
   const source = create(descriptor.params.parse(dataset.params));
-  const ctx = opened.context(signal);
+  const ctx = context(run.signal);
   if (!(await source.isAvailable(ctx))) return 'unavailable';
-  const range = { instrument, timeframe, from: EARLIEST_MS, to: clock() };
-  const pages: Bars[] = [];
-  const factors: FactorRow[] = [];
-  const notes: string[] = [];
-  for await (const page of source.fetch(range, undefined, ctx)) {
-    request.signal.throwIfAborted();
-    if (pages.length >= MAX_PAGES) {
-      throw new SourceError('source.pages', `dataset ${dataset.name} gave ${MAX_PAGES} pages`);
-    }
-    pages.push(page.bars);
-    factors.push(...(page.factors ?? []));
-    notes.push(...(page.notes ?? []));
-  }
-  const all = pages.length > 0 ? concatBars(pages) : emptyBars(instrument, timeframe);
-  requireOrder(all, dataset.name);
-  const arrivedAt = clock();
-  const { bars, dropped } = dropProvisional(all, calendarFor(dataset.calendar), arrivedAt);
-  if (dropped > 0) notes.push(`${dropped} bars that had not closed yet left out`);
-  return { bars, factors, notes, arrivedAt };
-}
-
-function requireOrder(bars: Bars, dataset: string): void {
-  for (let i = 1; i < barCount(bars); i++) {
-    if (bars.openTime[i]! > bars.openTime[i - 1]!) continue;
-    throw new SourceError('source.order', `dataset ${dataset} gave bars out of order`);
-  }
-}
-
-/** Appends a delivery, and notes how many bars and factor rows are new or changed. */
-function store(
-  deps: ActivityDeps,
-  { dataset }: OpenedSource,
-  series: CollectionKey,
-  collectionId: string,
-  { bars, factors, arrivedAt }: Delivery,
-): Promise<void> {
-  return inTransaction(deps.db, async (trx) => {
-    refuseSplice(await readBarsAsOf(trx, series), bars, series.dataset);
-    const { added, changed } = await appendBars(trx, series.source, bars, {
-      collectionId,
-      arrivedAt,
-      calendar: calendarFor(dataset.calendar),
-      declaredDelayMs: sourceOrThrow(dataset.source).declaredDelayMs,
-    });
-    const newFactors = await appendFactors(trx, series, factors, arrivedAt);
-    await recordNewRows(trx, collectionId, added + changed + newFactors);
-  });
-}
-
-/**
- * A delivery that begins after the stored history would be appended to it: then the two must be on one
- * scale. One that covers the whole history replaces it (new revisions) and needs no check.
- */
-function refuseSplice(stored: Bars, incoming: Bars, dataset: string): void {
-  if (barCount(stored) === 0 || barCount(incoming) === 0) return;
-  if (incoming.openTime[0]! <= stored.openTime[0]!) return;
-  const { kind, ratio, common } = compareVintages(stored, incoming);
-  if (kind === 'same') return;
-  throw new SourceError(
-    'source.splice',
-    `dataset ${dataset} delivered only its newer bars, and they do not fit the stored ones ` +
-      `(${kind}, ratio ${ratio.toFixed(6)} over ${common} common bars): collect the whole history`,
-  );
+  return deliver({ deps, dataset, descriptor, source, ctx, ...run });
 }
 
 function asRatchetError(cause: unknown): RatchetError {

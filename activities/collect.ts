@@ -18,9 +18,13 @@ import { cachedStep } from '../registry/step-cache.ts';
 import { gatherSource, type Gathered } from './collect-source.ts';
 import type { CollectInput, CollectResult } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
+import { whileBeating } from './heartbeat.ts';
 
 /** Raised when the same stored bars give other dataset rows. */
 const DATASET_STEP_VERSION = 'dataset/1';
+
+/** Attempts that may end with a history half stored; workflows/stubs.ts allows one more. */
+const CONTINUED_ATTEMPTS = 4;
 
 type Frozen = Omit<CollectResult, 'cached'>;
 
@@ -29,21 +33,23 @@ export function createCollectActivities(deps: ActivityDeps) {
   return {
     async collect({ experimentId, instrument }: CollectInput): Promise<CollectResult> {
       const context = Context.current();
-      context.heartbeat();
       const spec = await experimentSpecOrThrow(deps.db, experimentId);
-      const gathered = await Promise.all(
-        spec.data.sources.map((use) =>
-          gatherSource(deps, {
-            use,
-            instrument,
-            timeframe: spec.data.timeframe,
-            // A retry of this attempt need not ask again what the first one brought.
-            recollect: spec.data.recollect && context.info.attempt === 1,
-            signal: context.cancellationSignal,
-          }),
+      const gathered = await whileBeating(context, () =>
+        Promise.all(
+          spec.data.sources.map((use) =>
+            gatherSource(deps, {
+              use,
+              instrument,
+              timeframe: spec.data.timeframe,
+              // A retry of this attempt need not ask again what the first one brought.
+              recollect: spec.data.recollect && context.info.attempt === 1,
+              signal: context.cancellationSignal,
+            }),
+          ),
         ),
       );
       context.heartbeat();
+      goOnLater(instrument, gathered, context.info.attempt);
       requireBars(instrument, gathered);
       const range = rangeOf(spec, instrument);
       const { result, cached } = await cachedStep(
@@ -65,6 +71,19 @@ export function createCollectActivities(deps: ActivityDeps) {
       return { ...result, cached };
     },
   };
+}
+
+/**
+ * A source that failed on its way through a long history has less left to give: the next attempt goes on from what is stored.
+ * The last attempts take what the others delivered.
+ */
+function goOnLater(instrument: string, gathered: readonly Gathered[], attempt: number): void {
+  const unfinished = gathered.find(
+    ({ error, progressed }) => progressed && error && !error.permanent,
+  );
+  if (!unfinished?.error || attempt > CONTINUED_ATTEMPTS) return;
+  const reason = `${unfinished.use.dataset} has more bars of ${instrument}: ${unfinished.error.message}`;
+  throw new RatchetError('collect.unfinished', reason, { permanent: false });
 }
 
 interface Range {

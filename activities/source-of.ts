@@ -2,7 +2,8 @@ import { calendarFor } from '../core/calendar/index.ts';
 import type { Calendar } from '../core/calendar/calendar.ts';
 import { RatchetError } from '../core/errors.ts';
 import { inspectBytes } from '../core/sources/inspect.ts';
-import type { SourceContext } from '../core/sources/source.ts';
+import { sourceOrThrow } from '../core/sources/index.ts';
+import type { SourceContext, SourceDescriptor } from '../core/sources/source.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { getUploadOrThrow, readUpload } from '../registry/uploads.ts';
 import type { ActivityDeps, NamedDataset } from './deps.ts';
@@ -11,6 +12,7 @@ const UPLOAD_PREFIX = 'upload:';
 
 export interface OpenedSource {
   readonly dataset: NamedDataset;
+  readonly descriptor: SourceDescriptor;
   context(signal: AbortSignal): SourceContext;
 }
 
@@ -20,7 +22,10 @@ type Deps = Pick<ActivityDeps, 'db' | 'artifacts' | 'datasets' | 'sourceContext'
 export async function openSource(deps: Deps, name: string): Promise<OpenedSource> {
   if (name.startsWith(UPLOAD_PREFIX)) return openUpload(deps, name.slice(UPLOAD_PREFIX.length));
   const dataset = deps.datasets.get(name);
-  if (dataset) return { dataset, context: (signal) => deps.sourceContext(dataset, signal) };
+  if (dataset) {
+    const descriptor = sourceOrThrow(dataset.source);
+    return { dataset, descriptor, context: (signal) => deps.sourceContext(dataset, signal) };
+  }
   const known = [...deps.datasets.keys()].join(', ');
   throw new RatchetError('dataset.unknown', `there is no dataset "${name}"; there are: ${known}`);
 }
@@ -51,6 +56,7 @@ export async function datasetForUpload(
     Promise.reject(new RatchetError('source.not-allowed', 'an uploaded file reaches no host'));
   return {
     dataset,
+    descriptor: sourceOrThrow(source),
     context: (signal) => ({
       http: refuse,
       openFile: () => Promise.resolve(bytes),

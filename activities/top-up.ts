@@ -11,12 +11,11 @@ import { liveVersions, newestBar, type LiveVersion } from '../registry/top-up.ts
 import { gatherSource } from './collect-source.ts';
 import type { AtSlot, TopUpResult } from './contracts-lifecycle.ts';
 import type { ActivityDeps } from './deps.ts';
+import { whileBeating } from './heartbeat.ts';
 import { openSource } from './source-of.ts';
 
 /** A source that does not answer is asked again this often; then settling goes on with what is stored. */
 const ATTEMPTS = 3;
-/** Most sources report liveness themselves within seconds; a slow one has 30 s. */
-const HEARTBEAT_MS = 5_000;
 
 type Use = ExperimentSpec['data']['sources'][number];
 
@@ -35,12 +34,7 @@ export function createTopUpActivities(deps: ActivityDeps) {
   return {
     async topUpBars({ model, asOf }: AtSlot): Promise<TopUpResult> {
       const context = Context.current();
-      const beat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
-      try {
-        return await topUp(deps, model, Date.parse(asOf), context);
-      } finally {
-        clearInterval(beat);
-      }
+      return whileBeating(context, () => topUp(deps, model, Date.parse(asOf), context));
     },
   };
 }

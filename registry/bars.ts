@@ -55,7 +55,10 @@ export function appendBars(
     await sql`SELECT pg_advisory_xact_lock(hashtextextended(${JSON.stringify(series)}, 0))`.execute(
       trx,
     );
-    const stored = await readStoredBars(trx, series);
+    // Only what may be there already: a page of a long history must not read all of it.
+    const [since, until] = [bars.openTime[0], bars.openTime.at(-1)];
+    if (since === undefined) return { added: 0, changed: 0 };
+    const stored = await readStoredBars(trx, series, undefined, since, until);
     const { positions, revision, changed } = newRevisions(stored, bars);
     if (positions.length === 0) return { added: 0, changed: 0 };
     const known = Array.from(positions, (at, i) =>
@@ -88,18 +91,21 @@ export async function readStoredBars(
   series: BarSeries,
   asOf?: number,
   since?: number,
+  until?: number,
 ): Promise<StoredBars> {
   const known =
     asOf === undefined ? sql`TRUE` : sql`known_at <= to_timestamp(${asOf / 1000}::float8)`;
   const from =
     since === undefined ? sql`TRUE` : sql`open_time >= to_timestamp(${since / 1000}::float8)`;
+  const to =
+    until === undefined ? sql`TRUE` : sql`open_time <= to_timestamp(${until / 1000}::float8)`;
   const { rows } = await sql<BarRecord>`
     SELECT DISTINCT ON (bar.open_time)
            (extract(epoch FROM bar.open_time) * 1000)::float8 AS open_time,
            revision, open, high, low, close, volume, value
     FROM bar
     WHERE instrument = ${series.instrument} AND timeframe = ${series.timeframe}
-      AND source = ${series.source} AND ${known} AND ${from}
+      AND source = ${series.source} AND ${known} AND ${from} AND ${to}
     ORDER BY bar.open_time, revision DESC`.execute(db);
   const bars =
     rows.length === 0 ? emptyBars(series.instrument, series.timeframe) : toBars(series, rows);
@@ -114,6 +120,35 @@ export async function readBarsAsOf(
   since?: number,
 ): Promise<Bars> {
   return (await readStoredBars(db, series, asOf, since)).bars;
+}
+
+/**
+ * Open time (ms UTC) of a series' `bars`-th newest bar: from there on an increment is asked for. Undefined where so many
+ * are not stored.
+ */
+export async function overlapStart(
+  db: Db,
+  { instrument, timeframe, source }: BarSeries,
+  bars: number,
+): Promise<number | undefined> {
+  const { rows } = await sql<{ at: number }>`
+    SELECT (extract(epoch FROM open_time) * 1000)::float8 AS at FROM bar
+    WHERE instrument = ${instrument} AND timeframe = ${timeframe} AND source = ${source}
+      AND revision = 0
+    ORDER BY bar.open_time DESC OFFSET ${bars - 1} LIMIT 1`.execute(db);
+  return rows[0]?.at;
+}
+
+/** How many bars of a series are stored, each once, whatever its revisions. */
+export async function countBars(
+  db: Db,
+  { instrument, timeframe, source }: BarSeries,
+): Promise<number> {
+  const { rows } = await sql<{ bars: number }>`
+    SELECT count(*)::int AS bars FROM bar
+    WHERE instrument = ${instrument} AND timeframe = ${timeframe} AND source = ${source}
+      AND revision = 0`.execute(db);
+  return rows[0]!.bars;
 }
 
 function toBars(series: BarSeries, rows: readonly BarRecord[]): Bars {

@@ -33,7 +33,7 @@ export interface CollectionKey {
   readonly timeframe: Timeframe;
 }
 
-/** Opens the record of one attempt: `recordNewRows` says what it changed, `finishCollection` how it went. */
+/** Opens the record of one attempt: `addNewRows` says what it changed, `finishCollection` how it went. */
 export async function startCollection(
   db: Db,
   key: CollectionKey,
@@ -105,11 +105,15 @@ export async function findFreshCollection(
 }
 
 /**
- * Notes what an attempt changed, in the transaction that changed it: a crash between the two would leave
+ * Adds what an attempt changed, in the transaction that changed it: a crash between the two would leave
  * newer bars under the name of the older state.
  */
-export async function recordNewRows(trx: Db, id: string, newRows: number): Promise<void> {
-  await trx.updateTable('collection').set({ new_rows: newRows }).where('id', '=', id).execute();
+export async function addNewRows(trx: Db, id: string, newRows: number): Promise<void> {
+  await trx
+    .updateTable('collection')
+    .set((eb) => ({ new_rows: eb('new_rows', '+', newRows) }))
+    .where('id', '=', id)
+    .execute();
 }
 
 /**

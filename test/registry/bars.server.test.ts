@@ -12,7 +12,7 @@ import {
 import {
   findFreshCollection,
   finishCollection,
-  recordNewRows,
+  addNewRows,
   seriesSource,
   seriesState,
   startCollection,
@@ -127,7 +127,7 @@ test('collections: fresh for 24 hours, an interrupted or failed one never', asyn
   await startCollection(db, key, 'primary', t);
   assert.equal(await findFreshCollection(db, key, t + 1), undefined);
   const id = await startCollection(db, key, 'primary', t);
-  await recordNewRows(db, id, 5);
+  await addNewRows(db, id, 5);
   await finishCollection(db, id, {
     status: 'delivered',
     rows: 5,
@@ -147,7 +147,7 @@ test('collections: fresh for 24 hours, an interrupted or failed one never', asyn
   });
   assert.equal(await seriesState(db, key), '5', 'unchanged bars are the same state');
   // Interrupted after its bars were stored: they are there, so the state must be another.
-  await recordNewRows(db, await startCollection(db, key, 'primary', t), 2);
+  await addNewRows(db, await startCollection(db, key, 'primary', t), 2);
   assert.equal(await seriesState(db, key), '7');
 });
 
