@@ -12,7 +12,7 @@ import { assertUsable, scaleFeatures, scaleLabels } from '../scaled.ts';
 import { decodeSections, sectionOrThrow } from '../sections.ts';
 import type { DataSizes, NetworkFamily } from './design.ts';
 import { FittedNetwork, type NetworkState } from './fitted.impl.ts';
-import type { HeadTask } from './head.ts';
+import { classWeightsOf, type HeadTask } from './head.ts';
 import type { FlatWeights } from './layout.ts';
 import { lossWeightsFor, type TrainingParams } from './params.ts';
 import type { Rates } from './progress.ts';
@@ -24,17 +24,20 @@ import { windowsOver, type WindowSet } from './windows.impl.ts';
 /** What chooses epoch and learning rates: validation rows, or the fit that is repeated. */
 type Chooser = { readonly valid: Samples } | { readonly rates: Rates };
 
-const sizesOf = ({ featureCount, lookback, horizons }: Samples): DataSizes => ({
+const sizesOf = ({ featureCount, lookback, horizons, classes }: Samples): DataSizes => ({
   inputs: featureCount,
   lookback,
   horizons: horizons.length,
-  classes: 0,
+  classes,
 });
 
-const headOf = (params: TrainingParams, train: Samples): HeadTask => ({
-  kind: 'regression',
-  lossWeights: lossWeightsFor(params, train.horizons.length),
-});
+function headOf(params: TrainingParams, { labels, horizons, classes }: Samples): HeadTask {
+  const lossWeights = lossWeightsFor(params, horizons.length);
+  if (classes === 0) return { kind: 'regression', lossWeights };
+  const weighting = params.classWeights ?? 'none';
+  const classWeights = classWeightsOf(weighting, labels, horizons.length, classes);
+  return { kind: 'classification', lossWeights, classes, classWeights };
+}
 
 function digestOf({ theta, movingMean, movingVariance }: FlatWeights): string {
   const hash = createHash('sha256');
@@ -68,9 +71,9 @@ async function train<P extends TrainingParams>(
   { train, chooser }: { readonly train: Samples; readonly chooser: Chooser },
   context: FitContext,
 ): Promise<Trained<P>> {
-  const head = headOf(params, train);
   assertUsable(train, 'train', 'window');
   if ('valid' in chooser) assertUsable(chooser.valid, 'valid', 'window');
+  const head = headOf(params, train);
   const native = loadTensorflow();
   const { scalers, seed } = context;
   const sizes = sizesOf(train);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { RatchetError } from '../../errors.ts';
+import type { ClassWeighting } from './head.ts';
 
 /** Hyperparameters of training that every network has, as zod fields with docs. */
 export const trainingFields = {
@@ -46,8 +47,21 @@ export const trainingFields = {
     .describe('Lowers the learning rate while the validation loss stands still.'),
 };
 
+/** Of networks that learn classes. */
+export const classFields = {
+  classWeights: z
+    .enum(['none', 'balanced'])
+    .default('none')
+    .describe(
+      'balanced: in the loss of training and validation every class counts alike, whatever its share of the training ' +
+        'rows; probabilities are then those of a world in which the classes come equally often.',
+    ),
+};
+
 const trainingParams = z.strictObject(trainingFields);
-export type TrainingParams = z.output<typeof trainingParams>;
+export type TrainingParams = z.output<typeof trainingParams> & {
+  readonly classWeights?: ClassWeighting;
+};
 
 const THREE_HORIZONS = [0.5, 0.3, 0.2] as const;
 
