@@ -1,10 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import { applyMissing, type MissingPolicy } from '../core/bars/index.ts';
 import { calendarFor } from '../core/calendar/index.ts';
 import { RatchetError } from '../core/errors.ts';
 import type { ChampionForecast } from '../core/evaluation/index.ts';
 import { buildFeatures, featureSets } from '../core/features/index.ts';
-import type { Prepared } from '../core/features/prepared.ts';
-import { regressionLabelOrThrow } from '../core/labels/index.ts';
+import { outputsOf, type Prepared } from '../core/features/prepared.ts';
+import { labelKindOrThrow, labelOutputs, type LabelKind } from '../core/labels/index.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import type { Manifest } from '../core/packages/manifest.ts';
 import type { VerifiedPackage } from '../core/packages/verify.ts';
@@ -35,7 +36,8 @@ export async function forecastOfChampion(request: ChampionRequest): Promise<Cham
   const pkg = await championPackage(deps, model, version);
   const { manifest } = pkg;
   const { test } = prepared.split;
-  const answers = new Float64Array(test.length * manifest.label.horizons.length).fill(NaN);
+  const width = outputsOf({ labelKind: manifest.label.kind, horizons: manifest.label.horizons });
+  const answers = new Float64Array(test.length * width).fill(NaN);
   const session = await openSession(pkg.model);
   try {
     for (const { source, rows, at } of await sourcesOf(
@@ -45,10 +47,9 @@ export async function forecastOfChampion(request: ChampionRequest): Promise<Cham
     )) {
       const found = await forecastRows(session, source, rows, {
         lookback: manifest.lookback,
-        horizons: manifest.label.horizons.length,
+        outputs: width,
         onChunk: request.heartbeat,
       });
-      const width = manifest.label.horizons.length;
       at.forEach((to, i) => answers.set(found.subarray(i * width, (i + 1) * width), to * width));
     }
   } finally {
@@ -119,21 +120,43 @@ async function championPackage(
   return loadPackage(deps, { model, version, packageDigest }, deps.trustedKeys);
 }
 
-/** From the champion's label kind and horizons to the challenger's; a horizon it lacks is NaN. */
+/**
+ * From the champion's label kind and horizons to the challenger's; what it lacks is NaN. Classes can be told from no
+ * quantity, nor from classes by other thresholds.
+ */
 function inUnitsOf(prepared: Prepared, manifest: Manifest, answers: Float64Array): Float64Array {
-  const from = regressionLabelOrThrow(manifest.label.kind);
-  const to = regressionLabelOrThrow(prepared.labelKind);
+  const from = labelKindOrThrow(manifest.label.kind);
+  const to = labelKindOrThrow(prepared.labelKind);
+  const outputs = labelOutputs(to);
   const columns = prepared.horizons.map((h) => manifest.label.horizons.indexOf(h));
-  const theirs = manifest.label.horizons.length;
-  const out = new Float64Array(prepared.split.test.length * columns.length).fill(NaN);
-  for (let row = 0; row < prepared.split.test.length; row++) {
+  const rows = prepared.split.test.length;
+  const out = new Float64Array(rows * columns.length * outputs).fill(NaN);
+  const convert = converter(from, to, isSameLabel(prepared, manifest));
+  if (convert === undefined) return out;
+  const theirs = manifest.label.horizons.length * outputs;
+  for (let row = 0; row < rows; row++) {
     columns.forEach((column, k) => {
       if (column < 0) return;
-      const answer = answers[row * theirs + column]!;
-      // As a move of a price of 1: what every kind of label can be made of.
-      out[row * columns.length + k] =
-        from.name === to.name ? answer : to.value(1, from.priceFrom(answer, 1));
+      for (let of = 0; of < outputs; of++) {
+        const answer = answers[row * theirs + column * outputs + of]!;
+        out[(row * columns.length + k) * outputs + of] = convert(answer);
+      }
     });
   }
   return out;
+}
+
+const isSameLabel = (prepared: Prepared, { label }: Manifest): boolean =>
+  label.kind === prepared.labelKind && isDeepStrictEqual(label.params ?? {}, prepared.labelParams);
+
+/** What makes one label's value another's; undefined where nothing does. */
+function converter(
+  from: LabelKind,
+  to: LabelKind,
+  same: boolean,
+): ((value: number) => number) | undefined {
+  if (same) return (value) => value;
+  if (from.task === 'classification' || to.task === 'classification') return undefined;
+  // As a move of a price of 1: what every kind of quantity can be made of.
+  return (value) => to.value(1, from.priceFrom(value, 1));
 }

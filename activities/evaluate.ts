@@ -13,9 +13,9 @@ import {
 } from '../core/evaluation/index.ts';
 import { plotsOf } from '../core/evaluation/report/plots.ts';
 import { renderReport } from '../core/evaluation/report/render.ts';
-import { decodePrepared, samplesOf, type Prepared } from '../core/features/prepared.ts';
+import { decodePrepared, outputsOf, samplesOf, type Prepared } from '../core/features/prepared.ts';
 import { decodeRefit } from '../core/features/refit.ts';
-import { regressionLabelOrThrow } from '../core/labels/index.ts';
+import { labelKindOrThrow } from '../core/labels/index.ts';
 import { decodeBundle, type FitBundle } from '../core/models/bundle.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import type { QualityReport } from '../core/quality/report.ts';
@@ -79,7 +79,7 @@ async function forecastOf(
     const source = { ...prepared, featureCount: prepared.featureNames.length };
     const predictions = await forecastRows(session, source, prepared.split.test, {
       lookback: prepared.lookback,
-      horizons: prepared.horizons.length,
+      outputs: outputsOf(prepared),
       onChunk: heartbeat,
     });
     return { bundle, predictions };
@@ -172,7 +172,9 @@ function unitFacts(
     featureHash: prepared.featureHash,
     featureCount: prepared.featureNames.length,
     lookback: prepared.lookback,
-    label: regressionLabelOrThrow(prepared.labelKind),
+    label: labelKindOrThrow(prepared.labelKind),
+    labelParams: prepared.labelParams,
+    classes: prepared.classes,
     horizons: prepared.horizons,
     lossWeights: lossWeightsOf(spec),
     datasets: input.datasets.map((dataset) => ({
@@ -193,9 +195,22 @@ function unitFacts(
     rows: {
       openTime: Float64Array.from(test, (row) => prepared.openTime[row]!),
       labels: samplesOf(prepared, test).labels,
+      changes: changesOf(prepared, test),
     },
     alpha: spec.promotion.alpha,
   };
+}
+
+/** Simple returns of some rows, row-major [rows x horizons]; only labels with classes keep them. */
+function changesOf(
+  { labelChanges, horizons }: Prepared,
+  rows: Int32Array,
+): Float64Array | undefined {
+  if (labelChanges === undefined) return undefined;
+  const h = horizons.length;
+  const out = new Float64Array(rows.length * h);
+  rows.forEach((row, i) => out.set(labelChanges.subarray(row * h, (row + 1) * h), i * h));
+  return out;
 }
 
 function dateOf(prepared: Prepared, row: number | undefined): string {

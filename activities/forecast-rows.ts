@@ -17,16 +17,16 @@ export interface WindowSource {
 /**
  * Forecasts of a graph for windows of `lookback` rows that end at `rows`, in *learnt* units: where the graph
  * multiplies by the close, its answer is divided by it again. A row without a full, finite window gives NaN.
- * Returns row-major [rows x horizons]. `onChunk` is called between chunks (heartbeat, cancellation).
+ * Returns row-major [rows x outputs]. `onChunk` is called between chunks (heartbeat, cancellation).
  */
 export async function forecastRows(
   session: OnnxSession,
   source: WindowSource,
   rows: Int32Array,
-  options: { readonly lookback: number; readonly horizons: number; readonly onChunk: () => void },
+  options: { readonly lookback: number; readonly outputs: number; readonly onChunk: () => void },
 ): Promise<Float64Array> {
-  const { lookback, horizons, onChunk } = options;
-  const out = new Float64Array(rows.length * horizons).fill(NaN);
+  const { lookback, outputs, onChunk } = options;
+  const out = new Float64Array(rows.length * outputs).fill(NaN);
   const usable = [...rows.keys()].filter((i) => isFullWindow(source, rows[i]!, lookback));
   for (let at = 0; at < usable.length; at += CHUNK_ROWS) {
     onChunk();
@@ -46,9 +46,9 @@ export async function forecastRows(
     const answers = await session.run(inputs);
     const multiplied = 'close' in inputs;
     chunk.forEach((i, n) => {
-      for (let k = 0; k < horizons; k++) {
-        const answer = answers[n * horizons + k]!;
-        out[i * horizons + k] = multiplied ? answer / closeOf(n) : answer;
+      for (let k = 0; k < outputs; k++) {
+        const answer = answers[n * outputs + k]!;
+        out[i * outputs + k] = multiplied ? answer / closeOf(n) : answer;
       }
     });
   }

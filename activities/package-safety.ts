@@ -21,7 +21,10 @@ export function safetyRules(
   prepared: Prepared,
   { abstain, minConfidence }: ExperimentSpec['serving'],
 ): Pick<Preprocessing, 'plausible' | 'abstain'> {
-  const plausible = plausibleRange(prepared.trainLabelMean, prepared.trainLabelVariance);
+  // Probabilities have a range of their own.
+  const plausible = prepared.classes
+    ? undefined
+    : plausibleRange(prepared.trainLabelMean, prepared.trainLabelVariance);
   const rule = minConfidence === undefined ? {} : { minConfidence };
   return { ...(plausible ? { plausible } : {}), ...(abstain ? { abstain: rule } : {}) };
 }

@@ -1,4 +1,4 @@
-import type { Prepared } from '../core/features/prepared.ts';
+import { outputScales, outputsOf, type Prepared } from '../core/features/prepared.ts';
 import type { OnnxSession } from '../core/onnx/session.ts';
 import {
   EQUALITY_TOLERANCE,
@@ -36,9 +36,6 @@ const shapeOf = (prepared: Prepared) => ({
   features: prepared.featureNames.length,
 });
 
-/** SD of the training labels per horizon: the scale on which forecasts are equal or not. */
-const labelSd = (prepared: Prepared): number[] => prepared.trainLabelVariance.map(Math.sqrt);
-
 /**
  * Proves that the graph which is about to be packaged computes what the *trained model* computed on the
  * bundle's probes: |difference| <= 1e-5 x max(|y|, label SD). Returns the largest relative difference;
@@ -53,7 +50,7 @@ export async function proveEquality(
   const worst =
     rows.length === 0
       ? Infinity
-      : largestDifference(await session.run(inputs), predictions, labelSd(prepared));
+      : largestDifference(await session.run(inputs), predictions, outputScales(prepared));
   if (worst <= EQUALITY_TOLERANCE) return worst;
   throw new PackageError(
     'package.not-equal',
@@ -63,10 +60,10 @@ export async function proveEquality(
   );
 }
 
-/** Rows as [n][horizons]. */
-function rowsOf(values: Float64Array, horizons: number): number[][] {
-  return Array.from({ length: values.length / horizons }, (_, i) => [
-    ...values.subarray(i * horizons, (i + 1) * horizons),
+/** Rows as [n][outputs]. */
+function rowsOf(values: Float64Array, outputs: number): number[][] {
+  return Array.from({ length: values.length / outputs }, (_, i) => [
+    ...values.subarray(i * outputs, (i + 1) * outputs),
   ]);
 }
 
@@ -82,16 +79,16 @@ export async function goldenProbes(
   const rows = evenlySpaced(newest, GOLDEN_WINDOWS);
   const windows = windowsAt(prepared, rows);
   const close = Array.from(rows, (row) => prepared.close[row]!);
-  const horizons = prepared.horizons.length;
+  const outputs = outputsOf(prepared);
   const answers = await session.run(
     windowInputs(session, shapeOf(prepared), windows, (i) => close[i]!),
   );
   const probes: GoldenProbes = {
     windows: encodeFloat64(windows),
     close,
-    expected: rowsOf(answers, horizons),
+    expected: rowsOf(answers, outputs),
     tolerance: EQUALITY_TOLERANCE,
-    labelSd: labelSd(prepared),
+    labelSd: outputScales(prepared),
   };
   if (!monteCarlo) return probes;
   const samples = await monteCarlo.sample({
@@ -99,6 +96,6 @@ export async function goldenProbes(
     samples: GOLDEN_SAMPLES,
     noiseKey: GOLDEN_NOISE_KEY,
   });
-  const expected = rowsOf(samples, horizons);
+  const expected = rowsOf(samples, outputs);
   return { ...probes, monteCarlo: { noiseKey: GOLDEN_NOISE_KEY, expected } };
 }

@@ -1,14 +1,14 @@
 import { Context } from '@temporalio/activity';
 import { parseEvaluation } from '../core/evaluation/index.ts';
 import type { Evaluation } from '../core/evaluation/index.ts';
-import type { Prepared } from '../core/features/prepared.ts';
+import { outputsOf, type Prepared } from '../core/features/prepared.ts';
 import { regressionLabelOrThrow } from '../core/labels/index.ts';
 import type { FitBundle } from '../core/models/bundle.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import { buildPackage } from '../core/packages/build.ts';
 import type { PackageContent } from '../core/packages/build.ts';
 import type { CardFacts } from '../core/packages/card.ts';
-import type { Manifest, Preprocessing } from '../core/packages/manifest.ts';
+import type { Manifest, PackagedLabel, Preprocessing } from '../core/packages/manifest.ts';
 import {
   CALIBRATION_WINDOWS_MAX,
   NO_CONFIDENCE,
@@ -167,7 +167,7 @@ async function confidenceOf(
     const rows = evenlySpaced(part, max);
     const forecasts = await forecastRows(session, source, rows, {
       lookback: prepared.lookback,
-      horizons: prepared.horizons.length,
+      outputs: outputsOf(prepared),
       onChunk: () => Context.current().heartbeat(),
     });
     const sampling = { prepared, monteCarlo, samples, onWindow: breathe };
@@ -178,6 +178,10 @@ async function confidenceOf(
   const test = await windowsOf(prepared.split.test, RELIABILITY_WINDOWS_MAX);
   const label = regressionLabelOrThrow(prepared.labelKind);
   return { calibration, reliability: reliabilityOf(test, calibration, prepared.horizons, label) };
+}
+
+function labelOf({ labelKind: kind, horizons, labelParams: params }: Prepared): PackagedLabel {
+  return { kind, horizons, ...(Object.keys(params).length > 0 && { params }) };
 }
 
 function manifestOf(
@@ -194,7 +198,7 @@ function manifestOf(
     timeframe: prepared.timeframe,
     featureSet: prepared.featureSet,
     featureHash: prepared.featureHash,
-    label: { kind: prepared.labelKind, horizons: prepared.horizons },
+    label: labelOf(prepared),
     lookback: prepared.lookback,
     datasetHash: unitDatasetHash(datasets),
     specHash: experiment.spec_hash,
@@ -219,7 +223,8 @@ function preprocessingOf(
     featureSet: prepared.featureSet,
     featureNames: prepared.featureNames,
     lookback: prepared.lookback,
-    label: { kind: prepared.labelKind, horizons: prepared.horizons },
+    label: labelOf(prepared),
+    ...(prepared.classes && { classes: prepared.classes }),
     scalers: prepared.scalers,
     missing: spec.data.missing,
     calendar: prepared.calendar,

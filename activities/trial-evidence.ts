@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { EvaluatedComparison } from '../core/evaluation/evaluation.ts';
+import { MAJORITY, NAIVE, type EvaluatedComparison } from '../core/evaluation/index.ts';
 import { levelOfTry } from '../core/metrics/tries.ts';
 import { policyOrThrow } from '../core/policies/index.ts';
 import { DEFAULT_GUARDS, type TrialEvidence } from '../core/policies/trial.ts';
@@ -73,7 +73,7 @@ async function clipScaleOf(deps: Deps, trial: Trial): Promise<number | null> {
   const { comparisons = [] } = (gate?.evidence ?? {}) as { comparisons?: EvaluatedComparison[] };
   const against = (name: string): number | null =>
     comparisons.find((comparison) => comparison.against === name)?.clipScale ?? null;
-  return against('champion') ?? against('naive');
+  return against('champion') ?? against(NAIVE) ?? against(MAJORITY);
 }
 
 /** The evidence sheet: rows by their digest, not by the thousand. */

@@ -1,7 +1,9 @@
 /** What a reader must know beside the figures: what looks odd, and what nobody looked at. */
+import { labelOutputs } from '../labels/index.ts';
 import { MIN_INDEPENDENT } from '../metrics/comparison.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { EvaluationInput } from './input.ts';
+import { NAIVE } from './references.ts';
 import type { Draws } from './scores.ts';
 
 /** Honest skill at a week is 0 to +0.02: more than this is a suspect (STATISTICS section 7). */
@@ -22,15 +24,16 @@ export function warningsOf(
       `Too few blocks (${blocks}) for the interval of the weighted loss: read it as a hint.`,
     );
   }
-  for (const { horizon, skill: value } of skill.find((s) => s.reference === 'naive')?.byHorizon ??
-    []) {
+  const quantity = skill.find((s) => s.reference === NAIVE)?.byHorizon ?? [];
+  for (const { horizon, skill: value } of quantity) {
     if (horizon > SUSPICIOUS_HORIZON_BARS || value.value === null || value.low === null) continue;
     if (value.value <= SUSPICIOUS_SKILL || value.low <= 0) continue;
     warnings.push(
       `Skill ${value.value.toFixed(3)} at ${horizon} bars is more than honest models reach: look for a leak first.`,
     );
   }
-  const flat = input.seeds.filter((seed) => isConstant(seed.predictions, input.horizons.length));
+  const outputs = input.horizons.length * labelOutputs(input.label);
+  const flat = input.seeds.filter((seed) => isConstant(seed.predictions, outputs));
   if (flat.length > 0) {
     const names = flat.map((seed) => seed.seed).join(', ');
     warnings.push(

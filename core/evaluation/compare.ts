@@ -1,3 +1,4 @@
+import { labelOutputs } from '../labels/index.ts';
 import { groupByTime } from '../metrics/bootstrap.ts';
 import { clipScale } from '../metrics/e-value.ts';
 import { compareLosses, type Comparison } from '../metrics/comparison.ts';
@@ -35,20 +36,20 @@ export function compareWithChampion(
 ): EvaluatedComparison | undefined {
   const { champion } = input;
   if (champion === null) return undefined;
-  const horizons = input.horizons.length;
+  const width = input.horizons.length * labelOutputs(input.label);
   const after = Math.max(champion.trainedThrough, input.trainedThrough);
   const common = [...input.rows.openTime.keys()].filter(
     (row) =>
       input.rows.openTime[row]! > after &&
       champion.predictions
-        .subarray(row * horizons, (row + 1) * horizons)
+        .subarray(row * width, (row + 1) * width)
         .every((value) => !Number.isNaN(value)),
   );
   if (common.length === 0) return undefined;
   const only = onRows(input, common);
   const groups = groupByTime(only.rows.openTime);
   const pick = (predictions: Float64Array): Float64Array =>
-    lossesByTime(only, pickRows(predictions, common, horizons), groups);
+    lossesByTime(only, pickRows(predictions, common, width), groups);
   const other = pick(champion.predictions);
   const comparison = compareLosses({
     other,
@@ -68,6 +69,7 @@ function onRows(input: EvaluationInput, rows: readonly number[]): EvaluationInpu
     rows: {
       openTime: pickRows(input.rows.openTime, rows, 1),
       labels: pickRows(input.rows.labels, rows, input.horizons.length),
+      changes: input.rows.changes && pickRows(input.rows.changes, rows, input.horizons.length),
     },
   };
 }

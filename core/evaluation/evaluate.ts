@@ -4,21 +4,22 @@ import { assertSameLength, meanOf } from '../metrics/metric.ts';
 import { powerOf } from '../metrics/power.ts';
 import { levelOfTry } from '../metrics/tries.ts';
 import { RatchetError } from '../errors.ts';
+import { labelOutputs } from '../labels/index.ts';
 import { notTestedOf, warningsOf } from './caveats.ts';
 import { compareWith, compareWithChampion } from './compare.ts';
 import { figureOf, type Evaluation } from './evaluation.ts';
 import type { EvaluationInput, SeedForecast } from './input.ts';
-import { constantForecast, lossesByTime, rowsOfHorizon, weightedLosses } from './losses.ts';
+import { constantForecast, lossesByTime } from './losses.ts';
 import { medianSeed } from './median-seed.ts';
-import { NAIVE, TRAINING_MEAN } from './references.ts';
+import { TRAINING_MEAN } from './references.ts';
 import {
   drawAll,
   scoreForecaster,
   skillInterval,
-  squaredErrors,
   type Draws,
   type NamedForecaster,
 } from './scores.ts';
+import { taskOf } from './task.ts';
 import { provedBetter, verdictOf } from './verdict.ts';
 
 /**
@@ -41,16 +42,15 @@ export function evaluate(input: EvaluationInput): Evaluation {
   if (championComparison) comparisons.push(championComparison);
   const k = input.triesBefore + 1;
   const level = levelOfTry(input.alpha, k);
+  const { gate } = taskOf(input.label);
   const beats = (name: string): boolean =>
-    provedBetter(
-      comparisons.find((c) => c.against === name)!,
-      input.alpha,
-    );
+    comparisons.some((c) => c.against === name && provedBetter(c, input.alpha));
   const longest = Math.max(...input.horizons);
   const facts = {
     comparisons,
-    beatsNaive: beats(NAIVE),
-    beatsTrainingMean: beats(TRAINING_MEAN),
+    beatsNaive: beats(gate),
+    // Of classes the training part's shares are both.
+    beatsTrainingMean: beats(others.some((o) => o.name === TRAINING_MEAN) ? TRAINING_MEAN : gate),
     tries: { k, alpha: input.alpha, level },
     power: powerOf(groups.count, longest),
     skill: skillsOf(input, served, others, draws),
@@ -80,7 +80,7 @@ export function evaluate(input: EvaluationInput): Evaluation {
       commonRows: championComparison?.rows ?? 0,
     },
     ...facts,
-    verdict: verdictOf({ ...facts, champion: input.champion }),
+    verdict: verdictOf({ ...facts, label: input.label, champion: input.champion }),
     notTested: notTestedOf(input, groups.count),
     warnings: warningsOf(input, facts.skill, draws),
   };
@@ -94,10 +94,10 @@ function assertInput(input: EvaluationInput): void {
       'an evaluation needs test rows, a horizon and a seed',
     );
   }
+  assertSameLength('labels', { length: rows.openTime.length * horizons.length }, rows.labels);
   assertSameLength(
-    'labels and forecasts',
-    { length: rows.openTime.length * horizons.length },
-    rows.labels,
+    'forecasts',
+    { length: rows.openTime.length * horizons.length * labelOutputs(input.label) },
     ...seeds.map((seed) => seed.predictions),
     ...input.baselines.map((baseline) => baseline.predictions),
     ...(input.champion ? [input.champion.predictions] : []),
@@ -114,15 +114,11 @@ function assertInput(input: EvaluationInput): void {
 /** References first, then baselines; a baseline that says what a reference says is not shown twice. */
 function othersOf(input: EvaluationInput): NamedForecaster[] {
   const rows = input.rows.openTime.length;
-  const unchanged = input.horizons.map(() => input.label.unchanged);
-  const references: NamedForecaster[] = [
-    { name: NAIVE, kind: 'reference', predictions: constantForecast(rows, unchanged) },
-    {
-      name: TRAINING_MEAN,
-      kind: 'reference',
-      predictions: constantForecast(rows, input.trainLabelMean),
-    },
-  ];
+  const references = taskOf(input.label)
+    .references(input)
+    .map(({ name, values }): NamedForecaster => {
+      return { name, kind: 'reference', predictions: constantForecast(rows, values) };
+    });
   const baselines = input.baselines
     .filter(({ predictions }) => !references.some((r) => sameForecast(r.predictions, predictions)))
     .map((baseline): NamedForecaster => ({ ...baseline, kind: 'baseline' }));
@@ -140,19 +136,20 @@ function skillsOf(
   others: readonly NamedForecaster[],
   draws: Draws,
 ): Evaluation['skill'] {
+  const task = taskOf(input.label);
   return others.map((other) => ({
     reference: other.name,
     overall: skillInterval(
-      weightedLosses(input, served.predictions),
-      weightedLosses(input, other.predictions),
+      task.losses(input, served.predictions),
+      task.losses(input, other.predictions),
       draws.groups,
       draws.overall,
     ),
     byHorizon: input.horizons.map((horizon, k) => ({
       horizon,
       skill: skillInterval(
-        squaredErrors(input, served.predictions, k),
-        squaredErrors(input, other.predictions, k),
+        task.lossesOfHorizon(input, served.predictions, k),
+        task.lossesOfHorizon(input, other.predictions, k),
         draws.groups,
         draws.byHorizon[k]!,
       ),
@@ -166,10 +163,9 @@ function seedsOf(
   groups: TimeGroups,
 ): Pick<Evaluation, 'seeds' | 'servedSeed' | 'seedSpread'> {
   const rows = input.rows.openTime.length;
-  const naive = constantForecast(
-    rows,
-    input.horizons.map(() => input.label.unchanged),
-  );
+  const task = taskOf(input.label);
+  const reference = task.references(input).find(({ name }) => name === task.gate)!;
+  const naive = constantForecast(rows, reference.values);
   const naiveLoss = meanOf(lossesByTime(input, naive, groups));
   const losses = input.seeds.map((s) => meanOf(lossesByTime(input, s.predictions, groups)));
   const mean = losses.reduce((a, b) => a + b, 0) / losses.length;
@@ -189,12 +185,21 @@ function seedsOf(
       weightsDigest: seed.weightsDigest,
       weightedLoss: figureOf(losses[i]!),
       skillVsNaive: figureOf(1 - losses[i]! / naiveLoss),
-      rmse: input.horizons.map((_, k) => {
-        const { actual, predicted } = rowsOfHorizon(input, seed.predictions, k);
-        return figureOf(Math.sqrt(meanOf(actual.map((y, row) => (y - predicted[row]!) ** 2))));
-      }),
+      ...seedFigures(input, seed),
     })),
   };
+}
+
+/** By horizon: root mean square errors of a quantity, mean log losses of classes. */
+function seedFigures(
+  input: EvaluationInput,
+  { predictions }: SeedForecast,
+): Pick<Evaluation['seeds'][number], 'rmse' | 'logLoss'> {
+  const task = taskOf(input.label);
+  const losses = input.horizons.map((_, k) => meanOf(task.lossesOfHorizon(input, predictions, k)));
+  return input.label.task === 'classification'
+    ? { rmse: [], logLoss: losses.map(figureOf) }
+    : { rmse: losses.map((loss) => figureOf(Math.sqrt(loss))) };
 }
 
 /** The reference or baseline with the lowest weighted loss. */
@@ -213,6 +218,13 @@ function dataOf(input: EvaluationInput): Evaluation['data'] {
     features: input.featureCount,
     lookback: input.lookback,
     labelKind: input.label.name,
+    ...(input.label.task === 'classification' && {
+      labelParams: { ...input.labelParams },
+      classes: input.label.classes.map((name, of) => ({
+        name,
+        priors: input.horizons.map((_, k) => input.classes?.priors[k]?.[of] ?? 0),
+      })),
+    }),
     horizons: [...input.horizons],
     datasets: [...input.datasets],
     quality: input.quality.map((report) => ({

@@ -55,7 +55,7 @@ export const forecasterSchema = z.object({
   /** `model`, `naive`, `training mean`, a baseline's family, or `champion`. */
   name: z.string(),
   kind: z.enum(['model', 'reference', 'baseline', 'champion']),
-  /** sum_h w_h e_h^2 / var_train(h), mean over time stamps. */
+  /** sum_h w_h e_h^2 / var_train(h), of classes sum_h w_h (-ln p_h); mean over time stamps. */
   weightedLoss: intervalSchema,
   byHorizon: z.array(
     z.object({
@@ -82,7 +82,10 @@ export const seedSchema = z.object({
   weightsDigest: z.string(),
   weightedLoss: figure,
   skillVsNaive: figure,
+  /** By horizon; empty of labels with classes. */
   rmse: z.array(figure),
+  /** By horizon, of labels with classes. */
+  logLoss: z.array(figure).optional(),
 });
 
 const partSchema = z.object({
@@ -113,6 +116,9 @@ export const evaluationSchema = z.object({
     features: z.int(),
     lookback: z.int(),
     labelKind: z.string(),
+    /** Of labels with classes: the label's settings, and each class with its share of the training part by horizon. */
+    labelParams: z.record(z.string(), z.unknown()).optional(),
+    classes: z.array(z.object({ name: z.string(), priors: z.array(z.number()) })).optional(),
     horizons: z.array(z.int()),
     datasets: z.array(
       z.object({

@@ -1,11 +1,13 @@
+import { classMetricDirection } from '../metrics/classes/index.ts';
 import { metrics } from '../metrics/index.ts';
-import { NAIVE, TRAINING_MEAN } from './references.ts';
+import { MAJORITY, NAIVE, TRAINING_MEAN } from './references.ts';
 import type { Evaluation } from './evaluation.ts';
 
 const OVERALL: Readonly<Record<string, 'higher' | 'lower'>> = {
   weightedLoss: 'lower',
   skillVsNaive: 'higher',
   skillVsTrainingMean: 'higher',
+  skillVsMajority: 'higher',
   seedSd: 'lower',
 };
 const BY_HORIZON = /^h\d+\.(.+)$/;
@@ -16,8 +18,7 @@ export function flatMetrics(evaluation: Evaluation): Record<string, number | nul
   const skillOf = (name: string) => evaluation.skill.find((s) => s.reference === name);
   const flat: Record<string, number | null> = {
     weightedLoss: model?.weightedLoss.value ?? null,
-    skillVsNaive: skillOf(NAIVE)?.overall.value ?? null,
-    skillVsTrainingMean: skillOf(TRAINING_MEAN)?.overall.value ?? null,
+    ...overallSkills(evaluation.skill),
     seedSd: evaluation.seedSpread.sd,
   };
   for (const { horizon, metrics: scored } of model?.byHorizon ?? []) {
@@ -26,13 +27,30 @@ export function flatMetrics(evaluation: Evaluation): Record<string, number | nul
   for (const { horizon, skill } of skillOf(NAIVE)?.byHorizon ?? []) {
     flat[`h${horizon}.skillVsNaive`] = skill.value;
   }
+  for (const { horizon, skill } of skillOf(MAJORITY)?.byHorizon ?? []) {
+    flat[`h${horizon}.skillVsMajority`] = skill.value;
+  }
   return flat;
+}
+
+/** Against the references that the label's task has. */
+function overallSkills(skill: Evaluation['skill']): Record<string, number | null> {
+  const names = {
+    [NAIVE]: 'skillVsNaive',
+    [TRAINING_MEAN]: 'skillVsTrainingMean',
+    [MAJORITY]: 'skillVsMajority',
+  };
+  return Object.fromEntries(
+    Object.entries(names).flatMap(([reference, name]) =>
+      skill.filter((s) => s.reference === reference).map((s) => [name, s.overall.value]),
+    ),
+  );
 }
 
 /** Is more of a flat metric better? undefined for a name there is not. */
 export function flatMetricDirection(name: string): 'higher' | 'lower' | undefined {
   const metric = BY_HORIZON.exec(name)?.[1];
   if (metric === undefined) return Object.hasOwn(OVERALL, name) ? OVERALL[name] : undefined;
-  if (metric === 'skillVsNaive') return 'higher';
-  return metrics.find((m) => m.name === metric)?.direction;
+  if (metric === 'skillVsNaive' || metric === 'skillVsMajority') return 'higher';
+  return metrics.find((m) => m.name === metric)?.direction ?? classMetricDirection(metric);
 }

@@ -14,7 +14,7 @@ export type {
   SeedForecast,
 } from './input.ts';
 export { medianSeed } from './median-seed.ts';
-export { NAIVE, TRAINING_MEAN } from './references.ts';
+export { MAJORITY, NAIVE, TRAINING_MEAN } from './references.ts';
 export { flatMetricDirection, flatMetrics } from './flat-metrics.ts';
 export {
   decodeTestRows,

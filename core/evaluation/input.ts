@@ -1,6 +1,7 @@
 import type { EpochEvent } from '../models/model.ts';
 import type { QualityReport } from '../quality/report.ts';
-import type { RegressionLabel } from '../labels/label.ts';
+import type { ClassStatistics } from '../features/prepared.ts';
+import type { LabelKind } from '../labels/index.ts';
 import type { Evaluation } from './evaluation.ts';
 
 /** Forecasts of a trained seed on the test rows. */
@@ -11,13 +12,13 @@ export interface SeedForecast {
   readonly epochsRun: number;
   readonly weightsDigest: string;
   readonly history: readonly EpochEvent[];
-  /** Row-major [test rows x horizons], in the units of the labels. */
+  /** Row-major [test rows x outputs]: units of the labels, or probabilities of classes horizon by horizon. */
   readonly predictions: Float64Array;
 }
 
 export interface NamedForecast {
   readonly name: string;
-  /** Row-major [test rows x horizons], in the units of the labels. */
+  /** Row-major [test rows x outputs]: units of the labels, or probabilities of classes horizon by horizon. */
   readonly predictions: Float64Array;
 }
 
@@ -35,6 +36,8 @@ export interface TestRows {
   readonly openTime: Float64Array;
   /** Row-major [rows x horizons]. */
   readonly labels: Float64Array;
+  /** Simple returns that came, row-major [rows x horizons]; of labels with classes. */
+  readonly changes?: Float64Array | undefined;
 }
 
 export interface EvaluatedPart {
@@ -67,7 +70,9 @@ export interface EvaluationInput {
   readonly featureHash: string;
   readonly featureCount: number;
   readonly lookback: number;
-  readonly label: RegressionLabel;
+  readonly label: LabelKind;
+  /** The label's settings beside kind and horizons. */
+  readonly labelParams?: Readonly<Record<string, unknown>>;
   readonly horizons: readonly number[];
   /** One a horizon, adding up to 1. */
   readonly lossWeights: readonly number[];
@@ -84,6 +89,8 @@ export interface EvaluationInput {
   readonly trainedThrough: number;
   readonly trainLabelMean: readonly number[];
   readonly trainLabelVariance: readonly number[];
+  /** Of labels with classes. */
+  readonly classes?: ClassStatistics | undefined;
   readonly rows: TestRows;
   readonly seeds: readonly SeedForecast[];
   readonly baselines: readonly NamedForecast[];

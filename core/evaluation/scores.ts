@@ -8,12 +8,10 @@ import {
   type Interval,
   type TimeGroups,
 } from '../metrics/bootstrap.ts';
-import { metrics } from '../metrics/index.ts';
-import { scoreMetrics } from '../metrics/score.ts';
 import { skillScore } from '../metrics/skill.ts';
 import type { Forecaster } from './evaluation.ts';
 import type { EvaluationInput, NamedForecast } from './input.ts';
-import { rowsOfHorizon, weightedLosses } from './losses.ts';
+import { taskOf } from './task.ts';
 
 /** Any fixed number: it makes the report the same on every machine and at every repetition. */
 const BOOTSTRAP_SEED = 20_260_101;
@@ -53,17 +51,14 @@ export function scoreForecaster(
     name,
     kind,
     weightedLoss: bootstrapInterval(
-      [weightedLosses(input, predictions)],
+      [taskOf(input.label).losses(input, predictions)],
       ([loss = NaN]) => loss,
       draws.groups,
       draws.overall,
     ),
     byHorizon: input.horizons.map((horizon, k) => {
-      const rows = rowsOfHorizon(input, predictions, k);
-      return {
-        horizon,
-        metrics: scoreMetrics(metrics, rows, draws.groups, draws.byHorizon[k]!),
-      };
+      const drawn = { groups: draws.groups, draws: draws.byHorizon[k]! };
+      return { horizon, metrics: taskOf(input.label).scores(input, predictions, k, drawn) };
     }),
   };
 }
@@ -78,14 +73,4 @@ export function skillInterval(
   const [mine, other] = resampledMeans([loss, referenceLoss], groups, draws);
   const skills = mine!.map((value, i) => skillScore(value, other![i]!));
   return intervalOf(skills[0]!, skills.subarray(1), draws.tooFewBlocks);
-}
-
-/** Squared errors of one horizon. */
-export function squaredErrors(
-  input: EvaluationInput,
-  predictions: Float64Array,
-  k: number,
-): Float64Array {
-  const { actual, predicted } = rowsOfHorizon(input, predictions, k);
-  return actual.map((value, i) => (value - predicted[i]!) ** 2);
 }

@@ -6,7 +6,7 @@ import {
   sectionOrThrow,
 } from '../models/sections.ts';
 import type { EvaluationInput } from './input.ts';
-import { weightedLosses } from './losses.ts';
+import { taskOf } from './task.ts';
 
 /** Name of the attachment that a version's evaluation leaves. */
 export const TEST_ROWS = 'test-rows.bin';
@@ -25,14 +25,17 @@ export interface StoredTestRows {
   readonly lossWeights: readonly number[];
   readonly trainLabelVariance: readonly number[];
   readonly instruments: readonly string[];
+  /** Of labels with classes: their shares in the training part, by horizon. */
+  readonly priors?: readonly (readonly number[])[];
   /** ms UTC of the last bar of each row's window. */
   readonly openTime: Float64Array;
   /** Position in `instruments`. */
   readonly instrument: Int32Array;
   /** Row-major [rows x horizons], label units. */
   readonly labels: Float64Array;
+  /** Row-major [rows x outputs]. */
   readonly predictions: Float64Array;
-  /** sum_h w_h (y_h - f_h)^2 / var_train(y_h); NaN where a forecast is. */
+  /** sum_h w_h (y_h - f_h)^2 / var_train(y_h), of classes sum_h w_h (-ln p_h); NaN where a forecast is. */
   readonly weightedLoss: Float64Array;
 }
 
@@ -48,6 +51,7 @@ const metaSchema = z.strictObject({
   lossWeights: z.array(z.number()).min(1),
   trainLabelVariance: z.array(z.number()).min(1),
   instruments: z.array(z.string()).min(1),
+  priors: z.array(z.array(z.number())).exactOptional(),
 });
 
 type Facts = Pick<
@@ -58,6 +62,7 @@ type Facts = Pick<
   | 'lossWeights'
   | 'trainLabelVariance'
   | 'rows'
+  | 'classes'
   | 'seeds'
   | 'instruments'
 >;
@@ -82,7 +87,8 @@ export function testRowsOf(
     instrument: rows.instrument,
     labels: facts.rows.labels,
     predictions,
-    weightedLoss: weightedLosses(facts, predictions),
+    ...(facts.classes && { priors: facts.classes.priors.map((shares) => [...shares]) }),
+    weightedLoss: taskOf(facts.label).losses(facts, predictions),
   };
 }
 
@@ -117,7 +123,7 @@ export function decodeTestRows(bytes: Uint8Array): StoredTestRows {
     columns.instrument.length === rows &&
     columns.weightedLoss.length === rows &&
     columns.labels.length === wide &&
-    columns.predictions.length === wide &&
+    columns.predictions.length === wide * (meta.priors?.[0]?.length ?? 1) &&
     meta.lossWeights.length === meta.horizons.length &&
     columns.instrument.every((at) => at >= 0 && at < meta.instruments.length);
   if (!fits) throw new CorruptBytesError(KIND, 'its columns do not belong together');

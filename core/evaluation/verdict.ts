@@ -1,4 +1,6 @@
+import type { LabelKind } from '../labels/index.ts';
 import type { EvaluatedComparison, Evaluation } from './evaluation.ts';
+import { taskOf } from './task.ts';
 
 /** Better beyond chance, and the served seed better by itself. */
 export function provedBetter(comparison: EvaluatedComparison, level: number): boolean {
@@ -17,15 +19,16 @@ export interface VerdictFacts {
   readonly tries: Evaluation['tries'];
   readonly power: Evaluation['power'];
   readonly champion: { readonly version: number } | null;
+  readonly label: Pick<LabelKind, 'task'>;
 }
 
-/** The evaluation in one sentence: against the champion where there is one, and against naive always. */
+/** The evaluation in one sentence: against the champion where there is one, and against the simplest forecast always. */
 export function verdictOf(facts: VerdictFacts): string {
-  const naive = facts.comparisons.find((c) => c.against === 'naive')!;
+  const naive = facts.comparisons.find((c) => c.against === taskOf(facts.label).gate)!;
   if (naive.challengerLoss === null) {
     return 'Unusable: the loss on the test part is not a finite number.';
   }
-  const clauses = [againstNaive(naive, facts)];
+  const clauses = [againstReference(naive, facts)];
   if (facts.champion !== null) clauses.unshift(againstChampion(facts.champion.version, facts));
   const text = clauses.join('; ');
   return `${text[0]!.toUpperCase()}${text.slice(1)}.`;
@@ -46,23 +49,26 @@ function againstChampion(version: number, { comparisons, tries }: VerdictFacts):
     : `not proved better than champion v${version}: ${figures}`;
 }
 
-function againstNaive(naive: EvaluatedComparison, facts: VerdictFacts): string {
-  const figures = `weighted loss ${changeText(naive)} than "nothing changes"`;
+function againstReference(naive: EvaluatedComparison, facts: VerdictFacts): string {
+  const { short, long } = taskOf(facts.label).gateWords;
+  const figures = `weighted loss ${changeText(naive)} than ${long}`;
   const interval = intervalText(naive);
   if (facts.beatsNaive) {
+    const proved = `better than ${short}: ${figures} (${interval}, ${pText(naive.test!.p)})`;
+    if (facts.label.task === 'classification') return proved;
     const mean = facts.beatsTrainingMean
       ? 'and better than the training mean'
       : 'but not proved better than the training mean';
-    return `better than naive: ${figures} (${interval}, ${pText(naive.test!.p)}), ${mean}`;
+    return `${proved}, ${mean}`;
   }
   if ((naive.servedMeanDifference ?? -1) <= 0) {
-    return `no better than naive: ${figures} (${interval})`;
+    return `no better than ${short}: ${figures} (${interval})`;
   }
   if ((naive.meanDifference ?? -1) <= 0) {
-    return `no better than naive: ${figures} for the served seed (${interval}), not lower over all seeds`;
+    return `no better than ${short}: ${figures} for the served seed (${interval}), not lower over all seeds`;
   }
-  if (naive.test === null) return `not proved better than naive: ${independentText(naive)}`;
-  return `not proved better than naive: ${figures} (${interval}, ${pText(naive.test.p)})`;
+  if (naive.test === null) return `not proved better than ${short}: ${independentText(naive)}`;
+  return `not proved better than ${short}: ${figures} (${interval}, ${pText(naive.test.p)})`;
 }
 
 /** The served seed's loss relative to the other's. */

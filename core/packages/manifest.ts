@@ -1,9 +1,17 @@
+import type { ClassStatistics } from '../features/prepared.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
 
 export interface PackageFile {
   readonly path: string;
   readonly bytes: number;
   readonly sha256: string;
+}
+
+/** What is forecast. `params`: the label's settings beside kind and horizons, where it has any. */
+export interface PackagedLabel {
+  readonly kind: string;
+  readonly horizons: readonly number[];
+  readonly params?: Readonly<Record<string, unknown>>;
 }
 
 /** `manifest.json`: what a package is and what each file's bytes must be. Signed with Ed25519. */
@@ -17,7 +25,7 @@ export interface Manifest {
   readonly timeframe: string;
   readonly featureSet: string;
   readonly featureHash: string;
-  readonly label: { readonly kind: string; readonly horizons: readonly number[] };
+  readonly label: PackagedLabel;
   readonly lookback: number;
   readonly datasetHash: string;
   readonly specHash: string;
@@ -46,7 +54,9 @@ export interface Preprocessing {
   readonly featureSet: string;
   readonly featureNames: readonly string[];
   readonly lookback: number;
-  readonly label: { readonly kind: string; readonly horizons: readonly number[] };
+  readonly label: PackagedLabel;
+  /** Of labels with classes: shares and mean returns of the training rows, by horizon and class. */
+  readonly classes?: ClassStatistics;
   readonly scalers: { readonly features: ScalerState; readonly labels: ScalerState };
   readonly missing: 'ffill' | 'zero' | 'drop';
   readonly calendar: string;
@@ -100,7 +110,7 @@ export interface GoldenProbes {
   readonly windows: string;
   readonly close: readonly number[];
   readonly expected: readonly (readonly number[])[];
-  /** abs(difference) <= tolerance x max(abs(y), labelSd[h]). */
+  /** abs(difference) <= tolerance x max(abs(y), labelSd[output]); 1 of a probability. */
   readonly tolerance: number;
   readonly labelSd: readonly number[];
   /** Samples of the first window by the Monte-Carlo graph, noise keyed by `noiseKey`. */

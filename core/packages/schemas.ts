@@ -4,7 +4,12 @@ import type { GoldenProbes, Manifest, Preprocessing, StoredOutliers } from './ma
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const names = z.array(z.string()).min(1);
 const horizons = z.array(z.int().min(1)).min(1);
-const label = z.strictObject({ kind: z.string(), horizons });
+const label = z.strictObject({
+  kind: z.string(),
+  horizons,
+  params: z.record(z.string(), z.unknown()).exactOptional(),
+});
+const byClass = z.array(z.array(z.number()).min(2)).min(1);
 const text = z.record(z.string(), z.string());
 
 export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
@@ -55,6 +60,7 @@ export const preprocessingSchema: z.ZodType<Preprocessing> = z
     featureNames: names,
     lookback: z.int().min(1),
     label,
+    classes: z.strictObject({ priors: byClass, changes: byClass }).exactOptional(),
     scalers: z.strictObject({ features: scaler, labels: scaler }),
     missing: z.enum(['ffill', 'zero', 'drop']),
     calendar: z.string(),

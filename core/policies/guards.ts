@@ -1,6 +1,6 @@
 /** What every policy asks before its own question. */
 import type { EvaluatedComparison } from '../evaluation/evaluation.ts';
-import { NAIVE, TRAINING_MEAN } from '../evaluation/references.ts';
+import { MAJORITY, NAIVE, TRAINING_MEAN } from '../evaluation/references.ts';
 import { provedBetter } from '../evaluation/verdict.ts';
 import { MIN_INDEPENDENT } from '../metrics/comparison.ts';
 import type { Decision, Evidence } from './policy.ts';
@@ -47,7 +47,10 @@ export function refuseNotFinite(evidence: Evidence): Outcome | undefined {
 export function decideFirst(evidence: Evidence, alphaK: number, requireSkill: boolean): Outcome {
   const proved = (name: string): boolean =>
     evidence.comparisons.some((c) => c.against === name && provedBetter(c, alphaK));
-  const missing = [NAIVE, TRAINING_MEAN].filter((name) => !proved(name));
+  const ofClasses = evidence.comparisons.some((c) => c.against === MAJORITY);
+  const references = ofClasses ? [MAJORITY] : [NAIVE, TRAINING_MEAN];
+  const missing = references.filter((name) => !proved(name));
+  const simplest = ofClasses ? 'the class shares of its training part' : 'the naive forecast';
   if (requireSkill && missing.length > 0) {
     return reject(
       `requireSkill: a first champion must be proved better than ${missing.join(' and ')} ` +
@@ -56,8 +59,8 @@ export function decideFirst(evidence: Evidence, alphaK: number, requireSkill: bo
     );
   }
   const mark = evidence.beatsNaive
-    ? 'it is proved better than the naive forecast'
-    : 'it is not proved better than the naive forecast, and each answer says so (beatsNaive: false)';
+    ? `it is proved better than ${simplest}`
+    : `it is not proved better than ${simplest}, and each answer says so (beatsNaive: false)`;
   return {
     verdict: 'accept',
     reasons: ['Nothing serves this model yet, so it becomes the first champion', mark],

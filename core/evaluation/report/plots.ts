@@ -1,6 +1,6 @@
 import type { Evaluation } from '../evaluation.ts';
 import type { EvaluationInput } from '../input.ts';
-import { rowsOfHorizon } from '../losses.ts';
+import { taskOf } from '../task.ts';
 import {
   forecastChart,
   lossCurves,
@@ -61,7 +61,7 @@ export function plotsOf(evaluation: Evaluation, input: EvaluationInput): Plot[] 
 
 /** Moves of one horizon in order of time; of several instruments, the first row of each time. */
 function movesOf(input: EvaluationInput, predictions: Float64Array, k: number): MovesOfHorizon {
-  const rows = rowsOfHorizon(input, predictions, k);
+  const rows = taskOf(input.label).rowsOfHorizon(input, predictions, k);
   const seen = new Set<number>();
   const order = [...input.rows.openTime.keys()]
     .sort((a, b) => input.rows.openTime[a]! - input.rows.openTime[b]!)

@@ -1,4 +1,6 @@
+import { classMetrics } from '../../metrics/classes/index.ts';
 import { metrics } from '../../metrics/index.ts';
+import type { MetricFacts } from '../../metrics/metric.ts';
 import type { Evaluation } from '../evaluation.ts';
 import { provedBetter } from '../verdict.ts';
 import {
@@ -129,14 +131,26 @@ function verdictSection(evaluation: Evaluation): string[] {
   ];
 }
 
+/** How a metric of an evaluation is shown; one that this release does not know, by its name alone. */
+function shownMetric(name: string, classes: readonly string[] | undefined): MetricFacts {
+  const catalogue: readonly MetricFacts[] = classes ? classMetrics(classes) : metrics;
+  const known = catalogue.find((metric) => metric.name === name);
+  return known ?? { name, title: name, docs: name, direction: 'lower', format: 'number' };
+}
+
 function baselineSection(evaluation: Evaluation, chart: string): string[] {
+  const classes = evaluation.data.classes?.map(({ name }) => name);
+  const quantity = classes === undefined;
+  const main = quantity ? 'rmse' : 'logLoss';
   const overall = evaluation.forecasters.map((f): Cell[] => [
     f.name === 'model' ? `model (seed ${evaluation.servedSeed})` : f.name,
     intervalCell(f.weightedLoss, number4),
-    ...f.byHorizon.map(({ metrics: scored }) => intervalCell(scored['rmse']!, number4)),
+    ...f.byHorizon.map(({ metrics: scored }) => intervalCell(scored[main]!, number4)),
   ]);
   const tables = evaluation.data.horizons.map((horizon, k) => {
-    const rows = metrics.map((metric): Cell[] => {
+    const scored = Object.keys(evaluation.forecasters[0]?.byHorizon[k]?.metrics ?? {});
+    const rows = scored.map((name): Cell[] => {
+      const metric = shownMetric(name, classes);
       const format = metric.format === 'percent' ? percent1 : number4;
       const arrow = metric.direction === 'higher' ? 'higher is better' : 'lower is better';
       return [
@@ -154,12 +168,16 @@ function baselineSection(evaluation: Evaluation, chart: string): string[] {
   const weights = evaluation.lossWeights.map((w) => Number(w.toPrecision(3))).join(' / ');
   return [
     table(
-      ['Forecast', 'Weighted loss', ...evaluation.data.horizons.map((h) => `RMSE, ${barsText(h)}`)],
+      [
+        'Forecast',
+        'Weighted loss',
+        ...evaluation.data.horizons.map((h) => `${quantity ? 'RMSE' : 'Log loss'}, ${barsText(h)}`),
+      ],
       overall,
       { strongRow: 0 },
     ),
     note(
-      `Weighted loss: squared errors by the variance of the training labels, weights ${weights}. Intervals: 95 %, circular block bootstrap, ` +
+      `Weighted loss: ${quantity ? 'squared errors by the variance of the training labels' : 'log loss of the class that came'}, weights ${weights}. Intervals: 95 %, circular block bootstrap, ` +
         `2,000 resamples, the same draws for all rows of a table. Best of references and baselines: ${evaluation.bestBaseline}.`,
     ),
     chart,

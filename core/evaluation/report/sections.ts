@@ -93,8 +93,9 @@ export function seedSection(evaluation: Evaluation): string[] {
     `${seed.bestEpoch} of ${seed.epochsRun}`,
     figure(seed.weightedLoss, number4),
     figure(seed.skillVsNaive, signedPercent),
-    ...seed.rmse.map((value) => figure(value, number4)),
+    ...(seed.logLoss ?? seed.rmse).map((value) => figure(value, number4)),
   ]);
+  const classes = evaluation.data.classes !== undefined;
   const { mean, sd } = evaluation.seedSpread;
   const spread =
     sd === null
@@ -107,8 +108,8 @@ export function seedSection(evaluation: Evaluation): string[] {
         'Validation loss',
         'Best epoch',
         'Weighted test loss',
-        'Skill against naive',
-        ...evaluation.data.horizons.map((h) => `RMSE, ${barsText(h)}`),
+        classes ? 'Skill against the class shares' : 'Skill against naive',
+        ...evaluation.data.horizons.map((h) => `${classes ? 'Log loss' : 'RMSE'}, ${barsText(h)}`),
       ],
       rows,
       { strongRow: evaluation.seeds.findIndex((seed) => seed.served) },

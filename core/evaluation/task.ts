@@ -1,0 +1,59 @@
+import type { LabelKind } from '../labels/index.ts';
+import type { BlockDraws, Interval, TimeGroups } from '../metrics/bootstrap.ts';
+import type { ForecastRows } from '../metrics/metric.ts';
+import { classificationTask } from './classification.ts';
+import type { EvaluationInput } from './input.ts';
+import { regressionTask } from './regression.ts';
+
+/** What losses and scores are computed from. */
+export type LossFacts = Pick<
+  EvaluationInput,
+  'label' | 'rows' | 'horizons' | 'lossWeights' | 'trainLabelVariance' | 'classes'
+>;
+
+/** What the intervals of one horizon's figures are drawn by. */
+export interface Drawn {
+  readonly groups: TimeGroups;
+  readonly draws: BlockDraws;
+}
+
+/** A forecast that says the same on every row: by horizon, then by output. */
+export interface Reference {
+  readonly name: string;
+  readonly values: readonly number[];
+}
+
+/** How it is said in a sentence that a loss is compared with the reference's. */
+export interface ReferenceWords {
+  /** "better than naive" */
+  readonly short: string;
+  /** "lower than ..." */
+  readonly long: string;
+}
+
+/** What differs between learning a quantity and learning classes. Predictions are row-major [rows x horizons x outputs]. */
+export interface EvaluationTask {
+  /** What a model has to beat before it may be called of any use. */
+  readonly gate: string;
+  readonly gateWords: ReferenceWords;
+  /** Loss of each row over all horizons; NaN where any forecast or label is. */
+  losses(facts: LossFacts, predictions: Float64Array): Float64Array;
+  /** Loss of each row at one horizon, unweighted. */
+  lossesOfHorizon(facts: LossFacts, predictions: Float64Array, k: number): Float64Array;
+  /** One horizon's column of what came and what was forecast, with the moves they stand for. */
+  rowsOfHorizon(facts: LossFacts, predictions: Float64Array, k: number): ForecastRows;
+  /** Every metric of the task's catalogue at one horizon, by name. */
+  scores(
+    facts: LossFacts,
+    predictions: Float64Array,
+    k: number,
+    drawn: Drawn,
+  ): Record<string, Interval>;
+  references(
+    facts: Pick<EvaluationInput, 'label' | 'horizons' | 'trainLabelMean' | 'classes'>,
+  ): readonly Reference[];
+}
+
+const TASKS = { regression: regressionTask, classification: classificationTask } as const;
+
+export const taskOf = ({ task }: Pick<LabelKind, 'task'>): EvaluationTask => TASKS[task];
