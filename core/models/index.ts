@@ -1,4 +1,5 @@
 import { RatchetError } from '../errors.ts';
+import { lightGbm } from './lightgbm.ts';
 import { lstmMultiHorizon } from './lstm-multi-horizon.ts';
 import { majority } from './majority.ts';
 import type { ModelDescriptor } from './model.ts';
@@ -6,7 +7,13 @@ import { naive } from './naive.ts';
 import { ridge } from './ridge.ts';
 
 /** All model families. A new one is a file beside these and one line here. */
-export const modelFamilies: readonly ModelDescriptor[] = [lstmMultiHorizon, ridge, majority, naive];
+export const modelFamilies: readonly ModelDescriptor[] = [
+  lstmMultiHorizon,
+  lightGbm,
+  ridge,
+  majority,
+  naive,
+];
 
 /** The family of that name; throws `model.unknown-family` that lists the names there are. */
 export function modelFamilyOrThrow(name: string): ModelDescriptor {

@@ -56,6 +56,14 @@ export interface FitContext {
   readonly onBatch: (at: { epoch: number; batch: number; batches: number }) => void;
 }
 
+/** How much each feature took part in a model of trees, in order of the features. */
+export interface FeatureImportance {
+  /** Total gain of the splits on it. */
+  readonly gain: readonly number[];
+  /** Number of splits on it. */
+  readonly split: readonly number[];
+}
+
 export interface FitSummary {
   readonly epochsRun: number;
   readonly bestEpoch: number;
@@ -66,6 +74,8 @@ export interface FitSummary {
   readonly history: readonly EpochEvent[];
   /** What the validation rows chose beside the epoch, by name, one value a horizon. */
   readonly chosen?: Readonly<Record<string, readonly number[]>>;
+  /** By horizon; of families of trees. */
+  readonly importance?: readonly FeatureImportance[];
 }
 
 /** What the package needs besides weights to turn raw windows into label units. */
@@ -90,6 +100,20 @@ export interface ExportedGraphs {
   readonly monteCarlo?: { readonly graph: Uint8Array; readonly noiseWidth: number };
 }
 
+/** What each feature contributed to answers; of families that can say so exactly. */
+export interface Contributions {
+  /**
+   * Row-major [rows x horizons x outputs x (features + 1)]: a feature's share of the output, last what the output is
+   * without knowing any; they add up to the output.
+   */
+  readonly values: Float64Array;
+  readonly horizons: number;
+  /** Outputs of a horizon: 1 value, or one a class. */
+  readonly outputs: number;
+  /** `label`: in label units; `logit`: log-odds of two classes, logits of more. */
+  readonly unit: 'label' | 'logit';
+}
+
 /** A fitted model in memory; `dispose` frees native memory. Using it before a fit is impossible by type. */
 export interface FittedModel {
   readonly summary: FitSummary;
@@ -101,6 +125,8 @@ export interface FittedModel {
   /** All state needed by `restore`, pickle-free. */
   save(): Uint8Array;
   export(ctx: ExportContext): ExportedGraphs;
+  /** The file that `contributions` reads; absent where the family has none. */
+  nativeFile?(): Uint8Array;
   dispose(): void;
 }
 
@@ -113,6 +139,11 @@ export interface ModelImplementation<P> {
    */
   refit(params: P, twin: FitSummary, train: Samples, ctx: FitContext): Promise<FittedModel>;
   restore(bytes: Uint8Array): Promise<FittedModel>;
+  /**
+   * Contributions to the answers for some rows (row-major [rows x features], unscaled) by a model's `nativeFile`, whose
+   * bytes the caller has verified. Loads native code: never in a process that serves.
+   */
+  contributions?(nativeFile: Uint8Array, rows: Float64Array): Promise<Contributions>;
   /** Native libraries a fit depends on, by name: same seed, same weights holds for one set of them. */
   libraries?(): Readonly<Record<string, string>>;
 }

@@ -9,21 +9,28 @@ import type {
 } from './onnx-format.ts';
 import { encodeMessage } from './protobuf.ts';
 
+/** Operators of trees; the default domain is ''. */
+export const ML_DOMAIN = 'ai.onnx.ml';
+/** TreeEnsemble came with version 5 (ONNX 1.17, onnxruntime 1.20). */
+const ML_OPSET = 5;
+
 /** IR 10 goes with opset 21 (ONNX 1.16), which every onnxruntime since 1.18 reads. */
 const IR_VERSION = 10;
 const OPSET = 21;
 
-export type TensorData = Float32Array | Float64Array | BigInt64Array;
+export type TensorData = Float32Array | Float64Array | BigInt64Array | Uint8Array;
 
 const utf8 = new TextEncoder();
 
 function elementTypeOf(data: TensorData): ElementType {
   if (data instanceof Float32Array) return 'float32';
+  if (data instanceof Uint8Array) return 'uint8';
   return data instanceof Float64Array ? 'float64' : 'int64';
 }
 
 /** Little-endian bytes of a typed array, whatever the host's order. */
 function littleEndianBytes(data: TensorData): Uint8Array {
+  if (data instanceof Uint8Array) return data.slice();
   const bytes = new Uint8Array(data.byteLength);
   const view = new DataView(bytes.buffer);
   if (data instanceof Float32Array) data.forEach((v, i) => view.setFloat32(4 * i, v, true));
@@ -47,12 +54,17 @@ export type Attribute =
   | { readonly float: number }
   | { readonly ints: readonly number[] }
   | { readonly text: string }
+  | { readonly tensor: TensorData }
   | { readonly body: Graph };
 
 function attributeProto(name: string, value: Attribute): AttributeProto {
   if ('int' in value) return { name, i: value.int, type: ATTRIBUTE_TYPES.i };
   if ('float' in value) return { name, f: value.float, type: ATTRIBUTE_TYPES.f };
   if ('ints' in value) return { name, ints: [...value.ints], type: ATTRIBUTE_TYPES.ints };
+  if ('tensor' in value) {
+    const { tensor: data } = value;
+    return { name, t: tensor(data, [data.length], name), type: ATTRIBUTE_TYPES.t };
+  }
   if ('text' in value) return { name, s: utf8.encode(value.text), type: ATTRIBUTE_TYPES.s };
   return { name, g: value.body.toProto(), type: ATTRIBUTE_TYPES.g };
 }
@@ -117,6 +129,13 @@ export class Graph {
     return this.#node(opType, inputs, attributes, 1)[0]!;
   }
 
+  /** As `op`, of the domain `ai.onnx.ml`; not inside a nested graph. */
+  mlOp(opType: string, inputs: readonly string[], attributes: Attributes = {}): string {
+    const name = this.op(opType, inputs, attributes);
+    this.#nodes.at(-1)!.domain = ML_DOMAIN;
+    return name;
+  }
+
   /** Adds a node with `count` outputs and gives their names. */
   opMany(
     opType: string,
@@ -152,11 +171,15 @@ export class Graph {
 
   /** Bytes of an ONNX model with this graph. `metadata` may be read without any ONNX runtime. */
   toModel(metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+    const usesMl = this.#nodes.some(({ domain }) => domain === ML_DOMAIN);
     return encodeMessage('Model', {
       irVersion: IR_VERSION,
       producerName: 'ratchet',
       graph: this.toProto(),
-      opsetImport: [{ domain: '', version: OPSET }],
+      opsetImport: [
+        { domain: '', version: OPSET },
+        ...(usesMl ? [{ domain: ML_DOMAIN, version: ML_OPSET }] : []),
+      ],
       metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
     });
   }

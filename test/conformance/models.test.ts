@@ -119,6 +119,18 @@ function withNan(prepared: Prepared): Prepared {
   return { ...prepared, features };
 }
 
+/** Reason to skip a family whose native library set-up could not provide, or `false`. */
+async function lackingLibrary(family: ModelDescriptor): Promise<string | false> {
+  const { implementation } = await family.load();
+  try {
+    implementation.libraries?.();
+    return false;
+  } catch (error) {
+    if (!(error instanceof RatchetError)) throw error;
+    return error.message;
+  }
+}
+
 /** Runs the check unless the family has a reason not to be held to it. */
 function check(family: ModelDescriptor, name: string, run: () => Promise<void>): void {
   const reason = SKIPPED[family.name]?.[name];
@@ -131,17 +143,22 @@ describe('catalogue of model families', () => {
     assert.equal(new Set(names).size, names.length);
     assert.throws(() => modelFamilyOrThrow('lstm'), {
       code: 'model.unknown-family',
-      message: /"lstm".*lstm-multi-horizon, ridge, .*naive/,
+      message: /"lstm".*lstm-multi-horizon, .*ridge, .*naive/,
     });
   });
 });
 
 for (const family of modelFamilies) {
-  for (const task of family.traits.tasks) suite(family, task, DATA[task]);
+  const skip = family.traits.needsTensorflow ? withoutTensorflow : await lackingLibrary(family);
+  for (const task of family.traits.tasks) suite(family, task, DATA[task], skip);
 }
 
-function suite(family: ModelDescriptor, task: ModelTask, { planted, noise }: Data): void {
-  const skip = family.traits.needsTensorflow ? withoutTensorflow : false;
+function suite(
+  family: ModelDescriptor,
+  task: ModelTask,
+  { planted, noise }: Data,
+  skip: string | false,
+): void {
   const allRows = allRowsOf(planted);
   describe(`model family ${family.name}, ${task}`, { skip }, () => {
     check(family, 'has defaults for all hyperparameters and refuses unknown ones', async () => {
