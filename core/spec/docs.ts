@@ -2,8 +2,11 @@ import type { z } from 'zod';
 import { chosenFeatureSet, completeChoice, featureSetNames } from '../features/index.ts';
 import { labelKinds } from '../labels/index.ts';
 import { modelFamilies } from '../models/index.ts';
+import type { ModelDescriptor } from '../models/model.ts';
 import { splitKinds } from '../splits/index.ts';
 import { policies } from '../policies/index.ts';
+import { pruners, searchMethods } from '../search/index.ts';
+import { spaceOf, type Dimension } from '../search/space.ts';
 import { inputSchemaOf, type SchemaNode } from './json-schema.ts';
 import { experimentSpecSchema } from './spec.ts';
 
@@ -40,7 +43,13 @@ the newest \`trainBars\`. What was evaluated is the twin, the first fit: its con
 part, and package, card, report and evidence say whose figures they hold. A refitted version has few untouched rows or
 none, so a trial decides on it.
 
-A *trial* judges an accepted challenger on live rows before it is promoted: in the shadow of the champion, with a share of
+With \`tune\` hyperparameters are searched first: each trial is one fit, judged by the weighted loss of the validation part;
+test rows are never looked at. What trial k tries depends on the results of trials up to k - \`parallel\` alone, so that neither
+the number of training slots nor a crash changes the outcome (\`budgetMinutes\` does). The best trial's hyperparameters are
+then fitted with all \`seeds\` like any others. For the gate a search is one try; its number of trials is reported, and
+deflates the winner's validation loss, on which it was chosen.
+
+A *trial* of a version judges an accepted challenger on live rows before it is promoted: in the shadow of the champion, with a share of
 the traffic (canary), or by a person (manual). Days of a spec are sessions of the calendar, except those of a manual trial.`;
 
 /** Markdown of docs/spec.md, from the schema and the catalogues. */
@@ -64,6 +73,12 @@ export function renderSpecDocs(): string {
         return `\`${set}\`: ${names.length} columns${units}, ${warmupBars} bars of warm-up (see [features](features.md)).`;
       }),
     ),
+    '## Searches',
+    list(searchMethods.map(({ name, docs }) => `\`${name}\`: ${docs}`)),
+    '## Pruners',
+    list(pruners.map(({ name, docs }) => `\`${name}\`: ${docs}`)),
+    '## Searched by default',
+    list(modelFamilies.map((family) => `\`${family.name}\`: ${searchedBy(family)}`)),
     '## Promotion policies',
     ...policies.map((policy) => entry(policy)),
     '',
@@ -78,6 +93,22 @@ function entry(of: {
   const schema = inputSchemaOf(of.params);
   const table = Object.keys(schema.properties ?? {}).length > 0 ? `\n\n${fieldTable(schema)}` : '';
   return `### ${of.name}\n\n${of.docs}${table}`;
+}
+
+/** Where a search looks that names no hyperparameters itself. */
+function searchedBy({ params, traits }: ModelDescriptor): string {
+  const { space } = spaceOf(params, undefined, traits.budget);
+  if (space.length === 0) return 'nothing; name hyperparameters in `tune.space`.';
+  return `${space.map(rangeOf).join('; ')}.`;
+}
+
+function rangeOf(dimension: Dimension): string {
+  const { path } = dimension;
+  if (dimension.kind === 'choice') {
+    return `\`${path}\` of ${dimension.choices.map((value) => JSON.stringify(value)).join(', ')}`;
+  }
+  const { low, high, scale } = dimension;
+  return `\`${path}\` from ${low} to ${high}${scale === 'log' ? ' (log)' : ''}`;
 }
 
 const list = (items: readonly string[]): string => items.map((item) => `- ${item}`).join('\n');

@@ -15,4 +15,6 @@ export { issueText, SpecError, type SpecIssue } from './spec-error.ts';
 export { specHash, templateHash } from './spec-hash.ts';
 export type { ExperimentSpec, ExperimentSpecInput } from './spec.ts';
 export type { Refit } from './lifecycle-schema.ts';
+export { tunedSpaceOf } from './tune.ts';
+export type { Tune } from './tune-schema.ts';
 export type { TrialSpec } from './promotion-schema.ts';

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { featureSetNames } from '../features/index.ts';
 import { modelFamilies } from '../models/index.ts';
 import { policies } from '../policies/index.ts';
+import { pruners, searchMethods } from '../search/index.ts';
 import { experimentSpecSchema } from './spec.ts';
 
 /** A JSON Schema node, as far as it is read here. */
@@ -48,6 +49,7 @@ export function specJsonSchema(): Record<string, unknown> {
     ...properties![field],
     enum: names,
   });
+  const tune = properties!['tune']!;
   const defaultFamily = String(properties!['family']!.default);
   return {
     ...schema,
@@ -64,6 +66,14 @@ export function specJsonSchema(): Record<string, unknown> {
           policy: { type: 'string', enum: policies.map((policy) => policy.name) },
         },
       },
+      tune: {
+        ...tune,
+        properties: {
+          ...tune.properties,
+          search: choiceOf(tune.properties!['search'], searchMethods),
+          pruner: choiceOf(tune.properties!['pruner'], pruners),
+        },
+      },
     },
     allOf: modelFamilies.map((family) => ({
       if: {
@@ -75,6 +85,13 @@ export function specJsonSchema(): Record<string, unknown> {
     })),
   };
 }
+
+const choiceOf = (node: SchemaNode | undefined, of: readonly { readonly name: string }[]) => ({
+  type: 'string',
+  enum: of.map(({ name }) => name),
+  default: node?.default,
+  description: node?.description,
+});
 
 function withoutMeta(schema: SchemaNode): SchemaNode {
   const { $schema: _, ...rest } = schema as SchemaNode & { readonly $schema?: string };

@@ -9,6 +9,7 @@ import { nearestName } from './nearest-name.ts';
 import { knownKeysAt } from './known-keys.ts';
 import { pathText, SpecError, type SpecIssue } from './spec-error.ts';
 import { experimentSpecSchema, type ExperimentSpec } from './spec.ts';
+import { completeTune } from './tune.ts';
 
 /** A dataset that a spec may name, as far as a spec can be checked against it. */
 export interface KnownDataset {
@@ -43,8 +44,9 @@ export function parseSpec(value: unknown, catalogues: SpecCatalogues = {}): Expe
     throw new SpecError(issuesOf(parsed.error, experimentSpecSchema, []).slice(0, MAX_ISSUES));
   }
   const filled = withBaselinesOfTask(parsed.data, value);
-  const { spec, issues } = checkCatalogues(filled, catalogues);
-  const all = [...issues, ...crossChecks(spec, value)];
+  const named = checkCatalogues(filled, catalogues);
+  const { spec, issues } = completeTune(named.spec, value);
+  const all = [...named.issues, ...issues, ...crossChecks(spec, value)];
   if (all.length > 0) throw new SpecError(all.slice(0, MAX_ISSUES));
   return withoutIdleConfidence(spec);
 }

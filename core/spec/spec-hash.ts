@@ -29,6 +29,7 @@ export function specHash(spec: ExperimentSpec): string {
     confidence: spec.confidence,
     // Fields that came later count where they are set: versions from before keep their hash.
     serving: { ...serving, ...(abstain && { abstain }) },
+    ...(spec.tune && { tune: spec.tune }),
   };
   return createHash('sha256').update(canonicalJson(shaping)).digest('hex');
 }

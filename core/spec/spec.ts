@@ -5,6 +5,7 @@ import { type FeatureChoice, LEVELS } from '../features/index.ts';
 import { monitorSchema, refitSchema, retrainSchema, servingSchema } from './lifecycle-schema.ts';
 import { INSTRUMENT_PATTERN, nameSchema } from './names.ts';
 import { promotionSchema } from './promotion-schema.ts';
+import { tuneSchema } from './tune-schema.ts';
 import { splitSchema } from '../splits/index.ts';
 
 export { INSTRUMENT_PATTERN, NAME_PATTERN } from './names.ts';
@@ -130,6 +131,11 @@ export const experimentSpecSchema = z.strictObject({
     .record(z.string(), z.unknown())
     .default({})
     .describe("Checked against the family's own schema."),
+  tune: tuneSchema
+    .optional()
+    .describe(
+      'Searches hyperparameters before the fits of `seeds`, on train and valid only; absent: none.',
+    ),
   seeds: z
     .array(
       z
