@@ -3,6 +3,7 @@ import type { Bars } from '../core/bars/bars.ts';
 import type { Calendar } from '../core/calendar/calendar.ts';
 import { RatchetError } from '../core/errors.ts';
 import { chosenFeatureSet, type FeatureSet } from '../core/features/index.ts';
+import { encodeFold } from '../core/features/fold.ts';
 import { type PreparedSummary, type PreparePlan, prepareUnit } from '../core/features/prepare.ts';
 import { encodePrepared } from '../core/features/prepared.ts';
 import { encodeRefit } from '../core/features/refit.ts';
@@ -22,6 +23,7 @@ interface PreparedStep {
   readonly prepared: ArtifactRef;
   readonly summary: PreparedSummary;
   readonly refit?: ArtifactRef;
+  readonly folds?: readonly ArtifactRef[];
 }
 
 /**
@@ -53,6 +55,7 @@ export function createBuildFeaturesActivities(deps: ActivityDeps) {
         prepared: result.prepared,
         samples: { train: train.rows, valid: valid.rows, test: test.rows },
         ...(result.refit && { refit: result.refit }),
+        ...(result.folds && { folds: result.folds }),
         cached,
       };
     },
@@ -97,6 +100,8 @@ function cacheKey(
     spec.scaling,
     // Only where it is asked for: what was prepared before there were refits stays found.
     ...(spec.refit === 'none' ? [] : [spec.refit]),
+    // What earlier releases prepared of a pool has no statistics by instrument.
+    ...(datasets.length > 1 ? ['by instrument'] : []),
   ];
 }
 
@@ -111,13 +116,22 @@ async function prepare(
     // Pooled units read many files: the server must hear that this attempt is alive.
     Context.current().heartbeat();
   }
-  const { prepared, summary, refit } = prepareUnit(plan, bars);
+  const { prepared, summary, refit, folds } = prepareUnit(plan, bars);
   Context.current().heartbeat();
   // The refit's rows lie beside: the twin's fits are found again by the same data with another refit, or none.
   const stored = await deps.artifacts.put(encodePrepared(prepared), prepared.openTime.length);
-  if (refit === undefined) return { prepared: stored, summary };
-  const rows = await deps.artifacts.put(encodeRefit(refit), refit.rows.length);
-  return { prepared: stored, summary, refit: rows };
+  const rows = refit && (await deps.artifacts.put(encodeRefit(refit), refit.rows.length));
+  const older: ArtifactRef[] = [];
+  for (const fold of folds) {
+    older.push(await deps.artifacts.put(encodeFold(fold), fold.split.test.length));
+    Context.current().heartbeat();
+  }
+  return {
+    prepared: stored,
+    summary,
+    ...(rows && { refit: rows }),
+    ...(older.length > 0 && { folds: older }),
+  };
 }
 
 const isoDate = (time: number): string => new Date(time).toISOString();
@@ -125,7 +139,7 @@ const isoDate = (time: number): string => new Date(time).toISOString();
 async function report(
   deps: ActivityDeps,
   { experimentId, unit }: BuildFeaturesInput,
-  { summary: { samples, dropped, parts }, refit }: PreparedStep,
+  { summary: { samples, dropped, parts }, refit, folds }: PreparedStep,
   cached: boolean,
 ): Promise<void> {
   const described = Object.entries(parts).map(([name, part]) => [
@@ -142,6 +156,7 @@ async function report(
       dropped,
       split: Object.fromEntries(described),
       ...(refit && { refit: refit.rows }),
+      ...(folds && { folds: folds.length + 1 }),
       cached,
     },
     dedupeKey: `stage/features/${unit.model}`,

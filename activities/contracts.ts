@@ -66,6 +66,8 @@ export interface BuildFeaturesResult {
   readonly samples: { readonly train: number; readonly valid: number; readonly test: number };
   /** Rows that the served fit is repeated on (core/features/refit.ts); absent where the spec asks for no refit. */
   readonly refit?: ArtifactRef;
+  /** Folds before the one that `prepared` is (core/features/fold.ts), in order of time; absent where there are none. */
+  readonly folds?: readonly ArtifactRef[];
   readonly cached: boolean;
 }
 
@@ -84,6 +86,8 @@ export interface FitInput extends ExperimentRef {
   readonly family: string;
   readonly seed: number;
   readonly refit?: RefitOf;
+  /** One of `folds` of BuildFeaturesResult, and which (1: the oldest); absent: the newest, which `prepared` is. */
+  readonly fold?: { readonly rows: ArtifactRef; readonly number: number };
 }
 export interface FitResult {
   readonly family: string;

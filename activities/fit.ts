@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import { labelKindOrThrow, multipliesByClose } from '../core/labels/index.ts';
 import { modelFamilyOrThrow } from '../core/models/index.ts';
 import { decodePrepared, encodePrepared } from '../core/features/prepared.ts';
+import { decodeFold, folded } from '../core/features/fold.ts';
 import { decodeRefit, refitted } from '../core/features/refit.ts';
 import type { EpochEvent, FitSummary } from '../core/models/model.ts';
 import { verifySections } from '../core/models/sections.ts';
@@ -66,6 +67,7 @@ function fitStep(input: FitInput, spec: ExperimentSpec): CachedStep {
       traits.stochastic ? input.seed : null,
       input.prepared.sha256,
       ...(input.refit ? [input.refit.rows.sha256, input.refit.twin.sha256] : []),
+      ...(input.fold ? [input.fold.rows.sha256] : []),
     ],
   };
 }
@@ -91,16 +93,22 @@ async function tellCached(deps: ActivityDeps, input: FitInput, result: Fitted): 
     seed,
     payload: {
       family,
+      ...(input.fold && { fold: input.fold.number }),
       cached: true,
       epochs: result.epochsRun,
       bestValidLoss: result.bestValidLoss,
     },
-    dedupeKey: `${stageOf(input)}-cached/${unit.model}/${family}/${seed}`,
+    dedupeKey: `${stageOf(input)}-cached/${unit.model}/${family}/${input.fold ? nameOf(input) : seed}`,
   });
 }
 
-/** A refit tells its epochs apart from those of its twin. */
-const stageOf = ({ refit }: FitInput): 'fit' | 'refit' => (refit ? 'refit' : 'fit');
+/** A refit tells its epochs apart from those of its twin, an older fold from those of the newest. */
+const stageOf = ({ refit, fold }: FitInput): 'fit' | 'refit' | 'fold' =>
+  refit ? 'refit' : fold ? 'fold' : 'fit';
+
+/** Which of the fits of a seed. */
+const nameOf = ({ seed, refit, fold }: FitInput): string =>
+  refit ? `${seed}/refit` : fold ? `${seed}/fold-${fold.number}` : `${seed}`;
 
 /** One row an epoch, whoever tells it and how often. */
 function epochEvent(
@@ -108,15 +116,14 @@ function epochEvent(
   epoch: EpochEvent & { readonly attempt: number; readonly cached?: true },
 ): ExperimentEventInput {
   const { experimentId, family, seed, unit } = input;
-  const fit = input.refit ? `${seed}/refit` : seed;
   return {
     experimentId,
     kind: 'epoch',
     stage: stageOf(input),
     model: unit.model,
     seed,
-    payload: { ...epoch, family },
-    dedupeKey: `epoch/${unit.model}/${family}/${fit}/${epoch.epoch}`,
+    payload: { ...epoch, family, ...(input.fold && { fold: input.fold.number }) },
+    dedupeKey: `epoch/${unit.model}/${family}/${nameOf(input)}/${epoch.epoch}`,
   };
 }
 
@@ -163,11 +170,15 @@ class Fit {
     };
   }
 
-  /** What is fitted on: the prepared data, or what a refit sees of it, and whom it repeats. */
+  /** What is fitted on: the prepared data, or what a fold or a refit sees of it, and whom a refit repeats. */
   async #data(): Promise<{ prepared: Uint8Array; twin: FitSummary | undefined }> {
     const { artifacts } = this.#deps;
-    const { refit } = this.#input;
+    const { refit, fold } = this.#input;
     const prepared = await artifacts.get(this.#input.prepared);
+    if (fold !== undefined) {
+      const parts = decodeFold(await artifacts.get(fold.rows));
+      return { prepared: encodePrepared(folded(decodePrepared(prepared), parts)), twin: undefined };
+    }
     if (refit === undefined) return { prepared, twin: undefined };
     const rows = decodeRefit(await artifacts.get(refit.rows));
     const { summary } = decodeBundle(await artifacts.get(refit.twin));

@@ -159,8 +159,8 @@ async function epochsBySeed(
       limit: EVENTS_PAGE,
     });
     for (const event of page) {
-      // A refit's epochs would continue the loss curve of the twin, which was evaluated.
-      if (event.model !== model || event.seed === null || event.stage === 'refit') continue;
+      // A refit's epochs would continue the loss curve of the twin, which was evaluated; an older fold's are another.
+      if (event.model !== model || event.seed === null || event.stage !== 'fit') continue;
       const events = bySeed.get(event.seed);
       if (events) events.push(event);
       else bySeed.set(event.seed, [event]);

@@ -46,7 +46,8 @@ export class ProgressView {
     const { payload } = event;
     const epoch = number(payload['epoch']) ?? 0;
     const epochs = number(payload['epochs']) ?? 0;
-    const key = `${event.model ?? ''}/${event.seed ?? ''}/${event.stage ?? ''}`;
+    const fold = number(payload['fold']);
+    const key = `${event.model ?? ''}/${event.seed ?? ''}/${event.stage ?? ''}/${fold ?? ''}`;
     const seconds = number(payload['seconds']);
     const before = this.#pace.get(key);
     if (seconds !== undefined) {
@@ -57,7 +58,7 @@ export class ProgressView {
     const refit = event.stage === 'refit';
     // A refit has no rows to validate on.
     const valid = refit ? '' : `, valid ${loss(number(payload['validLoss']))}`;
-    const of = refit ? ' of the refit' : '';
+    const of = refit ? ' of the refit' : fold === undefined ? '' : ` of fold ${fold}`;
     return `epoch ${epoch}/${epochs}${of} loss ${loss(number(payload['loss']))}${valid}${left}`;
   }
 }

@@ -26,6 +26,28 @@ export const classStatisticsSchema = z.strictObject({
   changes: z.array(z.array(z.number())).min(1),
 });
 
+const scalersSchema = z.strictObject({ features: scalerSchema, labels: scalerSchema });
+
+const labelStatisticsShape = {
+  trainLabelMean: z.array(z.number()),
+  trainLabelVariance: z.array(z.number()),
+  classes: classStatisticsSchema.exactOptional(),
+};
+
+/** What is fitted on a training part; see `FittedParts`. */
+export const fittedSchema = z.strictObject({
+  ...labelStatisticsShape,
+  scalers: scalersSchema,
+  byInstrument: z
+    .array(
+      z
+        .strictObject({ ...labelStatisticsShape, scalers: scalersSchema.exactOptional() })
+        .nullable(),
+    )
+    .min(2)
+    .exactOptional(),
+});
+
 const count = z.int().min(0).max(100_000_000);
 
 const headerSchema = z.strictObject({
@@ -40,10 +62,7 @@ const headerSchema = z.strictObject({
   timeframe: z.enum(['1h', '1d']),
   calendar: z.string(),
   instruments: z.array(z.strictObject({ id: z.string(), from: count, to: count })).min(1),
-  scalers: z.strictObject({ features: scalerSchema, labels: scalerSchema }),
-  trainLabelMean: z.array(z.number()),
-  trainLabelVariance: z.array(z.number()),
-  classes: classStatisticsSchema.exactOptional(),
+  ...fittedSchema.shape,
   trainedThrough: z.number(),
   rows: count,
   split: z.strictObject({ train: count, valid: count, test: count }),
@@ -146,16 +165,24 @@ function readHeader(bytes: Uint8Array) {
 function requireConsistent(prepared: Prepared): void {
   const rows = prepared.openTime.length;
   const horizons = prepared.horizons.length;
+  const width = prepared.featureNames.length;
+  const pool = prepared.instruments.length;
   const { features, labels } = prepared.scalers;
   const lengths: readonly [string, number, number][] = [
-    ['feature offsets', features.offset.length, prepared.featureNames.length],
-    ['feature factors', features.factor.length, prepared.featureNames.length],
+    ['feature offsets', features.offset.length, width],
+    ['feature factors', features.factor.length, width],
     ['label offsets', labels.offset.length, horizons],
     ['label factors', labels.factor.length, horizons],
     ['label means', prepared.trainLabelMean.length, horizons],
     ['label variances', prepared.trainLabelVariance.length, horizons],
     ['class priors', prepared.classes?.priors.length ?? horizons, horizons],
     ['class changes', prepared.classes?.changes.length ?? horizons, horizons],
+    ...(prepared.byInstrument ?? []).flatMap((own): [string, number, number][] => [
+      ['feature offsets', own?.scalers?.features.offset.length ?? features.offset.length, width],
+      ['label offsets', own?.scalers?.labels.offset.length ?? horizons, horizons],
+      ['label means', own?.trainLabelMean.length ?? horizons, horizons],
+    ]),
+    ['instruments', prepared.byInstrument?.length ?? pool, pool],
   ];
   for (const [what, found, wanted] of lengths) {
     if (found !== wanted) throw corrupt(`it has ${found} ${what} for ${wanted} columns`);

@@ -2,11 +2,38 @@ import { labelClasses, labelKindOrThrow, labelOutputs } from '../labels/index.ts
 import type { Samples } from '../models/model.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
 
+export interface Scalers {
+  readonly features: ScalerState;
+  readonly labels: ScalerState;
+}
+
+/** What the labels of some training rows are like. */
+export interface LabelStatistics {
+  /** Per horizon over the training labels (population variance). */
+  readonly trainLabelMean: readonly number[];
+  readonly trainLabelVariance: readonly number[];
+  /** Of labels with classes: what the training rows say of each, by horizon and class. */
+  readonly classes?: ClassStatistics;
+}
+
+/** The training rows of one instrument of a pool. */
+export interface InstrumentStatistics extends LabelStatistics {
+  /** Where each instrument is scaled by itself. */
+  readonly scalers?: Scalers;
+}
+
+/** What is fitted on a training part, and on nothing else, beside the weights. */
+export interface FittedParts extends LabelStatistics {
+  readonly scalers: Scalers;
+  /** Of a pool, in the order of its instruments; null where one has no training row. */
+  readonly byInstrument?: readonly (InstrumentStatistics | null)[];
+}
+
 /**
  * Everything a fit, an evaluation or a package needs of the data: features, labels, split and scalers
  * of one unit. Instruments of a pooled unit are stacked; windows never cross from one to the next.
  */
-export interface Prepared {
+export interface Prepared extends FittedParts {
   readonly featureSet: string;
   readonly featureHash: string;
   readonly featureNames: readonly string[];
@@ -38,13 +65,6 @@ export interface Prepared {
     readonly valid: Int32Array;
     readonly test: Int32Array;
   };
-  /** Fitted on the train part only. */
-  readonly scalers: { readonly features: ScalerState; readonly labels: ScalerState };
-  /** Per horizon over the training labels (population variance). */
-  readonly trainLabelMean: readonly number[];
-  readonly trainLabelVariance: readonly number[];
-  /** Of labels with classes: what the training rows say of each, by horizon and class. */
-  readonly classes?: ClassStatistics;
   /** Open time (ms) of the last bar whose label end was used by train or valid. */
   readonly trainedThrough: number;
 }

@@ -1,17 +1,14 @@
 import { z } from 'zod';
 import { RatchetError } from '../errors.ts';
 import type { RefitPart } from '../splits/index.ts';
-import { classStatisticsSchema, scalerSchema } from './prepared-codec.ts';
-import type { Prepared } from './prepared.ts';
+import { fittedSchema } from './prepared-codec.ts';
+import type { FittedParts, Prepared } from './prepared.ts';
 
 /**
  * What the served fit is repeated on after its evaluation, and what is fitted on those rows beside the weights. Rows are
  * those of the prepared data it belongs to.
  */
-export interface Refit extends Pick<
-  Prepared,
-  'scalers' | 'trainLabelMean' | 'trainLabelVariance' | 'classes' | 'trainedThrough'
-> {
+export interface Refit extends FittedParts, Pick<Prepared, 'trainedThrough'> {
   readonly part: RefitPart;
   /** Window end rows, by time, then by row. */
   readonly rows: Int32Array;
@@ -24,10 +21,7 @@ const refitSchema = z.strictObject({
   part: z.enum(['trainValid', 'all']),
   rows: z.array(z.int().min(0)).min(1),
   newer: z.int().min(0),
-  scalers: z.strictObject({ features: scalerSchema, labels: scalerSchema }),
-  trainLabelMean: z.array(z.number()),
-  trainLabelVariance: z.array(z.number()),
-  classes: classStatisticsSchema.exactOptional(),
+  ...fittedSchema.shape,
   trainedThrough: z.number(),
 });
 
@@ -56,24 +50,16 @@ export function decodeRefit(bytes: Uint8Array): Refit {
  * statistics are those of its rows. Shares the memory. Throws `refit.corrupt` where the rows are of other data.
  */
 export function refitted(prepared: Prepared, refit: Refit): Prepared {
-  const { rows, scalers, trainLabelMean, trainLabelVariance, classes, trainedThrough } = refit;
+  const { part: _part, newer: _newer, rows, ...fitted } = refit;
   const last = rows.at(-1);
   const fits =
     last !== undefined &&
     rows.every((row) => row >= prepared.lookback - 1 && row < prepared.openTime.length) &&
-    scalers.features.offset.length === prepared.featureNames.length &&
-    scalers.labels.offset.length === prepared.horizons.length;
+    fitted.scalers.features.offset.length === prepared.featureNames.length &&
+    fitted.scalers.labels.offset.length === prepared.horizons.length;
   if (!fits) {
     throw new RatchetError('refit.corrupt', 'the rows of the refit belong to other prepared data');
   }
   const none = new Int32Array(0);
-  return {
-    ...prepared,
-    split: { train: rows, valid: none, test: none },
-    scalers,
-    trainLabelMean,
-    trainLabelVariance,
-    ...(classes && { classes }),
-    trainedThrough,
-  };
+  return { ...prepared, ...fitted, split: { train: rows, valid: none, test: none } };
 }

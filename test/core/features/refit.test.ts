@@ -7,8 +7,8 @@ import {
   type PreparedUnit,
   type PreparePlan,
   prepareUnit,
-  windowRows,
 } from '../../../core/features/prepare.ts';
+import { windowRows } from '../../../core/features/fitted-on.ts';
 import { encodePrepared, decodePrepared, samplesOf } from '../../../core/features/prepared.ts';
 import { decodeRefit, encodeRefit, refitted, type Refit } from '../../../core/features/refit.ts';
 import { fitScaler } from '../../../core/scaling/index.ts';
