@@ -26,6 +26,7 @@ import { reserveVersion } from '../registry/versions.ts';
 import type { PackageInput, PackageResult } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { forecastRows } from './forecast-rows.ts';
+import { classConfidenceOf } from './package-class-confidence.ts';
 import { calibrate, sampleWindows } from './package-confidence.ts';
 import { outliersOf, safetyRules } from './package-safety.ts';
 import { evaluatedFit, servedFit, type ServedFit } from './package-fits.ts';
@@ -117,6 +118,9 @@ async function makePackage(deps: Deps, input: PackageInput, facts: Facts) {
   return { manifest, packageDigest, difference, reliability };
 }
 
+/** Methods that draw Monte-Carlo samples. */
+const SAMPLED: ReadonlySet<string> = new Set(['directional', 'relativeStd']);
+
 interface Graphs {
   readonly session: Awaited<ReturnType<typeof openSession>>;
   /** Absent where family or spec have no Monte-Carlo confidence. */
@@ -138,7 +142,7 @@ async function withGraphs<T>(
   };
   let monteCarlo: MonteCarloRunner | undefined;
   try {
-    if (mc && spec.confidence.method !== 'none') {
+    if (mc && SAMPLED.has(spec.confidence.method)) {
       monteCarlo = await openMonteCarlo(openSession)(mc.graph, shape);
     }
     return await use({ session, monteCarlo, noiseWidth: shape.noiseWidth });
@@ -160,6 +164,10 @@ async function confidenceOf(
   prepared: Prepared,
   spec: ExperimentSpec,
 ): Promise<Confidence> {
+  const onChunk = (): void => Context.current().heartbeat();
+  if (spec.confidence.method === 'probability') {
+    return classConfidenceOf({ session, prepared, onChunk });
+  }
   if (!monteCarlo) return { calibration: NO_CONFIDENCE, reliability: [] };
   const { method, samples } = spec.confidence;
   const source = { ...prepared, featureCount: prepared.featureNames.length };
@@ -168,7 +176,7 @@ async function confidenceOf(
     const forecasts = await forecastRows(session, source, rows, {
       lookback: prepared.lookback,
       outputs: outputsOf(prepared),
-      onChunk: () => Context.current().heartbeat(),
+      onChunk,
     });
     const sampling = { prepared, monteCarlo, samples, onWindow: breathe };
     return sampleWindows(sampling, rows, forecasts);

@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import { labelKindOrThrow, labelOutputs } from '../../core/labels/index.ts';
 import { ApiError, HTTP, problemResponse } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { jsonAnswer, jsonRequest, modelParam, versionParam } from '../schemas.ts';
@@ -57,16 +58,20 @@ const inferenceSchema = z
 
 function metadata({ model, version, pkg }: ServedDescription): z.infer<typeof metadataSchema> {
   const { lookback, featureNames, label } = pkg.preprocessing;
+  const kind = labelKindOrThrow(label.kind);
+  const outputs = label.horizons.length * labelOutputs(kind);
   return {
     name: model,
     versions: [String(version)],
     platform: 'onnx_onnxv1',
     inputs: [{ name: 'x', datatype: 'FP64', shape: [-1, lookback, featureNames.length] }],
-    outputs: [{ name: 'y', datatype: 'FP64', shape: [-1, label.horizons.length] }],
+    outputs: [{ name: 'y', datatype: 'FP64', shape: [-1, outputs] }],
     parameters: {
       featureNames,
       label: label.kind,
       horizons: label.horizons,
+      // Of each horizon: probabilities in this order.
+      ...(kind.task === 'classification' && { classes: kind.classes }),
       packageDigest: pkg.packageDigest,
     },
   };

@@ -80,6 +80,14 @@ const horizonSchema = z
     relativeStd: z.number().nullable(),
     probabilityUp: z.number().nullable(),
     interval80: z.array(z.number()).length(2).nullable(),
+    classes: z
+      .object({
+        class: z.string(),
+        probabilities: z.record(z.string(), z.number()),
+        threshold: z.number().nullable().describe('Least move that leaves "hold"; 0.01 = 1 %.'),
+      })
+      .optional()
+      .describe('Of models of classes: the most probable one, and the probability of each.'),
   })
   .openapi('HorizonAnswer');
 const answerSchema = z
@@ -111,7 +119,7 @@ const answerSchema = z
         "The forecast is shown; the spec's rule (`serving.abstain`) says not to act on it.",
       ),
     abstainReasons: z
-      .array(z.enum(['outlier', 'low-confidence', 'confidence-failed']))
+      .array(z.enum(['outlier', 'undecided', 'low-confidence', 'confidence-failed']))
       .describe('Empty unless `abstain`.'),
     confidenceFailed: z
       .boolean()

@@ -1,6 +1,6 @@
 import type { Log } from '../../activities/deps.ts';
 import { RatchetError } from '../../core/errors.ts';
-import { regressionLabelOrThrow } from '../../core/labels/index.ts';
+import { labelKindOrThrow } from '../../core/labels/index.ts';
 import type { VerifiedPackage } from '../../core/packages/verify.ts';
 import {
   forecastFrom,
@@ -76,7 +76,11 @@ async function summarise(
 ): Promise<Summaries> {
   const { verified, monteCarlo } = opened;
   const { confidence, scalers, label } = verified.preprocessing;
-  if (!monteCarlo || confidence.method === 'none') return undefined;
+  const kind = labelKindOrThrow(label.kind);
+  // Classes are as sure as their probabilities: nothing is sampled.
+  if (!monteCarlo || confidence.method === 'none' || kind.task === 'classification') {
+    return undefined;
+  }
   try {
     const samples = await monteCarlo.sample({
       window: window.values,
@@ -84,7 +88,7 @@ async function summarise(
       noiseKey: verified.packageDigest,
       background: purpose === 'shadow',
     });
-    return summariseSamples(samples, values, regressionLabelOrThrow(label.kind), scalers.labels);
+    return summariseSamples(samples, values, kind, scalers.labels);
   } catch (error) {
     // `ApiError`: too many wait; the caller can ask again, or without confidence.
     if (error instanceof ApiError || purpose !== 'answer') throw error;

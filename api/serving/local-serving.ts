@@ -104,7 +104,7 @@ export class LocalServing implements Serving {
       const rows = await Promise.all(
         windows.map((values) => slot.batcher.forecast({ ...BARE_WINDOW, values })),
       );
-      const width = slot.opened.verified.preprocessing.label.horizons.length;
+      const width = rows[0]?.length ?? 0;
       const values = new Float64Array(rows.length * width);
       rows.forEach((row, i) => values.set(row, i * width));
       return { version: slot.version.version, values };

@@ -75,6 +75,8 @@ export type PackageErrorCode =
   | 'package.unsafe-graph'
   /** A listed JSON file that is not what its schema says. */
   | 'package.content'
+  /** A model of classes that does not say what the training part's classes were. */
+  | 'package.classes'
   /** Golden probes do not come out as recorded on this machine. */
   | 'package.probe'
   /** The feature set of this release is not the one that the model was trained on. */

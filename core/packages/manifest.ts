@@ -84,13 +84,14 @@ export interface PlausibleRange {
 
 /** Per horizon, fitted on the validation part only (STATISTICS: directional confidence, interval80). */
 export interface ConfidenceCalibration {
-  readonly method: 'directional' | 'relativeStd' | 'none';
+  /** `probability`: of labels with classes; nothing is sampled. */
+  readonly method: 'directional' | 'relativeStd' | 'probability' | 'none';
   readonly samples: number;
   readonly noiseWidth: number;
   readonly byHorizon: readonly {
-    /** Isotonic steps: share of samples in the answer's class -> observed hit rate. */
+    /** Isotonic steps: share of samples in the answer's class (or its probability) -> observed hit rate. */
     readonly directional: IsotonicMap;
-    /** Isotonic steps: share of samples above 0 -> observed share of rises. */
+    /** Isotonic steps: share of samples above 0 (or p(rise) - p(fall)) -> observed share of rises. */
     readonly probabilityUp: IsotonicMap;
     /** Split-conformal 80 % quantile of abs(y - forecast)/s. */
     readonly intervalQuantile: number;

@@ -68,7 +68,7 @@ export const preprocessingSchema: z.ZodType<Preprocessing> = z
     expiresAfter: z.int().min(1),
     fallback: z.enum(['naive', 'none']),
     confidence: z.strictObject({
-      method: z.enum(['directional', 'relativeStd', 'none']),
+      method: z.enum(['directional', 'relativeStd', 'probability', 'none']),
       samples: z.int().min(0),
       noiseWidth: z.int().min(0),
       byHorizon: z.array(
@@ -96,6 +96,10 @@ export const preprocessingSchema: z.ZodType<Preprocessing> = z
     (p) =>
       p.confidence.method === 'none' || p.confidence.byHorizon.length === p.label.horizons.length,
     'one calibration per horizon',
+  )
+  .refine(
+    (p) => !p.classes || p.classes.priors.length === p.label.horizons.length,
+    'class shares per horizon',
   )
   .refine(
     (p) => !p.plausible || p.plausible.byHorizon.length === p.label.horizons.length,

@@ -1,17 +1,15 @@
 import type { RegressionLabel } from '../labels/label.ts';
-import type { ConfidenceCalibration, IsotonicMap } from '../packages/manifest.ts';
+import type { ConfidenceCalibration } from '../packages/manifest.ts';
 import { clamp, directionOf } from './direction.ts';
-import { applyIsotonic, constantMap, fitIsotonic } from './isotonic.ts';
+import { applyIsotonic, fitRate } from './isotonic.ts';
 import type { SampleSummary } from './mc.ts';
 
 /** Windows of the validation part that are sampled: 500 x 100 samples take some 6 s of a core. */
 export const CALIBRATION_WINDOWS_MAX = 500;
-/** Below this an isotonic fit follows noise: the smoothed overall rate is used for every answer. */
-const CALIBRATION_WINDOWS_MIN = 30;
 /** Confidence is never surer than this, whatever a validation part says. */
-const CONFIDENCE_RANGE = [0.1, 0.9] as const;
+export const CONFIDENCE_RANGE = [0.1, 0.9] as const;
 /** An observed rate of 0 or 1 over a few hundred rows does not mean impossible or certain. */
-const PROBABILITY_RANGE = [0.01, 0.99] as const;
+export const PROBABILITY_RANGE = [0.01, 0.99] as const;
 const INTERVAL_LEVEL = 0.8;
 const MIN_SD_LEVEL = 0.1;
 
@@ -32,13 +30,6 @@ export interface CalibrationWindow {
 
 const quantile = (sorted: Float64Array, rank: number): number =>
   sorted[clamp(rank, 0, sorted.length - 1)]!;
-
-/** Observed rate against share; on few rows the same smoothed rate, (hits + 1) / (n + 2), for all. */
-function fitRate(share: Float64Array, hit: Float64Array): IsotonicMap {
-  if (share.length >= CALIBRATION_WINDOWS_MIN) return fitIsotonic(share, hit);
-  const hits = hit.reduce((sum, v) => sum + v, 0);
-  return constantMap((hits + 1) / (hit.length + 2));
-}
 
 type HorizonCalibration = ConfidenceCalibration['byHorizon'][number];
 
@@ -110,7 +101,7 @@ export interface CalibratedHorizon {
 /** How each method makes one number of a summary. */
 const METHODS: Readonly<
   Record<
-    Exclude<ConfidenceCalibration['method'], 'none'>,
+    Exclude<ConfidenceCalibration['method'], 'none' | 'probability'>,
     (summary: SampleSummary, calibration: HorizonCalibration) => number
   >
 > = {
@@ -118,17 +109,18 @@ const METHODS: Readonly<
   relativeStd: (summary) => summary.relativeStd,
 };
 
-/** What to say about one horizon of a window; undefined with method `none`. */
+/** What to say about one horizon of a window that was sampled; undefined with a method that samples nothing. */
 export function calibrated(
   calibration: ConfidenceCalibration,
   k: number,
   summary: SampleSummary,
 ): CalibratedHorizon | undefined {
-  if (calibration.method === 'none') return undefined;
+  const { method } = calibration;
+  if (method === 'none' || method === 'probability') return undefined;
   const horizon = calibration.byHorizon[k]!;
   const up = applyIsotonic(horizon.probabilityUp, summary.shareUp);
   return {
-    confidence: clamp(METHODS[calibration.method](summary, horizon), ...CONFIDENCE_RANGE),
+    confidence: clamp(METHODS[method](summary, horizon), ...CONFIDENCE_RANGE),
     relativeStd: summary.relativeStd,
     probabilityUp: clamp(up, ...PROBABILITY_RANGE),
     halfWidth: horizon.intervalQuantile * (Math.max(summary.sd, horizon.minSd) || 1),

@@ -1,10 +1,13 @@
 export type {
   AbstainReason,
+  ClassAnswer,
   Direction,
   FallbackReason,
   HorizonAnswer,
   PredictionAnswer,
 } from './answer.ts';
+export { mostProbable, riseScore } from './class-answer.ts';
+export { fitClassConfidence, type ClassCalibrationRows } from './class-confidence.ts';
 export { dissimilarityOf, fitOutlierReference, type TrainingRows } from './dissimilarity.ts';
 export { plausibleRange } from './safety.ts';
 export {
@@ -36,4 +39,4 @@ export {
   type Summaries,
 } from './predict.ts';
 export { PredictError, windowFromBars, windowFromValues, type PredictionWindow } from './window.ts';
-export { reliabilityOf, type HorizonReliability } from './reliability.ts';
+export { classReliability, reliabilityOf, type HorizonReliability } from './reliability.ts';

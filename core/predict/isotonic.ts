@@ -47,6 +47,16 @@ export function fitIsotonic(x: Float64Array, y: Float64Array): IsotonicMap {
   return { x: edges.map((edge) => edge.x), y: edges.map((edge) => edge.y) };
 }
 
+/** Below this an isotonic fit follows noise: the smoothed overall rate is used for every answer. */
+const POINTS_MIN = 30;
+
+/** Observed rate against x (hits are 0 or 1); on few rows the same smoothed rate, (hits + 1) / (n + 2), for all. */
+export function fitRate(x: Float64Array, hit: Float64Array): IsotonicMap {
+  if (x.length >= POINTS_MIN) return fitIsotonic(x, hit);
+  const hits = hit.reduce((sum, v) => sum + v, 0);
+  return constantMap((hits + 1) / (hit.length + 2));
+}
+
 /** The same answer for every x. */
 export const constantMap = (y: number): IsotonicMap => ({ x: [0], y: [y] });
 

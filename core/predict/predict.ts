@@ -1,10 +1,12 @@
 import type { Bars, Timeframe } from '../bars/bars.ts';
 import { calendarFor } from '../calendar/index.ts';
-import { regressionLabelOrThrow } from '../labels/index.ts';
-import type { RegressionLabel } from '../labels/label.ts';
+import { labelKindOrThrow, labelOutputs } from '../labels/index.ts';
+import type { ClassLabel, LabelKind, RegressionLabel } from '../labels/index.ts';
+import { PackageError } from '../packages/files.ts';
 import { windowInputs } from '../packages/golden.ts';
 import type { VerifiedPackage } from '../packages/verify.ts';
 import type { HorizonAnswer, PredictionAnswer } from './answer.ts';
+import { classForecast } from './class-answer.ts';
 import { calibrated } from './confidence.ts';
 import { consistencyScore, directionOf } from './direction.ts';
 import { summariseSamples } from './mc.ts';
@@ -46,7 +48,7 @@ function barName(openTime: number, timeframe: Timeframe): string {
 }
 
 /**
- * Forecasts in learnt label units, row-major [windows x horizons], in one batch. Throws
+ * Forecasts in learnt label units or probabilities, row-major [windows x outputs], in one batch. Throws
  * `predict.non-finite` rather than give a NaN to anybody.
  */
 export async function forecastValues(
@@ -58,9 +60,12 @@ export async function forecastValues(
   const x = new Float64Array(windows.length * size);
   windows.forEach((window, i) => x.set(window.values, i * size));
   const values = await pkg.session.run(windowInputs(pkg.session, shape, x, () => 1));
-  const { horizons } = pkg.verified.preprocessing.label;
   const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw nonFinite(pkg.verified, horizons[bad % horizons.length]);
+  if (bad >= 0) {
+    const { kind, horizons } = pkg.verified.preprocessing.label;
+    const at = Math.floor(bad / labelOutputs(labelKindOrThrow(kind)));
+    throw nonFinite(pkg.verified, horizons[at % horizons.length]);
+  }
   return values;
 }
 
@@ -69,10 +74,11 @@ async function sampleSummary(
   pkg: OpenedPackage,
   window: PredictionWindow,
   values: Float64Array,
-  label: RegressionLabel,
+  label: LabelKind,
 ): Promise<SampleSummary[] | undefined> {
   const { confidence, scalers } = pkg.verified.preprocessing;
-  if (!pkg.monteCarlo || confidence.method === 'none') return undefined;
+  if (!pkg.monteCarlo || label.task === 'classification') return undefined;
+  if (confidence.method === 'none') return undefined;
   const samples = await pkg.monteCarlo.sample({
     window: window.values,
     samples: confidence.samples,
@@ -81,23 +87,31 @@ async function sampleSummary(
   return summariseSamples(samples, values, label, scalers.labels);
 }
 
-function horizonAnswer(
-  pkg: VerifiedPackage,
+/** Which bar one horizon is about. */
+function targetOf(
+  { preprocessing }: VerifiedPackage,
   window: PredictionWindow,
   k: number,
+): Pick<HorizonAnswer, 'horizon' | 'targetDate'> {
+  const { label, calendar, timeframe } = preprocessing;
+  const horizon = label.horizons[k]!;
+  const target = calendarFor(calendar).addBars(window.asOf, horizon, timeframe);
+  return { horizon, targetDate: barName(target, timeframe) };
+}
+
+function valueAnswer(
+  pkg: VerifiedPackage,
+  window: PredictionWindow,
+  { kind, k }: { readonly kind: RegressionLabel; readonly k: number },
   value: number,
   summary: SampleSummary | undefined,
 ): HorizonAnswer {
-  const { label, calendar, timeframe, confidence } = pkg.preprocessing;
-  const kind = regressionLabelOrThrow(label.kind);
-  const horizon = label.horizons[k]!;
+  const { confidence } = pkg.preprocessing;
   const change = kind.returnFrom(value);
-  const target = calendarFor(calendar).addBars(window.asOf, horizon, timeframe);
   const priceOf = (v: number): number => Math.max(0, kind.priceFrom(v, window.lastClose));
   const known = summary && calibrated(confidence, k, summary);
   return {
-    horizon,
-    targetDate: barName(target, timeframe),
+    ...targetOf(pkg, window, k),
     price: priceOf(value),
     change,
     direction: directionOf(change),
@@ -108,11 +122,33 @@ function horizonAnswer(
   };
 }
 
+function classAnswer(
+  pkg: VerifiedPackage,
+  window: PredictionWindow,
+  { kind, k }: { readonly kind: ClassLabel; readonly k: number },
+  p: Float64Array,
+): HorizonAnswer {
+  const { confidence: calibration, classes: statistics } = pkg.preprocessing;
+  if (!statistics) throw new PackageError('package.classes', 'nothing is known of its classes', {});
+  const threshold = window.thresholds?.[k] ?? NaN;
+  const known = Number.isFinite(threshold) ? threshold : null;
+  const facts = { label: kind, statistics, calibration };
+  const { answer, ...forecast } = classForecast(facts, k, p, known);
+  return {
+    ...targetOf(pkg, window, k),
+    price: window.lastClose * (1 + forecast.change),
+    ...forecast,
+    relativeStd: null,
+    interval80: null,
+    classes: answer,
+  };
+}
+
 /** Sample summaries by horizon; `failed`: they were asked for and could not be had. */
 export type Summaries = readonly SampleSummary[] | 'failed' | undefined;
 
 /**
- * The answer from forecasts in learnt label units [horizons] and, with confidence, sample summaries. Throws
+ * The answer from forecasts in learnt label units [horizons] or probabilities [horizons x classes] and, with confidence, sample summaries. Throws
  * `predict.non-finite` and `predict.implausible` (see `checkForecast`).
  */
 export function forecastFrom(
@@ -121,7 +157,7 @@ export function forecastFrom(
   values: Float64Array,
   summaries?: Summaries,
 ): Forecast {
-  checkForecast(pkg, values, regressionLabelOrThrow(pkg.preprocessing.label.kind));
+  checkForecast(pkg, values, labelKindOrThrow(pkg.preprocessing.label.kind));
   return compose(pkg, window, values, summaries);
 }
 
@@ -133,8 +169,13 @@ function compose(
 ): Forecast {
   const { manifest, preprocessing, packageDigest } = pkg;
   const confidenceFailed = summaries === 'failed';
-  const horizons = Array.from(values, (value, k) =>
-    horizonAnswer(pkg, window, k, value, summaries === 'failed' ? undefined : summaries?.[k]),
+  const kind = labelKindOrThrow(preprocessing.label.kind);
+  const known = summaries === 'failed' ? undefined : summaries;
+  const outputs = labelOutputs(kind);
+  const horizons = preprocessing.label.horizons.map((_, k) =>
+    kind.task === 'classification'
+      ? classAnswer(pkg, window, { kind, k }, values.subarray(k * outputs, (k + 1) * outputs))
+      : valueAnswer(pkg, window, { kind, k }, values[k]!, known?.[k]),
   );
   const bad = horizons.find(({ price }) => !Number.isFinite(price));
   if (bad) throw nonFinite(pkg, bad.horizon);
@@ -163,12 +204,12 @@ export async function predictWindows(
   mode: ConfidenceMode,
 ): Promise<Forecast[]> {
   if (windows.length === 0) return [];
-  const { label } = pkg.verified.preprocessing;
-  const kind = regressionLabelOrThrow(label.kind);
+  const kind = labelKindOrThrow(pkg.verified.preprocessing.label.kind);
   const values = await forecastValues(pkg, windows);
+  const width = values.length / windows.length;
   const forecasts: Forecast[] = [];
   for (const [i, window] of windows.entries()) {
-    const own = values.subarray(i * label.horizons.length, (i + 1) * label.horizons.length);
+    const own = values.subarray(i * width, (i + 1) * width);
     const summary = mode === 'mc' ? await sampleSummary(pkg, window, own, kind) : undefined;
     forecasts.push(forecastFrom(pkg.verified, window, own, summary));
   }
@@ -193,10 +234,14 @@ export async function predict(
   return (await predictWindows(pkg, [window], options.confidence))[0]!;
 }
 
-/** The declared fallback when inference fails: nothing changes. Marked by the caller, never silent. */
+/**
+ * The declared fallback when inference fails: nothing changes, or the class shares of the training part. Marked by the
+ * caller, never silent.
+ */
 export function naiveForecast(pkg: VerifiedPackage, window: PredictionWindow): Forecast {
-  const { label } = pkg.preprocessing;
-  const unchanged = regressionLabelOrThrow(label.kind).unchanged;
+  const { label, classes } = pkg.preprocessing;
+  if (classes) return compose(pkg, window, Float64Array.from(classes.priors.flat()), undefined);
+  const { unchanged } = labelKindOrThrow(label.kind);
   // Nothing is checked that the model computed: this answer comes from the last close alone.
   return compose(pkg, window, new Float64Array(label.horizons.length).fill(unchanged), undefined);
 }

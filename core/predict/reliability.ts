@@ -1,5 +1,6 @@
 import type { RegressionLabel } from '../labels/label.ts';
 import type { ConfidenceCalibration } from '../packages/manifest.ts';
+import { classConfidence, type ClassCalibrationRows } from './class-confidence.ts';
 import { calibrated } from './confidence.ts';
 import type { CalibratedHorizon, CalibrationWindow } from './confidence.ts';
 import { directionOf } from './direction.ts';
@@ -24,7 +25,7 @@ export interface HorizonReliability {
 }
 
 interface Outcome {
-  readonly stated: CalibratedHorizon;
+  readonly stated: Pick<CalibratedHorizon, 'confidence'>;
   readonly hit: boolean;
   readonly covered: boolean;
 }
@@ -68,6 +69,30 @@ export function reliabilityOf(
       coverage80: meanOf(outcomes.map(({ covered }) => Number(covered))),
       statedMean: meanOf(outcomes.map(({ stated }) => stated.confidence)),
       observedMean: meanOf(outcomes.map(({ hit }) => Number(hit))),
+      bins: binsOf(outcomes),
+    };
+  });
+}
+
+/** Of a model of classes: how often the answered class came, by stated confidence. */
+export function classReliability(
+  byHorizon: readonly ClassCalibrationRows[],
+  calibration: ConfidenceCalibration,
+  horizons: readonly number[],
+): HorizonReliability[] {
+  return horizons.map((horizon, k) => {
+    const { answered, hit, score } = byHorizon[k]!;
+    const outcomes = Array.from(answered, (p, i): Outcome[] => {
+      const { confidence } = classConfidence(calibration, k, p, score[i]!);
+      if (confidence === null) return [];
+      return [{ stated: { confidence }, hit: hit[i] === 1, covered: false }];
+    }).flat();
+    return {
+      horizon,
+      rows: outcomes.length,
+      coverage80: null,
+      statedMean: meanOf(outcomes.map(({ stated }) => stated.confidence)),
+      observedMean: meanOf(outcomes.map((outcome) => Number(outcome.hit))),
       bins: binsOf(outcomes),
     };
   });

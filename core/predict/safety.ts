@@ -1,5 +1,5 @@
 import { RatchetError } from '../errors.ts';
-import type { RegressionLabel } from '../labels/label.ts';
+import type { LabelKind, RegressionLabel } from '../labels/label.ts';
 import type { PlausibleRange } from '../packages/manifest.ts';
 import type { VerifiedPackage } from '../packages/verify.ts';
 import type { AbstainReason, HorizonAnswer } from './answer.ts';
@@ -30,11 +30,12 @@ export function plausibleRange(
  * Refuses forecasts (learnt label units, by horizon) that are not finite (`predict.non-finite`), or outside
  * the package's range or at or below a price of 0 (`predict.implausible`).
  */
-export function checkForecast(
-  pkg: VerifiedPackage,
-  values: Float64Array,
-  kind: RegressionLabel,
-): void {
+export function checkForecast(pkg: VerifiedPackage, values: Float64Array, kind: LabelKind): void {
+  if (kind.task === 'classification') checkProbabilities(pkg, values, kind.classes.length);
+  else checkValues(pkg, values, kind);
+}
+
+function checkValues(pkg: VerifiedPackage, values: Float64Array, kind: RegressionLabel): void {
   const { model, version } = pkg.manifest;
   const { label, plausible } = pkg.preprocessing;
   for (const [k, value] of values.entries()) {
@@ -51,6 +52,25 @@ export function checkForecast(
   }
 }
 
+/** How far probabilities that were computed in float32 may lie outside 0..1, or their sum from 1. */
+const PROBABILITY_SLACK = 1e-4;
+
+function checkProbabilities(pkg: VerifiedPackage, values: Float64Array, classes: number): void {
+  const { model, version } = pkg.manifest;
+  for (const [k, horizon] of pkg.preprocessing.label.horizons.entries()) {
+    const p = values.subarray(k * classes, (k + 1) * classes);
+    const sum = p.reduce((a, b) => a + b, 0);
+    if (!Number.isFinite(sum)) throw nonFinite(pkg, horizon);
+    const inside = p.every((x) => x >= -PROBABILITY_SLACK && x <= 1 + PROBABILITY_SLACK);
+    if (inside && Math.abs(sum - 1) <= PROBABILITY_SLACK) continue;
+    throw new RatchetError(
+      'predict.implausible',
+      `${model} ${version} computed probabilities for ${horizon} bars that add up to ${sum.toPrecision(3)}`,
+      { details: { model, version, horizon, sum } },
+    );
+  }
+}
+
 /** A model that computed a NaN or an infinity. */
 export function nonFinite(pkg: VerifiedPackage, horizon: number | undefined): RatchetError {
   const { model, version } = pkg.manifest;
@@ -59,6 +79,21 @@ export function nonFinite(pkg: VerifiedPackage, horizon: number | undefined): Ra
     `${model} ${version} computed a forecast that is not a finite number`,
     { details: { model, version, horizon } },
   );
+}
+
+/** A class that is hardly more probable than the most frequent one always is says nothing. */
+const DECIDED_BY = 0.02;
+
+function isUndecided(
+  { preprocessing }: VerifiedPackage,
+  horizons: readonly HorizonAnswer[],
+): boolean {
+  const { priors } = preprocessing.classes ?? {};
+  if (priors === undefined) return false;
+  return horizons.every(({ classes }, k) => {
+    const most = Math.max(...Object.values(classes?.probabilities ?? {}));
+    return most < Math.max(...priors[k]!) + DECIDED_BY;
+  });
 }
 
 /** What an answer says about how far it can be relied on. */
@@ -92,6 +127,7 @@ export function relianceOf(
   const rule = preprocessing.abstain;
   if (!rule) return { dissimilarity, outlier, abstain: false, abstainReasons: [] };
   const reasons: AbstainReason[] = outlier ? ['outlier'] : [];
+  if (isUndecided(pkg, horizons)) reasons.push('undecided');
   if (rule.minConfidence !== undefined) {
     const least = rule.minConfidence;
     const known = horizons.flatMap(({ confidence }) => (confidence === null ? [] : [confidence]));

@@ -1,10 +1,12 @@
 import { applyMissing, type MissingPolicy } from '../bars/index.ts';
 import { barCount, sliceBars } from '../bars/bars.ts';
+import { lowerBound } from '../bars/build.ts';
 import type { Bars } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { calendarFor } from '../calendar/index.ts';
 import { RatchetError } from '../errors.ts';
 import { buildFeatures, featureSetOrThrow } from '../features/index.ts';
+import { labelKindOrThrow } from '../labels/index.ts';
 import { ANCHOR_BARS } from '../indicators/index.ts';
 import type { VerifiedPackage } from '../packages/verify.ts';
 import { volatility20 } from './direction.ts';
@@ -22,6 +24,8 @@ export interface PredictionWindow {
   readonly asOf: number;
   /** Complete bars that the calendar has after `asOf` at the time of asking. */
   readonly staleBars: number;
+  /** Of labels with classes, by horizon: least moves that leave "nothing changes"; NaN where not known. */
+  readonly thresholds?: readonly number[];
   /** SD of the last 20 log returns; undefined where it cannot be known. */
   readonly volatility: number | undefined;
 }
@@ -154,6 +158,7 @@ export function windowFromBars(
   const values = matrix.values.slice(from, rows * featureNames.length);
   checkFinite(values, pkg);
   const asOf = used.openTime[rows - 1]!;
+  const thresholds = thresholdsAfter(pkg, bars, asOf);
   return {
     instrument: bars.instrument,
     values,
@@ -161,7 +166,22 @@ export function windowFromBars(
     asOf,
     staleBars: barsBehind(calendar, asOf, options.asOf, pkg),
     volatility: volatility20(used.close),
+    ...(thresholds && { thresholds }),
   };
+}
+
+/** From the recorded closes up to `asOf`, as labels are made; undefined of a label without classes. */
+function thresholdsAfter(
+  { preprocessing: { label } }: VerifiedPackage,
+  { openTime, close }: Bars,
+  asOf: number,
+): readonly number[] | undefined {
+  const kind = labelKindOrThrow(label.kind);
+  if (kind.task === 'regression') return undefined;
+  const end = lowerBound(openTime, asOf) + 1;
+  const params = label.params ?? {};
+  const known = close.subarray(Math.max(0, end - kind.thresholdBars(params)), end);
+  return label.horizons.map((horizon) => kind.thresholdAfter(params, known, horizon));
 }
 
 /**

@@ -160,6 +160,18 @@ function checkConfidence(spec: ExperimentSpec, given: unknown): SpecIssue[] {
   const family = modelFamilies.find((f) => f.name === spec.family);
   const { method } = spec.confidence;
   if (method === 'none') return [];
+  const { task } = labelKindOrThrow(spec.label.kind);
+  if ((method === 'probability') !== (task === 'classification') && givesConfidence(given)) {
+    return [
+      {
+        path: 'confidence.method',
+        message: `${method} is no confidence of a label such as ${spec.label.kind}`,
+        suggestion:
+          task === 'classification' ? 'Use probability, or none' : 'Use directional, or none',
+      },
+    ];
+  }
+  if (task === 'classification') return [];
   if (family && !family.traits.monteCarlo && givesConfidence(given)) {
     return [
       {

@@ -1,3 +1,4 @@
+import { labelKindOrThrow } from '../labels/index.ts';
 import { modelFamilies } from '../models/index.ts';
 import type { SpecIssue } from './spec-error.ts';
 import type { ExperimentSpec } from './spec.ts';
@@ -39,7 +40,12 @@ function checkRetrain({ retrain }: ExperimentSpec): SpecIssue[] {
   ];
 }
 
-function checkAbstention({ serving, confidence, family: name }: ExperimentSpec): SpecIssue[] {
+function checkAbstention({
+  serving,
+  confidence,
+  family: name,
+  label,
+}: ExperimentSpec): SpecIssue[] {
   const { abstain, minConfidence } = serving;
   if (minConfidence === undefined) return [];
   const path = 'serving.minConfidence';
@@ -48,7 +54,9 @@ function checkAbstention({ serving, confidence, family: name }: ExperimentSpec):
     return [{ path, message, suggestion: 'Write `abstain: true`, or leave it out' }];
   }
   const family = modelFamilies.find((f) => f.name === name);
-  if (confidence.method !== 'none' && (family === undefined || family.traits.monteCarlo)) return [];
+  const classes = labelKindOrThrow(label.kind).task === 'classification';
+  const sure = classes || family === undefined || family.traits.monteCarlo;
+  if (confidence.method !== 'none' && sure) return [];
   return [
     {
       path,

@@ -48,7 +48,7 @@ export function parseSpec(value: unknown, catalogues: SpecCatalogues = {}): Expe
   const { spec, issues } = completeTune(named.spec, value);
   const all = [...named.issues, ...issues, ...crossChecks(spec, value)];
   if (all.length > 0) throw new SpecError(all.slice(0, MAX_ISSUES));
-  return withoutIdleConfidence(spec);
+  return withFittingConfidence(spec);
 }
 
 /** What a label with classes is compared with where the spec does not say: no quantity can be. */
@@ -61,8 +61,16 @@ function withBaselinesOfTask(spec: ExperimentSpec, given: object): ExperimentSpe
   return { ...spec, baselines: known };
 }
 
-/** A family that cannot be sampled has no confidence: said outright, so that a parsed spec parses again. */
-function withoutIdleConfidence(spec: ExperimentSpec): ExperimentSpec {
+/**
+ * A model of classes has its probabilities, a family that cannot be sampled no confidence: said outright, so that a
+ * parsed spec parses again.
+ */
+function withFittingConfidence(spec: ExperimentSpec): ExperimentSpec {
+  const { confidence, label } = spec;
+  if (labelKindOrThrow(label.kind).task === 'classification') {
+    const method = confidence.method === 'none' ? 'none' : 'probability';
+    return { ...spec, confidence: { ...confidence, method } };
+  }
   const family = modelFamilies.find((f) => f.name === spec.family);
   if (!family || family.traits.monteCarlo) return spec;
   return { ...spec, confidence: { ...spec.confidence, method: 'none' } };

@@ -92,10 +92,11 @@ export const scalingSchema = z.strictObject({
 
 export const confidenceSchema = z.strictObject({
   method: z
-    .enum(['directional', 'relativeStd', 'none'])
+    .enum(['directional', 'relativeStd', 'probability', 'none'])
     .default('directional')
     .describe(
-      'directional: calibrated share of Monte-Carlo samples; relativeStd: needs minmax labels.',
+      'directional: calibrated share of Monte-Carlo samples; relativeStd: needs minmax labels; probability: of labels ' +
+        'with classes, and their default.',
     ),
   samples: z.int().min(10).max(1000).default(100).describe('Monte-Carlo samples a prediction.'),
 });
