@@ -23,8 +23,10 @@ import type {
   TrialTable,
   VersionScaleTable,
 } from './tables-lifecycle.ts';
+import type { SearchTable, SearchTrialTable } from './tables-search.ts';
 
 export type * from './tables-lifecycle.ts';
+export type * from './tables-search.ts';
 export type * from './tables-serving.ts';
 
 /** Columns of every table, as kysely reads and writes them. The SQL stands in migrations/. */
@@ -54,6 +56,8 @@ export interface Database {
   outbox: OutboxTable;
   fit_fence: FitFenceTable;
   fit_checkpoint: FitCheckpointTable;
+  search: SearchTable;
+  search_trial: SearchTrialTable;
   outcome: OutcomeTable;
   version_scale: VersionScaleTable;
   trial: TrialTable;

@@ -4,7 +4,13 @@ import { boostFields } from './trees/params.ts';
 
 export const lightGbmParams = z.strictObject({
   ...boostFields,
-  numLeaves: z.int().min(2).max(4096).default(31).describe('Most leaves of a tree.'),
+  numLeaves: z
+    .int()
+    .min(2)
+    .max(4096)
+    .default(31)
+    .meta({ search: { low: 4, high: 256, scale: 'log' } })
+    .describe('Most leaves of a tree.'),
   maxDepth: z
     .int()
     .min(-1)
@@ -16,6 +22,7 @@ export const lightGbmParams = z.strictObject({
     .min(0)
     .max(1_000_000)
     .default(20)
+    .meta({ search: { low: 5, high: 200, scale: 'log' } })
     .describe('Least training rows of a leaf.'),
 });
 export type LightGbmParams = z.output<typeof lightGbmParams>;
@@ -35,6 +42,7 @@ export const lightGbm = defineModel({
     stochastic: true,
     needsTensorflow: false,
     monteCarlo: false,
+    budget: 'rounds',
   },
   version: 1,
   load: () => import('./lightgbm.impl.ts'),

@@ -1,4 +1,5 @@
 import type { Random } from '../models/random.ts';
+import { normalCdf } from './normal.ts';
 import { cellOf, shareOf, valueAt } from './point.ts';
 import type { Dimension } from './space.ts';
 
@@ -88,18 +89,3 @@ function widthsOf(centres: readonly number[]): number[] {
 const bell = (z: number): number => Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI);
 const massOf = (mu: number, sd: number, from: number, to: number): number =>
   normalCdf((to - mu) / sd) - normalCdf((from - mu) / sd);
-
-/**
- * Standard normal distribution function, relative error of its tails below 1.2e-7.
- * Reference: the Chebyshev fit of erfc in Press et al., Numerical Recipes, section 6.2.
- */
-export function normalCdf(z: number): number {
-  const x = Math.abs(z) / Math.SQRT2;
-  const t = 1 / (1 + 0.5 * x);
-  const series = [
-    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398,
-    1.48851587, -0.82215223, 0.17087277,
-  ].reduceRight((sum, coefficient) => sum * t + coefficient, 0);
-  const tail = 0.5 * t * Math.exp(-x * x + series);
-  return z > 0 ? 1 - tail : tail;
-}

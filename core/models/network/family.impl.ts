@@ -47,7 +47,10 @@ function digestOf({ theta, movingMean, movingVariance }: FlatWeights): string {
   return hash.digest('hex');
 }
 
-/** Everything that decides the weights, short: a checkpoint that says otherwise is of another fit. */
+/**
+ * Everything that decides the weights but how long is trained, short: a checkpoint that says otherwise is of another fit,
+ * and a fit with more epochs can go on from one with fewer.
+ */
 function fingerprintOf(asked: unknown, train: Samples, chooser: Chooser): string {
   const hash = createHash('sha256');
   const { featureCount, lookback, horizons } = train;
@@ -77,6 +80,7 @@ async function train<P extends TrainingParams>(
   const native = loadTensorflow();
   const { scalers, seed } = context;
   const sizes = sizesOf(train);
+  const { epochs: _epochs, ...untimed } = params;
   const design = family.design(params, sizes);
   const network = design.network(native, { head, seed });
   // Both parts are windows over one matrix, which is scaled once.
@@ -100,7 +104,7 @@ async function train<P extends TrainingParams>(
       train: setOf(train),
       course,
       context,
-      fingerprint: fingerprintOf({ kind: family.kind, params, seed }, train, chooser),
+      fingerprint: fingerprintOf({ kind: family.kind, params: untimed, seed }, train, chooser),
     });
     return { native, state: { params, ...sizes, scalers, weights: result.weights }, result };
   } finally {

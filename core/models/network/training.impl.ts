@@ -9,6 +9,7 @@ import type { FlatWeights } from './layout.ts';
 import { advance, follow, type Progress, type ProgressStep } from './progress.ts';
 import {
   firstState,
+  resumedState,
   type TrainingJob,
   type TrainingPass,
   type TrainingResult,
@@ -45,7 +46,9 @@ type Vectors = {
 /** Trains until the epochs or the patience end; goes on from the newest checkpoint if there is one. */
 export async function trainNetwork(job: TrainingJob): Promise<TrainingResult> {
   const bytes = await job.context.loadCheckpoint();
-  const state = bytes ? decodeCheckpoint(bytes, job.fingerprint) : firstState(job);
+  const state = bytes
+    ? resumedState(job, decodeCheckpoint(bytes, job.fingerprint))
+    : firstState(job);
   const run = new TrainingRun(job, state);
   try {
     return await run.toEnd();

@@ -11,11 +11,26 @@ export const boostFields = {
     .max(10_000)
     .default(500)
     .describe('Most rounds; each adds one tree (one a class where there are more than two).'),
-  learningRate: z.number().positive().max(1).default(0.05).describe('Weight of each new tree.'),
-  featureFraction: share.default(0.8).describe('Share of features that each tree may look at.'),
-  baggingFraction: share.default(0.8).describe('Share of rows that each round learns from.'),
+  learningRate: z
+    .number()
+    .positive()
+    .max(1)
+    .default(0.05)
+    .meta({ search: { low: 0.01, high: 0.3, scale: 'log' } })
+    .describe('Weight of each new tree.'),
+  featureFraction: share
+    .default(0.8)
+    .meta({ search: { low: 0.3 } })
+    .describe('Share of features that each tree may look at.'),
+  baggingFraction: share
+    .default(0.8)
+    .meta({ search: { low: 0.4 } })
+    .describe('Share of rows that each round learns from.'),
   lambdaL1: penalty.default(0).describe('L1 penalty on the values of leaves.'),
-  lambdaL2: penalty.default(1).describe('L2 penalty on the values of leaves.'),
+  lambdaL2: penalty
+    .default(1)
+    .meta({ search: { low: 1e-3, high: 100, scale: 'log' } })
+    .describe('L2 penalty on the values of leaves.'),
   minGain: penalty.default(0).describe('Least gain for which a leaf is split.'),
   maxBins: z
     .int()

@@ -156,6 +156,35 @@ describe('lstm fit', { skip: withoutTensorflow }, () => {
     assert.equal(again.summary.weightsDigest, whole.summary.weightsDigest);
   });
 
+  it('goes on with more epochs bit for bit from a checkpoint that had used up fewer', async () => {
+    let last: Uint8Array | undefined;
+    const saveCheckpoint = async (bytes: Uint8Array): Promise<void> => void (last = bytes);
+    await fitSmall(small({ epochs: 2 }), { saveCheckpoint });
+    const begun: number[] = [];
+    const longer = await fitSmall(small({ epochs: 5 }), {
+      loadCheckpoint: async () => last,
+      onEpoch: ({ epoch }) => begun.push(epoch),
+    });
+    const whole = await fitSmall(small({ epochs: 5 }));
+    assert.deepEqual(begun, [3, 4, 5]);
+    assert.equal(longer.summary.weightsDigest, whole.summary.weightsDigest);
+    assert.deepEqual(curve(longer.summary.history), curve(whole.summary.history));
+  });
+
+  it('does not go on with more epochs where the patience had ended', async () => {
+    let last: Uint8Array | undefined;
+    const earlyStopping = { patience: 1, minDelta: 1e5 };
+    const params = { epochs: 3, earlyStopping };
+    const saveCheckpoint = async (bytes: Uint8Array): Promise<void> => void (last = bytes);
+    const short = await fitSmall(small(params), { saveCheckpoint });
+    assert.equal(short.summary.epochsRun, 2);
+    const longer = await fitSmall(small({ ...params, epochs: 9 }), {
+      loadCheckpoint: async () => last,
+    });
+    assert.equal(longer.summary.weightsDigest, short.summary.weightsDigest);
+    assert.equal(longer.summary.epochsRun, 2);
+  });
+
   it('refuses a checkpoint that is damaged or of another fit', async () => {
     const params = small();
     const { bytes } = (await interruptAt(params, 2, 2, 0))!;

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { modelFamilies } from '../../../core/models/index.ts';
 import { randomFor, normalFrom } from '../../../core/models/random.ts';
-import { normalCdf, parzen } from '../../../core/search/parzen.ts';
+import { normalCdf, normalQuantile } from '../../../core/search/normal.ts';
+import { parzen } from '../../../core/search/parzen.ts';
 import { shareOf, valueAt, withPoint } from '../../../core/search/point.ts';
 import { spaceOf, type Dimension } from '../../../core/search/space.ts';
 
@@ -191,6 +192,9 @@ describe('Parzen estimators', () => {
       [0.5, 0.6914624613],
       [1.96, 0.9750021049],
     ] as const;
-    for (const [z, p] of expected) assert.ok(Math.abs(normalCdf(z) - p) < 1e-7, `${z}`);
+    for (const [z, p] of expected) {
+      assert.ok(Math.abs(normalCdf(z) - p) < 1e-7, `${z}`);
+      assert.ok(Math.abs(normalQuantile(p) - z) < 1e-5, `${p}`);
+    }
   });
 });
