@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { Bars } from '../core/bars/bars.ts';
 import type { Calendar } from '../core/calendar/calendar.ts';
 import { RatchetError } from '../core/errors.ts';
-import { chosenFeatureSet, type FeatureSet } from '../core/features/index.ts';
+import { featureSetOf, type FeatureSet } from '../core/features/index.ts';
 import { encodeFold } from '../core/features/fold.ts';
 import { type PreparedSummary, type PreparePlan, prepareUnit } from '../core/features/prepare.ts';
 import { encodePrepared } from '../core/features/prepared.ts';
@@ -38,7 +38,7 @@ export function createBuildFeaturesActivities(deps: ActivityDeps) {
     async buildFeatures(input: BuildFeaturesInput): Promise<BuildFeaturesResult> {
       const spec = await experimentSpecOrThrow(deps.db, input.experimentId);
       const calendar = await calendarOfSpec(deps, spec);
-      const set = chosenFeatureSet(spec.features);
+      const set = featureSetOf(spec.features);
       const datasets = datasetsOf(input);
       const { result, cached } = await cachedStep(
         deps,

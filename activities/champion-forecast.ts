@@ -3,7 +3,7 @@ import { applyMissing, type MissingPolicy } from '../core/bars/index.ts';
 import { calendarFor } from '../core/calendar/index.ts';
 import { RatchetError } from '../core/errors.ts';
 import type { ChampionForecast } from '../core/evaluation/index.ts';
-import { buildFeatures, featureSets } from '../core/features/index.ts';
+import { buildFeatures, packagedFeatureSet } from '../core/features/index.ts';
 import { outputsOf, type Prepared } from '../core/features/prepared.ts';
 import { labelKindOrThrow, labelOutputs, type LabelKind } from '../core/labels/index.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
@@ -79,8 +79,8 @@ async function sourcesOf(
     const source = { ...prepared, featureCount: prepared.featureNames.length };
     return [{ source, rows: test, at: [...test.keys()] }];
   }
-  const set = featureSets.get(manifest.featureSet);
-  if (set?.hash !== manifest.featureHash) return [];
+  const set = packagedFeatureSet(manifest);
+  if (set === undefined) return [];
   const calendar = calendarFor(prepared.calendar);
   const parts: Part[] = [];
   for (const { id, from, to } of prepared.instruments) {

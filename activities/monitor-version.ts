@@ -2,7 +2,7 @@ import type { Timeframe } from '../core/bars/bars.ts';
 import type { Calendar } from '../core/calendar/calendar.ts';
 import { RatchetError } from '../core/errors.ts';
 import { decodeTestRows, TEST_ROWS, type StoredTestRows } from '../core/evaluation/index.ts';
-import { featureSets, type FeatureSet } from '../core/features/index.ts';
+import { type FeatureSet, packagedFeatureSet } from '../core/features/index.ts';
 import { manifestSchema } from '../core/packages/schemas.ts';
 import { lossWeightsOf } from '../core/spec/loss-weights.ts';
 import { experimentSpecSchema, type ExperimentSpec } from '../core/spec/spec.ts';
@@ -67,7 +67,6 @@ export async function watchedVersion(deps: Deps, model: string): Promise<Watched
   const { template } = await getModelOrThrow(deps.db, model);
   const rules = template === null ? spec : experimentSpecSchema.parse(template);
   const attached = version.attachments.find(({ name }) => name === TEST_ROWS);
-  const features = featureSets.get(manifest.featureSet);
   return {
     model,
     number: version.version,
@@ -80,7 +79,7 @@ export async function watchedVersion(deps: Deps, model: string): Promise<Watched
     labelKind: manifest.label.kind,
     horizons: manifest.label.horizons,
     lossWeights: lossWeightsOf(spec),
-    features: features?.hash === manifest.featureHash ? features : null,
+    features: packagedFeatureSet(manifest) ?? null,
     trainedThrough: Date.parse(manifest.trainedThrough),
     expiresAfter: spec.serving.expiresAfter,
     maxAge: rules.retrain.maxAge,

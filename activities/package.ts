@@ -100,7 +100,7 @@ async function makePackage(deps: Deps, input: PackageInput, facts: Facts) {
   const built = await withGraphs(bundle, spec, async (graphs) => {
     const difference = await proveEquality(graphs.session, prepared, bundle.probes);
     const content: PackageContent = {
-      manifest: manifestOf(deps, input, served, facts),
+      manifest: { ...manifestOf(deps, input, served, facts), ...declaredColumns(spec) },
       model: bundle.graphs.model,
       monteCarlo: graphs.monteCarlo && bundle.graphs.monteCarlo?.graph,
       preprocessing: preprocessingOf(prepared, spec, confidence.calibration, evaluation),
@@ -191,6 +191,10 @@ async function confidenceOf(
 function labelOf({ labelKind: kind, horizons, labelParams: params }: Prepared): PackagedLabel {
   return { kind, horizons, ...(Object.keys(params).length > 0 && { params }) };
 }
+
+/** Columns of the spec's own travel with the package: no catalogue has them. */
+const declaredColumns = ({ features }: ExperimentSpec): Pick<Manifest, 'featureColumns'> =>
+  'columns' in features ? { featureColumns: features.columns } : {};
 
 function manifestOf(
   deps: Deps,

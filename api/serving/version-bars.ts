@@ -1,5 +1,5 @@
 import { calendarFor } from '../../core/calendar/index.ts';
-import { featureSetOrThrow } from '../../core/features/index.ts';
+import { packagedFeatureSetOrThrow } from '../../core/features/index.ts';
 import type { VerifiedPackage } from '../../core/packages/verify.ts';
 import { PredictError } from '../../core/predict/index.ts';
 import { ApiError } from '../errors.ts';
@@ -12,9 +12,9 @@ const SLACK_BARS = 320;
 const HOLES_BARS = 64;
 
 /** All that a window depends on besides bars and instant: versions that agree in it share the window. */
-export function windowKind({ preprocessing }: VerifiedPackage): string {
-  const { featureSet, lookback, missing, calendar, timeframe } = preprocessing;
-  return `${featureSet}|${lookback}|${missing}|${calendar}|${timeframe}`;
+export function windowKind({ manifest, preprocessing }: VerifiedPackage): string {
+  const { lookback, missing, calendar, timeframe } = preprocessing;
+  return `${manifest.featureHash}|${lookback}|${missing}|${calendar}|${timeframe}`;
 }
 
 /** The bars of an instrument as the version of an open package reads them. */
@@ -26,8 +26,8 @@ export const seriesOf = (slot: Slot, instrument: string): Series => ({
 
 /** How many of the newest bars a window needs at most at `now` (ms UTC). */
 export function wantedBars(pkg: VerifiedPackage, now: number): number {
-  const { featureSet, lookback, calendar, timeframe } = pkg.preprocessing;
-  const set = featureSetOrThrow(featureSet);
+  const { lookback, calendar, timeframe } = pkg.preprocessing;
+  const set = packagedFeatureSetOrThrow(pkg.manifest);
   return set.barsNeeded(now, lookback, calendarFor(calendar), timeframe) + SLACK_BARS;
 }
 

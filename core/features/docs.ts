@@ -1,9 +1,11 @@
-import { ANCHOR_BARS } from '../indicators/index.ts';
+import { z } from 'zod';
+import { ANCHOR_BARS, type Indicator, indicators } from '../indicators/index.ts';
+import { COLUMN_MEMORY_BARS_MAX, COLUMNS_MAX } from './declared.ts';
 import type { FeatureColumn, FeatureSet } from './feature-set.ts';
 
 /** Markdown of docs/features.md: every set with its columns, as the catalogue has them. */
 export function renderFeatureDocs(sets: Iterable<FeatureSet>): string {
-  return `${[INTRODUCTION, ...[...sets].map(describe)].join('\n\n')}\n`;
+  return `${[INTRODUCTION, ...[...sets].map(describe), DECLARED, catalogueTable()].join('\n\n')}\n`;
 }
 
 const INTRODUCTION = `# Features
@@ -71,3 +73,57 @@ function familyTable(name: string, columns: readonly FeatureColumn[]): string {
 }
 
 const escaped = (text: string): string => text.replaceAll('|', '\\|');
+
+const DECLARED = `## Sets of your own
+
+A spec may list columns instead of naming a set, each an indicator with its parameters:
+
+\`\`\`yaml
+features:
+  - { indicator: rsi, period: 14 }
+  - { indicator: logReturn, bars: 1, lags: [0, 1, 2, 24] }        # one column a lag
+  - { indicator: ema, period: 50, overClose: true }               # a level of the price / c
+  - { indicator: logReturn, rolling: { statistic: zScore, period: 30 } }
+  - { indicator: priceRatio, of: high, over: close, name: reach } # a name of your own
+\`\`\`
+
+\`rolling\` takes mean, sd (ddof 1), min, max or zScore ((x - mean) / sd [0]) of the last values; it reads what
+\`overClose\` made, and \`lags\` read what it made. Names are made of indicator, parameters and these
+(\`rsi_14\`, \`log_return_1_lag_24\`). At most ${COLUMNS_MAX} columns, lags counted, each reaching at most
+${COLUMN_MEMORY_BARS_MAX} bars back. The package carries the declaration, and serving refuses it where the code computes
+another hash.
+
+Indicators and their parameters:`;
+
+/** The indicators that a spec may name. */
+function catalogueTable(): string {
+  const rows = [...indicators.values()].map((indicator) => {
+    const cells = [
+      `\`${indicator.name}\``,
+      escaped(indicator.docs),
+      escaped(parametersOf(indicator)),
+    ];
+    return `| ${cells.join(' | ')} |`;
+  });
+  return ['| indicator | definition | parameters |', '|---|---|---|', ...rows].join('\n');
+}
+
+/** What JSON Schema says of one parameter, as far as it is printed. */
+const parameterSchema = z.object({
+  enum: z.array(z.unknown()).optional(),
+  const: z.unknown().optional(),
+  minimum: z.number().optional(),
+  default: z.unknown().optional(),
+});
+
+function parametersOf({ params }: Indicator): string {
+  const schema = z.toJSONSchema(params, { io: 'input' });
+  return Object.entries(schema.properties ?? {})
+    .map(([name, node]) => {
+      const one = parameterSchema.parse(node);
+      const values = one.enum ?? (one.const === undefined ? undefined : [one.const]);
+      const range = values ? values.map(String).join(' or ') : `from ${String(one.minimum)}`;
+      return `${name}: ${range}${one.default === undefined ? '' : ` (${String(one.default)})`}`;
+    })
+    .join(', ');
+}

@@ -1,11 +1,21 @@
+import { ZodError } from 'zod';
 import { RatchetError } from '../errors.ts';
 import { crypto46 } from './crypto-46.ts';
 import { daily22 } from './daily-22.ts';
+import { type ColumnDeclaration, declaredFeatureSet } from './declared.ts';
 import type { FeatureSet } from './feature-set.ts';
 import type { Levels } from './levels.ts';
 import { technical152 } from './technical-152.ts';
 
 export { buildFeatures } from './build.ts';
+export {
+  type ColumnDeclaration,
+  columnSchema,
+  completeColumn,
+  paramsOf,
+  COLUMNS_MAX,
+  declaredFeatureSet,
+} from './declared.ts';
 export type { FeatureColumn, FeatureSet } from './feature-set.ts';
 export { type Levels, LEVELS } from './levels.ts';
 export type { FeatureMatrix, LabelMatrix } from './matrix.ts';
@@ -30,11 +40,14 @@ export const featureSets: ReadonlyMap<string, FeatureSet> = new Map(
     .map((set) => [set.name, set]),
 );
 
-/** What a spec says of its features. */
+/** A set of the catalogue, as a spec names it. */
 export interface FeatureChoice {
   readonly set: string;
   readonly levels?: Levels;
 }
+
+/** What a spec says of its features: a set of the catalogue, or columns of its own. */
+export type FeatureDeclaration = FeatureChoice | { readonly columns: readonly ColumnDeclaration[] };
 
 /** Units of a set that has levels where a spec does not say them. */
 const DEFAULT_LEVELS: Levels = 'relative';
@@ -53,10 +66,48 @@ export function completeChoice({ set, levels }: FeatureChoice): FeatureChoice {
   });
 }
 
-/** The set of a choice; throws as `completeChoice` does. */
-export function chosenFeatureSet(choice: FeatureChoice): FeatureSet {
-  const { set, levels } = completeChoice(choice);
+/** Sets of declared columns: serving asks for the same one at each answer. */
+const declared = new WeakMap<readonly ColumnDeclaration[], FeatureSet>();
+
+function setOfColumns(columns: readonly ColumnDeclaration[]): FeatureSet {
+  let set = declared.get(columns);
+  if (set === undefined) declared.set(columns, (set = declaredFeatureSet(columns)));
+  return set;
+}
+
+/** The set of a declaration; throws as `completeChoice` and `declaredFeatureSet` do. */
+export function featureSetOf(declaration: FeatureDeclaration): FeatureSet {
+  if ('columns' in declaration) return setOfColumns(declaration.columns);
+  const { set, levels } = completeChoice(declaration);
   return featureSetOrThrow(levels === undefined ? set : `${set}-${levels}`);
+}
+
+/** What a package says of its features. */
+export interface PackagedFeatures {
+  readonly featureSet: string;
+  readonly featureHash: string;
+  /** Columns of its own, where the spec declared them; absent: a set of the catalogue. */
+  readonly featureColumns?: readonly ColumnDeclaration[];
+}
+
+/**
+ * The set that a package was made with, as this code computes it: its hash may be another one.
+ * Throws as `featureSetOrThrow` and `declaredFeatureSet` do where the code does not have it any more.
+ */
+export function packagedFeatureSetOrThrow(features: PackagedFeatures): FeatureSet {
+  const { featureSet, featureColumns } = features;
+  return featureColumns ? setOfColumns(featureColumns) : featureSetOrThrow(featureSet);
+}
+
+/** The very set that a package was made with; undefined where this code computes another one, or none. */
+export function packagedFeatureSet(features: PackagedFeatures): FeatureSet | undefined {
+  try {
+    const set = packagedFeatureSetOrThrow(features);
+    return set.hash === features.featureHash ? set : undefined;
+  } catch (error) {
+    if (error instanceof RatchetError || error instanceof ZodError) return undefined;
+    throw error;
+  }
 }
 
 /** Looks a feature set up by its full name; throws `features.unknown` with the names that exist. */

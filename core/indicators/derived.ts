@@ -1,5 +1,6 @@
-import { ratio } from './arithmetic.ts';
-import type { IndicatorUse } from './indicator.ts';
+import { lagged, ratio } from './arithmetic.ts';
+import type { IndicatorInput, IndicatorUse } from './indicator.ts';
+import { windowMax, windowMean, windowMin, windowSd } from './windows.ts';
 
 /** Uses made of another use: its values in other units, at other bars, or over a window of them. */
 
@@ -10,5 +11,53 @@ export function overClose(of: IndicatorUse): IndicatorUse {
     docs: `(${of.docs}) / c`,
     key: `overClose(${of.key})`,
     compute: (input) => ratio(input.column(of), input.close, 1),
+  };
+}
+
+/** `x[-bars]`: the value of an earlier bar. */
+export function lagOf(of: IndicatorUse, bars: number): IndicatorUse {
+  return {
+    ...of,
+    docs: `${of.docs}; ${bars} bars before`,
+    key: `lag(${of.key},${bars})`,
+    warmupBars: of.warmupBars + bars,
+    memoryBars: of.memoryBars + bars,
+    compute: (input) => lagged(input.column(of), bars),
+  };
+}
+
+export const ROLLING_STATISTICS = ['mean', 'sd', 'min', 'max', 'zScore'] as const;
+export type RollingStatistic = (typeof ROLLING_STATISTICS)[number];
+
+/** Each over the last `n` values; SD with ddof 1. Edge: the z-score of a constant window is 0. */
+const statistics: Readonly<
+  Record<RollingStatistic, (x: Float64Array, n: number, input: IndicatorInput) => Float64Array>
+> = {
+  mean: (x, n, { positions }) => windowMean(x, n, positions),
+  sd: (x, n, { positions }) => windowSd(x, n, positions, 1),
+  min: (x, n, { positions }) => windowMin(x, n, positions),
+  max: (x, n, { positions }) => windowMax(x, n, positions),
+  zScore: (x, n, { positions }) => {
+    const mean = windowMean(x, n, positions);
+    const sd = windowSd(x, n, positions, 1);
+    const out = new Float64Array(x.length);
+    for (let t = 0; t < out.length; t++) out[t] = sd[t] === 0 ? 0 : (x[t]! - mean[t]!) / sd[t]!;
+    return out;
+  },
+};
+
+/** A statistic of the last `period` values. */
+export function rolling(
+  of: IndicatorUse,
+  statistic: RollingStatistic,
+  period: number,
+): IndicatorUse {
+  return {
+    ...of,
+    docs: `${statistic} over ${period} bars of: ${of.docs}`,
+    key: `${statistic}(${of.key},${period})`,
+    warmupBars: of.warmupBars + period - 1,
+    memoryBars: of.memoryBars + period - 1,
+    compute: (input) => statistics[statistic](input.column(of), period, input),
   };
 }

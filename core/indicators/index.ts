@@ -61,7 +61,7 @@ export {
   defineIndicator,
   use,
 } from './indicator.ts';
-export { overClose } from './derived.ts';
+export { lagOf, overClose, rolling, ROLLING_STATISTICS } from './derived.ts';
 export { indicatorInput } from './input.ts';
 export { ANCHOR_BARS, anchorRow, type BarPositions, barPositions } from './positions.ts';
 

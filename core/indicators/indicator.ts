@@ -28,6 +28,8 @@ export interface IndicatorInput {
  */
 export interface Indicator<P extends z.ZodType = z.ZodType> {
   readonly name: string;
+  /** Raised when its values change though name and parameters do not; absent: 1. */
+  readonly version?: number;
   /** What it is, formula, reference, neutral value. */
   readonly docs: string;
   readonly params: P;
@@ -60,6 +62,13 @@ export interface IndicatorUse {
   readonly compute: (input: IndicatorInput) => Float64Array;
 }
 
+/** The first version stands in no key, so that hashes of before there were versions hold. */
+const versionOf = ({ version = 1 }: { version?: number }): string =>
+  version === 1 ? '' : `@${version}`;
+
+/** Parameter sets remembered of one indicator: a spec may bring any, the catalogue's are few. */
+const REMEMBERED_USES_MAX = 1000;
+
 const bound = new WeakMap<object, Map<string, IndicatorUse>>();
 
 /** Binds parameters (defaults filled in); throws a `ZodError` for parameters it does not take. */
@@ -74,12 +83,13 @@ export function use<P extends z.ZodType>(indicator: Indicator<P>, input: z.input
       name: indicator.name,
       docs: indicator.docs,
       params: { ...(params as object) },
-      key: `${indicator.name}${JSON.stringify(params)}`,
+      key: `${indicator.name}${versionOf(indicator)}${JSON.stringify(params)}`,
       warmupBars: indicator.warmupBars(params),
       memoryBars: indicator.memoryBars(params),
       recursive: indicator.recursive === true,
       compute: (columns) => indicator.compute(columns, params),
     };
+    if (uses.size >= REMEMBERED_USES_MAX) uses.clear();
     uses.set(asked, found);
   }
   return found;

@@ -1,3 +1,4 @@
+import type { ColumnDeclaration } from '../features/index.ts';
 import type { ClassStatistics } from '../features/prepared.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
 
@@ -25,6 +26,8 @@ export interface Manifest {
   readonly timeframe: string;
   readonly featureSet: string;
   readonly featureHash: string;
+  /** Columns that the spec declared, from which serving makes the set again; absent: a set of the catalogue. */
+  readonly featureColumns?: readonly ColumnDeclaration[];
   readonly label: PackagedLabel;
   readonly lookback: number;
   readonly datasetHash: string;

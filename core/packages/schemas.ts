@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { COLUMNS_MAX, columnSchema } from '../features/index.ts';
 import type { GoldenProbes, Manifest, Preprocessing, StoredOutliers } from './manifest.ts';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -21,6 +22,7 @@ export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
   timeframe: z.string(),
   featureSet: z.string(),
   featureHash: z.string(),
+  featureColumns: z.array(columnSchema).min(1).max(COLUMNS_MAX).exactOptional(),
   label,
   lookback: z.int().min(1),
   datasetHash: z.string(),

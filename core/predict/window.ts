@@ -5,9 +5,10 @@ import type { Bars } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { calendarFor } from '../calendar/index.ts';
 import { RatchetError } from '../errors.ts';
-import { buildFeatures, featureSetOrThrow } from '../features/index.ts';
+import { buildFeatures, packagedFeatureSetOrThrow } from '../features/index.ts';
+import { ANCHOR_BARS, use } from '../indicators/index.ts';
+import { volatility } from '../indicators/volatility.ts';
 import { labelKindOrThrow } from '../labels/index.ts';
-import { ANCHOR_BARS } from '../indicators/index.ts';
 import type { VerifiedPackage } from '../packages/verify.ts';
 import { volatility20 } from './direction.ts';
 
@@ -30,8 +31,8 @@ export interface PredictionWindow {
   readonly volatility: number | undefined;
 }
 
-/** Column that carries vol_20 in the feature sets that have it, for windows that come without bars. */
-const VOLATILITY_COLUMN = 'volatility_20';
+/** What carries vol_20 in the feature sets that have it, for windows that come without bars. */
+const VOLATILITY_20 = use(volatility, { period: 20 }).key;
 
 const iso = (time: number): string => new Date(time).toISOString();
 
@@ -101,9 +102,9 @@ function barsSinceAnchor(
   pkg: VerifiedPackage,
   options: { asOf: number; fromFirstBar: boolean },
 ): Bars {
-  const { calendar: name, timeframe, lookback, missing, featureSet } = pkg.preprocessing;
+  const { calendar: name, timeframe, lookback, missing } = pkg.preprocessing;
   const calendar = calendarFor(name);
-  const set = featureSetOrThrow(featureSet);
+  const set = packagedFeatureSetOrThrow(pkg.manifest);
   if (bars.timeframe !== timeframe) {
     throw new PredictError(
       'predict.timeframe',
@@ -146,12 +147,12 @@ export function windowFromBars(
   options: { readonly asOf: number; readonly fromFirstBar?: boolean },
 ): PredictionWindow {
   checkInstrument(pkg, bars.instrument);
-  const { calendar: name, lookback, featureNames, featureSet } = pkg.preprocessing;
+  const { calendar: name, lookback, featureNames } = pkg.preprocessing;
   const calendar = calendarFor(name);
   const fromFirstBar = options.fromFirstBar ?? false;
   const used = barsSinceAnchor(bars, pkg, { asOf: options.asOf, fromFirstBar });
   const rows = barCount(used);
-  const matrix = buildFeatures(featureSetOrThrow(featureSet), used, calendar);
+  const matrix = buildFeatures(packagedFeatureSetOrThrow(pkg.manifest), used, calendar);
   const lacking = matrix.firstWarmRow + lookback - rows;
   if (lacking > 0) throw tooFew(lacking, rows + lacking, rows);
   const from = (rows - lookback) * featureNames.length;
@@ -225,7 +226,8 @@ export function windowFromValues(
       { details: { field: 'openTime' } },
     );
   }
-  const column = featureNames.indexOf(VOLATILITY_COLUMN);
+  const { columns } = packagedFeatureSetOrThrow(pkg.manifest);
+  const column = columns.findIndex((one) => one.use.key === VOLATILITY_20);
   return {
     instrument: input.instrument,
     values: input.values,

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { chosenFeatureSet, completeChoice, featureSetNames } from '../features/index.ts';
+import { featureSetOf, completeChoice, featureSetNames } from '../features/index.ts';
 import { labelKinds } from '../labels/index.ts';
 import { modelFamilies } from '../models/index.ts';
 import type { ModelDescriptor } from '../models/model.ts';
@@ -68,7 +68,7 @@ export function renderSpecDocs(): string {
     list(
       featureSetNames.map((set) => {
         const { levels } = completeChoice({ set });
-        const { names, warmupBars } = chosenFeatureSet({ set });
+        const { names, warmupBars } = featureSetOf({ set });
         const units = levels ? `, \`levels: relative\` (the default) or \`raw\`` : '';
         return `\`${set}\`: ${names.length} columns${units}, ${warmupBars} bars of warm-up (see [features](features.md)).`;
       }),

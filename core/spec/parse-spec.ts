@@ -1,15 +1,12 @@
-import { z } from 'zod';
 import { labelKindOrThrow } from '../labels/index.ts';
-import { RatchetError } from '../errors.ts';
-import { completeChoice, featureSetNames } from '../features/index.ts';
 import { modelFamilies } from '../models/index.ts';
 import { policies } from '../policies/index.ts';
+import { checkFeatures } from './check-features.ts';
 import { crossChecks } from './cross-checks.ts';
-import { nearestName } from './nearest-name.ts';
-import { knownKeysAt } from './known-keys.ts';
-import { pathText, SpecError, type SpecIssue } from './spec-error.ts';
+import { SpecError, type SpecIssue } from './spec-error.ts';
 import { experimentSpecSchema, type ExperimentSpec } from './spec.ts';
 import { completeTune } from './tune.ts';
+import { issuesOf, suggestionFor } from './zod-issues.ts';
 
 /** A dataset that a spec may name, as far as a spec can be checked against it. */
 export interface KnownDataset {
@@ -44,7 +41,7 @@ export function parseSpec(value: unknown, catalogues: SpecCatalogues = {}): Expe
     throw new SpecError(issuesOf(parsed.error, experimentSpecSchema, []).slice(0, MAX_ISSUES));
   }
   const filled = withBaselinesOfTask(parsed.data, value);
-  const named = checkCatalogues(filled, catalogues);
+  const named = checkCatalogues(filled, value, catalogues);
   const { spec, issues } = completeTune(named.spec, value);
   const all = [...named.issues, ...issues, ...crossChecks(spec, value)];
   if (all.length > 0) throw new SpecError(all.slice(0, MAX_ISSUES));
@@ -79,6 +76,7 @@ function withFittingConfidence(spec: ExperimentSpec): ExperimentSpec {
 /** Names must be in their catalogues; the family's own schema fills in and checks its hyperparameters. */
 function checkCatalogues(
   spec: ExperimentSpec,
+  given: object,
   { datasets }: SpecCatalogues,
 ): { spec: ExperimentSpec; issues: SpecIssue[] } {
   const issues: SpecIssue[] = [];
@@ -88,9 +86,8 @@ function checkCatalogues(
     return false;
   };
   const families = modelFamilies.map((f) => f.name);
-  const features = check('features', 'feature set', spec.features.set, featureSetNames)
-    ? completeFeatures(spec.features, issues)
-    : spec.features;
+  const { features, issues: wrongFeatures } = checkFeatures(spec.features, given);
+  issues.push(...wrongFeatures);
   check(
     'promotion.policy',
     'policy',
@@ -112,20 +109,6 @@ function checkCatalogues(
   return { spec: { ...spec, features, hyperparameters }, issues };
 }
 
-/** Says in what units the levels are, so that equal specs have equal hashes however short they are. */
-function completeFeatures(
-  features: ExperimentSpec['features'],
-  issues: SpecIssue[],
-): ExperimentSpec['features'] {
-  try {
-    return completeChoice(features);
-  } catch (error) {
-    if (!(error instanceof RatchetError)) throw error;
-    issues.push({ path: 'features.levels', message: error.message, suggestion: 'Leave it out' });
-    return features;
-  }
-}
-
 function checkDatasets(
   spec: ExperimentSpec,
   datasets: ReadonlyMap<string, KnownDataset>,
@@ -143,84 +126,4 @@ function checkDatasets(
   spec.data.instruments.forEach(({ id }, i) => {
     check(`data.instruments[${i}]`, 'instrument in these datasets', id, known);
   });
-}
-
-function suggestionFor(name: string, known: readonly string[]): string {
-  const nearest = nearestName(name, known);
-  const list = known.length <= 12 ? known.join(', ') : `${known.slice(0, 12).join(', ')}, ...`;
-  return nearest ? `Did you mean "${nearest}"? Known: ${list}` : `Known: ${list}`;
-}
-
-/** zod's issues in our words. */
-function issuesOf(error: z.ZodError, schema: z.ZodType, at: readonly PropertyKey[]): SpecIssue[] {
-  return error.issues.flatMap((issue) => issueOf(issue, schema, at));
-}
-
-function issueOf(
-  issue: z.core.$ZodIssue,
-  schema: z.ZodType,
-  at: readonly PropertyKey[],
-): SpecIssue[] {
-  const path = pathText([...at, ...issue.path]);
-  if (issue.code === 'unrecognized_keys') {
-    const known = knownKeysAt(schema, issue.path);
-    return issue.keys.map((key) => ({
-      path: pathText([...at, ...issue.path, key]),
-      message: 'there is no such field',
-      suggestion: suggestionFor(key, known),
-    }));
-  }
-  if (issue.code === 'invalid_union') {
-    return unionIssue(issue, schema, at);
-  }
-  if (issue.code === 'invalid_value') return [choiceIssue(path, issue.input, issue.values)];
-  return [{ path, message: wordsOf(issue) }];
-}
-
-/** One of a few: the nearest of them is proposed. */
-function choiceIssue(path: string, given: unknown, known: readonly unknown[]): SpecIssue {
-  const names = known.filter((name) => typeof name === 'string');
-  const nearest = typeof given === 'string' ? nearestName(given, names) : undefined;
-  return {
-    path,
-    message: `must be ${known.map((name) => JSON.stringify(name)).join(' or ')}`,
-    ...(nearest === undefined ? {} : { suggestion: `Did you mean "${nearest}"?` }),
-  };
-}
-
-/** Of a union, the alternative that came furthest says what is wrong. */
-function unionIssue(
-  issue: z.core.$ZodIssueInvalidUnion,
-  schema: z.ZodType,
-  at: readonly PropertyKey[],
-): SpecIssue[] {
-  const path = pathText([...at, ...issue.path]);
-  if ('options' in issue && issue.options) {
-    const { input, discriminator = '' } = issue;
-    const given = z.looseObject({ [discriminator]: z.unknown() }).safeParse(input).data;
-    return [choiceIssue(path, given?.[discriminator], issue.options)];
-  }
-  const candidates = issue.errors.filter(
-    (errors) => !errors.some((e) => e.code === 'invalid_type' && e.path.length === 0),
-  );
-  const chosen = candidates.toSorted((a, b) => a.length - b.length)[0];
-  if (!chosen) {
-    const expected = issue.errors
-      .flatMap((errors) => errors.map((e) => (e.code === 'invalid_type' ? e.expected : '')))
-      .filter((text) => text !== '');
-    const words = [...new Set(expected)].join(' or ');
-    return [{ path, message: words ? `must be ${words}` : wordsOf(issue) }];
-  }
-  return chosen.flatMap((inner) =>
-    issueOf({ ...inner, path: [...issue.path, ...inner.path] }, schema, at),
-  );
-}
-
-function wordsOf(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_type') {
-    return issue.message.includes('received undefined')
-      ? 'is missing'
-      : `must be ${issue.expected}${issue.message.includes('received') ? `, not ${issue.message.split('received ').at(-1)}` : ''}`;
-  }
-  return issue.message;
 }

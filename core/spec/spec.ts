@@ -1,7 +1,13 @@
 import { z } from 'zod';
 import { TIMEFRAMES } from '../bars/bars.ts';
 import { labelSchema } from '../labels/index.ts';
-import { type FeatureChoice, LEVELS } from '../features/index.ts';
+import {
+  COLUMNS_MAX,
+  columnSchema,
+  type FeatureChoice,
+  type FeatureDeclaration,
+  LEVELS,
+} from '../features/index.ts';
 import { monitorSchema, refitSchema, retrainSchema, servingSchema } from './lifecycle-schema.ts';
 import { INSTRUMENT_PATTERN, nameSchema } from './names.ts';
 import { promotionSchema } from './promotion-schema.ts';
@@ -77,6 +83,12 @@ export const featuresSchema = z.union([
       .exactOptional()
       .describe('Units of prices and volumes, where the set has such levels; default: relative.'),
   }),
+  z
+    .array(columnSchema)
+    .min(1)
+    .max(COLUMNS_MAX)
+    .transform((columns): FeatureDeclaration => ({ columns })),
+  z.strictObject({ columns: z.array(columnSchema).min(1).max(COLUMNS_MAX) }),
 ]);
 
 export const scalingSchema = z.strictObject({
@@ -115,7 +127,9 @@ export const experimentSpecSchema = z.strictObject({
   quality: qualitySchema.prefault({}).describe('What bars must be worth to train on.'),
   features: featuresSchema
     .prefault('technical-152')
-    .describe('Feature set, by name, or as { set, levels }.'),
+    .describe(
+      'Feature set, by name or as { set, levels }, or a list of columns: { indicator: rsi, period: 14 }.',
+    ),
   lookback: z.int().min(1).max(512).default(60).describe('Bars in a window.'),
   label: labelSchema.prefault({}).describe('What is forecast.'),
   split: splitSchema

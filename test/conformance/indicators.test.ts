@@ -10,8 +10,14 @@ import {
   indicatorInput,
   indicators,
   type IndicatorUse,
+  lagOf,
+  overClose,
+  rolling,
+  ROLLING_STATISTICS,
   use,
 } from '../../core/indicators/index.ts';
+import { ema } from '../../core/indicators/moving-average.ts';
+import { logReturn } from '../../core/indicators/returns.ts';
 import { nasdaq, walkBars } from '../support/example-bars.ts';
 import { seededUniform } from '../support/seeded-uniform.ts';
 
@@ -31,10 +37,27 @@ const compute = (bound: IndicatorUse, of: Bars, calendar = nyse): Float64Array =
 
 const bitsDiffer = (a: number, b: number): boolean => !Object.is(a, b);
 
-for (const indicator of indicators.values()) {
-  const uses = usesOf(indicator);
+const ema100 = use(ema, { period: 100 });
+const returns = use(logReturn, {});
 
-  test(`${indicator.name}: same length, NaN exactly in the declared warm-up, bars untouched`, () => {
+/** What is made of other indicators keeps their promises: lags, windows and other units. */
+const derived = [
+  overClose(ema100),
+  lagOf(ema100, 30),
+  ...ROLLING_STATISTICS.flatMap((statistic) => [
+    rolling(returns, statistic, 20),
+    rolling(overClose(ema100), statistic, 7),
+  ]),
+  lagOf(rolling(returns, 'zScore', 250), 100),
+];
+
+const subjects: readonly (readonly [name: string, uses: readonly IndicatorUse[]])[] = [
+  ...[...indicators.values()].map((one) => [one.name, usesOf(one)] as const),
+  ['derived', derived],
+];
+
+for (const [name, uses] of subjects) {
+  test(`${name}: same length, NaN exactly in the declared warm-up, bars untouched`, () => {
     for (const bound of uses) {
       const copies = BAR_COLUMNS.map((name) => Float64Array.from(bars[name]));
       const values = compute(bound, bars);
@@ -47,7 +70,7 @@ for (const indicator of indicators.values()) {
     }
   });
 
-  test(`${indicator.name}: later bars change nothing (prefix property)`, () => {
+  test(`${name}: later bars change nothing (prefix property)`, () => {
     for (const bound of uses) {
       const whole = compute(bound, bars);
       for (const end of [1, 2, 30, 255, 256, 257, 700, 1111]) {
@@ -58,7 +81,7 @@ for (const indicator of indicators.values()) {
     }
   });
 
-  test(`${indicator.name}: the same bits from any start at or before the anchor`, () => {
+  test(`${name}: the same bits from any start at or before the anchor`, () => {
     const uniform = seededUniform(11);
     for (const bound of uses) {
       const input = indicatorInput(bars, nyse);
@@ -94,8 +117,8 @@ test('bars with holes: the same bits from any start at or before the anchor, all
     if (uniform() > 0.02) times.push(Date.UTC(2024, 0, 1) + hour * 3_600_000);
   }
   const walk = walkBars(Float64Array.from(times), 3, '1h');
-  for (const indicator of indicators.values()) {
-    for (const bound of usesOf(indicator)) {
+  for (const [, uses] of subjects) {
+    for (const bound of uses) {
       const input = indicatorInput(walk, calendar);
       const whole = bound.compute(input);
       for (const start of [1, 100, 333, 700]) {
@@ -116,8 +139,8 @@ test('bars with holes: the same bits from any start at or before the anchor, all
 
 test('memory: what is older than the declared memory moves no value by more than 1e-5 SD', () => {
   const wrong: string[] = [];
-  for (const indicator of indicators.values()) {
-    for (const bound of usesOf(indicator)) {
+  for (const [, uses] of subjects) {
+    for (const bound of uses) {
       if (!bound.recursive) continue;
       // Without anchors: the start alone decides, and a start exactly `memory` bars back is the worst.
       const flat = { ...nyse, indexOf: (time: number) => Math.floor(time / 1e13) };

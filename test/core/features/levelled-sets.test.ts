@@ -5,7 +5,7 @@ import { type Bars, sliceBars } from '../../../core/bars/bars.ts';
 import { calendarFor } from '../../../core/calendar/index.ts';
 import {
   buildFeatures,
-  chosenFeatureSet,
+  featureSetOf,
   completeChoice,
   featureSetOrThrow,
 } from '../../../core/features/index.ts';
@@ -71,8 +71,8 @@ const CRYPTO_46 = (
 ).split(' ');
 
 test('crypto-46 has its 46 names in order, and 26 level columns whose units differ', () => {
-  const relative = chosenFeatureSet({ set: 'crypto-46' });
-  const raw = chosenFeatureSet({ set: 'crypto-46', levels: 'raw' });
+  const relative = featureSetOf({ set: 'crypto-46' });
+  const raw = featureSetOf({ set: 'crypto-46', levels: 'raw' });
   assert.equal(CRYPTO_46.length, 46);
   assert.deepEqual(relative.names, CRYPTO_46);
   assert.deepEqual(raw.names, CRYPTO_46);
@@ -90,7 +90,7 @@ const DAILY_22 = (
 test('daily-22 has its 22 names in order', () => {
   assert.equal(DAILY_22.length, 22);
   for (const levels of ['relative', 'raw'] as const) {
-    assert.deepEqual(chosenFeatureSet({ set: 'daily-22', levels }).names, DAILY_22);
+    assert.deepEqual(featureSetOf({ set: 'daily-22', levels }).names, DAILY_22);
   }
 });
 

@@ -197,3 +197,15 @@ test('a package of a feature set whose code has changed is not opened', async ()
   const verified = verifyPackage(built.files, testKeys, expectedOf(built));
   await assert.rejects(openPackage(verified, openers), code('package.features-changed'));
 });
+
+test('columns that the code no longer computes so are not served', async () => {
+  const built = await makePackage({
+    change: (content) => ({
+      ...content,
+      manifest: { ...content.manifest, featureColumns: [{ indicator: 'vanished' }] },
+    }),
+  });
+  const verified = verifyPackage(built.files, testKeys, expectedOf(built));
+  assert.deepEqual(verified.manifest.featureColumns, [{ indicator: 'vanished' }]);
+  await assert.rejects(openPackage(verified, openers), code('package.features-changed'));
+});

@@ -92,6 +92,19 @@ test('levels are filled in where the set has them, and shape the hash', () => {
   assert.deepEqual(parseSpec(structuredClone(raw), { datasets }), raw);
 });
 
+test('declared columns are filled in, whichever way they are written', () => {
+  const parse = (features: unknown) => parseSpec(base({ features }), { datasets });
+  const columns = [
+    { indicator: 'rsi', period: 14 },
+    { indicator: 'ema', period: 20, overClose: true, lags: [0, 1] },
+  ];
+  const short = parse([{ indicator: 'rsi' }, { ...columns[1], lags: [0, 1] }]);
+  assert.deepEqual(short.features, { columns });
+  assert.equal(specHash(short), specHash(parse({ columns })));
+  assert.deepEqual(parseSpec(structuredClone(short), { datasets }), short);
+  assert.notEqual(specHash(short), specHash(parse(columns.toReversed())));
+});
+
 /** What a user would get wrong: where, what is said, what is proposed. */
 const MISTAKES: readonly [string, Loose, string, RegExp, RegExp?][] = [
   [
@@ -100,6 +113,39 @@ const MISTAKES: readonly [string, Loose, string, RegExp, RegExp?][] = [
     'features.levels',
     /no levels/,
     /Leave it out/,
+  ],
+  [
+    'an indicator that there is not',
+    { features: [{ indicator: 'rsi' }, { indicator: 'emma' }] },
+    'features[1].indicator',
+    /no indicator "emma"/,
+    /Did you mean "ema"/,
+  ],
+  [
+    'a parameter that an indicator does not take',
+    { features: { columns: [{ indicator: 'rsi', perod: 14 }] } },
+    'features.columns[0].perod',
+    /no such field/,
+    /Did you mean "period"/,
+  ],
+  [
+    'a field of a column mistyped',
+    { features: [{ indicator: 'rsi', lag: [1] }] },
+    'features[0].lag',
+    /no such field/,
+    /Did you mean "lags"/,
+  ],
+  [
+    'a parameter out of range',
+    { features: [{ indicator: 'rsi', period: 1 }] },
+    'features[0].period',
+    />=2/,
+  ],
+  [
+    'a column twice',
+    { features: [{ indicator: 'rsi' }, { indicator: 'rsi', period: 14 }] },
+    'features',
+    /two columns named rsi_14/,
   ],
   ['a typo in a key', { lookbak: 60 }, 'lookbak', /no such field/, /Did you mean "lookback"/],
   [
