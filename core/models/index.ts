@@ -1,5 +1,6 @@
 import { RatchetError } from '../errors.ts';
 import { lightGbm } from './lightgbm.ts';
+import { lstmClassifier } from './lstm-classifier.ts';
 import { lstmMultiHorizon } from './lstm-multi-horizon.ts';
 import { majority } from './majority.ts';
 import type { ModelDescriptor } from './model.ts';
@@ -9,6 +10,7 @@ import { ridge } from './ridge.ts';
 /** All model families. A new one is a file beside these and one line here. */
 export const modelFamilies: readonly ModelDescriptor[] = [
   lstmMultiHorizon,
+  lstmClassifier,
   lightGbm,
   ridge,
   majority,

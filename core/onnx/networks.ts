@@ -12,21 +12,23 @@ import {
   scale,
   sigmoidGatesFirst,
 } from './layers.ts';
-import { check, checkContext, finish, metadataOf } from './outputs.ts';
+import { check, checkContext, finish, graphOutputs, metadataOf } from './outputs.ts';
 
 export type { BranchWeights, DenseWeights, LstmLayerWeights } from './layers.ts';
 export { buildLinearGraph } from './linear.ts';
 
-/** All weights of the multi-horizon LSTM, in Keras layout (gates i, f, c, o). */
+/** All weights of a stacked LSTM network, in Keras layout (gates i, f, c, o). */
 export interface LstmNetWeights {
   /** First to last; layer k's `inputs` are layer k - 1's `units`. */
   readonly lstm: readonly LstmLayerWeights[];
   /** Shared relu layers after the last LSTM. */
   readonly dense: readonly DenseWeights[];
-  /** One per horizon, in the order of the horizons. */
+  /** One per horizon, in the order of the horizons; none where there is `output`. */
   readonly branches: readonly BranchWeights[];
+  /** Instead of branches: one linear layer that reads the last shared one, [width x outputs]. */
+  readonly output?: DenseWeights;
   readonly batchNormEpsilon: number;
-  /** Used by the Monte-Carlo graph only. `dropout`: LSTM inputs, dense and branch outputs. */
+  /** Used by the Monte-Carlo graph only. `dropout`: LSTM inputs, dense and branch outputs, what the output layer reads. */
   readonly rates: { readonly dropout: number; readonly recurrentDropout: number };
 }
 
@@ -55,24 +57,29 @@ function checkWeights(weights: LstmNetWeights, ctx: ExportContext): void {
     checkDense(w, inputs, `dense layer ${k + 1}`);
     inputs = w.units;
   });
+  if (weights.output) {
+    checkDense(weights.output, inputs, 'output layer');
+    check(weights.output.units === graphOutputs(ctx), 'one output per horizon and class');
+    return;
+  }
   check(weights.branches.length === ctx.horizons.length, 'one branch per horizon');
+  check(ctx.classes === 0, 'branches give one value');
   weights.branches.forEach((branch, k) => {
     checkDense(branch.hidden, inputs, `branch ${k + 1}`);
     check(branch.output.kernel.length === branch.hidden.units, `branch ${k + 1}, output`);
   });
 }
 
-/**
- * The forecaster as one graph: scaling (float64, clipped) -> float32 -> LSTM layers, each with batch
- * norm -> shared relu layers -> a relu and a linear layer per horizon -> float64 label units.
- *
- * Inputs: `x` float64 [N, lookback, features], unscaled; with `ctx.multiplyByClose` also `close`
- * float64 [N, 1]. Output: `y` float64 [N, horizons]. Throws `onnx.shape` where the weights do not fit.
- */
-export function buildForecasterGraph(weights: LstmNetWeights, ctx: ExportContext): Uint8Array {
-  checkWeights(weights, ctx);
-  const g = new Graph('lstm-forecaster');
-  const x = g.input('x', 'float64', ['N', ctx.lookback, ctx.featureNames.length]);
+/** What stands behind the shared layers. */
+function outputLayers({ branches, output }: LstmNetWeights): {
+  readonly hidden?: DenseWeights;
+  readonly output: DenseWeights;
+} {
+  return output ? { output } : joinBranches(branches);
+}
+
+/** x [N, lookback, features] unscaled -> [N, width] float32: what the last shared layer gives. */
+function sharedLayers(g: Graph, x: string, weights: LstmNetWeights, ctx: ExportContext): string {
   const scaled = cast(g, scale(g, x, ctx.scalers.features), 'float32');
   let h = g.op('Transpose', [scaled], { perm: { ints: [1, 0, 2] } });
   weights.lstm.forEach((w, k) => {
@@ -80,8 +87,41 @@ export function buildForecasterGraph(weights: LstmNetWeights, ctx: ExportContext
     h = batchNorm(g, lstm(g, h, w, last), w, weights.batchNormEpsilon);
   });
   for (const w of weights.dense) h = relu(g, dense(g, h, w));
-  const { hidden, output } = joinBranches(weights.branches);
-  const y = dense(g, relu(g, dense(g, h, hidden)), output);
+  return h;
+}
+
+/** Width of what the last shared layer gives. */
+export const sharedWidth = ({ lstm: layers, dense: shared }: LstmNetWeights): number =>
+  (shared.at(-1) ?? layers.at(-1)!).units;
+
+/**
+ * What the network has learnt to see in a window, for models that are trained on it: `x` as
+ * `buildForecasterGraph` -> `y` float64 [N, sharedWidth].
+ */
+export function buildFeatureGraph(weights: LstmNetWeights, ctx: ExportContext): Uint8Array {
+  checkWeights(weights, ctx);
+  const g = new Graph('lstm-features');
+  const x = g.input('x', 'float64', ['N', ctx.lookback, ctx.featureNames.length]);
+  const features = cast(g, sharedLayers(g, x, weights, ctx), 'float64');
+  g.output(features, 'y', 'float64', ['N', sharedWidth(weights)]);
+  return g.toModel(metadataOf(ctx));
+}
+
+/**
+ * The forecaster as one graph: scaling (float64, clipped) -> float32 -> LSTM layers, each with batch
+ * norm -> shared relu layers -> a relu and a linear layer per horizon, or one linear layer -> float64 label units, or
+ * the probabilities of the classes.
+ *
+ * Inputs: `x` float64 [N, lookback, features], unscaled; with `ctx.multiplyByClose` also `close`
+ * float64 [N, 1]. Output: `y` float64 [N, outputs]. Throws `onnx.shape` where the weights do not fit.
+ */
+export function buildForecasterGraph(weights: LstmNetWeights, ctx: ExportContext): Uint8Array {
+  checkWeights(weights, ctx);
+  const g = new Graph('lstm-forecaster');
+  const x = g.input('x', 'float64', ['N', ctx.lookback, ctx.featureNames.length]);
+  const shared = sharedLayers(g, x, weights, ctx);
+  const { hidden, output } = outputLayers(weights);
+  const y = dense(g, hidden ? relu(g, dense(g, shared, hidden)) : shared, output);
   finish(g, cast(g, y, 'float64'), ctx, 'N');
   return g.toModel(metadataOf(ctx));
 }
@@ -89,6 +129,13 @@ export function buildForecasterGraph(weights: LstmNetWeights, ctx: ExportContext
 interface Mask {
   readonly width: number;
   readonly rate: number;
+}
+
+/** The mask of what the outputs read, unless that is a shared layer, which has one. */
+function lastMask(weights: LstmNetWeights): readonly Mask[] {
+  const { hidden } = outputLayers(weights);
+  if (!hidden && weights.dense.length > 0) return [];
+  return [{ width: hidden?.units ?? sharedWidth(weights), rate: weights.rates.dropout }];
 }
 
 /** The masks of one sample in the order of the noise columns. */
@@ -100,7 +147,7 @@ function maskPlan(weights: LstmNetWeights): readonly Mask[] {
       { width: w.units, rate: recurrentDropout },
     ]),
     ...weights.dense.map((w) => ({ width: w.units, rate: dropout })),
-    { width: joinBranches(weights.branches).hidden.units, rate: dropout },
+    ...lastMask(weights),
   ];
 }
 
@@ -158,7 +205,7 @@ function maskedLstm(
  * sample that is constant over time and shared by the four gates; batch norm stays at inference.
  *
  * Inputs: `x` float64 [1, lookback, features], `noise` float32 [S, noiseWidth] uniform in [0, 1); with
- * `ctx.multiplyByClose` also `close` float64 [1, 1]. Output: `y` float64 [S, horizons]. The rates live in
+ * `ctx.multiplyByClose` also `close` float64 [1, 1]. Output: `y` float64 [S, outputs]. The rates live in
  * the graph, the randomness in the caller: same noise, same samples; sample k does not depend on S.
  */
 export function buildMonteCarloGraph(
@@ -182,8 +229,10 @@ export function buildMonteCarloGraph(
   weights.dense.forEach((w, k) => {
     h = mul(g, relu(g, dense(g, h, w)), masks[2 * weights.lstm.length + k]!);
   });
-  const { hidden, output } = joinBranches(weights.branches);
-  const y = dense(g, mul(g, relu(g, dense(g, h, hidden)), masks.at(-1)!), output);
+  const { hidden, output } = outputLayers(weights);
+  if (hidden) h = relu(g, dense(g, h, hidden));
+  if (lastMask(weights).length > 0) h = mul(g, h, masks.at(-1)!);
+  const y = dense(g, h, output);
   finish(g, cast(g, y, 'float64'), ctx, 'S');
   return { graph: g.toModel(metadataOf(ctx)), noiseWidth };
 }

@@ -28,6 +28,13 @@ const SHORT: Readonly<Record<string, unknown>> = {
     learningRate: 0.01,
     epochs: 25,
   },
+  'lstm-classifier': {
+    units: [8],
+    dropout: 0.05,
+    recurrentDropout: 0,
+    learningRate: 0.02,
+    epochs: 15,
+  },
 };
 
 /** Checks a family is not held to, and why. */

@@ -20,6 +20,8 @@ export interface NetworkShape {
   readonly branch: number;
   readonly horizons: readonly number[];
   readonly rates: LstmNetWeights['rates'];
+  /** Above 0: one layer of logits instead of branches. */
+  readonly classes?: number;
 }
 
 export const SMALL: NetworkShape = {
@@ -70,13 +72,22 @@ export function randomNetwork(
     inputs = units;
     return layer;
   });
-  const branches = shape.horizons.map(() => ({
+  const { classes = 0 } = shape;
+  const logits = classes > 0 ? { output: dense(inputs, shape.horizons.length * classes) } : {};
+  const branches = (classes > 0 ? [] : shape.horizons).map(() => ({
     hidden: dense(inputs, shape.branch),
     output: { kernel: fill(shape.branch, 1), bias: 0.1 * normal() },
   }));
   const level = Array.from({ length: shape.features }, () => 10 ** (6 * uniform() - 2));
   return {
-    weights: { lstm, dense: shared, branches, batchNormEpsilon: 1e-3, rates: shape.rates },
+    weights: {
+      lstm,
+      dense: shared,
+      branches,
+      ...logits,
+      batchNormEpsilon: 1e-3,
+      rates: shape.rates,
+    },
     ctx: {
       featureNames: level.map((_, i) => `feature_${i}`),
       lookback: shape.lookback,
@@ -94,7 +105,7 @@ export function randomNetwork(
           factor: shape.horizons.map((h) => 1 / (0.02 * h)),
         },
       },
-      classes: 0,
+      classes,
       multiplyByClose: false,
     },
   };
@@ -125,11 +136,22 @@ function masksOf(noise: Float32Array | undefined): Masks {
   };
 }
 
-function denseRow(x: Float64Array, w: DenseWeights, mask: Float64Array): Float64Array {
-  return Float64Array.from({ length: w.units }, (_, u) => {
+const linearRow = (x: Float64Array, w: DenseWeights): Float64Array =>
+  Float64Array.from({ length: w.units }, (_, u) => {
     let sum = w.bias[u]!;
     for (let i = 0; i < w.inputs; i++) sum += x[i]! * w.kernel[i * w.units + u]!;
-    return Math.max(0, sum) * mask[u]!;
+    return sum;
+  });
+
+const denseRow = (x: Float64Array, w: DenseWeights, mask: Float64Array): Float64Array =>
+  linearRow(x, w).map((sum, u) => Math.max(0, sum) * mask[u]!);
+
+/** Probabilities of each horizon's classes. */
+function shares(logits: Float64Array, classes: number): Float64Array {
+  const odds = logits.map(Math.exp);
+  return odds.map((odd, at) => {
+    const from = at - (at % classes);
+    return odd / odds.subarray(from, from + classes).reduce((a, b) => a + b, 0);
   });
 }
 
@@ -186,6 +208,13 @@ export function referenceForecast(
   }
   let x = rows.at(-1)!;
   for (const w of weights.dense) x = denseRow(x, w, mask(w.units, dropout));
+  if (weights.output) {
+    if (weights.dense.length === 0) {
+      const last = mask(x.length, dropout);
+      x = x.map((v, u) => v * last[u]!);
+    }
+    return shares(linearRow(x, weights.output), ctx.classes);
+  }
   return Float64Array.from(weights.branches, ({ hidden, output }, k) => {
     const branch = denseRow(x, hidden, mask(hidden.units, dropout));
     const y = branch.reduce((sum, v, u) => sum + v * output.kernel[u]!, output.bias);

@@ -40,7 +40,7 @@ function initialiseParameter(
     const inputs = rows - width / 4;
     glorotUniform(into.subarray(0, inputs * width), inputs, width, random);
     into.set(orthogonalRows(width / 4, width, random), inputs * width);
-  } else if (name === 'output.kernel') {
+  } else if (name === 'output.kernel' && layout.shape.branch > 0) {
     // [horizons, branch]: each row is the kernel [branch, 1] of one output.
     glorotUniform(into, width, 1, random);
   } else if (name === 'branch.kernel') {

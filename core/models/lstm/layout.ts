@@ -1,5 +1,4 @@
 import type { BranchWeights, DenseWeights, LstmNetWeights } from '../../onnx/networks.ts';
-import type { LstmParams } from '../lstm-multi-horizon.ts';
 import {
   type FlatLayout,
   type FlatWeights,
@@ -15,8 +14,11 @@ export interface NetworkShape {
   readonly inputs: number;
   readonly units: readonly number[];
   readonly dense: readonly number[];
+  /** Width of the relu layer of each horizon; 0: none, one linear layer gives all outputs. */
   readonly branch: number;
   readonly horizons: number;
+  /** Outputs of a horizon; 1 where there are branches. */
+  readonly outputs: number;
 }
 
 /** Where everything lies in the flat vectors of a network. */
@@ -24,18 +26,11 @@ export interface Layout extends FlatLayout {
   readonly shape: NetworkShape;
 }
 
-export const shapeOf = (params: LstmParams, inputs: number, horizons: number): NetworkShape => ({
-  inputs,
-  units: params.units,
-  dense: params.dense,
-  branch: params.branch,
-  horizons,
-});
-
 /**
  * Order of the parameters. An LSTM layer's kernel is [inputs + units, 4 units]: the input rows, then
  * the recurrent rows, gates i, f, c, o as in Keras; the fused kernel takes it in one piece. The
- * branches are joined: one matrix [width, horizons x branch], outputs [horizons, branch].
+ * branches are joined: one matrix [width, horizons x branch], outputs [horizons, branch]; without
+ * branches the outputs are one matrix [width, horizons x outputs].
  */
 export function layoutOf(shape: NetworkShape): Layout {
   const list = new ParameterList();
@@ -53,10 +48,15 @@ export function layoutOf(shape: NetworkShape): Layout {
     add(`dense${k}.bias`, units);
     width = units;
   });
-  add('branch.kernel', width, shape.horizons * shape.branch);
-  add('branch.bias', shape.horizons * shape.branch);
-  add('output.kernel', shape.horizons, shape.branch);
-  add('output.bias', shape.horizons);
+  if (shape.branch > 0) {
+    add('branch.kernel', width, shape.horizons * shape.branch);
+    add('branch.bias', shape.horizons * shape.branch);
+    add('output.kernel', shape.horizons, shape.branch);
+    add('output.bias', shape.horizons);
+  } else {
+    add('output.kernel', width, shape.horizons * shape.outputs);
+    add('output.bias', shape.horizons * shape.outputs);
+  }
   const statisticsCount = shape.units.reduce((a, b) => a + b, 0);
   return { shape, ...list.layout(statisticsCount) };
 }
@@ -104,8 +104,11 @@ export function toNetWeights(
     width = units;
     return { inputs, units, kernel: part(`dense${k}.kernel`), bias: part(`dense${k}.bias`) };
   });
-  const branches = branchesOf(shape, width, part);
-  return { lstm, dense, branches, batchNormEpsilon: BATCH_NORM_EPSILON, rates };
+  const common = { lstm, dense, batchNormEpsilon: BATCH_NORM_EPSILON, rates };
+  if (shape.branch > 0) return { ...common, branches: branchesOf(shape, width, part) };
+  const units = shape.horizons * shape.outputs;
+  const output = { inputs: width, units, kernel: part('output.kernel'), bias: part('output.bias') };
+  return { ...common, branches: [], output };
 }
 
 function branchesOf(

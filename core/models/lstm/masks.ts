@@ -8,7 +8,7 @@ export interface DropoutRates {
 
 /**
  * The masks of one batch in order of use: for each LSTM layer its inputs and its matrix, then each
- * shared layer, then the joined branches. Keras' marginal distribution on the fused kernel: an input
+ * shared layer, then the joined branches or, where there is neither, the last LSTM's newest step. Keras' marginal distribution on the fused kernel: an input
  * mask is constant over time, [1, B, inputs]; the recurrent mask drops rows of the recurrent matrix
  * and is shared by the batch. The input rows of that joined matrix are never dropped.
  */
@@ -22,6 +22,8 @@ export function masksOf(shape: NetworkShape, rates: DropoutRates, batch: number)
     width = units;
   }
   for (const units of shape.dense) parts.push(evenMask([batch, units], rates.dropout));
-  parts.push(evenMask([batch, shape.horizons * shape.branch], rates.dropout));
+  // What the outputs read is dropped as well, unless it is a shared layer, which was.
+  if (shape.branch > 0) parts.push(evenMask([batch, shape.horizons * shape.branch], rates.dropout));
+  else if (shape.dense.length === 0) parts.push(evenMask([batch, width], rates.dropout));
   return parts;
 }

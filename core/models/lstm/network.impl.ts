@@ -102,7 +102,7 @@ export class LstmNetwork implements TrainableNetwork {
     return k === this.#layout.shape.units.length - 1 ? lastStep(this.#native, h) : h;
   }
 
-  /** Shared layers and joined branches: [B, U] -> [B, H]; `drop` applies the i-th mask of the head. */
+  /** Shared layers and outputs: [B, U] -> [B, H x outputs]; `drop` applies the i-th mask of the head. */
   #head(h: Tensor, p: Parameters, drop: (h: Tensor, i: number) => Tensor): Tensor2D {
     const { tf } = this.#native;
     const { dense, horizons, branch } = this.#layout.shape;
@@ -111,6 +111,11 @@ export class LstmNetwork implements TrainableNetwork {
     dense.forEach((_, k) => {
       h = drop(relu(h, `dense${k}`), k);
     });
+    if (branch === 0) {
+      if (dense.length === 0) h = drop(h, 0);
+      const products = tf.matMul(h as Tensor2D, p.get('output.kernel') as Tensor2D);
+      return tf.add(products, p.get('output.bias')!) as Tensor2D;
+    }
     h = drop(relu(h, 'branch'), dense.length);
     const byHorizon = tf.reshape(h, [-1, horizons, branch]);
     const products = tf.sum(tf.mul(byHorizon, p.get('output.kernel')!), 2);

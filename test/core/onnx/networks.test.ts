@@ -3,10 +3,13 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { RatchetError } from '../../../core/errors.ts';
 import type { ExportContext } from '../../../core/models/model.ts';
+import { softmax } from '../../../core/models/network/head.ts';
 import {
+  buildFeatureGraph,
   buildForecasterGraph,
   buildLinearGraph,
   buildMonteCarloGraph,
+  sharedWidth,
 } from '../../../core/onnx/networks.ts';
 import { openSession } from '../../../core/onnx/session.impl.ts';
 import {
@@ -23,6 +26,7 @@ const windowsInput = (ctx: ExportContext, data: Float64Array) => ({
   dims: [data.length / windowSize(ctx), ctx.lookback, ctx.featureNames.length],
 });
 const labelRange = (ctx: ExportContext, i: number): number => {
+  if (ctx.classes > 0) return 1;
   const { factor } = ctx.scalers.labels;
   return 1 / factor[i % factor.length]!;
 };
@@ -53,8 +57,13 @@ for (const shape of [
   { ...SMALL, units: [5], dense: [], horizons: [1] },
   { ...SMALL, units: [9, 4, 6], dense: [8, 6] },
   { ...SMALL, lookback: 60, features: 152, units: [50, 50], dense: [25], branch: 16 },
+  { ...SMALL, dense: [], classes: 3 },
+  { ...SMALL, units: [7], horizons: [4], classes: 2 },
 ]) {
-  test(`forecaster graph equals plain float64 arithmetic: ${shape.units.join('-')}`, async () => {
+  const classes = 'classes' in shape ? shape.classes : 0;
+  const outputs = shape.horizons.length * Math.max(classes, 1);
+  const name = `${shape.units.join('-')}${classes > 0 ? `, ${classes} classes` : ''}`;
+  test(`forecaster graph equals plain float64 arithmetic: ${name}`, async () => {
     const { weights, ctx } = randomNetwork('forecaster', shape);
     const windows = randomWindows(ctx, 9, 'windows');
     const want = Array.from({ length: 9 }, (_, i) =>
@@ -70,7 +79,7 @@ for (const shape of [
     });
   });
 
-  test(`Monte-Carlo graph equals plain arithmetic with the same masks: ${shape.units.join('-')}`, async () => {
+  test(`Monte-Carlo graph equals plain arithmetic with the same masks: ${name}`, async () => {
     const { weights, ctx } = randomNetwork('mc', shape);
     const window = randomWindows(ctx, 1, 'window');
     const { graph, noiseWidth } = buildMonteCarloGraph(weights, ctx);
@@ -88,13 +97,32 @@ for (const shape of [
       const got = await run(6);
       assertClose(got, Float64Array.from(want.flatMap((row) => [...row])), ctx, 2e-6);
       assert.deepEqual(await run(6), got, 'same noise, same bits');
-      const h = ctx.horizons.length;
-      assertClose(await run(2), got.subarray(0, 2 * h), ctx, 1e-7);
+      assertClose(await run(2), got.subarray(0, 2 * outputs), ctx, 1e-7);
       const spread = new Set(got);
-      assert.ok(spread.size > 3 * h, 'dropout gives samples that differ');
+      assert.ok(spread.size > 3 * outputs, 'dropout gives samples that differ');
     });
   });
 }
+
+test('the feature graph gives what the output layer reads', async () => {
+  for (const dense of [[], [8]]) {
+    const { weights, ctx } = randomNetwork('features', { ...SMALL, dense, classes: 3 });
+    const x = windowsInput(ctx, randomWindows(ctx, 4, 'features'));
+    const features = await withSession(buildFeatureGraph(weights, ctx), (s) => s.run({ x }));
+    const { inputs, units, kernel, bias } = weights.output!;
+    assert.equal(inputs, sharedWidth(weights));
+    assert.equal(features.length, 4 * inputs);
+    const logits = Float64Array.from({ length: 4 * units }, (_, at) => {
+      const [row, u] = [Math.floor(at / units), at % units];
+      let sum = bias[u]!;
+      for (let i = 0; i < inputs; i++) sum += features[row * inputs + i]! * kernel[i * units + u]!;
+      return sum;
+    });
+    const want = softmax(logits, 3);
+    const got = await withSession(buildForecasterGraph(weights, ctx), (s) => s.run({ x }));
+    got.forEach((p, at) => assert.ok(Math.abs(p - want[at]!) < 1e-6, `${at}: ${p}`));
+  }
+});
 
 test('with zero rates every Monte-Carlo sample is the forecast', async () => {
   const shape = { ...SMALL, rates: { dropout: 0, recurrentDropout: 0 } };
@@ -194,6 +222,14 @@ test('weights that do not fit are refused by name', () => {
   const { weights, ctx } = randomNetwork('shape');
   const cases: [string, () => unknown][] = [
     ['feature scaler', () => buildForecasterGraph(weights, { ...ctx, featureNames: ['one'] })],
+    [
+      'one output per horizon and class',
+      () =>
+        buildForecasterGraph(
+          { ...weights, output: { ...weights.dense[0]!, inputs: 8, kernel: new Float32Array(64) } },
+          ctx,
+        ),
+    ],
     ['one branch per horizon', () => buildForecasterGraph({ ...weights, branches: [] }, ctx)],
     ['no LSTM layer', () => buildForecasterGraph({ ...weights, lstm: [] }, ctx)],
     ['layer 1 takes', () => buildForecasterGraph({ ...weights, lstm: weights.lstm.slice(1) }, ctx)],

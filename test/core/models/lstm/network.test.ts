@@ -3,29 +3,44 @@ import { describe, it } from 'node:test';
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
 import { withoutTensorflow } from '../../../support/tensorflow.ts';
 import { initialWeights } from '../../../../core/models/lstm/initialise.ts';
-import { layoutOf, toNetWeights } from '../../../../core/models/lstm/layout.ts';
+import { layoutOf, toNetWeights, type NetworkShape } from '../../../../core/models/lstm/layout.ts';
 import { fusedBatchNorm, fusedLstm } from '../../../../core/models/lstm/layers.impl.ts';
 import { masksOf } from '../../../../core/models/lstm/masks.ts';
 import { LstmNetwork } from '../../../../core/models/lstm/network.impl.ts';
+import type { HeadTask } from '../../../../core/models/network/head.ts';
 import type { TrainingPass } from '../../../../core/models/network/training-job.ts';
 import { loadTensorflow } from '../../../../core/models/network/tensorflow.impl.ts';
 import { normalFrom, randomFor } from '../../../../core/models/random.ts';
 
-const SHAPE = { inputs: 4, units: [5, 3], dense: [4], branch: 3, horizons: 2 };
+/** Sizes of a forecaster with branches, and of a classifier that reads the last LSTM's newest step. */
+const SHAPE = { inputs: 4, units: [5, 3], dense: [4], branch: 3, horizons: 2, outputs: 1 };
+const CLASSIFIER = { ...SHAPE, dense: [], branch: 0, outputs: 3 };
+const WEIGHTS = [
+  [1, 0.5, 2],
+  [1, 1, 1],
+];
 const [STEPS, BATCH] = [6, 7];
 
 function normals(count: number, ...key: number[]): Float32Array {
   return Float32Array.from({ length: count }, normalFrom(randomFor(...key)));
 }
 
-function setUp(rates = { dropout: 0.2, recurrentDropout: 0.2 }) {
+function setUp(shape: NetworkShape = SHAPE, rates = { dropout: 0.2, recurrentDropout: 0.2 }) {
   const native = loadTensorflow();
   const { tf } = native;
-  const layout = layoutOf(SHAPE);
-  const head = { kind: 'regression' as const, lossWeights: [0.7, 0.3] };
+  const layout = layoutOf(shape);
+  const lossWeights = [0.7, 0.3];
+  const head: HeadTask =
+    shape.branch > 0
+      ? { kind: 'regression', lossWeights }
+      : { kind: 'classification', lossWeights, classes: shape.outputs, classWeights: WEIGHTS };
   const network = new LstmNetwork(native, { layout, rates, setup: { head, seed: 5 } });
   const x = tf.tensor3d(normals(STEPS * BATCH * 4, 1), [STEPS, BATCH, 4]);
-  const y = tf.tensor2d(normals(BATCH * 2, 2), [BATCH, 2]);
+  const values = normals(BATCH * 2, 2);
+  const y = tf.tensor2d(
+    shape.branch > 0 ? values : values.map((v) => (v > 0.4 ? 2 : v < -0.4 ? 0 : 1)),
+    [BATCH, 2],
+  );
   const weights = initialWeights(layout, 3);
   return { native, tf, layout, network, x, y, weights };
 }
@@ -90,27 +105,29 @@ describe('lstm network', { skip: withoutTensorflow }, () => {
     variance.dataSync().forEach((v, k) => assert.ok(Math.abs(seen[1]![k]! - (v * 8) / 7) < 1e-5));
   });
 
-  it('has the gradient that finite differences show, for every parameter', () => {
-    const parts = setUp();
-    const { layout, weights } = parts;
-    // Away from the start, where biases are 0 and relu units sit on their kink.
-    const theta = weights.theta.map((w, i) => w + 0.1 * normals(layout.parameterCount, 6)[i]!);
-    const { gradient } = step(parts, theta);
-    for (const { name, offset, size } of layout.parameters) {
-      const direction = normals(size, 7, offset);
-      const along = (scale: number): number => {
-        const moved = theta.slice();
-        for (let i = 0; i < size; i++) moved[offset + i]! += scale * direction[i]!;
-        return step(parts, moved).loss;
-      };
-      const epsilon = 2e-3 / Math.hypot(...direction);
-      const numeric = (along(epsilon) - along(-epsilon)) / (2 * epsilon);
-      let analytic = 0;
-      for (let i = 0; i < size; i++) analytic += gradient[offset + i]! * direction[i]!;
-      const scale = Math.max(Math.abs(analytic), 0.02 * Math.hypot(...direction));
-      assert.ok(Math.abs(numeric - analytic) < 0.02 * scale, `${name}: ${numeric}, ${analytic}`);
-    }
-  });
+  for (const [what, shape] of Object.entries({ forecaster: SHAPE, classifier: CLASSIFIER })) {
+    it(`has the gradient that finite differences show, for every parameter: ${what}`, () => {
+      const parts = setUp(shape);
+      const { layout, weights } = parts;
+      // Away from the start, where biases are 0 and relu units sit on their kink.
+      const theta = weights.theta.map((w, i) => w + 0.1 * normals(layout.parameterCount, 6)[i]!);
+      const { gradient } = step(parts, theta);
+      for (const { name, offset, size } of layout.parameters) {
+        const direction = normals(size, 7, offset);
+        const along = (scale: number): number => {
+          const moved = theta.slice();
+          for (let i = 0; i < size; i++) moved[offset + i]! += scale * direction[i]!;
+          return step(parts, moved).loss;
+        };
+        const epsilon = 2e-3 / Math.hypot(...direction);
+        const numeric = (along(epsilon) - along(-epsilon)) / (2 * epsilon);
+        let analytic = 0;
+        for (let i = 0; i < size; i++) analytic += gradient[offset + i]! * direction[i]!;
+        const scale = Math.max(Math.abs(analytic), 0.02 * Math.hypot(...direction));
+        assert.ok(Math.abs(numeric - analytic) < 0.02 * scale, `${name}: ${numeric}, ${analytic}`);
+      }
+    });
+  }
 
   it('drops the same units for the same step and others for another step', () => {
     const parts = setUp();
