@@ -1,5 +1,5 @@
 /**
- * Makes the golden values of the feature sets and of the class metrics anew: `npm run golden [PYTHON]`. Needs Python with the
+ * Makes the golden values of the feature sets, the class metrics and the boosted trees anew: `npm run golden [PYTHON]`. Needs Python with the
  * packages of requirements.txt (a virtual environment that has them, or it makes one for itself).
  * The files are committed, so nobody needs this to test; a change in them is a change of definitions.
  */
@@ -65,10 +65,11 @@ async function generateLevelled(python: string, folder: string): Promise<void> {
   }
 }
 
-async function generateClasses(python: string): Promise<void> {
-  const { stdout } = await run(python, [here('classes.py')], { maxBuffer: OUTPUT_BYTES_MAX });
-  await writeFile(here('classes.json'), stdout);
-  process.stdout.write('test/golden/classes.json\n');
+/** Runs a generator that makes its data by itself. */
+async function generateAlone(python: string, name: 'classes' | 'trees'): Promise<void> {
+  const { stdout } = await run(python, [here(`${name}.py`)], { maxBuffer: OUTPUT_BYTES_MAX });
+  await writeFile(here(`${name}.json`), stdout);
+  process.stdout.write(`test/golden/${name}.json\n`);
 }
 
 const given = process.argv[2];
@@ -77,7 +78,8 @@ try {
   const python = given ?? (await madeEnvironment(join(folder, 'venv')));
   await generate(python);
   await generateLevelled(python, folder);
-  await generateClasses(python);
+  await generateAlone(python, 'classes');
+  await generateAlone(python, 'trees');
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
