@@ -4,7 +4,9 @@ import {
   encodeTestRows,
   evaluate,
   flatMetrics,
+  rowsByInstrument,
   testRowsOf,
+  trainingByInstrument,
   type ChampionForecast,
   type Evaluation,
   type EvaluationInput,
@@ -192,10 +194,12 @@ function unitFacts(
     trainedThrough: prepared.trainedThrough,
     trainLabelMean: prepared.trainLabelMean,
     trainLabelVariance: prepared.trainLabelVariance,
+    byInstrument: trainingByInstrument(prepared, input.unit.instruments),
     rows: {
       openTime: Float64Array.from(test, (row) => prepared.openTime[row]!),
       labels: samplesOf(prepared, test).labels,
       changes: changesOf(prepared, test),
+      ...rowsByInstrument(prepared, input.unit.instruments),
     },
     alpha: spec.promotion.alpha,
   };

@@ -1,18 +1,16 @@
 /** What a reader must know beside the figures: what looks odd, and what nobody looked at. */
-import { labelOutputs } from '../labels/index.ts';
+import { labelClasses, labelOutputs } from '../labels/index.ts';
 import { MIN_INDEPENDENT } from '../metrics/comparison.ts';
+import { baselineVerdict } from './class-figures.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { EvaluationInput } from './input.ts';
-import { NAIVE } from './references.ts';
 import type { Draws } from './scores.ts';
-
-/** Honest skill at a week is 0 to +0.02: more than this is a suspect (STATISTICS section 7). */
-const SUSPICIOUS_SKILL = 0.05;
-const SUSPICIOUS_HORIZON_BARS = 7;
+import { suspicionsOf } from './suspicion.ts';
+import { taskOf } from './task.ts';
 
 export function warningsOf(
   input: EvaluationInput,
-  skill: Evaluation['skill'],
+  figures: Pick<Evaluation, 'skill' | 'forecasters' | 'classFigures'>,
   draws: Draws,
 ): string[] {
   const warnings = input.quality.flatMap((report) =>
@@ -24,12 +22,11 @@ export function warningsOf(
       `Too few blocks (${blocks}) for the interval of the weighted loss: read it as a hint.`,
     );
   }
-  const quantity = skill.find((s) => s.reference === NAIVE)?.byHorizon ?? [];
-  for (const { horizon, skill: value } of quantity) {
-    if (horizon > SUSPICIOUS_HORIZON_BARS || value.value === null || value.low === null) continue;
-    if (value.value <= SUSPICIOUS_SKILL || value.low <= 0) continue;
+  warnings.push(...suspicionsOf(figures, taskOf(input.label).gate, labelClasses(input.label)));
+  for (const figure of figures.classFigures ?? []) {
+    if (figure.answers?.beatsBaseline === 'beats') continue;
     warnings.push(
-      `Skill ${value.value.toFixed(3)} at ${horizon} bars is more than honest models reach: look for a leak first.`,
+      `Answers at ${figure.horizon} ${figure.horizon === 1 ? 'bar' : 'bars'}: ${baselineVerdict(figure)}`,
     );
   }
   const outputs = input.horizons.length * labelOutputs(input.label);
@@ -62,7 +59,9 @@ export function notTestedOf(input: EvaluationInput, timeStamps: number): string[
       ? ['The refitted weights that are served: all figures are those of their twin.']
       : []),
     ...(input.instruments.length > 1
-      ? ['Each instrument by itself: the loss is averaged over instruments at each time.']
+      ? [
+          'Each instrument by itself: the verdict is about the loss averaged over instruments at each time; slices show them, and decide nothing.',
+        ]
       : []),
     ...(input.seeds.length < 2
       ? ['The spread over seeds: one seed cannot show how much luck is in its result.']

@@ -2,7 +2,7 @@ import { RatchetError } from '../errors.ts';
 import type { ClassStatistics } from '../features/prepared.ts';
 import { labelOutputs } from '../labels/index.ts';
 import type { ClassRows } from '../metrics/classes/class-rows.ts';
-import { classMetrics } from '../metrics/classes/index.ts';
+import { classMetrics, MAIN_CLASS_METRIC } from '../metrics/classes/index.ts';
 import { surpriseOf } from '../metrics/classes/probability-metrics.ts';
 import { termOf } from '../metrics/metric.ts';
 import { scoreMetrics } from '../metrics/score.ts';
@@ -24,6 +24,8 @@ const notClasses = (name: string): RatchetError =>
 export const classificationTask: EvaluationTask = {
   gate: MAJORITY,
   gateWords: { short: 'the majority class', long: "the training part's class shares" },
+  skillReference: MAJORITY,
+  mainMetric: MAIN_CLASS_METRIC,
 
   /** Formula: sum_h w_h (-ln p_h(class that came)), p clipped to .001 .. .999. */
   losses(facts, predictions) {
@@ -61,26 +63,40 @@ export const classificationTask: EvaluationTask = {
     return { openTime, actual, predicted, actualChange: actual, predictedChange: predicted };
   },
 
-  scores(facts, predictions, k, { groups, draws }) {
-    const { label } = facts;
-    if (label.task !== 'classification') throw notClasses(label.name);
-    const moves = classificationTask.rowsOfHorizon(facts, predictions, k);
-    const outputs = label.classes.length;
-    const width = facts.horizons.length;
-    const rows: ClassRows = {
-      openTime: facts.rows.openTime,
-      classes: label.classes,
-      actual: termOf(moves.actual.length, (row) => facts.rows.labels[row * width + k]!),
-      probabilities: termOf(moves.actual.length * outputs, (at) => {
-        const row = Math.floor(at / outputs);
-        return predictions[(row * width + k) * outputs + (at % outputs)]!;
-      }),
-      priors: statisticsOf(facts).priors[k]!,
-      change: moves.actual,
-      expectedChange: moves.predicted,
-    };
-    return scoreMetrics(classMetrics(label.classes), rows, groups, draws);
+  scores(facts, predictions, k, { groups, draws }, only) {
+    const rows = classRowsOf(facts, predictions, k);
+    const wanted = classMetrics(rows.classes).filter(({ name }) => only?.includes(name) ?? true);
+    return scoreMetrics(wanted, rows, groups, draws);
   },
 
-  references: (facts) => [{ name: MAJORITY, values: statisticsOf(facts).priors.flat() }],
+  references: (facts) => [
+    { name: MAJORITY, valuesOf: (at) => trainingOf(facts, at).priors.flat() },
+  ],
 };
+
+/** Of the instrument at a position, else of the unit. */
+const trainingOf = (
+  facts: Pick<LossFacts, 'classes' | 'label' | 'byInstrument'>,
+  instrument: number,
+): ClassStatistics => facts.byInstrument?.[instrument]?.classes ?? statisticsOf(facts);
+
+/** One horizon of the test rows, as class metrics read them. Throws `evaluation.task` of a quantity. */
+export function classRowsOf(facts: LossFacts, predictions: Float64Array, k: number): ClassRows {
+  const { label } = facts;
+  if (label.task !== 'classification') throw notClasses(label.name);
+  const moves = classificationTask.rowsOfHorizon(facts, predictions, k);
+  const { openTime, labels, instrument } = facts.rows;
+  const outputs = label.classes.length;
+  const width = facts.horizons.length;
+  const byClass = (at: (row: number, of: number) => number): Float64Array =>
+    termOf(openTime.length * outputs, (i) => at(Math.floor(i / outputs), i % outputs));
+  return {
+    openTime,
+    classes: label.classes,
+    actual: termOf(openTime.length, (row) => labels[row * width + k]!),
+    probabilities: byClass((row, of) => predictions[(row * width + k) * outputs + of]!),
+    priors: byClass((row, of) => trainingOf(facts, instrument?.[row] ?? 0).priors[k]![of]!),
+    change: moves.actual,
+    expectedChange: moves.predicted,
+  };
+}

@@ -7,6 +7,7 @@ import { powerOf } from '../metrics/power.ts';
 import { figureOf, type EvaluatedComparison } from './evaluation.ts';
 import type { EvaluationInput, NamedForecast, SeedForecast } from './input.ts';
 import { lossesByTime } from './losses.ts';
+import { onRows, pickRows } from './pick-rows.ts';
 import { drawAll, skillInterval, type Draws } from './scores.ts';
 
 /** All seeds against a reference or a baseline, on all test rows. */
@@ -61,23 +62,6 @@ export function compareWithChampion(
     other,
     input: only,
   });
-}
-
-function onRows(input: EvaluationInput, rows: readonly number[]): EvaluationInput {
-  return {
-    ...input,
-    rows: {
-      openTime: pickRows(input.rows.openTime, rows, 1),
-      labels: pickRows(input.rows.labels, rows, input.horizons.length),
-      changes: input.rows.changes && pickRows(input.rows.changes, rows, input.horizons.length),
-    },
-  };
-}
-
-function pickRows(values: Float64Array, rows: readonly number[], width: number): Float64Array {
-  const out = new Float64Array(rows.length * width);
-  rows.forEach((row, i) => out.set(values.subarray(row * width, (row + 1) * width), i * width));
-  return out;
 }
 
 function recordOf(

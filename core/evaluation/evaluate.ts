@@ -5,11 +5,12 @@ import { powerOf } from '../metrics/power.ts';
 import { levelOfTry } from '../metrics/tries.ts';
 import { RatchetError } from '../errors.ts';
 import { labelOutputs } from '../labels/index.ts';
+import { classFiguresOf } from './class-figures.ts';
 import { notTestedOf, warningsOf } from './caveats.ts';
 import { compareWith, compareWithChampion } from './compare.ts';
 import { figureOf, type Evaluation } from './evaluation.ts';
 import type { EvaluationInput, SeedForecast } from './input.ts';
-import { constantForecast, lossesByTime } from './losses.ts';
+import { lossesByTime, referenceForecast } from './losses.ts';
 import { medianSeed } from './median-seed.ts';
 import { TRAINING_MEAN } from './references.ts';
 import {
@@ -19,6 +20,7 @@ import {
   type Draws,
   type NamedForecaster,
 } from './scores.ts';
+import { slicesOf } from './slices-of.ts';
 import { taskOf } from './task.ts';
 import { provedBetter, verdictOf } from './verdict.ts';
 
@@ -46,6 +48,7 @@ export function evaluate(input: EvaluationInput): Evaluation {
   const beats = (name: string): boolean =>
     comparisons.some((c) => c.against === name && provedBetter(c, input.alpha));
   const longest = Math.max(...input.horizons);
+  const classFigures = classFiguresOf(input, served, draws);
   const facts = {
     comparisons,
     beatsNaive: beats(gate),
@@ -54,7 +57,9 @@ export function evaluate(input: EvaluationInput): Evaluation {
     tries: { k, alpha: input.alpha, level },
     power: powerOf(groups.count, longest),
     skill: skillsOf(input, served, others, draws),
+    ...(classFigures && { classFigures }),
   };
+  const slices = slicesOf(input, served);
   return {
     format: 1,
     model: input.model,
@@ -80,9 +85,10 @@ export function evaluate(input: EvaluationInput): Evaluation {
       commonRows: championComparison?.rows ?? 0,
     },
     ...facts,
+    ...(slices && { slices }),
     verdict: verdictOf({ ...facts, label: input.label, champion: input.champion }),
     notTested: notTestedOf(input, groups.count),
-    warnings: warningsOf(input, facts.skill, draws),
+    warnings: warningsOf(input, { ...facts, forecasters }, draws),
   };
 }
 
@@ -113,14 +119,18 @@ function assertInput(input: EvaluationInput): void {
 
 /** References first, then baselines; a baseline that says what a reference says is not shown twice. */
 function othersOf(input: EvaluationInput): NamedForecaster[] {
-  const rows = input.rows.openTime.length;
   const references = taskOf(input.label)
     .references(input)
-    .map(({ name, values }): NamedForecaster => {
-      return { name, kind: 'reference', predictions: constantForecast(rows, values) };
+    .map((reference): NamedForecaster => {
+      const predictions = referenceForecast(input, reference);
+      return { name: reference.name, kind: 'reference', predictions };
     });
+  // Of a pooled unit a baseline's constant is that of all instruments, the reference's of each: the harder one counts.
   const baselines = input.baselines
-    .filter(({ predictions }) => !references.some((r) => sameForecast(r.predictions, predictions)))
+    .filter(
+      ({ name, predictions }) =>
+        !references.some((r) => r.name === name || sameForecast(r.predictions, predictions)),
+    )
     .map((baseline): NamedForecaster => ({ ...baseline, kind: 'baseline' }));
   return [...references, ...baselines];
 }
@@ -162,10 +172,9 @@ function seedsOf(
   served: SeedForecast,
   groups: TimeGroups,
 ): Pick<Evaluation, 'seeds' | 'servedSeed' | 'seedSpread'> {
-  const rows = input.rows.openTime.length;
   const task = taskOf(input.label);
   const reference = task.references(input).find(({ name }) => name === task.gate)!;
-  const naive = constantForecast(rows, reference.values);
+  const naive = referenceForecast(input, reference);
   const naiveLoss = meanOf(lossesByTime(input, naive, groups));
   const losses = input.seeds.map((s) => meanOf(lossesByTime(input, s.predictions, groups)));
   const mean = losses.reduce((a, b) => a + b, 0) / losses.length;

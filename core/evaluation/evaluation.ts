@@ -1,5 +1,6 @@
 /** `evaluation.json`: what was found out about one version on rows that nothing was fitted or chosen on. */
 import { z } from 'zod';
+import { SLICE_KINDS } from './slice-kinds.ts';
 
 /** A figure; null where it is not defined (never NaN: JSON has none). */
 const figure = z.number().nullable();
@@ -88,6 +89,57 @@ export const seedSchema = z.object({
   logLoss: z.array(figure).optional(),
 });
 
+/** A slice of the test rows; skill and score are null with fewer than 20 independent horizons. */
+export const sliceSchema = z.object({
+  by: z.enum(SLICE_KINDS),
+  name: z.string(),
+  rows: z.int(),
+  timeStamps: z.int(),
+  independent: z.number(),
+  loss: figure,
+  referenceLoss: figure,
+  skill: intervalSchema.nullable(),
+  score: intervalSchema.nullable(),
+});
+
+const slicesSchema = z.object({
+  /** Whom skill is measured against. */
+  reference: z.string(),
+  /** Name of the score, and the horizon that it is of where a slice has several. */
+  metric: z.string(),
+  scoreHorizon: z.int(),
+  /** Slices by kind that were too many to report. */
+  left: z.partialRecord(z.enum(SLICE_KINDS), z.int()),
+  slices: z.array(sliceSchema),
+});
+
+/** The served seed's answers (most probable class) and probabilities at one horizon. */
+export const classFigureSchema = z.object({
+  horizon: z.int(),
+  /** Rows by [class that came][class answered]; null where a probability is not a number. */
+  confusion: z.array(z.array(z.int())).nullable(),
+  answers: z
+    .object({
+      accuracy: z.number(),
+      balancedAccuracy: z.number(),
+      /** Always answering the class that came most often in the test part. */
+      majority: z.object({ name: z.string(), accuracy: z.number() }),
+      /** Accuracy less the majority's. */
+      gain: intervalSchema,
+      beatsBaseline: z.enum(['beats', 'notProved', 'no']),
+      /** Classes that are never answered. */
+      never: z.array(z.string()),
+    })
+    .nullable(),
+  /** Reliability curve of each class: mean stated probability and share that came, in ten equal bins. */
+  calibration: z.array(
+    z.object({
+      name: z.string(),
+      bins: z.array(z.object({ stated: z.number(), observed: z.number(), rows: z.int() })),
+    }),
+  ),
+});
+
 const partSchema = z.object({
   samples: z.int(),
   /** Decision times: fewer than samples where instruments are pooled. Absent in earlier releases. */
@@ -170,6 +222,10 @@ export const evaluationSchema = z.object({
   lossWeights: z.array(z.number()),
   forecasters: z.array(forecasterSchema),
   skill: z.array(skillSchema),
+  /** Of labels with classes, by horizon. Absent in earlier releases. */
+  classFigures: z.array(classFigureSchema).optional(),
+  /** Absent in earlier releases. */
+  slices: slicesSchema.optional(),
   seeds: z.array(seedSchema),
   servedSeed: z.int(),
   /** Mean and SD (ddof 1, null for one seed) of the weighted loss over seeds. */

@@ -10,6 +10,8 @@ const OVERALL: Readonly<Record<string, 'higher' | 'lower'>> = {
   skillVsMajority: 'higher',
   seedSd: 'lower',
 };
+/** By horizon too, and no entry of a catalogue. */
+const BESIDE_METRICS = new Set(['skillVsNaive', 'skillVsMajority', 'majorityAccuracy']);
 const BY_HORIZON = /^h\d+\.(.+)$/;
 
 /** The served seed's figures under flat names: `h7.rmse`, `h7.skillVsNaive`, `weightedLoss`, ... */
@@ -23,6 +25,9 @@ export function flatMetrics(evaluation: Evaluation): Record<string, number | nul
   };
   for (const { horizon, metrics: scored } of model?.byHorizon ?? []) {
     for (const [name, { value }] of Object.entries(scored)) flat[`h${horizon}.${name}`] = value;
+  }
+  for (const { horizon, answers } of evaluation.classFigures ?? []) {
+    flat[`h${horizon}.majorityAccuracy`] = answers?.majority.accuracy ?? null;
   }
   for (const { horizon, skill } of skillOf(NAIVE)?.byHorizon ?? []) {
     flat[`h${horizon}.skillVsNaive`] = skill.value;
@@ -51,6 +56,6 @@ function overallSkills(skill: Evaluation['skill']): Record<string, number | null
 export function flatMetricDirection(name: string): 'higher' | 'lower' | undefined {
   const metric = BY_HORIZON.exec(name)?.[1];
   if (metric === undefined) return Object.hasOwn(OVERALL, name) ? OVERALL[name] : undefined;
-  if (metric === 'skillVsNaive' || metric === 'skillVsMajority') return 'higher';
+  if (BESIDE_METRICS.has(metric)) return 'higher';
   return metrics.find((m) => m.name === metric)?.direction ?? classMetricDirection(metric);
 }

@@ -13,6 +13,7 @@ export type {
   Reliability,
   SeedForecast,
 } from './input.ts';
+export { rowsByInstrument, trainingByInstrument } from './panel.ts';
 export { medianSeed } from './median-seed.ts';
 export { MAJORITY, NAIVE, TRAINING_MEAN } from './references.ts';
 export { flatMetricDirection, flatMetrics } from './flat-metrics.ts';

@@ -38,6 +38,17 @@ export interface TestRows {
   readonly labels: Float64Array;
   /** Simple returns that came, row-major [rows x horizons]; of labels with classes. */
   readonly changes?: Float64Array | undefined;
+  /** Position of each row's instrument; absent: there is one. */
+  readonly instrument?: Int32Array | undefined;
+  /** Volatility regime of each row (regimes.ts), -1 unknown; absent: no slices. */
+  readonly regime?: Int32Array | undefined;
+}
+
+/** What the training rows of one instrument say by themselves. */
+export interface InstrumentTraining {
+  readonly labelMean: readonly number[];
+  /** Of labels with classes. */
+  readonly classes?: ClassStatistics | undefined;
 }
 
 export interface EvaluatedPart {
@@ -91,6 +102,11 @@ export interface EvaluationInput {
   readonly trainLabelVariance: readonly number[];
   /** Of labels with classes. */
   readonly classes?: ClassStatistics | undefined;
+  /**
+   * The same by instrument, in their order; of pooled units, where knowing which instrument a row belongs to must
+   * not pass for skill. Absent: one instrument.
+   */
+  readonly byInstrument?: readonly (InstrumentTraining | undefined)[] | undefined;
   readonly rows: TestRows;
   readonly seeds: readonly SeedForecast[];
   readonly baselines: readonly NamedForecast[];

@@ -1,6 +1,6 @@
 import { meanByTime, type TimeGroups } from '../metrics/bootstrap.ts';
 import type { EvaluationInput } from './input.ts';
-import { taskOf } from './task.ts';
+import { taskOf, type Reference } from './task.ts';
 
 /** Instruments are averaged per time stamp first: they move together, and are not that much more evidence. */
 export function lossesByTime(
@@ -11,9 +11,15 @@ export function lossesByTime(
   return meanByTime(taskOf(input.label).losses(input, predictions), groups);
 }
 
-/** The same forecast on every row, one value an output. */
-export function constantForecast(rows: number, values: readonly number[]): Float64Array {
-  const out = new Float64Array(rows * values.length);
-  for (let row = 0; row < rows; row++) out.set(values, row * values.length);
+/** What a reference says on every row: the same on all rows of an instrument. */
+export function referenceForecast(
+  { rows }: Pick<EvaluationInput, 'rows'>,
+  { valuesOf }: Reference,
+): Float64Array {
+  const width = valuesOf(0).length;
+  const out = new Float64Array(rows.openTime.length * width);
+  for (let row = 0; row < rows.openTime.length; row++) {
+    out.set(valuesOf(rows.instrument?.[row] ?? 0), row * width);
+  }
   return out;
 }

@@ -15,6 +15,8 @@ function labelOf({ label }: Pick<LossFacts, 'label'>): RegressionLabel {
 export const regressionTask: EvaluationTask = {
   gate: NAIVE,
   gateWords: { short: 'naive', long: '"nothing changes"' },
+  skillReference: TRAINING_MEAN,
+  mainMetric: 'rankIc',
 
   /**
    * Formula: sum_h w_h (y_h - f_h)^2 / var_train(y_h), so that a longer horizon's larger moves do not outweigh the rest.
@@ -54,13 +56,14 @@ export const regressionTask: EvaluationTask = {
     };
   },
 
-  scores(facts, predictions, k, { groups, draws }) {
+  scores(facts, predictions, k, { groups, draws }, only) {
     const rows = regressionTask.rowsOfHorizon(facts, predictions, k);
-    return scoreMetrics(metrics, rows, groups, draws);
+    const wanted = metrics.filter(({ name }) => only?.includes(name) ?? true);
+    return scoreMetrics(wanted, rows, groups, draws);
   },
 
-  references: ({ label, horizons, trainLabelMean }) => [
-    { name: NAIVE, values: horizons.map(() => label.unchanged) },
-    { name: TRAINING_MEAN, values: trainLabelMean },
+  references: ({ label, horizons, trainLabelMean, byInstrument }) => [
+    { name: NAIVE, valuesOf: () => horizons.map(() => label.unchanged) },
+    { name: TRAINING_MEAN, valuesOf: (at) => byInstrument?.[at]?.labelMean ?? trainLabelMean },
   ],
 };

@@ -15,9 +15,7 @@ import { MIN_INDEPENDENT } from '../metrics/comparison.ts';
 import { meanOf } from '../metrics/metric.ts';
 import { REGIMES } from './regimes.ts';
 import { skillInterval } from './scores.ts';
-
-export const SLICE_KINDS = ['horizon', 'instrument', 'year', 'regime'] as const;
-export type SliceKind = (typeof SLICE_KINDS)[number];
+import { SLICE_KINDS, type SliceKind } from './slice-kinds.ts';
 
 /** The most slices of one kind that are reported; the smaller ones are counted only. */
 export const SLICES_MAX = 24;

@@ -8,7 +8,7 @@ import { regressionTask } from './regression.ts';
 /** What losses and scores are computed from. */
 export type LossFacts = Pick<
   EvaluationInput,
-  'label' | 'rows' | 'horizons' | 'lossWeights' | 'trainLabelVariance' | 'classes'
+  'label' | 'rows' | 'horizons' | 'lossWeights' | 'trainLabelVariance' | 'classes' | 'byInstrument'
 >;
 
 /** What the intervals of one horizon's figures are drawn by. */
@@ -17,10 +17,11 @@ export interface Drawn {
   readonly draws: BlockDraws;
 }
 
-/** A forecast that says the same on every row: by horizon, then by output. */
+/** A forecast that says the same on every row of an instrument. */
 export interface Reference {
   readonly name: string;
-  readonly values: readonly number[];
+  /** By horizon, then by output, for the instrument at a position. */
+  readonly valuesOf: (instrument: number) => readonly number[];
 }
 
 /** How it is said in a sentence that a loss is compared with the reference's. */
@@ -36,21 +37,29 @@ export interface EvaluationTask {
   /** What a model has to beat before it may be called of any use. */
   readonly gate: string;
   readonly gateWords: ReferenceWords;
+  /** What skill is measured against where the market's drift must not count as skill: slices use it. */
+  readonly skillReference: string;
+  /** Name of the metric that slices show. */
+  readonly mainMetric: string;
   /** Loss of each row over all horizons; NaN where any forecast or label is. */
   losses(facts: LossFacts, predictions: Float64Array): Float64Array;
   /** Loss of each row at one horizon, unweighted. */
   lossesOfHorizon(facts: LossFacts, predictions: Float64Array, k: number): Float64Array;
   /** One horizon's column of what came and what was forecast, with the moves they stand for. */
   rowsOfHorizon(facts: LossFacts, predictions: Float64Array, k: number): ForecastRows;
-  /** Every metric of the task's catalogue at one horizon, by name. */
+  /** Every metric of the task's catalogue at one horizon, by name; or `only` those. */
   scores(
     facts: LossFacts,
     predictions: Float64Array,
     k: number,
     drawn: Drawn,
+    only?: readonly string[],
   ): Record<string, Interval>;
   references(
-    facts: Pick<EvaluationInput, 'label' | 'horizons' | 'trainLabelMean' | 'classes'>,
+    facts: Pick<
+      EvaluationInput,
+      'label' | 'horizons' | 'trainLabelMean' | 'classes' | 'byInstrument'
+    >,
   ): readonly Reference[];
 }
 

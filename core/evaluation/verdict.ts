@@ -1,5 +1,6 @@
 import type { LabelKind } from '../labels/index.ts';
 import type { EvaluatedComparison, Evaluation } from './evaluation.ts';
+import { answersClause } from './class-figures.ts';
 import { taskOf } from './task.ts';
 
 /** Better beyond chance, and the served seed better by itself. */
@@ -20,6 +21,7 @@ export interface VerdictFacts {
   readonly power: Evaluation['power'];
   readonly champion: { readonly version: number } | null;
   readonly label: Pick<LabelKind, 'task'>;
+  readonly classFigures?: Evaluation['classFigures'];
 }
 
 /** The evaluation in one sentence: against the champion where there is one, and against the simplest forecast always. */
@@ -30,6 +32,8 @@ export function verdictOf(facts: VerdictFacts): string {
   }
   const clauses = [againstReference(naive, facts)];
   if (facts.champion !== null) clauses.unshift(againstChampion(facts.champion.version, facts));
+  const answers = facts.classFigures && answersClause(facts.classFigures);
+  if (answers !== undefined) clauses.push(answers);
   const text = clauses.join('; ');
   return `${text[0]!.toUpperCase()}${text.slice(1)}.`;
 }

@@ -13,8 +13,8 @@ export interface ClassRows {
   readonly actual: Float64Array;
   /** Row-major [rows x classes]; each row adds up to 1. */
   readonly probabilities: Float64Array;
-  /** Share of each class in the training part. */
-  readonly priors: readonly number[];
+  /** Share of each class in the training part of the row's instrument, row-major [rows x classes]. */
+  readonly priors: Float64Array;
   /** Simple return that came (0.01 = 1 %); NaN where it is unknown. */
   readonly change: Float64Array;
   /** Forecast return: sum over classes of p_c x mean training return of class c. */
@@ -34,11 +34,11 @@ export const mostProbable: AnswerRule = (rows) => answersBy(rows, (p) => p);
  * hold". A class that training never saw is never answered.
  */
 export const mostProbableAtPriors: AnswerRule = (rows) =>
-  answersBy(rows, (p, c) => (rows.priors[c]! > 0 ? p / rows.priors[c]! : -Infinity));
+  answersBy(rows, (p, at) => (rows.priors[at]! > 0 ? p / rows.priors[at]! : -Infinity));
 
 function answersBy(
   { probabilities, classes, actual }: ClassRows,
-  score: (p: number, index: number) => number,
+  score: (p: number, at: number) => number,
 ): Float64Array {
   const k = classes.length;
   return termOf(actual.length, (row) => {
@@ -47,7 +47,7 @@ function answersBy(
     for (let c = 0; c < k; c++) {
       const p = probabilities[row * k + c]!;
       if (Number.isNaN(p)) return NaN;
-      const value = score(p, c);
+      const value = score(p, row * k + c);
       if (value > most) [best, most] = [c, value];
     }
     return best;

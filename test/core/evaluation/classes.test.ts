@@ -1,45 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { evaluate, flatMetrics, parseEvaluation } from '../../../core/evaluation/index.ts';
-import type { EvaluationInput } from '../../../core/evaluation/index.ts';
 import { decodeTestRows, encodeTestRows, testRowsOf } from '../../../core/evaluation/index.ts';
 import { plotsOf } from '../../../core/evaluation/report/plots.ts';
 import { renderReport } from '../../../core/evaluation/report/render.ts';
-import { labelKindOrThrow } from '../../../core/labels/index.ts';
-import { seededUniform } from '../../../core/seeded-uniform.ts';
-import { plant, seedOf } from './planted.ts';
-
-const PRIORS = [0.25, 0.5, 0.25];
-
-/** Rows whose class is drawn from probabilities that a model may know in part. */
-function classInput(known: number, rows = 900): EvaluationInput {
-  const uniform = seededUniform(5);
-  const horizons = [1];
-  const labels = new Float64Array(rows);
-  const changes = new Float64Array(rows);
-  const probabilities = new Float64Array(rows * 3);
-  for (let row = 0; row < rows; row++) {
-    const tilt = known * (2 * uniform() - 1);
-    const truth = [0.25 * (1 - tilt), 0.5, 0.25 * (1 + tilt)];
-    probabilities.set(truth, row * 3);
-    const u = uniform();
-    const of = u < truth[0]! ? 0 : u < truth[0]! + truth[1]! ? 1 : 2;
-    labels[row] = of;
-    changes[row] = 0.01 * (of - 1);
-  }
-  const { input } = plant({ rows, horizons });
-  return {
-    ...input,
-    label: labelKindOrThrow('threeClass'),
-    labelParams: { by: 'fixed', threshold: 0.005 },
-    classes: { priors: [PRIORS], changes: [[-0.01, 0, 0.01]] },
-    rows: { ...input.rows, labels, changes },
-    seeds: [seedOf(1, probabilities), seedOf(2, probabilities)],
-  };
-}
+import { seedOf } from './planted.ts';
+import { PRIORS, plantClasses } from './planted-classes.ts';
 
 test('a model that knows something beats the class shares, and says so', () => {
-  const evaluation = evaluate(classInput(0.9));
+  const evaluation = evaluate(plantClasses(0.9));
   assert.equal(evaluation.beatsNaive, true);
   assert.match(evaluation.verdict, /^Better than the majority class: weighted loss .* % lower/);
   assert.deepEqual(
@@ -63,7 +32,7 @@ test('a model that knows something beats the class shares, and says so', () => {
 });
 
 test('a model that says the shares is no better than they are, by log loss', () => {
-  const input = classInput(0.9);
+  const input = plantClasses(0.9);
   const constant = Float64Array.from({ length: 2700 }, (_, i) => PRIORS[i % 3]!);
   const evaluation = evaluate({ ...input, seeds: [seedOf(1, constant)] });
   assert.equal(evaluation.beatsNaive, false);
@@ -77,7 +46,7 @@ test('a model that says the shares is no better than they are, by log loss', () 
 });
 
 test('a NaN probability makes figures null and passes no gate', () => {
-  const input = classInput(0.9);
+  const input = plantClasses(0.9);
   const bad = input.seeds[0]!.predictions.slice().fill(NaN, 300, 303);
   const evaluation = evaluate({ ...input, seeds: [seedOf(1, bad)] });
   assert.equal(evaluation.beatsNaive, false);
@@ -85,7 +54,7 @@ test('a NaN probability makes figures null and passes no gate', () => {
 });
 
 test('rows, report and charts of a class model hold together', () => {
-  const input = classInput(0.5);
+  const input = plantClasses(0.5);
   const evaluation = evaluate(input);
   const rows = testRowsOf(input, evaluation.servedSeed, {
     timeframe: '1d',

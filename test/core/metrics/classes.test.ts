@@ -74,7 +74,9 @@ function rowsOf({ actual, probabilities, classes = THREE, ...rest }: Given): Cla
     classes,
     actual: Float64Array.from(actual),
     probabilities: Float64Array.from(probabilities),
-    priors: rest.priors ?? classes.map(() => 1 / classes.length),
+    priors: Float64Array.from(
+      actual.flatMap(() => rest.priors ?? classes.map(() => 1 / classes.length)),
+    ),
     change: Float64Array.from(rest.change ?? zeros),
     expectedChange: Float64Array.from(rest.expectedChange ?? zeros),
   };
@@ -280,6 +282,7 @@ test('rows of one time stamp are drawn together: a copied instrument adds no cer
     openTime: twice(one.openTime),
     actual: twice(one.actual),
     probabilities: twice(one.probabilities),
+    priors: twice(one.priors),
     change: twice(one.change),
     expectedChange: twice(one.expectedChange),
   };
