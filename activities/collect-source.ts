@@ -8,8 +8,10 @@ import {
   seriesSource,
   seriesState,
   startCollection,
+  wasDelivered,
   type CollectionKey,
 } from '../registry/collections.ts';
+import { countBars } from '../registry/bars.ts';
 import { deliver, type Delivered, type Delivery } from './deliver.ts';
 import type { ActivityDeps } from './deps.ts';
 import { openSource, type OpenedSource } from './source-of.ts';
@@ -29,6 +31,9 @@ export interface Gathered {
   readonly series?: CollectionKey;
   readonly state?: string;
   readonly calendar?: string;
+  /** Its bars were made, not traded. */
+  readonly simulated: boolean;
+  /** Nothing was asked: its bars are fresh. Where it failed with an outage: bars of an earlier delivery are there. */
   readonly reused: boolean;
   /** Bars of the series that the source has given. */
   readonly rows: number;
@@ -64,7 +69,8 @@ export async function gatherSource(deps: ActivityDeps, request: GatherRequest): 
     instrument,
     timeframe,
   };
-  const answered = { use, series, calendar: dataset.calendar };
+  const simulated = opened.descriptor.simulated ?? false;
+  const answered = { use, series, calendar: dataset.calendar, simulated };
   if (!request.recollect) {
     const fresh = await findFreshCollection(deps.db, series, deps.clock());
     if (fresh) {
@@ -80,8 +86,24 @@ export async function gatherSource(deps: ActivityDeps, request: GatherRequest): 
     error: outcome.error?.message,
     finishedAt: deps.clock(),
   });
-  const state = outcome.error ? undefined : await seriesState(deps.db, series);
-  return { ...answered, ...outcome, ...(state !== undefined && { state }), reused: false };
+  if (outcome.error) return { ...answered, ...outcome, ...(await earlier(deps, series, outcome)) };
+  return { ...answered, ...outcome, state: await seriesState(deps.db, series), reused: false };
+}
+
+/**
+ * During an outage the bars that a source delivered before are better than none, and than those of another. Not where it
+ * says that they are wrong or not its own.
+ */
+async function earlier(
+  { db }: ActivityDeps,
+  series: CollectionKey,
+  { error }: Outcome,
+): Promise<Partial<Gathered> & Pick<Gathered, 'reused'>> {
+  const outage = error && (!error.permanent || error.code === 'source.blocked');
+  if (!outage || !(await wasDelivered(db, series))) return { reused: false };
+  const rows = await countBars(db, series);
+  const notes = [`${rows} bars of earlier deliveries are used`];
+  return { reused: true, rows, notes, state: await seriesState(db, series) };
 }
 
 interface Outcome {
@@ -111,7 +133,7 @@ async function attempt(
   try {
     const delivered = await until(signal, deliverFrom(deps, opened, run));
     if (delivered === 'unavailable') {
-      const message = `source of dataset ${series.dataset} is not available`;
+      const message = opened.dataset.absent ?? `source of ${series.dataset} is not available`;
       const error = new SourceError('source.unavailable', message, { permanent: false });
       return { ...none, status: 'unavailable', error, progressed };
     }
@@ -175,6 +197,7 @@ async function deliverFrom(
       `dataset ${dataset.name} has no ${instrument}; it has: ${dataset.instruments.join(', ')}`,
     );
   }
+  if (dataset.absent !== undefined) return 'unavailable';
   const { create } = await descriptor.load();
   const source = create(descriptor.params.parse(dataset.params));
   const ctx = context(run.signal);

@@ -3,7 +3,7 @@ import { adjustBars } from '../core/bars/adjust.ts';
 import { barCount, sliceBars, TIMEFRAME_MS, type Bars } from '../core/bars/bars.ts';
 import { barsBetween } from '../core/bars/build.ts';
 import { barsCompleteBy } from '../core/bars/provisional.ts';
-import { mergeSources, type SourcedBars } from '../core/bars/merge.ts';
+import { mergeSources, type SourceDelivery, type SourcedBars } from '../core/bars/merge.ts';
 import type { Calendar } from '../core/calendar/calendar.ts';
 import { calendarFor } from '../core/calendar/index.ts';
 import { isoTime } from '../core/calendar/day.ts';
@@ -13,18 +13,16 @@ import { leadingArtefact } from '../core/quality/rules/leading-artefact.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { readBarsAsOf, readFactors } from '../registry/bars.ts';
 import { writeDatasetVersion } from '../registry/datasets.impl.ts';
+import { deliveriesOf, type DatasetDelivery } from '../registry/dataset-versions.ts';
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
 import { cachedStep } from '../registry/step-cache.ts';
-import { gatherSource, type Gathered } from './collect-source.ts';
+import type { Gathered } from './collect-source.ts';
 import type { CollectInput, CollectResult } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
-import { whileBeating } from './heartbeat.ts';
+import { gatherAll, isKnown, type Known } from './gather.ts';
 
 /** Raised when the same stored bars give other dataset rows. */
 const DATASET_STEP_VERSION = 'dataset/1';
-
-/** Attempts that may end with a history half stored; workflows/stubs.ts allows one more. */
-const CONTINUED_ATTEMPTS = 4;
 
 type Frozen = Omit<CollectResult, 'cached'>;
 
@@ -34,23 +32,8 @@ export function createCollectActivities(deps: ActivityDeps) {
     async collect({ experimentId, instrument }: CollectInput): Promise<CollectResult> {
       const context = Context.current();
       const spec = await experimentSpecOrThrow(deps.db, experimentId);
-      const gathered = await whileBeating(context, () =>
-        Promise.all(
-          spec.data.sources.map((use) =>
-            gatherSource(deps, {
-              use,
-              instrument,
-              timeframe: spec.data.timeframe,
-              // A retry of this attempt need not ask again what the first one brought.
-              recollect: spec.data.recollect && context.info.attempt === 1,
-              signal: context.cancellationSignal,
-            }),
-          ),
-        ),
-      );
+      const gathered = await gatherAll(deps, spec, instrument, context);
       context.heartbeat();
-      goOnLater(instrument, gathered, context.info.attempt);
-      requireBars(instrument, gathered);
       const range = rangeOf(spec, instrument);
       const { result, cached } = await cachedStep(
         deps,
@@ -71,19 +54,6 @@ export function createCollectActivities(deps: ActivityDeps) {
       return { ...result, cached };
     },
   };
-}
-
-/**
- * A source that failed on its way through a long history has less left to give: the next attempt goes on from what is stored.
- * The last attempts take what the others delivered.
- */
-function goOnLater(instrument: string, gathered: readonly Gathered[], attempt: number): void {
-  const unfinished = gathered.find(
-    ({ error, progressed }) => progressed && error && !error.permanent,
-  );
-  if (!unfinished?.error || attempt > CONTINUED_ATTEMPTS) return;
-  const reason = `${unfinished.use.dataset} has more bars of ${instrument}: ${unfinished.error.message}`;
-  throw new RatchetError('collect.unfinished', reason, { permanent: false });
 }
 
 interface Range {
@@ -108,23 +78,7 @@ function rangeOf(spec: ExperimentSpec, instrument: string): Range {
   return { from, to, asOf: asOf === undefined ? undefined : Date.parse(asOf) };
 }
 
-type Known = Gathered & Required<Pick<Gathered, 'series' | 'state'>>;
-const isKnown = (g: Gathered): g is Known => g.series !== undefined && g.state !== undefined;
-
 const keyOf = ({ use, series, state }: Known): unknown[] => [use.role, series.source, state];
-
-/** Without a bar from any primary or fallback nothing can go on; a passing failure is worth a retry. */
-function requireBars(instrument: string, gathered: readonly Gathered[]): void {
-  const series = gathered.filter(({ use }) => use.role !== 'exogenous');
-  if (series.some(({ status }) => status === 'delivered')) return;
-  const reasons = series.map(
-    ({ use, status, error }) => `${use.dataset}: ${error?.message ?? status}`,
-  );
-  throw new RatchetError('collect.noBars', `no bars of ${instrument}; ${reasons.join('; ')}`, {
-    permanent: !gathered.some(({ error }) => error && !error.permanent),
-    details: { instrument, sources: gathered.map(({ use, status }) => [use.dataset, status]) },
-  });
-}
 
 async function freeze(
   deps: ActivityDeps,
@@ -136,7 +90,7 @@ async function freeze(
   const findings: QualityFinding[] = [];
   const parts: SourcedBars[] = [];
   for (const source of gathered.filter(isKnown)) {
-    const calendar = calendarFor(source.calendar!);
+    const calendar = calendarFor(source.calendar);
     const bars = await adjustedBars(deps, source, range, calendar);
     const artefacts = leadingArtefactRows(bars, calendar);
     if (artefacts > 0) findings.push(...artefactFindings(bars, artefacts, source.use.dataset));
@@ -151,9 +105,7 @@ async function freeze(
     throw noBars(instrument, range);
   }
   const { bars } = merged;
-  const deliveredBy = merged.deliveredBy
-    .map(({ name, rows }) => (merged.deliveredBy.length > 1 ? `${name} (${rows})` : name))
-    .join(', ');
+  const deliveredBy = wordsOf(merged.deliveredBy, gathered);
   const version = await writeDatasetVersion(deps.db, deps.artifacts, {
     bars,
     query: {
@@ -163,6 +115,7 @@ async function freeze(
       adjusted: 'as of the last bar',
     },
     deliveredBy,
+    deliveries: merged.deliveredBy.map(deliveryRow),
   });
   return {
     instrument,
@@ -173,6 +126,28 @@ async function freeze(
     deliveredBy,
     findings,
   };
+}
+
+/** Who delivered, in words: how many bars each where there are several, and what no market made. */
+function wordsOf(deliveries: readonly SourceDelivery[], gathered: readonly Gathered[]): string {
+  const words = ({ name, rows }: SourceDelivery): string => {
+    const simulated = gathered.some(({ use, simulated: made }) => made && use.dataset === name);
+    const facts = [
+      ...(deliveries.length > 1 ? [String(rows)] : []),
+      ...(simulated ? ['simulated'] : []),
+    ];
+    return facts.length > 0 ? `${name} (${facts.join(', ')})` : name;
+  };
+  return deliveries.map(words).join(', ');
+}
+
+function deliveryRow({ name, role, rows, ranges, moreRanges }: SourceDelivery): DatasetDelivery {
+  const spans = ranges.map((range) => ({
+    from: isoTime(range.from),
+    to: isoTime(range.to),
+    rows: range.rows,
+  }));
+  return { dataset: name, role, rows, ranges: spans, moreRanges };
 }
 
 function noBars(instrument: string, { from, to, asOf }: Range): RatchetError {
@@ -235,6 +210,7 @@ async function record(
       firstBar: result.firstBar,
       lastBar: result.lastBar,
       deliveredBy: result.deliveredBy,
+      deliveries: await deliveriesOf(deps.db, result.datasetHash),
       cached: result.cached,
       sources: gathered.map(({ use, status, reused, rows, notes, error }) => ({
         dataset: use.dataset,

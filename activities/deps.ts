@@ -14,6 +14,8 @@ export interface NamedDataset {
   readonly hosts: readonly string[];
   /** Folder its files lie in; absent: it reads no files. */
   readonly root?: string;
+  /** Why it can deliver nothing on this machine, in words, where that is known. */
+  readonly absent?: string;
   /** Instruments it can deliver, where that is known. */
   readonly instruments?: readonly string[];
   /** Calendar by name, e.g. `nyse`, `24x7`. */

@@ -48,7 +48,7 @@ async function topUp(
   let newest = -Infinity;
   let newRows = 0;
   const failures: RatchetError[] = [];
-  for (const series of seriesOf(await liveVersions(deps.db, model))) {
+  for (const series of await seriesOf(deps, await liveVersions(deps.db, model))) {
     const found = await topUpSeries(deps, series, asOf, context.cancellationSignal);
     newRows += found.newRows;
     if (series.use.role !== 'exogenous') newest = Math.max(newest, found.newest ?? -Infinity);
@@ -66,17 +66,43 @@ async function topUp(
 }
 
 /** Each series once, though several versions read it. */
-function seriesOf(versions: readonly LiveVersion[]): Series[] {
+async function seriesOf(deps: ActivityDeps, versions: readonly LiveVersion[]): Promise<Series[]> {
   const found = new Map<string, Series>();
   for (const { instruments, data } of versions) {
     for (const instrument of instruments) {
-      for (const use of data.sources) {
+      for (const use of await usedSources(deps, data, instrument)) {
         const series = { use, instrument, timeframe: data.timeframe };
         found.set(JSON.stringify([use.dataset, instrument, data.timeframe]), series);
       }
     }
   }
   return [...found.values()];
+}
+
+/**
+ * The sources that a version reads: without its substitutes, unless it was trained on the bars of one because the others had
+ * none. Those are not asked then: their bars would take the place of the substitute's under a model that never saw them.
+ */
+async function usedSources(
+  deps: ActivityDeps,
+  data: ExperimentSpec['data'],
+  instrument: string,
+): Promise<readonly Use[]> {
+  const proper = data.sources.filter(({ role }) => role !== 'substitute');
+  if (proper.length === data.sources.length) return proper;
+  const stored = async ({ dataset: name }: Use): Promise<boolean> => {
+    const dataset = deps.datasets.get(name);
+    if (!dataset) return false;
+    const series = { instrument, timeframe: data.timeframe, source: seriesSource(dataset) };
+    return (await newestBar(deps.db, series)) !== undefined;
+  };
+  for (const use of proper) if (use.role !== 'exogenous' && (await stored(use))) return proper;
+  const standIns: Use[] = [];
+  for (const use of data.sources) {
+    if (use.role === 'exogenous') standIns.push(use);
+    else if (use.role === 'substitute' && (await stored(use))) standIns.push(use);
+  }
+  return standIns.some(({ role }) => role === 'substitute') ? standIns : proper;
 }
 
 interface Found {

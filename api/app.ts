@@ -18,6 +18,7 @@ import { mirrorRoutes } from './routes/mirror.ts';
 import { modelRoutes } from './routes/models.ts';
 import { performanceRoutes } from './routes/performance.ts';
 import { predictRoutes } from './routes/predict.ts';
+import { datasetVersionRoutes } from './routes/dataset-versions.ts';
 import { recordRoutes } from './routes/records.ts';
 import { reportRoutes } from './routes/report.ts';
 import { trainingRoutes } from './routes/training.ts';
@@ -52,6 +53,7 @@ export function createApp(parts: ApiParts): App {
     trainingRoutes,
     driftRoutes,
     recordRoutes,
+    datasetVersionRoutes,
     alertRoutes,
     keyRoutes,
     mirrorRoutes,

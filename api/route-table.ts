@@ -54,6 +54,7 @@ export const ROUTES = {
   [`GET ${M}/{name}/drift/{id}`]: entry('read', 'drift'),
   [`GET ${M}/{name}/drift/{id}/page`]: entry('read', 'drift'),
   'GET /api/v1/datasets': entry('read', 'datasets'),
+  'GET /api/v1/dataset-versions': entry('read', 'datasets'),
   'GET /api/v1/audit': entry('admin', 'audit'),
   'POST /api/v1/mirror/rebuild': entry('admin', 'mirror rebuild'),
   'GET /api/v1/alerts': entry('read', 'alerts list'),

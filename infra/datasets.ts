@@ -36,9 +36,11 @@ const datasetsSchema = z
 const NCSA = 'github.com/bashtage/arch, University of Illinois/NCSA licence';
 const APACHE = 'github.com/QuantConnect/Lean, Apache-2.0';
 
-interface BundledDataset extends Omit<NamedDataset, 'name' | 'root' | 'hosts'> {
+interface BundledDataset extends Omit<NamedDataset, 'name' | 'root' | 'hosts' | 'absent'> {
   /** Folder below examples/data (or RATCHET_DATA); absent: no files. */
   readonly folder?: string;
+  /** Its files are the operator's alone: below RATCHET_DATA. */
+  readonly operatorsOnly?: boolean;
   readonly hosts?: readonly string[];
 }
 
@@ -102,6 +104,18 @@ const BUNDLED: Readonly<Record<string, BundledDataset>> = {
     hosts: ['api.upbit.com'],
     notice: "Upbit quotation API: the exchange's terms apply",
   },
+  'upbit-hourly-folder': {
+    source: 'csv',
+    folder: 'crypto-upbit',
+    operatorsOnly: true,
+    calendar: '24x7',
+    params: { profile: 'ohlcv-timestamp', file: '{id}.1h.csv.gz' },
+    notice: "files below RATCHET_DATA: the operator's own",
+  },
+  'upbit-hourly-simulated': {
+    ...simulatedDataset('24x7', { start: '2022-01-01', volatility: 0.7, standIn: true }),
+    notice: 'simulated: no market behind it; a substitute for upbit-hourly, under the same names',
+  },
   'yahoo-daily': {
     source: 'yahoo',
     calendar: 'nyse',
@@ -132,8 +146,13 @@ export async function loadDatasets(
 }
 
 function bundled(name: string, dataset: BundledDataset, dataDir: string | undefined): NamedDataset {
-  const { folder, hosts = [], ...rest } = dataset;
+  const { folder, operatorsOnly, hosts = [], ...rest } = dataset;
   if (folder === undefined) return { ...rest, name, hosts };
+  if (operatorsOnly) {
+    const root = dataDir && [join(dataDir, folder), dataDir].find(existsSync);
+    const absent = dataDir === undefined ? 'RATCHET_DATA is not set' : `there is no ${dataDir}`;
+    return { ...rest, name, hosts, ...(root === undefined ? { absent } : { root }) };
+  }
   const roots = [
     join(projectRoot, 'examples', 'data', folder),
     ...(dataDir === undefined ? [] : [join(dataDir, folder), dataDir]),

@@ -104,6 +104,21 @@ export async function findFreshCollection(
     .executeTakeFirst();
 }
 
+/** Has the source ever delivered the series, whole? What an interrupted first attempt left does not count. */
+export async function wasDelivered(db: Db, key: CollectionKey): Promise<boolean> {
+  const row = await db
+    .selectFrom('collection')
+    .select('id')
+    .where('dataset', '=', key.dataset)
+    .where('source', '=', key.source)
+    .where('instrument', '=', key.instrument)
+    .where('timeframe', '=', key.timeframe)
+    .where('status', '=', 'delivered')
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /**
  * Adds what an attempt changed, in the transaction that changed it: a crash between the two would leave
  * newer bars under the name of the older state.

@@ -9,6 +9,7 @@ import { RatchetError } from '../core/errors.ts';
 import { isoTime } from '../core/calendar/day.ts';
 import type { ArtifactRef } from '../workflows/messages.ts';
 import type { ArtifactStore } from './artifact-store.ts';
+import type { DatasetDelivery } from './dataset-versions.ts';
 import { inTransaction, type Db } from './in-transaction.ts';
 
 /** Rows that DuckDB takes at once (its vector size). */
@@ -136,6 +137,7 @@ export interface DatasetVersionInput {
   /** As-of, sources, adjustment: what was asked. JSON. */
   readonly query: unknown;
   readonly deliveredBy: string;
+  readonly deliveries: readonly DatasetDelivery[];
 }
 
 export interface DatasetVersion {
@@ -174,6 +176,7 @@ export async function writeDatasetVersion(
         artifact_sha256: artifact.sha256,
         artifact_bytes: artifact.bytes,
         delivered_by: input.deliveredBy,
+        deliveries: JSON.stringify(input.deliveries),
       })
       // A version whose file was lost gets the new one; otherwise the file is the same.
       .onConflict((oc) =>

@@ -1,4 +1,5 @@
 import type { ColumnType, Generated } from 'kysely';
+import type { DatasetDelivery } from './dataset-versions.ts';
 import type { CreatedAt, Json, Nullable, NullableJson, Timestamp } from './columns.ts';
 import type {
   ApiKeyTable,
@@ -129,6 +130,8 @@ export interface DatasetVersionTable {
   artifact_sha256: string;
   artifact_bytes: number;
   delivered_by: string;
+  /** Which bars came from which source: `DatasetDelivery[]`; empty for versions frozen before it was kept. */
+  deliveries: Json<readonly DatasetDelivery[]>;
   created_at: CreatedAt;
 }
 

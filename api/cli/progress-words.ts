@@ -9,6 +9,16 @@ export function wordsOf(stage: string, payload: Json): string {
   return said.length <= MAX_LINE ? said : `${said.slice(0, MAX_LINE - 3)}...`;
 }
 
+/** Why sources did not deliver. */
+function failuresOf(sources: unknown): readonly string[] {
+  if (!Array.isArray(sources)) return [];
+  return (sources as Json[]).flatMap(({ dataset, error, notes }) => {
+    if (typeof error !== 'string') return [];
+    const instead = Array.isArray(notes) && notes.length > 0 ? ` (${notes.join('; ')})` : '';
+    return [`${String(dataset)}: ${error}${instead}`];
+  });
+}
+
 /** Undefined where the payload is not as expected: then its plain facts are shown. */
 const STAGES: Readonly<Record<string, (payload: Json) => string | undefined>> = {
   open: ({ models, seeds }) => {
@@ -17,11 +27,12 @@ const STAGES: Readonly<Record<string, (payload: Json) => string | undefined>> = 
       names && numbers && `trains ${names}, seed${numbers.includes(',') ? 's' : ''} ${numbers}`
     );
   },
-  collect: ({ instrument, rows, firstBar, lastBar, deliveredBy, cached }) => {
+  collect: ({ instrument, rows, firstBar, lastBar, deliveredBy, cached, sources }) => {
     if (![instrument, firstBar, lastBar, deliveredBy].every((x) => typeof x === 'string')) return;
     const range = `${shortDate(String(firstBar))} to ${shortDate(String(lastBar))}`;
     const from = String(deliveredBy).replace(/(upload:[0-9a-f]{12})[0-9a-f]+/g, '$1');
-    return `${instrument}: ${rows} bars, ${range}, from ${from}${fromCache(cached)}`;
+    const told = `${instrument}: ${rows} bars, ${range}, from ${from}${fromCache(cached)}`;
+    return [told, ...failuresOf(sources)].join('; ');
   },
   validate: ({ passed, scores }) => {
     if (typeof passed !== 'boolean' || typeof scores !== 'object' || scores === null) return;

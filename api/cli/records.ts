@@ -1,17 +1,51 @@
 import type { Command } from 'commander';
 import { openClient, type Json } from './http.ts';
 import { integer } from './options.ts';
-import { shortened, type CliContext } from './output.ts';
+import { shortened, toMinute, type CliContext } from './output.ts';
+
+/** `--json` has all of them. */
+const SPANS_SHOWN = 3;
+
+const versionColumns = [
+  { title: 'dataset version', value: (row: Json) => String(row['hash']).slice(0, 12) },
+  { title: 'frozen', value: (row: Json) => toMinute(row['createdAt']) },
+  { title: 'bars', value: (row: Json) => String(row['rows']), align: 'right' as const },
+  { title: 'from', value: (row: Json) => toMinute(row['firstBar']) },
+  { title: 'to', value: (row: Json) => toMinute(row['lastBar']) },
+  { title: 'delivered by', value: (row: Json) => deliveriesOf(row) },
+];
+
+/** The sources of a version with their bars, and where each of them gave which. */
+function deliveriesOf(row: Json): string {
+  const deliveries = row['deliveries'] as Json[];
+  if (deliveries.length === 0) return String(row['deliveredBy']);
+  return deliveries
+    .map(({ dataset, role, rows, ranges, moreRanges }) => {
+      const spans = (ranges as Json[]).map(({ from, to }) => `${from}..${to}`);
+      const more = Number(moreRanges) + Math.max(0, spans.length - SPANS_SHOWN);
+      const shown = spans.slice(0, SPANS_SHOWN).join(', ') + (more > 0 ? `, ${more} more` : '');
+      return `${dataset} (${role}): ${rows}${shown === '' ? '' : ` (${shown})`}`;
+    })
+    .join('; ');
+}
 
 /** `datasets`, `audit`. */
 export function registerRecords(program: Command, ctx: CliContext): void {
   program
-    .command('datasets')
-    .description('datasets that a spec may name')
-    .action(async () => {
+    .command('datasets [instrument]')
+    .description(
+      'datasets that a spec may name; of an instrument: its frozen versions, and which bar came from where',
+    )
+    .option('-n, --limit <n>', 'how many versions', integer(1, 500), 20)
+    .action(async (instrument: string | undefined, { limit }: { limit: number }) => {
       const client = await openClient(ctx);
+      if (instrument !== undefined) {
+        const query = { instrument, limit };
+        const { items } = await client.json('GET', '/api/v1/dataset-versions', { query });
+        return ctx.out.table(items as Json[], versionColumns, 'no bars of it were frozen yet');
+      }
       const { items } = await client.json('GET', '/api/v1/datasets');
-      ctx.out.table(items as Json[], [
+      return ctx.out.table(items as Json[], [
         { title: 'dataset', value: (row) => String(row['name']) },
         { title: 'source', value: (row) => String(row['source']) },
         { title: 'calendar', value: (row) => String(row['calendar']) },

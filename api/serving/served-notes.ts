@@ -25,7 +25,10 @@ const servedSchema = z.object({
   changedAt: z.coerce.date(),
   trainedThrough: z.coerce.date().nullable(),
   sources: z.array(
-    z.object({ dataset: z.string(), role: z.enum(['primary', 'fallback', 'exogenous']) }),
+    z.object({
+      dataset: z.string(),
+      role: z.enum(['primary', 'fallback', 'substitute', 'exogenous']),
+    }),
   ),
 });
 const notesSchema = z.object({

@@ -21,7 +21,13 @@ export {
   type BarRow,
 } from './build.ts';
 export { hashBars } from './hash.ts';
-export { mergeSources, type MergedBars, type SourcedBars, type SourceRole } from './merge.ts';
+export {
+  mergeSources,
+  rankSources,
+  type MergedBars,
+  type SourcedBars,
+  type SourceRole,
+} from './merge.ts';
 export { applyMissing, MISSING_POLICIES, type MissingPolicy } from './missing.ts';
 export { CLOSE_GRACE_MS, dropProvisional } from './provisional.ts';
 export { knownAt, newRevisions, type NewRevisions, type StoredBars } from './revisions.ts';

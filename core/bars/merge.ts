@@ -1,7 +1,8 @@
 import { BAR_COLUMNS, barCount, type Bars } from './bars.ts';
 import { barsFromRows, lowerBound, type BarRow } from './build.ts';
 
-export type SourceRole = 'primary' | 'fallback' | 'exogenous';
+/** `substitute`: stands in, whole, where no primary and no fallback has any bar. */
+export type SourceRole = 'primary' | 'fallback' | 'substitute' | 'exogenous';
 
 export interface SourcedBars {
   /** Dataset name, or whatever names the deliverer in records. */
@@ -11,41 +12,88 @@ export interface SourcedBars {
   readonly bars: Bars;
 }
 
+/** Bars that one source gave, one after the other in the merged series. */
+export interface DeliveredRange {
+  /** Open times, ms UTC, both inclusive. */
+  readonly from: number;
+  readonly to: number;
+  readonly rows: number;
+}
+
+/** What a merged series has from one source. */
+export interface SourceDelivery {
+  readonly name: string;
+  readonly role: SourceRole;
+  /** Bars taken from it; 0: columns only. */
+  readonly rows: number;
+  /** Which bars, in order of time, MAX_RANGES at most. */
+  readonly ranges: readonly DeliveredRange[];
+  /** Ranges left out of the list. */
+  readonly moreRanges: number;
+}
+
 export interface MergedBars {
   readonly bars: Bars;
-  /** Rows taken from each source that gave any, in the order of the sources. */
-  readonly deliveredBy: readonly { readonly name: string; readonly rows: number }[];
+  /** Each source that gave any bar or column: those that deliver bars by rank, then the exogenous ones. */
+  readonly deliveredBy: readonly SourceDelivery[];
 }
+
+/** Ranges listed for a source: one that fills single holes here and there would list thousands. */
+const MAX_RANGES = 100;
 
 /**
  * One series of several sources. The first source that has bars leads (primaries before fallbacks);
- * the others fill only instants that all before them lack. Exogenous sources add columns
+ * the others fill only instants that all before them lack. Where none of them has a bar, the first substitute that
+ * has any gives them all: its prices are on a level of their own. Exogenous sources add columns
  * `name.open` ... `name.value` at the instants of the merged bars and never a row.
  *
- * Returns undefined where no primary and no fallback has a bar.
+ * Returns undefined where no primary, no fallback and no substitute has a bar.
  */
 export function mergeSources(sources: readonly SourcedBars[]): MergedBars | undefined {
-  const ranked = [
-    ...sources.filter((s) => s.role === 'primary'),
-    ...sources.filter((s) => s.role === 'fallback'),
-  ].filter((s) => barCount(s.bars) > 0);
+  const ranked = rankSources(sources);
   const [lead, ...rest] = ranked;
   if (!lead) return undefined;
-  const deliveredBy = [{ name: lead.name, rows: barCount(lead.bars) }];
-  let bars = lead.bars;
-  for (const source of rest) {
-    const filled = fillHoles(bars, source.bars);
-    const rows = barCount(filled) - barCount(bars);
-    if (rows > 0) deliveredBy.push({ name: source.name, rows });
-    bars = filled;
-  }
+  let bars = rest.reduce((filled, source) => fillHoles(filled, source.bars), lead.bars);
+  const deliveredBy = deliveriesOf(bars.openTime, ranked);
   for (const source of sources) {
     if (source.role === 'exogenous' && barCount(source.bars) > 0) {
       bars = addExogenous(bars, source);
-      deliveredBy.push({ name: source.name, rows: 0 });
+      const { name, role } = source;
+      deliveredBy.push({ name, role, rows: 0, ranges: [], moreRanges: 0 });
     }
   }
   return { bars, deliveredBy };
+}
+
+/** The sources whose bars make the series, first the one that leads: the order for closes too. */
+export function rankSources<T extends Pick<SourcedBars, 'role' | 'bars'>>(
+  sources: readonly T[],
+): readonly T[] {
+  const having = (role: SourceRole): T[] =>
+    sources.filter((source) => source.role === role && barCount(source.bars) > 0);
+  const ranked = [...having('primary'), ...having('fallback')];
+  return ranked.length > 0 ? ranked : having('substitute').slice(0, 1);
+}
+
+function deliveriesOf(openTime: Float64Array, ranked: readonly SourcedBars[]): SourceDelivery[] {
+  const ranges: DeliveredRange[][] = ranked.map(() => []);
+  const has = ranked.map(({ bars }) => new Set(bars.openTime));
+  let last = -1;
+  for (const time of openTime) {
+    const giver = has.findIndex((times) => times.has(time));
+    const list = ranges[giver]!;
+    const range = giver === last ? list.pop()! : { from: time, rows: 0 };
+    list.push({ from: range.from, to: time, rows: range.rows + 1 });
+    last = giver;
+  }
+  return ranked.flatMap(({ name, role }, i) => {
+    const all = ranges[i]!;
+    const rows = all.reduce((sum, range) => sum + range.rows, 0);
+    const listed = all.slice(0, MAX_RANGES);
+    return rows === 0
+      ? []
+      : [{ name, role, rows, ranges: listed, moreRanges: all.length - listed.length }];
+  });
 }
 
 /** `bars` plus those bars of `other` whose open time `bars` does not have. */

@@ -1,7 +1,7 @@
 import { adjustBars, type FactorRow } from '../bars/adjust.ts';
 import { barCount, type Bars } from '../bars/bars.ts';
 import { lowerBound } from '../bars/build.ts';
-import type { SourceRole } from '../bars/merge.ts';
+import { rankSources, type SourceRole } from '../bars/merge.ts';
 
 /** Closes of one source: the newest revisions known, raw, with the factors known. */
 export interface SourceCloses {
@@ -31,14 +31,12 @@ interface Close {
 
 /**
  * The closes that training and serving would read, by the same order of the sources: primaries first, then
- * fallbacks, the first one that has a bar gives it; each adjusted as of its own last bar. Exogenous
- * sources give no bar.
+ * fallbacks (a substitute only where none of them has any), the first one that has a bar gives it; each adjusted as of
+ * its own last bar. Exogenous sources give no bar.
  */
 export function mergeCloses(sources: readonly SourceCloses[]): Closes {
   const merged = new Map<number, Close>();
-  for (const role of ['primary', 'fallback'] as const) {
-    for (const source of sources) if (source.role === role) addCloses(merged, source);
-  }
+  for (const source of rankSources(sources)) addCloses(merged, source);
   const openTime = Float64Array.from(merged.keys()).sort();
   const column = (of: (close: Close) => number): Float64Array =>
     openTime.map((time) => of(merged.get(time)!));

@@ -19,7 +19,7 @@ export function create(params: SimulatedParams): Source {
   ): AsyncGenerator<BarPage> {
     ctx.signal.throwIfAborted();
     const { instrument, timeframe } = request;
-    if (!INSTRUMENT.test(instrument)) {
+    if (!params.standIn && !INSTRUMENT.test(instrument)) {
       throw new SourceError(
         'source.instrument',
         `no simulated bars of ${instrument}: simulated instruments are called SIM-A, SIM-B or SIM-...`,

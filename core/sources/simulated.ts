@@ -53,6 +53,10 @@ export const simulatedParams = z.strictObject({
     })
     .optional()
     .describe('A planted change; bars before it are the same bits as without it.'),
+  standIn: z
+    .boolean()
+    .default(false)
+    .describe('Instruments of any name, for a substitute of a market whose sources have nothing.'),
   pageBars: z.int().min(1).max(1_000_000).default(20_000).describe('Bars in a page.'),
 });
 
@@ -66,5 +70,6 @@ export const simulated = defineSource({
   params: simulatedParams,
   columns: ['volume', 'value'],
   declaredDelayMs: 0,
+  simulated: true,
   load: () => import('./simulated.impl.ts'),
 });

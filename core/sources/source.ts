@@ -59,6 +59,8 @@ export interface SourceDescriptor<P extends z.ZodType = z.ZodType> {
    * is kept as it comes. Absent: each delivery is the whole history, kept at once.
    */
   readonly increments?: boolean;
+  /** True: made bars, no market behind them; whoever shows them says so. */
+  readonly simulated?: boolean;
   load(): Promise<{ create(params: z.infer<P>): Source }>;
 }
 

@@ -38,9 +38,11 @@ export const sourceUseSchema = z.strictObject({
     .or(z.string().regex(/^upload:[0-9a-f]{64}$/))
     .describe('A dataset that the operator (or the bundle) defines, or upload:SHA256.'),
   role: z
-    .enum(['primary', 'fallback', 'exogenous'])
+    .enum(['primary', 'fallback', 'substitute', 'exogenous'])
     .default('primary')
-    .describe('primary delivers the bars, fallback where no primary does, exogenous adds columns.'),
+    .describe(
+      'primary delivers the bars, fallback where no primary does, substitute all of them where neither has any, exogenous adds columns.',
+    ),
 });
 
 export const dataSchema = z.strictObject({

@@ -66,6 +66,7 @@ describe('build features', () => {
       bars,
       query: {},
       deliveredBy: 'bundled',
+      deliveries: [],
     });
     const isoDay = (time: number | undefined): string => new Date(time!).toISOString();
     return {

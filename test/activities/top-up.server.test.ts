@@ -32,13 +32,17 @@ before(async () => {
 });
 after(() => charts[Symbol.asyncDispose]());
 
-async function open(now: number, uses: readonly object[] = [{ dataset: 'sim-top' }]) {
+async function open(
+  now: number,
+  uses: readonly object[] = [{ dataset: 'sim-top' }],
+  more: readonly NamedDataset[] = [],
+) {
   const broken: NamedDataset = {
     ...{ name: 'broken', source: 'yahoo', calendar: 'nyse' },
     params: { baseUrl: charts.url, attempts: 1 },
     hosts: [new URL(charts.url).host],
   };
-  fixture = await openSettleFixture({ now, datasets: [dataset, broken] });
+  fixture = await openSettleFixture({ now, datasets: [dataset, broken, ...more] });
   const spec = testSpec({ data: { sources: uses, instruments: [INSTRUMENT] } });
   const version = await fixture.addVersion({ spec });
   await fixture.db
@@ -119,6 +123,32 @@ test('the version on trial is kept up to date too; a dataset that is gone stops 
       })
       .execute();
     assert.deepEqual(await fixture.topUp(published(60)), { newestBar: iso(60), newRows: 61 });
+  } finally {
+    await fixture.close();
+  }
+});
+
+test('a version that a substitute trained goes on with it; one that was not never asks it', async () => {
+  const standIn: NamedDataset = {
+    ...{ name: 'stand-in', source: 'simulated', hosts: [], calendar: 'nyse' },
+    params: { ...params, seed: 4 },
+  };
+  const uses = [{ dataset: 'sim-top' }, { dataset: 'stand-in', role: 'substitute' }];
+  const version = await open(Date.parse(published(60)) + 5_000, uses, [standIn]);
+  const collected = async (): Promise<string[]> =>
+    (await listCollections(fixture.db, INSTRUMENT)).map(({ dataset: name }) => name);
+  try {
+    await crown(fixture.db, version, 1);
+    await fixture.topUp(published(60));
+    assert.deepEqual(await collected(), ['sim-top']);
+    // As it was left by an outage at the time of the training.
+    await fixture.db
+      .updateTable('bar')
+      .set({ source: seriesSource(standIn) })
+      .execute();
+    fixture.clock.now = Date.parse(published(63)) + 5_000;
+    assert.deepEqual(await fixture.topUp(published(63)), { newestBar: iso(63), newRows: 64 });
+    assert.deepEqual(await collected(), ['stand-in', 'sim-top']);
   } finally {
     await fixture.close();
   }

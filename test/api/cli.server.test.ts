@@ -51,6 +51,28 @@ interface Outcome {
   readonly hint: string;
 }
 
+/** Bars of which two sources gave some. */
+async function addDatasetVersion(db: ApiFixture['db']): Promise<void> {
+  const range = (from: string, to = from) => ({ from, to, rows: 1 });
+  const ranges = [
+    range('2024-01-01', '2024-01-02'),
+    ...['04', '06', '08', '10'].map((day) => range(`2024-01-${day}`)),
+  ];
+  const deliveries = [
+    { dataset: 'exchange', role: 'primary', rows: 90, ranges, moreRanges: 5 },
+    { dataset: 'folder', role: 'fallback', rows: 10, ranges: [], moreRanges: 0 },
+  ];
+  await db
+    .insertInto('dataset_version')
+    .values({
+      ...{ hash: 'ab'.repeat(32), instrument: 'KRW-BTC', timeframe: '1h', query: '{}', rows: 100 },
+      ...{ first_bar: new Date('2024-01-01'), last_bar: new Date('2024-01-11') },
+      ...{ artifact_uri: 'artifact:x', artifact_sha256: 'x', artifact_bytes: 1 },
+      ...{ delivered_by: 'exchange (90), folder (10)', deliveries: JSON.stringify(deliveries) },
+    })
+    .execute();
+}
+
 function program(ctx: CliContext): Command {
   const root = new Command('ratchet').option('--json').exitOverride();
   root.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
@@ -170,6 +192,11 @@ describe('command line', () => {
     assert.match((await run(address, 'compare', MODEL, 'h7.rmse')).text, /lower is better/);
     assert.match((await run(address, 'metrics', MODEL)).text, /h7\.rmse/);
     assert.match((await run(address, 'datasets')).text, /sp500-daily/);
+    assert.match((await run(address, 'datasets', 'KRW-BTC')).text, /no bars of it were frozen/);
+    await addDatasetVersion(fixture.db);
+    const frozen = (await run(address, 'datasets', 'KRW-BTC')).text;
+    const spans = '2024-01-01..2024-01-02, 2024-01-04..2024-01-04, 2024-01-06..2024-01-06, 7 more';
+    assert.ok(frozen.replaceAll(/\s+/g, ' ').includes(`exchange (primary): 90 (${spans})`), frozen);
     assert.match((await run(address, 'audit')).text, /champion\.switch/);
     assert.match((await run(address, 'mirror', 'rebuild')).text, /3 things will be written/);
     const key = await run(address, 'keys', 'create', 'notebook', '-s', 'read,predict', '-m', MODEL);

@@ -132,7 +132,7 @@ test('the example of docs/datasets.md is a configuration', async () => {
   const docs = await readFile(join(import.meta.dirname, '../../docs/datasets.md'), 'utf8');
   const examples = [...docs.matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1]!);
   assert.equal((await load(examples[0]!)).get('eth-hourly')!.calendar, '24x7');
-  assert.equal((await load(examples[1]!)).get('turning')!.source, 'simulated');
+  assert.equal((await load(examples[2]!)).get('turning')!.source, 'simulated');
   for (const name of (await bundled()).keys()) assert.ok(docs.includes(`\`${name}\``), name);
   for (const name of profiles.keys()) assert.ok(docs.includes(`\`${name}\``), name);
   for (const key of Object.keys(profileSchema.shape)) {

@@ -195,7 +195,7 @@ test('Parquet: every bit, exogenous columns and NaN, and no rows', async () => {
 test('a dataset version is written once, found again, and checked when it is read', async () => {
   const artifacts = openDirectoryStore(join(folder, 'a'));
   const bars = walkBars(50);
-  const input = { bars, query: { range: null }, deliveredBy: 'walk' };
+  const input = { bars, query: { range: null }, deliveredBy: 'walk', deliveries: [] };
   const first = await writeDatasetVersion(database.db, artifacts, input);
   assert.equal(first.hash, hashBars(bars));
   assert.equal(first.artifact.rows, 50);

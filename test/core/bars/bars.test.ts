@@ -98,10 +98,21 @@ test('merge: the fallback fills holes only, exogenous adds columns only', () => 
     [...merged.bars.close].map((c) => c === 1),
     [0, 0, 0, 1, 1, 0, 0, 0, 0, 0].map(Boolean),
   );
+  const at = (row: number): number => bars.openTime[row]!;
+  const delivery = { moreRanges: 0, ranges: [] };
   assert.deepEqual(merged.deliveredBy, [
-    { name: 'main', rows: 8 },
-    { name: 'backup', rows: 2 },
-    { name: 'vix', rows: 0 },
+    {
+      ...{ ...delivery, name: 'main', role: 'primary', rows: 8 },
+      ranges: [
+        { from: at(0), to: at(2), rows: 3 },
+        { from: at(5), to: at(9), rows: 5 },
+      ],
+    },
+    {
+      ...{ ...delivery, name: 'backup', role: 'fallback', rows: 2 },
+      ranges: [{ from: at(3), to: at(4), rows: 2 }],
+    },
+    { ...delivery, name: 'vix', role: 'exogenous', rows: 0 },
   ]);
   assert.deepEqual([...merged.bars.exogenous!['vix.close']!], [Number.NaN, ...Array(9).fill(1)]);
 });
@@ -113,8 +124,41 @@ test('merge: without a primary the fallback leads; without any there is nothing'
     { name: 'main', role: 'primary', bars: empty },
     { name: 'backup', role: 'fallback', bars },
   ])!;
-  assert.deepEqual(led.deliveredBy, [{ name: 'backup', rows: 5 }]);
+  const counts = (merged: typeof led) => merged.deliveredBy.map(({ name, rows }) => [name, rows]);
+  assert.deepEqual(counts(led), [['backup', 5]]);
   assert.equal(mergeSources([{ name: 'vix', role: 'exogenous', bars }]), undefined);
+});
+
+test('merge: a substitute gives all bars or none, and only where no other source has one', () => {
+  const bars = walkBars(5);
+  const other = walkBars(8, { seed: 2 });
+  const standIn = { name: 'made', role: 'substitute' as const, bars: other };
+  const backup = { name: 'backup', role: 'fallback' as const, bars: sliceBars(bars, 2, 3) };
+  const main = { name: 'main', role: 'primary' as const, bars: sliceBars(bars, 0, 0) };
+  const stood = mergeSources([main, standIn, { ...standIn, name: 'second' }])!;
+  assert.deepEqual(stood.bars.close, other.close);
+  assert.deepEqual(
+    stood.deliveredBy.map(({ name, role, rows }) => [name, role, rows]),
+    [['made', 'substitute', 8]],
+  );
+  // One bar of a real source: simulated prices are on another level and never fill its holes.
+  assert.equal(barCount(mergeSources([main, standIn, backup])!.bars), 1);
+});
+
+test('merge: a source that fills here and there lists a hundred of its ranges', () => {
+  const bars = walkBars(300);
+  const odd = without(bars, ...[...Array(150).keys()].map((i) => 2 * i));
+  const { deliveredBy } = mergeSources([
+    { name: 'main', role: 'primary', bars: odd },
+    { name: 'backup', role: 'fallback', bars },
+  ])!;
+  assert.deepEqual(
+    deliveredBy.map(({ rows, ranges, moreRanges }) => [rows, ranges.length, moreRanges]),
+    [
+      [150, 100, 50],
+      [150, 100, 50],
+    ],
+  );
 });
 
 test('adjustment: a 4:1 split and a dividend, as of three times', () => {
