@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { RatchetError } from '../errors.ts';
+import { SCALER_KINDS } from '../scaling/index.ts';
 import type { Prepared } from './prepared.ts';
 
 /**
@@ -14,7 +15,7 @@ const MAX_HEADER_BYTES = 4 << 20;
 
 /** Offsets, factors and clip of a fitted scaler. */
 export const scalerSchema = z.strictObject({
-  kind: z.enum(['minmax', 'standard', 'none']),
+  kind: z.enum(SCALER_KINDS),
   offset: z.array(z.number()),
   factor: z.array(z.number()),
   clip: z.tuple([z.number(), z.number()]).exactOptional(),

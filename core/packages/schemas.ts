@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { COLUMNS_MAX, columnSchema } from '../features/index.ts';
+import { SCALER_KINDS } from '../scaling/index.ts';
 import type { GoldenProbes, Manifest, Preprocessing, StoredOutliers } from './manifest.ts';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -46,7 +47,7 @@ export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
 });
 
 const scaler = z.strictObject({
-  kind: z.enum(['minmax', 'standard', 'none']),
+  kind: z.enum(SCALER_KINDS),
   offset: z.array(z.number()),
   factor: z.array(z.number()),
   clip: z.tuple([z.number(), z.number()]).exactOptional(),

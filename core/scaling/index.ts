@@ -1,12 +1,11 @@
-import { z } from 'zod';
 import { RatchetError } from '../errors.ts';
-import type { ScalerState } from './scaler.ts';
+import type { ScalerKind, ScalerState } from './scaler.ts';
 
-export type { ScalerState } from './scaler.ts';
+export { SCALER_KINDS, type ScalerKind, type ScalerState } from './scaler.ts';
 
 /** A way of bringing columns to a common scale. Add one: an entry here, nothing else. */
-interface ScalerKind {
-  readonly name: ScalerState['kind'];
+interface Scaler {
+  readonly name: ScalerKind;
   readonly docs: string;
   /** Range that served feature values are clipped to, in scaled units. */
   readonly clip?: readonly [number, number];
@@ -20,11 +19,13 @@ interface ColumnStats {
   readonly mean: number;
   /** Population standard deviation. */
   readonly sd: number;
+  /** By linear interpolation between order statistics (numpy's default). */
+  quantile(q: number): number;
 }
 
 const inverse = (range: number): number => (range > 0 ? 1 / range : 1);
 
-export const scalers: Readonly<Record<ScalerState['kind'], ScalerKind>> = Object.freeze({
+export const scalers: Readonly<Record<ScalerKind, Scaler>> = Object.freeze({
   minmax: {
     name: 'minmax',
     docs: 'Training minimum to 0, training maximum to 1; served values are clipped to -0.5..1.5.',
@@ -37,14 +38,23 @@ export const scalers: Readonly<Record<ScalerState['kind'], ScalerKind>> = Object
     clip: [-5, 5] as const,
     fit: ({ mean, sd }) => ({ offset: mean, factor: inverse(sd) }),
   },
+  robust: {
+    name: 'robust',
+    docs:
+      'Training median to 0, training interquartile range to 1 (the SD where the quartiles are equal); ' +
+      'served values are clipped to -5..5.',
+    clip: [-5, 5] as const,
+    fit: ({ sd, quantile }) => {
+      const spread = quantile(0.75) - quantile(0.25);
+      return { offset: quantile(0.5), factor: inverse(spread > 0 ? spread : sd) };
+    },
+  },
   none: {
     name: 'none',
     docs: 'Values as they are.',
     fit: () => ({ offset: 0, factor: 1 }),
   },
 });
-
-export const scalerKindSchema = z.enum(['minmax', 'standard', 'none']);
 
 /**
  * Fits a scaler on some rows of a row-major matrix `[any x columns]`: the training rows only, or the
@@ -54,7 +64,7 @@ export const scalerKindSchema = z.enum(['minmax', 'standard', 'none']);
  * Throws `scaling.noRows` and `scaling.notFinite` (a NaN or Infinity in a training row).
  */
 export function fitScaler(
-  kind: ScalerState['kind'],
+  kind: ScalerKind,
   matrix: Float64Array,
   columns: number,
   rows: Int32Array,
@@ -99,7 +109,26 @@ function columnStats(matrix: Float64Array, columns: number, rows: Int32Array): C
     mean: value,
     // A constant column may leave a rounding residue in the mean; it is constant all the same.
     sd: max[column]! > min[column]! ? Math.sqrt(squares[column]! / rows.length) : 0,
+    quantile: quantilesOf(matrix, columns, rows, column),
   }));
+}
+
+/** Sorts a column when it is first asked for: most scalers never do. */
+function quantilesOf(matrix: Float64Array, columns: number, rows: Int32Array, column: number) {
+  let sorted: Float64Array | undefined;
+  return (q: number): number => {
+    sorted ??= Float64Array.from(rows, (row) => matrix[row * columns + column]!).sort();
+    return sortedQuantile(sorted, q);
+  };
+}
+
+/** Quantile `q` (0..1) of ascending values, by linear interpolation between neighbours. */
+export function sortedQuantile(sorted: Float64Array, q: number): number {
+  const at = q * (sorted.length - 1);
+  const below = Math.floor(at);
+  const low = sorted[below]!;
+  const high = sorted[Math.min(below + 1, sorted.length - 1)]!;
+  return low + (at - below) * (high - low);
 }
 
 function requireFinite(sum: number, column: number): void {

@@ -152,7 +152,7 @@ function checkFamily(spec: ExperimentSpec): SpecIssue[] {
     .map((part) => ({
       path: `scaling.${part}`,
       message: `the family ${family.name} needs scaled ${part}`,
-      suggestion: 'Use standard or minmax',
+      suggestion: 'Use standard, minmax or robust',
     }));
 }
 

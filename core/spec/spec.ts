@@ -8,6 +8,7 @@ import {
   type FeatureDeclaration,
   LEVELS,
 } from '../features/index.ts';
+import { SCALER_KINDS } from '../scaling/index.ts';
 import { monitorSchema, refitSchema, retrainSchema, servingSchema } from './lifecycle-schema.ts';
 import { INSTRUMENT_PATTERN, nameSchema } from './names.ts';
 import { promotionSchema } from './promotion-schema.ts';
@@ -95,11 +96,13 @@ export const featuresSchema = z.union([
 
 export const scalingSchema = z.strictObject({
   features: z
-    .enum(['minmax', 'standard', 'none'])
+    .enum(SCALER_KINDS)
     .default('minmax')
-    .describe('Scaler of the features, fitted on the training part only.'),
+    .describe(
+      'Scaler of the features, fitted on the training part only; robust: median and quartiles.',
+    ),
   labels: z
-    .enum(['minmax', 'standard', 'none'])
+    .enum(SCALER_KINDS)
     .default('minmax')
     .describe('Scaler of each label, fitted on the training part only.'),
 });

@@ -11,6 +11,7 @@ import {
   type Prepared,
   samplesOf,
 } from '../../../core/features/prepared.ts';
+import { SCALER_KINDS } from '../../../core/scaling/index.ts';
 import { TooFewRowsError } from '../../../core/splits/index.ts';
 import { nasdaq, sp500 } from '../../support/example-bars.ts';
 import { seededUniform } from '../../support/seeded-uniform.ts';
@@ -129,6 +130,15 @@ test('encode and decode give the same data, equal data the same bytes', () => {
   const shifted = new Uint8Array(bytes.length + 3);
   shifted.set(bytes, 3);
   assert.deepEqual(decodePrepared(shifted.subarray(3)).split, prepared.split);
+});
+
+test('every kind of scaler is stored, fitted on rows of training windows only', () => {
+  for (const kind of SCALER_KINDS) {
+    const scaling = { features: kind, labels: kind };
+    const made = prepareUnit({ ...plan, scaling }, [bars]).prepared;
+    assert.deepEqual(decodePrepared(encodePrepared(made)).scalers, made.scalers);
+    assert.equal(made.scalers.features.kind, kind);
+  }
 });
 
 test('short, long, mangled and foreign bytes are refused', () => {
