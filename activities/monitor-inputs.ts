@@ -20,7 +20,8 @@ import {
 import type { StoredTestRows } from '../core/evaluation/index.ts';
 import { buildFeatures, type FeatureSet } from '../core/features/index.ts';
 import { ANCHOR_BARS } from '../core/indicators/index.ts';
-import { regressionLabelOrThrow } from '../core/labels/index.ts';
+import { labelKindOrThrow } from '../core/labels/index.ts';
+import { riseScore } from '../core/predict/index.ts';
 import type { RecordedForecast } from '../registry/drift-history.ts';
 import type { WatchedVersion } from './monitor-version.ts';
 
@@ -101,8 +102,8 @@ export function watchPredictions(
     .map((row) => ({
       time: row.time,
       values: horizons.map((h) => {
-        const change = row.horizons.find(({ horizon }) => horizon === h)?.change;
-        return change === undefined ? NaN : Math.log1p(change);
+        const said = row.horizons.find(({ horizon }) => horizon === h);
+        return said === undefined ? NaN : watchedValue(version.labelKind, said);
       }),
     }));
   const rows = [...tested, ...answered];
@@ -119,27 +120,44 @@ export function watchPredictions(
   return predictionDrift(columns, { window });
 }
 
+/** What is watched of an answer: its log return; of classes how much more a rise was foretold than a fall. */
+function watchedValue(labelKind: string, said: RecordedForecast['horizons'][number]): number {
+  const kind = labelKindOrThrow(labelKind);
+  if (kind.task === 'regression') return Math.log1p(said.change);
+  const { probabilities } = said.classes ?? {};
+  return riseScore(
+    kind,
+    Float64Array.from(kind.classes, (name) => probabilities?.[name] ?? NaN),
+  );
+}
+
 /** Recorded answers worth reading. */
 export const wantedForecasts = (version: Watched): number =>
   BLOCKS * (version.window === 'auto' ? barsPerMonth(version) : version.window);
 
-/** Log returns that were forecast for an instrument on the test rows, in order of time. */
+/** What `watchedValue` is of the forecasts of an instrument on the test rows, in order of time. */
 function testForecasts(
   rows: StoredTestRows,
   instrument: string,
 ): { readonly time: number; readonly values: readonly number[] }[] {
-  const kind = regressionLabelOrThrow(rows.labelKind);
+  const valueOf = testValue(rows);
   const own = rows.instruments.indexOf(instrument);
   const width = rows.horizons.length;
   return [...rows.openTime.keys()]
     .filter((row) => rows.instrument[row] === own)
     .map((row) => ({
       time: rows.openTime[row]!,
-      values: rows.horizons.map((_, k) =>
-        Math.log(kind.priceFrom(rows.predictions[row * width + k]!, 1)),
-      ),
+      values: rows.horizons.map((_, k) => valueOf(row * width + k)),
     }))
     .sort((a, b) => a.time - b.time);
+}
+
+/** By place of row and horizon. */
+function testValue({ labelKind, predictions }: StoredTestRows): (at: number) => number {
+  const kind = labelKindOrThrow(labelKind);
+  if (kind.task === 'regression') return (at) => Math.log(kind.priceFrom(predictions[at]!, 1));
+  const classes = kind.classes.length;
+  return (at) => riseScore(kind, predictions.subarray(at * classes, (at + 1) * classes));
 }
 
 /** Quality of the newest bars, as they were delivered, against that of earlier windows. */

@@ -18,18 +18,13 @@ import {
   type CusumState,
   type DriftReport,
 } from '../core/drift/index.ts';
-import {
-  lossesByTime,
-  monitoredSeries,
-  type LossRows,
-  type MonitoredSeries,
-} from '../core/drift/loss-history.ts';
+import { lossesByTime, monitoredSeries, type MonitoredSeries } from '../core/drift/loss-history.ts';
 import type { StoredTestRows } from '../core/evaluation/index.ts';
-import { regressionLabelOrThrow } from '../core/labels/index.ts';
 import { driftCalibration, keepDriftCalibration } from '../registry/drift.ts';
-import { settledForecasts, type SettledForecast } from '../registry/drift-history.ts';
+import { settledForecasts } from '../registry/drift-history.ts';
 import { settledAsOf } from '../registry/lifecycle-state.ts';
 import type { ActivityDeps } from './deps.ts';
+import { lossRowsOf } from './monitor-loss-rows.ts';
 import type { WatchedVersion } from './monitor-version.ts';
 
 type Deps = Pick<ActivityDeps, 'db'>;
@@ -130,7 +125,7 @@ async function ownLosses(
   const final = settled.filter(({ time }) => time <= bound);
   const horizon = Math.max(...version.horizons);
   const variances = new Map([...bars].map(([id, series]) => [id, varianceOf(series, horizon)]));
-  const rows = rowsOf(version, testRows, final, variances);
+  const rows = lossRowsOf(version, testRows, final, variances);
   const lastTest = testRows?.openTime.reduce((a, b) => Math.max(a, b), -Infinity) ?? -Infinity;
   const through = Math.max(
     Number.isFinite(bound) ? calendar.closeTime(bound, timeframe) : -Infinity,
@@ -173,61 +168,6 @@ function varianceOf({ openTime, close }: Bars, horizon: number): ReadonlyMap<num
   const returns = close.map((price, i) => (i === 0 ? NaN : Math.log(price / close[i - 1]!)));
   const variance = lossVariance(returns, horizon);
   return new Map(Array.from(openTime, (time, i) => [time, variance[i]!]));
-}
-
-function rowsOf(
-  version: WatchedVersion,
-  testRows: StoredTestRows | null,
-  settled: readonly SettledForecast[],
-  variances: ReadonlyMap<string, ReadonlyMap<number, number>>,
-): LossRows {
-  const { horizons, lossWeights } = version;
-  const width = horizons.length;
-  const found = new Map<string, { time: number; variance: number; errors: Float64Array }>();
-  const rowAt = (instrument: string, time: number): Float64Array => {
-    const key = `${time}/${instrument}`;
-    const known = found.get(key);
-    if (known) return known.errors;
-    const variance = variances.get(instrument)?.get(time) ?? NaN;
-    const errors = new Float64Array(width).fill(NaN);
-    found.set(key, { time, variance, errors });
-    return errors;
-  };
-  if (testRows) addTestRows(testRows, rowAt);
-  for (const { instrument, time, horizon, forecastChange, actualChange } of settled) {
-    const k = horizons.indexOf(horizon);
-    if (k < 0) continue;
-    const errors = rowAt(instrument, time);
-    // Where a row of the test part is there already, it stays: both are the same forecast.
-    if (!Number.isNaN(errors[k]!)) continue;
-    errors[k] = (Math.log1p(forecastChange) - Math.log1p(actualChange)) ** 2;
-  }
-  const rows = [...found.values()];
-  const squaredError = new Float64Array(rows.length * width);
-  rows.forEach(({ errors }, row) => squaredError.set(errors, row * width));
-  return {
-    horizons,
-    weights: lossWeights,
-    time: Float64Array.from(rows, ({ time }) => time),
-    squaredError,
-    variance: Float64Array.from(rows, ({ variance }) => variance),
-  };
-}
-
-function addTestRows(
-  rows: StoredTestRows,
-  rowAt: (instrument: string, time: number) => Float64Array,
-): void {
-  const kind = regressionLabelOrThrow(rows.labelKind);
-  const logReturn = (value: number): number => Math.log(kind.priceFrom(value, 1));
-  const width = rows.horizons.length;
-  rows.openTime.forEach((time, row) => {
-    const errors = rowAt(rows.instruments[rows.instrument[row]!]!, time);
-    for (let k = 0; k < width; k++) {
-      const at = row * width + k;
-      errors[k] = (logReturn(rows.predictions[at]!) - logReturn(rows.labels[at]!)) ** 2;
-    }
-  });
 }
 
 /**

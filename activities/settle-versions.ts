@@ -1,6 +1,6 @@
 import type { Calendar } from '../core/calendar/calendar.ts';
 import { RatchetError } from '../core/errors.ts';
-import { regressionLabelOrThrow, type RegressionLabel } from '../core/labels/index.ts';
+import { labelKindOrThrow, type LabelKind } from '../core/labels/index.ts';
 import { costOfSide, tradingCostOf } from '../core/outcomes/trading-cost.ts';
 import type { OutcomeScale } from '../core/outcomes/outcome.ts';
 import { lossWeightsOf } from '../core/spec/loss-weights.ts';
@@ -13,6 +13,7 @@ import {
   storeVersionScale,
   versionScale,
   type SettledVersion,
+  type VersionScale,
 } from '../registry/settling.ts';
 import type { ActivityDeps } from './deps.ts';
 import { calendarOfSpec } from './source-of.ts';
@@ -74,12 +75,12 @@ export class VersionBooks {
     const { spec, version, instruments } = facts;
     try {
       const calendar = await calendarOfSpec(this.#deps, spec);
-      const label = regressionLabelOrThrow(spec.label.kind);
-      const variances = await this.#variances(facts);
+      const label = labelKindOrThrow(spec.label.kind);
+      const measures = await this.#measures(facts);
       const { timeframe, sources: uses } = spec.data;
       return {
         ...{ version, instruments, timeframe, calendar, uses },
-        scale: (horizon) => scaleOf({ label, calendar, variances }, horizon),
+        scale: (horizon) => scaleOf({ label, calendar, ...measures }, horizon),
       };
     } catch (error) {
       if (!(error instanceof RatchetError && error.permanent)) throw error;
@@ -90,45 +91,62 @@ export class VersionBooks {
     }
   }
 
-  /** Variance of the training labels by horizon; empty where the package is gone and never was settled. */
-  async #variances({ version, packageDigest, spec }: SettledVersion): Promise<Map<number, number>> {
+  /** By horizon, of the training part; empty where the package is gone and never was settled. */
+  async #measures({ version, packageDigest, spec }: SettledVersion): Promise<Measures> {
     const { db, artifacts, trustedKeys, log } = this.#deps;
     const stored = await versionScale(db, this.#model, version);
-    if (stored) return byHorizon(stored.horizons, stored.label_variance);
-    if (packageDigest === null) return new Map();
+    if (stored) return measuresOf(stored);
+    if (packageDigest === null) return NO_MEASURES;
     try {
       const expected = { model: this.#model, version, packageDigest };
-      const { golden } = await loadPackage({ db, artifacts }, expected, trustedKeys);
-      const variance = golden.labelSd.map((sd) => sd * sd);
-      await storeVersionScale(db, {
+      const { golden, preprocessing } = await loadPackage({ db, artifacts }, expected, trustedKeys);
+      const classes = preprocessing.classes !== undefined;
+      const scale = {
         model: this.#model,
         version,
         label_kind: spec.label.kind,
         horizons: [...spec.label.horizons],
-        label_variance: variance,
+        // Places of classes have no scale: their losses are none of squares.
+        label_variance: spec.label.horizons.map((_, k) => (classes ? 1 : golden.labelSd[k]! ** 2)),
         loss_weights: lossWeightsOf(spec),
-      });
-      return byHorizon(spec.label.horizons, variance);
+        class_priors: preprocessing.classes?.priors ?? null,
+      };
+      await storeVersionScale(db, scale);
+      return measuresOf(scale);
     } catch (error) {
       if (!(error instanceof RatchetError && error.permanent)) throw error;
       log.warn({ model: this.#model, version, err: error }, 'its outcomes have no scaled loss');
-      return new Map();
+      return NO_MEASURES;
     }
   }
 }
 
-const byHorizon = (horizons: readonly number[], values: readonly number[]): Map<number, number> =>
-  new Map(horizons.map((horizon, k) => [horizon, values[k]!]));
-
-interface ScaleFacts {
-  readonly label: RegressionLabel;
-  readonly calendar: Calendar;
+/** What outcomes of a version are measured by, by horizon. */
+interface Measures {
   readonly variances: ReadonlyMap<number, number>;
+  readonly priors: ReadonlyMap<number, readonly number[]>;
+}
+
+const NO_MEASURES: Measures = { variances: new Map(), priors: new Map() };
+
+const measuresOf = (
+  scale: Pick<VersionScale, 'horizons' | 'label_variance' | 'class_priors'>,
+): Measures => ({
+  variances: new Map(scale.horizons.map((horizon, k) => [horizon, scale.label_variance[k]!])),
+  priors: new Map(
+    (scale.class_priors ?? []).map((shares, k) => [scale.horizons[k]!, shares] as const),
+  ),
+});
+
+interface ScaleFacts extends Measures {
+  readonly label: LabelKind;
+  readonly calendar: Calendar;
 }
 
 const scaleOf = (facts: ScaleFacts, horizon: number): OutcomeScale => ({
   label: facts.label,
   variance: facts.variances.get(horizon),
+  priors: facts.priors.get(horizon),
   costOfSide: costOfSide(tradingCostOf(facts.calendar)),
 });
 

@@ -192,7 +192,7 @@ class Settling {
         const closes = await this.#closesOf(book, instrument, from);
         const now = outcomeOf(forecastOf(row), closes, book.scale(row.horizon));
         if (!now || !isRevised({ actualChange: row.actual_change }, now)) continue;
-        const { settled_at: _, ...kept } = row;
+        const { settled_at: _, classes: __, ...kept } = row;
         const revision = row.revision + 1;
         const settled_as_of = new Date(this.#asOf);
         rows.push({ ...kept, ...columnsOf(now), revision, settled_as_of });
@@ -234,6 +234,13 @@ const answerSchema = z.object({
       change: z.number(),
       direction: z.enum(['up', 'down', 'neutral']),
       interval80: z.tuple([z.number(), z.number()]).nullable(),
+      classes: z
+        .object({
+          class: z.string(),
+          probabilities: z.record(z.string(), z.number()),
+          threshold: z.number().nullable(),
+        })
+        .optional(),
     }),
   ),
 });
@@ -264,6 +271,9 @@ const columnsOf = (outcome: HorizonOutcome) => ({
   error: outcome.error,
   naive_error: outcome.naiveError,
   scaled_loss: outcome.scaledLoss,
+  classes: outcome.classes ? JSON.stringify(outcome.classes) : null,
+  actual_class: outcome.actualClass,
+  reference_loss: outcome.referenceLoss,
   actual_direction: outcome.actualDirection,
   direction_hit: outcome.directionHit,
   covered: outcome.covered,
@@ -283,4 +293,5 @@ const forecastOf = (row: Outcome) => ({
       ? null
       : ([row.interval_low, row.interval_high] as const),
   position: row.position,
+  ...(row.classes && { classes: row.classes }),
 });

@@ -1,5 +1,6 @@
 /** What a version said since it answers, as the drift monitor reads it. */
 import { sql } from 'kysely';
+import type { ClassAnswer } from '../core/predict/answer.ts';
 import type { Db } from './in-transaction.ts';
 
 /** A forecast of one horizon and what came of it. */
@@ -12,6 +13,8 @@ export interface SettledForecast {
   /** Fractions: 0.01 = 1 %. */
   readonly forecastChange: number;
   readonly actualChange: number;
+  /** Of a model of classes: log loss less that of the class shares; null of quantities, and where no class could be told. */
+  readonly excessLoss: number | null;
 }
 
 export interface SettledQuery {
@@ -33,7 +36,8 @@ export async function settledForecasts(db: Db, query: SettledQuery): Promise<Set
     SELECT * FROM (
       SELECT DISTINCT ON (instrument, as_of, horizon)
              instrument, (extract(epoch FROM as_of) * 1000)::float8 AS time, horizon, role,
-             forecast_change AS "forecastChange", actual_change AS "actualChange"
+             forecast_change AS "forecastChange", actual_change AS "actualChange",
+             scaled_loss - reference_loss AS "excessLoss"
       FROM outcome
       WHERE model = ${query.model} AND version = ${query.version}
         AND input = 'instrument' AND NOT fallback
@@ -48,7 +52,11 @@ export async function settledForecasts(db: Db, query: SettledQuery): Promise<Set
 export interface RecordedForecast {
   readonly instrument: string;
   readonly time: number;
-  readonly horizons: readonly { readonly horizon: number; readonly change: number }[];
+  readonly horizons: readonly {
+    readonly horizon: number;
+    readonly change: number;
+    readonly classes?: ClassAnswer;
+  }[];
 }
 
 /**

@@ -24,10 +24,10 @@ export type PairedLossesQuery = LossRange &
 /** Losses on the same rows, by decision time, ascending; arrays of one length. */
 export interface PairedLosses {
   readonly asOf: Float64Array;
-  /** sum_h w_h e_h^2 / var_train(h), mean over instruments; scale and weights are the challenger's. */
+  /** sum_h w_h e_h^2 / var_train(h), of classes sum_h w_h (-ln p_h), mean over instruments; scale and weights are the challenger's. */
   readonly champion: Float64Array;
   readonly challenger: Float64Array;
-  /** Of the forecast "nothing changes". */
+  /** Of the forecast "nothing changes", or of the class shares. */
   readonly naive: Float64Array;
   /** Instrument rows behind them. */
   readonly rows: number;
@@ -157,7 +157,8 @@ async function lossRows(
   const { rows } = await sql<LossRow>`
     SELECT ${FIRST} instrument, horizon,
            (extract(epoch FROM as_of) * 1000)::float8 AS "asOf",
-           forecast_change AS "forecastChange", actual_change AS "actualChange"
+           forecast_change AS "forecastChange", actual_change AS "actualChange",
+           scaled_loss AS loss, reference_loss AS "referenceLoss"
     FROM outcome
     WHERE model = ${model} AND version = ${version} AND ${OWN_ANSWERS}
       AND ${decidedWithin({ from, to })}

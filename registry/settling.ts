@@ -267,9 +267,10 @@ export async function versionScale(
 
 /** Keeps what was stored first: losses of one version are measured by one scale. */
 export async function storeVersionScale(db: Db, scale: VersionScale): Promise<void> {
+  const { class_priors: priors, ...rest } = scale;
   await db
     .insertInto('version_scale')
-    .values(scale)
+    .values({ ...rest, class_priors: priors && JSON.stringify(priors) })
     .onConflict((oc) => oc.doNothing())
     .execute();
 }

@@ -1,4 +1,5 @@
 import type { ColumnType, Generated } from 'kysely';
+import type { ClassAnswer } from '../core/predict/answer.ts';
 import type { CreatedAt, Json, Nullable, NullableJson, Timestamp } from './columns.ts';
 
 type NullableTimestamp = ColumnType<
@@ -56,8 +57,13 @@ export interface OutcomeTable {
   error: number;
   /** The same of the forecast "nothing changes". */
   naive_error: number;
-  /** Squared error / variance of the training labels. */
+  /** Squared error / variance of the training labels; of classes the log loss. */
   scaled_loss: Nullable<number>;
+  /** Of a model of classes: what it said, and the place of the class that came. */
+  classes: NullableJson<ClassAnswer>;
+  actual_class: Nullable<number>;
+  /** Log loss of the class shares of the training part. */
+  reference_loss: Nullable<number>;
   actual_direction: 'up' | 'down' | 'neutral';
   direction_hit: boolean;
   /** Of interval80; null where the answer had none. */
@@ -82,6 +88,8 @@ export interface VersionScaleTable {
   label_variance: number[];
   /** Of each horizon in the loss that versions are compared by; they add up to 1. */
   loss_weights: number[];
+  /** Of labels with classes: their shares in the training part, by horizon and class. */
+  class_priors: NullableJson<readonly (readonly number[])[]>;
 }
 
 export type TrialKind = 'shadow' | 'canary' | 'manual';

@@ -1,5 +1,5 @@
 import { TIMEFRAME_MS, type Timeframe } from '../bars/bars.ts';
-import { dailyMeans, normalisedLosses } from './normalised-loss.ts';
+import { dailyMeans, normalisedLosses, weightedLosses } from './normalised-loss.ts';
 
 /** Forecasts of one version and how far off they were; rows in any order, one an instrument and decision time. */
 export interface LossRows {
@@ -8,8 +8,13 @@ export interface LossRows {
   readonly weights: readonly number[];
   /** Decision time of each row, ms UTC. */
   readonly time: Float64Array;
-  /** Row-major [rows x horizons]: squared error of the log return; NaN: not settled. */
-  readonly squaredError: Float64Array;
+  /**
+   * `squaredError`: of the log return, to be divided by the market's variance. `excess`: log loss less that of the class
+   * shares, which no volatility changes.
+   */
+  readonly kind: 'squaredError' | 'excess';
+  /** Row-major [rows x horizons]; NaN: not settled. */
+  readonly loss: Float64Array;
   /** Of one bar; see `lossVariance`; NaN: unknown. */
   readonly variance: Float64Array;
 }
@@ -27,15 +32,15 @@ export interface LossSeries {
  */
 export function lossesByTime(rows: LossRows, floor: number): LossSeries {
   const width = rows.horizons.length;
-  const u = normalisedLosses({
-    losses: rows.horizons.map((horizon, k) => ({
-      horizon,
-      weight: rows.weights[k]!,
-      loss: rows.time.map((_, row) => rows.squaredError[row * width + k]!),
-    })),
-    variance: rows.variance,
-    floor,
-  });
+  const losses = rows.horizons.map((horizon, k) => ({
+    horizon,
+    weight: rows.weights[k]!,
+    loss: rows.time.map((_, row) => rows.loss[row * width + k]!),
+  }));
+  const u =
+    rows.kind === 'excess'
+      ? weightedLosses(losses)
+      : normalisedLosses({ losses, variance: rows.variance, floor });
   const sums = new Map<number, { sum: number; count: number }>();
   u.forEach((value, row) => {
     if (!Number.isFinite(value)) return;

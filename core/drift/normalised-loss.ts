@@ -95,6 +95,16 @@ export function normalisedLosses({
   });
 }
 
+/** sum_h w_h L_h[t] / sum_h w_h; NaN where a loss is unknown. */
+export function weightedLosses(losses: readonly HorizonLoss[]): Float64Array {
+  const weights = losses.reduce((sum, { weight }) => sum + weight, 0);
+  const rows = losses[0]?.loss.length ?? 0;
+  return new Float64Array(rows).map((_, t) => {
+    const u = losses.reduce((sum, { weight, loss }) => sum + weight * loss[t]!, 0) / weights;
+    return Number.isFinite(u) ? u : NaN;
+  });
+}
+
 const DAY_MS = TIMEFRAME_MS['1d'];
 
 /**

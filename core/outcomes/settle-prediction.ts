@@ -1,6 +1,6 @@
 import type { Timeframe } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
-import type { Direction } from '../predict/answer.ts';
+import type { ClassAnswer, Direction } from '../predict/answer.ts';
 import type { Closes } from './closes.ts';
 import {
   outcomeOf,
@@ -35,6 +35,8 @@ export interface SettledAnswer {
     readonly change: number;
     readonly direction: Direction;
     readonly interval80: readonly [number, number] | null;
+    /** Of a model of classes. */
+    readonly classes?: ClassAnswer | undefined;
   }[];
 }
 
@@ -62,13 +64,14 @@ const POSITIONS: Readonly<Record<Direction, number>> = { up: 1, neutral: 0, down
 export function forecastsOf(answer: SettledAnswer): HorizonForecast[] {
   const asOf = Date.parse(answer.asOf);
   const changeOf = (price: number): number => price / answer.lastClose - 1;
-  return answer.horizons.map(({ horizon, targetDate, change, direction, interval80 }) => ({
+  return answer.horizons.map(({ horizon, targetDate, change, direction, interval80, classes }) => ({
     horizon,
     asOf,
     targetTime: Date.parse(targetDate),
     change,
     interval: interval80 && [changeOf(interval80[0]), changeOf(interval80[1])],
     position: answer.abstain === true ? 0 : POSITIONS[direction],
+    classes,
   }));
 }
 

@@ -12,7 +12,8 @@ test('losses are weighted over horizons, divided by the known variance, averaged
       weights: [3, 1],
       // Two instruments at time 20, one at 10; the row at 30 is not settled over its longer horizon.
       time: Float64Array.of(20, 10, 20, 30),
-      squaredError: Float64Array.of(1, 8, 2, 0, 4, 0, 1, NaN),
+      kind: 'squaredError' as const,
+      loss: Float64Array.of(1, 8, 2, 0, 4, 0, 1, NaN),
       variance: Float64Array.of(1, 2, 0.1, 1),
     },
     0.5,
@@ -39,4 +40,20 @@ test('hourly losses become means of whole days; days of few hours, and unfinishe
   assert.deepEqual(found.thinDays, [DAY]);
   assert.equal(monitoredSeries(series, '1h', 4 * DAY).values.length, 3);
   assert.deepEqual(monitoredSeries(series, '1d', 0), { ...series, thinDays: [] });
+});
+
+test('losses of classes are excesses over the class shares: weighted, and divided by no variance', () => {
+  const { times, values } = lossesByTime(
+    {
+      horizons: [1, 4],
+      weights: [3, 1],
+      time: Float64Array.of(20, 10),
+      kind: 'excess',
+      loss: Float64Array.of(0.1, -0.3, 0.2, NaN),
+      variance: Float64Array.of(NaN, NaN),
+    },
+    0,
+  );
+  assert.deepEqual([...times], [20]);
+  assert.ok(Math.abs(values[0]! - (3 * 0.1 - 0.3) / 4) < 1e-15);
 });
