@@ -6,12 +6,14 @@ import { majority } from './majority.ts';
 import type { ModelDescriptor } from './model.ts';
 import { naive } from './naive.ts';
 import { ridge } from './ridge.ts';
+import { transformer } from './transformer.ts';
 import { xgBoost } from './xgboost.ts';
 
 /** All model families. A new one is a file beside these and one line here. */
 export const modelFamilies: readonly ModelDescriptor[] = [
   lstmMultiHorizon,
   lstmClassifier,
+  transformer,
   lightGbm,
   xgBoost,
   ridge,

@@ -12,6 +12,7 @@ import {
   scale,
   sigmoidGatesFirst,
 } from './layers.ts';
+import { type Mask, masksFromNoise, noiseWidthOf } from './masks.ts';
 import { check, checkContext, finish, graphOutputs, metadataOf } from './outputs.ts';
 
 export type { BranchWeights, DenseWeights, LstmLayerWeights } from './layers.ts';
@@ -126,11 +127,6 @@ export function buildForecasterGraph(weights: LstmNetWeights, ctx: ExportContext
   return g.toModel(metadataOf(ctx));
 }
 
-interface Mask {
-  readonly width: number;
-  readonly rate: number;
-}
-
 /** The mask of what the outputs read, unless that is a shared layer, which has one. */
 function lastMask(weights: LstmNetWeights): readonly Mask[] {
   const { hidden } = outputLayers(weights);
@@ -149,16 +145,6 @@ function maskPlan(weights: LstmNetWeights): readonly Mask[] {
     ...weights.dense.map((w) => ({ width: w.units, rate: dropout })),
     ...lastMask(weights),
   ];
-}
-
-/** noise [S, sum of widths], uniform in [0, 1) -> masks [S, width]: (noise >= rate) / (1 - rate). */
-function masksFromNoise(g: Graph, noise: string, plan: readonly Mask[]): string[] {
-  const widths = g.ints(...plan.map((mask) => mask.width));
-  const parts = g.opMany('Split', [noise, widths], plan.length, { axis: { int: 1 } });
-  return plan.map(({ rate }, i) => {
-    const kept = g.op('GreaterOrEqual', [parts[i]!, g.scalar(rate)]);
-    return mul(g, cast(g, kept, 'float32'), g.scalar(1 / (1 - rate)));
-  });
 }
 
 /**
@@ -214,8 +200,7 @@ export function buildMonteCarloGraph(
 ): { readonly graph: Uint8Array; readonly noiseWidth: number } {
   checkWeights(weights, ctx);
   const plan = maskPlan(weights);
-  for (const { rate } of plan) check(rate >= 0 && rate < 1, `dropout rate ${rate}`);
-  const noiseWidth = plan.reduce((sum, mask) => sum + mask.width, 0);
+  const noiseWidth = noiseWidthOf(plan);
   const g = new Graph('lstm-forecaster-monte-carlo');
   const x = g.input('x', 'float64', [1, ctx.lookback, ctx.featureNames.length]);
   const masks = masksFromNoise(g, g.input('noise', 'float32', ['S', noiseWidth]), plan);

@@ -35,6 +35,18 @@ const SHORT: Readonly<Record<string, unknown>> = {
     learningRate: 0.02,
     epochs: 15,
   },
+  transformer: {
+    dModel: 16,
+    heads: 2,
+    layers: 1,
+    feedForward: 16,
+    dropout: 0,
+    learningRate: 0.01,
+    warmupSteps: 10,
+    epochs: 20,
+    batchSize: 100,
+    earlyStopping: { patience: 5 },
+  },
 };
 
 /** Checks a family is not held to, and why. */

@@ -98,6 +98,7 @@ async function train<P extends TrainingParams>(
     const result = await trainNetwork({
       native,
       network,
+      layout: design.layout,
       initial: design.initialWeights(seed),
       params,
       head,

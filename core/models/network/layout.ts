@@ -42,3 +42,12 @@ export function parameterOf(layout: FlatLayout, theta: Float32Array, name: strin
   const { offset, size } = layout.parameters.find((parameter) => parameter.name === name)!;
   return theta.slice(offset, offset + size);
 }
+
+/** 1 where weight decay takes from a parameter, which are the matrices of linear layers, else 0. */
+export function decaying({ parameters, parameterCount }: FlatLayout): Float32Array {
+  const out = new Float32Array(parameterCount);
+  for (const { name, offset, size } of parameters) {
+    if (name.endsWith('.kernel')) out.fill(1, offset, offset + size);
+  }
+  return out;
+}

@@ -46,6 +46,11 @@ export interface NativeOps {
     reserves: readonly tfjs.Tensor[],
     epsilon: number,
   ): tfjs.Tensor[];
+  /** x [R, C] plus b [C], and the gradient of b for dy [R, C]. */
+  biasAdd(x: tfjs.Tensor, b: tfjs.Tensor): tfjs.Tensor;
+  biasAddGrad(dy: tfjs.Tensor): tfjs.Tensor;
+  /** Gradient of relu for dy, where y is what relu gave. */
+  reluGrad(dy: tfjs.Tensor, y: tfjs.Tensor): tfjs.Tensor;
   /** Uniform [0, 1) float32 [n]; a pure function of the two keys. */
   statelessUniform(n: number, key: readonly [number, number]): tfjs.Tensor1D;
 }
@@ -151,10 +156,22 @@ function nativeOps(tf: Tf, Int64Scalar: new (value: number) => unknown): NativeO
           5,
         )
         .slice(0, 3),
+    ...denseOps(backend),
     statelessUniform: (n, key) =>
       backend.executeSingleOutput('StatelessRandomUniform', uniformAttrs, [
         tf.tensor1d([n], 'int32'),
         tf.tensor1d([key[0] | 0, key[1] | 0], 'int32'),
       ]) as tfjs.Tensor1D,
+  };
+}
+
+function denseOps(backend: NativeBackend): Pick<NativeOps, 'biasAdd' | 'biasAddGrad' | 'reluGrad'> {
+  const { TF_ATTR_TYPE, TF_ATTR_STRING, TF_FLOAT } = backend.binding;
+  const float: OpAttr = { name: 'T', type: TF_ATTR_TYPE!, value: TF_FLOAT! };
+  const biasAttrs = [float, { name: 'data_format', type: TF_ATTR_STRING!, value: 'NHWC' }];
+  return {
+    biasAdd: (x, b) => backend.executeSingleOutput('BiasAdd', biasAttrs, [x, b]),
+    biasAddGrad: (dy) => backend.executeSingleOutput('BiasAddGrad', biasAttrs, [dy]),
+    reluGrad: (dy, y) => backend.executeSingleOutput('ReluGrad', [float], [dy, y]),
   };
 }

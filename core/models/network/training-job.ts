@@ -2,7 +2,7 @@ import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node
 import type { EpochEvent, FitContext } from '../model.ts';
 import type { TrainingState } from './checkpoint.ts';
 import type { HeadTask } from './head.ts';
-import type { FlatWeights } from './layout.ts';
+import type { FlatLayout, FlatWeights } from './layout.ts';
 import { initialProgress, progressAlong, type ProgressRules, type Rates } from './progress.ts';
 import type { NativeOps } from './tensorflow.impl.ts';
 import type { WindowSet } from './windows.impl.ts';
@@ -41,6 +41,10 @@ export interface TrainableNetwork {
 export interface TrainingRules extends ProgressRules {
   readonly epochs: number;
   readonly batchSize: number;
+  /** Steps over which the learning rate rises from 0 to its value; absent: none. */
+  readonly warmupSteps?: number;
+  /** Share of the decaying parameters that a step of size 1 takes away (AdamW); absent: none. */
+  readonly weightDecay?: number;
 }
 
 /** What ends the training: the validation rows choose, or the choices of another fit are followed. */
@@ -51,6 +55,7 @@ export type Course =
 export interface TrainingJob {
   readonly native: NativeOps;
   readonly network: TrainableNetwork;
+  readonly layout: FlatLayout;
   /** Where a training begins. */
   readonly initial: FlatWeights;
   readonly params: TrainingRules;

@@ -3,6 +3,7 @@ import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node
 import { RatchetError } from '../../errors.ts';
 import type { EpochEvent } from '../model.ts';
 import { permutation, randomFor } from '../random.ts';
+import { Adam, type Moments } from './adam.impl.ts';
 import { decodeCheckpoint, encodeCheckpoint, type TrainingState } from './checkpoint.ts';
 import { ValidationLoss, weightedSum, type Validation } from './head.ts';
 import type { FlatWeights } from './layout.ts';
@@ -20,10 +21,6 @@ import type { WindowSet } from './windows.impl.ts';
 const SALT_SHUFFLE = 0x73687566;
 /** A long epoch is saved inside, too: a crash costs at most this much work and one batch. */
 const CHECKPOINT_INTERVAL_MS = 10_000;
-/** Adam (Kingma and Ba, 2015) with Keras' constants. */
-const BETA1 = 0.9;
-const BETA2 = 0.999;
-const ADAM_EPSILON = 1e-7;
 /** Keras uses .99: moving = .99 moving + .01 batch. */
 const BATCH_NORM_MOMENTUM = 0.99;
 
@@ -34,11 +31,8 @@ interface EpochVerdict {
   readonly validation?: Validation;
 }
 
-/** Vectors that change with every step; a type alias, because tfjs wants an indexable container. */
-type Vectors = {
-  readonly theta: Tensor1D;
-  readonly m: Tensor1D;
-  readonly v: Tensor1D;
+/** Vectors that change with every step. */
+type Vectors = Moments & {
   readonly mean: Tensor1D;
   readonly variance: Tensor1D;
 };
@@ -60,6 +54,7 @@ export async function trainNetwork(job: TrainingJob): Promise<TrainingResult> {
 class TrainingRun {
   readonly #job: TrainingJob;
   readonly #batches: number;
+  readonly #adam: Adam;
   #vectors: Vectors;
   #step: number;
   #epoch: number;
@@ -77,6 +72,7 @@ class TrainingRun {
   constructor(job: TrainingJob, state: TrainingState) {
     this.#job = job;
     this.#batches = Math.ceil(job.train.count / job.params.batchSize);
+    this.#adam = new Adam(job.native.tf, job.layout, job.params);
     const tensor = (values: Float32Array): Tensor1D => job.native.tf.tensor1d(values);
     this.#vectors = {
       theta: tensor(state.weights.theta),
@@ -114,6 +110,7 @@ class TrainingRun {
   }
 
   dispose(): void {
+    this.#adam.dispose();
     this.#job.native.tf.dispose({ ...this.#vectors });
   }
 
@@ -175,21 +172,10 @@ class TrainingRun {
     const mean = moving(this.#vectors.mean, means);
     const variance = moving(this.#vectors.variance, variances);
     tf.dispose([...means, ...variances]);
-    return { ...this.#adam(grads[0] as Tensor1D), mean, variance, losses };
-  }
-
-  /** Formula: theta - rate sqrt(1 - b2^t) / (1 - b1^t) x m / (sqrt(v) + epsilon). */
-  #adam(gradient: Tensor1D): Pick<Vectors, 'theta' | 'm' | 'v'> {
-    const { tf } = this.#job.native;
-    const m = tf.add(tf.mul(this.#vectors.m, BETA1), tf.mul(gradient, 1 - BETA1)) as Tensor1D;
-    const v = tf.add(
-      tf.mul(this.#vectors.v, BETA2),
-      tf.mul(tf.square(gradient), 1 - BETA2),
-    ) as Tensor1D;
-    const correction = Math.sqrt(1 - BETA2 ** this.#step) / (1 - BETA1 ** this.#step);
-    const rate = this.#progress.learningRate * correction;
-    const change = tf.mul(tf.div(m, tf.add(tf.sqrt(v), ADAM_EPSILON)), rate);
-    return { theta: tf.sub(this.#vectors.theta, change) as Tensor1D, m, v };
+    const { learningRate } = this.#progress;
+    const at = { step: this.#step, learningRate };
+    const moved = this.#adam.next(this.#vectors, grads[0] as Tensor1D, at);
+    return { ...moved, mean, variance, losses };
   }
 
   /** What the epoch was worth, the decision to stop, and the start of the next epoch's counters. */
