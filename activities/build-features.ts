@@ -7,6 +7,7 @@ import { encodeFold } from '../core/features/fold.ts';
 import { type PreparedSummary, type PreparePlan, prepareUnit } from '../core/features/prepare.ts';
 import { encodePrepared } from '../core/features/prepared.ts';
 import { encodeRefit } from '../core/features/refit.ts';
+import { missingRulesOf } from '../core/spec/missing-rules.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { readBars } from '../registry/datasets.impl.ts';
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
@@ -75,9 +76,17 @@ function datasetsOf({ unit, datasets }: BuildFeaturesInput): CollectResult[] {
 
 function planOf(spec: ExperimentSpec, set: FeatureSet, calendar: Calendar): PreparePlan {
   const { lookback, label, split, scaling } = spec;
-  const { timeframe, missing } = spec.data;
+  const { timeframe } = spec.data;
+  const missing = missingRulesOf(spec);
   const refit = spec.refit === 'none' ? undefined : spec.refit;
-  return { set, lookback, label, split, scaling, timeframe, calendar, missing, refit };
+  return { set, lookback, label, split, scaling, timeframe, calendar, ...missing, refit };
+}
+
+/** What is declared of missing bars beside the one policy for all. */
+function otherRules(spec: ExperimentSpec, datasets: readonly CollectResult[]): readonly unknown[] {
+  const units = datasets.map(({ instrument }) => ({ id: instrument }));
+  const { missing: _missing, ...others } = missingRulesOf(spec, units);
+  return Object.keys(others).length > 0 ? [others] : [];
 }
 
 /** Everything the artifact depends on; the spec's name, seeds or family are not part of it. */
@@ -100,6 +109,8 @@ function cacheKey(
     spec.scaling,
     // Only where it is asked for: what was prepared before there were refits stays found.
     ...(spec.refit === 'none' ? [] : [spec.refit]),
+    // Likewise.
+    ...otherRules(spec, datasets),
     // What earlier releases prepared of a pool has no statistics by instrument.
     ...(datasets.length > 1 ? ['by instrument'] : []),
   ];

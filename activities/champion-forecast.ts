@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { applyMissing, type MissingPolicy } from '../core/bars/index.ts';
+import { fillMissing, type MissingRules } from '../core/bars/index.ts';
 import { calendarFor } from '../core/calendar/index.ts';
 import { RatchetError } from '../core/errors.ts';
 import type { ChampionForecast } from '../core/evaluation/index.ts';
@@ -40,11 +40,7 @@ export async function forecastOfChampion(request: ChampionRequest): Promise<Cham
   const answers = new Float64Array(test.length * width).fill(NaN);
   const session = await openSession(pkg.model);
   try {
-    for (const { source, rows, at } of await sourcesOf(
-      request,
-      manifest,
-      pkg.preprocessing.missing,
-    )) {
+    for (const { source, rows, at } of await sourcesOf(request, manifest, pkg.preprocessing)) {
       const found = await forecastRows(session, source, rows, {
         lookback: manifest.lookback,
         outputs: width,
@@ -72,7 +68,7 @@ interface Part {
 async function sourcesOf(
   { deps, prepared, datasets, heartbeat }: ChampionRequest,
   manifest: Manifest,
-  missing: MissingPolicy,
+  rules: MissingRules,
 ): Promise<Part[]> {
   const { test } = prepared.split;
   if (manifest.featureHash === prepared.featureHash) {
@@ -87,7 +83,7 @@ async function sourcesOf(
     const dataset = datasets.find(({ instrument }) => instrument === id);
     if (!dataset) continue;
     const recorded = await readBars(deps.artifacts, dataset.bars, dataset.datasetHash);
-    const bars = applyMissing(recorded, calendar, missing, set.warmupBars);
+    const bars = fillMissing(recorded, calendar, rules, set.warmupBars);
     const matrix = buildFeatures(set, bars, calendar);
     heartbeat();
     const rowAt = new Map(Array.from(matrix.openTime, (time, row) => [time, row]));

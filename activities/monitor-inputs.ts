@@ -1,5 +1,5 @@
 import { barCount, sliceBars, type Bars } from '../core/bars/bars.ts';
-import { applyMissing } from '../core/bars/index.ts';
+import { fillMissing } from '../core/bars/index.ts';
 import type { Calendar } from '../core/calendar/calendar.ts';
 import {
   autoWindow,
@@ -74,7 +74,7 @@ function featureColumns(
   const reach = rows + set.memoryBars + 3 * ANCHOR_BARS;
   const from = Math.max(0, recorded - reach);
   const head = from === 0 ? set.warmupBars : 0;
-  const filled = applyMissing(sliceBars(bars, from), calendar, missing, head);
+  const filled = fillMissing(sliceBars(bars, from), calendar, missing, head);
   const columns = columnsFrom(buildFeatures(set, filled, calendar));
   const drop = Math.max(0, columns.rows - rows);
   return {

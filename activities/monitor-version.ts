@@ -5,6 +5,8 @@ import { decodeTestRows, TEST_ROWS, type StoredTestRows } from '../core/evaluati
 import { type FeatureSet, packagedFeatureSet } from '../core/features/index.ts';
 import { manifestSchema } from '../core/packages/schemas.ts';
 import { lossWeightsOf } from '../core/spec/loss-weights.ts';
+import type { MissingRules } from '../core/bars/index.ts';
+import { missingRulesOf } from '../core/spec/missing-rules.ts';
 import { experimentSpecSchema, type ExperimentSpec } from '../core/spec/spec.ts';
 import { getJson, refOf, sha256OfUri } from '../registry/artifacts.ts';
 import { currentChampion } from '../registry/champions.ts';
@@ -23,7 +25,7 @@ export interface WatchedVersion {
   readonly timeframe: Timeframe;
   readonly calendar: Calendar;
   readonly sources: ExperimentSpec['data']['sources'];
-  readonly missing: ExperimentSpec['data']['missing'];
+  readonly missing: MissingRules;
   readonly labelKind: string;
   readonly horizons: readonly number[];
   readonly lossWeights: readonly number[];
@@ -75,7 +77,7 @@ export async function watchedVersion(deps: Deps, model: string): Promise<Watched
     timeframe: spec.data.timeframe,
     calendar: await calendarOfSpec(deps, spec),
     sources: spec.data.sources,
-    missing: spec.data.missing,
+    missing: missingRulesOf(spec),
     labelKind: manifest.label.kind,
     horizons: manifest.label.horizons,
     lossWeights: lossWeightsOf(spec),

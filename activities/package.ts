@@ -17,6 +17,7 @@ import {
   reliabilityOf,
 } from '../core/predict/index.ts';
 import type { HorizonReliability, MonteCarloRunner } from '../core/predict/index.ts';
+import { missingRulesOf } from '../core/spec/missing-rules.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { experimentSpecOrThrow, getExperimentOrThrow } from '../registry/experiments.ts';
 import { unitDatasetHash } from '../registry/fitting-version.ts';
@@ -238,7 +239,7 @@ function preprocessingOf(
     label: labelOf(prepared),
     ...(prepared.classes && { classes: prepared.classes }),
     scalers: prepared.scalers,
-    missing: spec.data.missing,
+    ...missingRulesOf(spec, prepared.instruments),
     calendar: prepared.calendar,
     timeframe: prepared.timeframe,
     expiresAfter: spec.serving.expiresAfter,

@@ -13,8 +13,8 @@ const HOLES_BARS = 64;
 
 /** All that a window depends on besides bars and instant: versions that agree in it share the window. */
 export function windowKind({ manifest, preprocessing }: VerifiedPackage): string {
-  const { lookback, missing, calendar, timeframe } = preprocessing;
-  return `${manifest.featureHash}|${lookback}|${missing}|${calendar}|${timeframe}`;
+  const { lookback, missing, missingBy, missingHead, calendar, timeframe } = preprocessing;
+  return `${manifest.featureHash}|${lookback}|${missing}|${JSON.stringify([missingBy, missingHead])}|${calendar}|${timeframe}`;
 }
 
 /** The bars of an instrument as the version of an open package reads them. */

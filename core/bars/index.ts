@@ -28,6 +28,13 @@ export {
   type SourcedBars,
   type SourceRole,
 } from './merge.ts';
-export { applyMissing, MISSING_POLICIES, type MissingPolicy } from './missing.ts';
+export {
+  applyMissing,
+  fillMissing,
+  MISSING_POLICIES,
+  type MissingPolicy,
+  missingPolicyOf,
+  type MissingRules,
+} from './missing.ts';
 export { CLOSE_GRACE_MS, dropProvisional } from './provisional.ts';
 export { knownAt, newRevisions, type NewRevisions, type StoredBars } from './revisions.ts';

@@ -6,6 +6,32 @@ import { mapColumns, takeBars } from './build.ts';
 export const MISSING_POLICIES = ['ffill', 'zero', 'drop'] as const;
 export type MissingPolicy = (typeof MISSING_POLICIES)[number];
 
+/** What is declared for the instruments of a unit: one policy, others by instrument, and the head. */
+export interface MissingRules {
+  readonly missing: MissingPolicy;
+  /** By instrument, where it is not `missing`. */
+  readonly missingBy?: Readonly<Record<string, MissingPolicy>>;
+  /** `drop`: no back fill even in the warm-up; absent: back fill there. */
+  readonly missingHead?: 'drop';
+}
+
+/** The policy of one instrument. */
+export const missingPolicyOf = (
+  { missing, missingBy = {} }: Pick<MissingRules, 'missing' | 'missingBy'>,
+  instrument: string,
+): MissingPolicy => (Object.hasOwn(missingBy, instrument) ? missingBy[instrument]! : missing);
+
+/** `applyMissing` as the rules say for the bars' instrument; `headBars`: rows that no sample uses. */
+export function fillMissing(
+  bars: Bars,
+  calendar: Sessions,
+  rules: MissingRules,
+  headBars: number,
+): Bars {
+  const head = rules.missingHead === 'drop' ? 0 : headBars;
+  return applyMissing(bars, calendar, missingPolicyOf(rules, bars.instrument), head);
+}
+
 /**
  * Bars with the declared policy applied to what the calendar expects and the data lacks, whole rows and
  * NaN cells alike:

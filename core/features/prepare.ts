@@ -1,6 +1,6 @@
 import type { Bars, Timeframe } from '../bars/bars.ts';
 import { barCount } from '../bars/bars.ts';
-import type { MissingPolicy } from '../bars/index.ts';
+import type { MissingRules } from '../bars/index.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { labelClasses, labelKindOrThrow, labelParamsOf, type LabelSpec } from '../labels/index.ts';
 import {
@@ -20,12 +20,11 @@ import type { Prepared } from './prepared.ts';
 import type { Refit } from './refit.ts';
 import { sampleRows, stack, type Stacked } from './stack.ts';
 
-export interface PreparePlan extends FittedPlan {
+/** What a unit is prepared by; its rules say what stands in features for bars that were not recorded. */
+export interface PreparePlan extends FittedPlan, MissingRules {
   readonly split: SplitSpec;
   readonly timeframe: Timeframe;
   readonly calendar: Calendar;
-  /** What stands in features for bars that were not recorded. Labels never look at such a bar. */
-  readonly missing: MissingPolicy;
   /** What the served fit will be repeated on; absent: it will not. */
   readonly refit?: RefitPart | undefined;
 }

@@ -1,6 +1,6 @@
 import type { Bars } from '../bars/bars.ts';
 import { barCount } from '../bars/bars.ts';
-import { applyMissing, type MissingPolicy } from '../bars/index.ts';
+import { fillMissing, type MissingRules } from '../bars/index.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { RatchetError } from '../errors.ts';
 import { buildLabels, type LabelSpec } from '../labels/index.ts';
@@ -8,13 +8,12 @@ import { buildFeatures } from './build.ts';
 import type { FeatureSet } from './feature-set.ts';
 import type { FeatureMatrix, LabelMatrix } from './matrix.ts';
 
-interface StackPlan {
+/** Its rules say what stands in features for bars that were not recorded; labels never look at such a bar. */
+interface StackPlan extends MissingRules {
   readonly set: FeatureSet;
   readonly lookback: number;
   readonly label: LabelSpec;
   readonly calendar: Calendar;
-  /** What stands in features for bars that were not recorded. Labels never look at such a bar. */
-  readonly missing: MissingPolicy;
 }
 
 interface InstrumentRows {
@@ -29,8 +28,8 @@ interface InstrumentRows {
 export type Stacked = ReturnType<typeof stack>;
 
 export function stack(plan: StackPlan, recorded: readonly Bars[]) {
-  const { calendar, missing, set } = plan;
-  const pool = recorded.map((bars) => applyMissing(bars, calendar, missing, set.warmupBars));
+  const { calendar, set } = plan;
+  const pool = recorded.map((bars) => fillMissing(bars, calendar, plan, set.warmupBars));
   const rows = pool.reduce((sum, bars) => sum + barCount(bars), 0);
   if (pool.length === 0 || rows === 0) {
     throw new RatchetError('features.noBars', 'there are no bars to build features of');

@@ -1,3 +1,4 @@
+import type { MissingRules } from '../bars/index.ts';
 import type { ColumnDeclaration } from '../features/index.ts';
 import type { ClassStatistics } from '../features/prepared.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
@@ -53,7 +54,7 @@ export interface Manifest {
 }
 
 /** `preprocessing.json`: what serving needs beside the graph. */
-export interface Preprocessing {
+export interface Preprocessing extends MissingRules {
   readonly featureSet: string;
   readonly featureNames: readonly string[];
   readonly lookback: number;
@@ -61,7 +62,6 @@ export interface Preprocessing {
   /** Of labels with classes: shares and mean returns of the training rows, by horizon and class. */
   readonly classes?: ClassStatistics;
   readonly scalers: { readonly features: ScalerState; readonly labels: ScalerState };
-  readonly missing: 'ffill' | 'zero' | 'drop';
   readonly calendar: string;
   readonly timeframe: '1h' | '1d';
   readonly expiresAfter: number;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MISSING_POLICIES } from '../bars/index.ts';
 import { COLUMNS_MAX, columnSchema } from '../features/index.ts';
 import { SCALER_KINDS } from '../scaling/index.ts';
 import type { GoldenProbes, Manifest, Preprocessing, StoredOutliers } from './manifest.ts';
@@ -65,7 +66,9 @@ export const preprocessingSchema: z.ZodType<Preprocessing> = z
     label,
     classes: z.strictObject({ priors: byClass, changes: byClass }).exactOptional(),
     scalers: z.strictObject({ features: scaler, labels: scaler }),
-    missing: z.enum(['ffill', 'zero', 'drop']),
+    missing: z.enum(MISSING_POLICIES),
+    missingBy: z.record(z.string(), z.enum(MISSING_POLICIES)).exactOptional(),
+    missingHead: z.literal('drop').exactOptional(),
     calendar: z.string(),
     timeframe: z.enum(['1h', '1d']),
     expiresAfter: z.int().min(1),

@@ -1,4 +1,4 @@
-import { applyMissing, type MissingPolicy } from '../bars/index.ts';
+import { fillMissing, type MissingPolicy, missingPolicyOf } from '../bars/index.ts';
 import { barCount, sliceBars } from '../bars/bars.ts';
 import { lowerBound } from '../bars/build.ts';
 import type { Bars } from '../bars/bars.ts';
@@ -102,7 +102,7 @@ function barsSinceAnchor(
   pkg: VerifiedPackage,
   options: { asOf: number; fromFirstBar: boolean },
 ): Bars {
-  const { calendar: name, timeframe, lookback, missing } = pkg.preprocessing;
+  const { calendar: name, timeframe, lookback } = pkg.preprocessing;
   const calendar = calendarFor(name);
   const set = packagedFeatureSetOrThrow(pkg.manifest);
   if (bars.timeframe !== timeframe) {
@@ -119,13 +119,16 @@ function barsSinceAnchor(
   const first = calendar.indexOf(bars.openTime[0]!, timeframe);
   const lacking = first - anchor;
   if (lacking > 0 && !options.fromFirstBar) throw tooFew(lacking, needed, needed - lacking);
-  const start = Math.max(anchor - MARGIN_BARS[missing], Math.min(anchor, first));
+  const start = Math.max(
+    anchor - MARGIN_BARS[missingPolicyOf(pkg.preprocessing, bars.instrument)],
+    Math.min(anchor, first),
+  );
   const anchorTime = calendar.openTimeAt(start, timeframe);
   let from = 0;
   // One bar before the anchor stays until holes are filled: it may be what fills the anchor's bar.
   while (from + 1 < end && bars.openTime[from + 1]! <= anchorTime) from++;
   const head = options.fromFirstBar && from === 0 ? set.warmupBars : 0;
-  const filled = applyMissing(sliceBars(bars, from, end), calendar, missing, head);
+  const filled = fillMissing(sliceBars(bars, from, end), calendar, pkg.preprocessing, head);
   return sliceBars(filled, bars.openTime[from]! < anchorTime ? firstFrom(filled, anchorTime) : 0);
 }
 

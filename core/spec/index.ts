@@ -2,6 +2,7 @@
 export { canonicalJson } from './canonical-json.ts';
 export { expandUnits, instrumentSlug, type FitUnit } from './fit-units.ts';
 export { knownKeysAt } from './known-keys.ts';
+export { missingRulesOf } from './missing-rules.ts';
 export { nearestName } from './nearest-name.ts';
 export { lossWeightsOf } from './loss-weights.ts';
 export { parseSpec, type KnownDataset, type SpecCatalogues } from './parse-spec.ts';

@@ -9,12 +9,12 @@ import type { ExperimentSpec } from './spec.ts';
  * the hash; nor does `data.asOf`, which says when the spec was run: two moments are told apart by their dataset hashes.
  */
 export function specHash(spec: ExperimentSpec): string {
-  const { recollect: _recollect, asOf: _asOf, ...data } = spec.data;
+  const { recollect: _recollect, asOf: _asOf, missingHead, ...data } = spec.data;
   const { abstain, ...serving } = spec.serving;
   const shaping = {
     format: 1,
     fit: spec.fit,
-    data,
+    data: { ...data, ...(missingHead === 'drop' && { missingHead }) },
     features: spec.features,
     lookback: spec.lookback,
     label: spec.label,
@@ -41,7 +41,8 @@ export function specHash(spec: ExperimentSpec): string {
  */
 export function templateHash(spec: ExperimentSpec): string {
   const { to: _to, instruments, ...data } = spec.data;
-  const kept = spec.fit === 'pooled' ? instruments.map(({ id }) => ({ id })) : [];
+  const lasting = instruments.map(({ id, missing }) => ({ id, ...(missing && { missing }) }));
+  const kept = spec.fit === 'pooled' ? lasting : [];
   const split = { kind: 'recent', trainBars: 0, validBars: 0, testBars: 0 } as const;
   const same = { ...split, purge: 'auto', embargo: 'auto' } as const;
   return specHash({ ...spec, data: { ...data, instruments: kept }, split: same, refit: 'none' });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { TIMEFRAMES } from '../bars/bars.ts';
+import { MISSING_POLICIES, type MissingPolicy } from '../bars/index.ts';
 import { labelSchema } from '../labels/index.ts';
 import {
   COLUMNS_MAX,
@@ -29,9 +30,18 @@ const isoInstant = z.iso
   .transform((text) => new Date(text).toISOString());
 const isoDate = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'a date, YYYY-MM-DD');
 
+const missingPolicy = z.enum(MISSING_POLICIES);
+
 export const instrumentSchema = z.union([
-  instrumentId.transform((id) => ({ id })),
-  z.strictObject({ id: instrumentId, from: isoDate.optional(), to: isoDate.optional() }),
+  instrumentId.transform((id): { id: string; missing?: MissingPolicy } => ({ id })),
+  z.strictObject({
+    id: instrumentId,
+    from: isoDate.optional(),
+    to: isoDate.optional(),
+    missing: missingPolicy
+      .exactOptional()
+      .describe('Where its policy for missing bars is not `data.missing`.'),
+  }),
 ]);
 
 export const sourceUseSchema = z.strictObject({
@@ -56,18 +66,26 @@ export const dataSchema = z.strictObject({
     .array(instrumentSchema)
     .min(1)
     .max(64)
-    .describe('Instruments, by id or with a range of their own: { id: GOOG, from: 2014-04-03 }.'),
+    .describe(
+      'Instruments, by id or with a range or policy of their own: { id: GOOG, from: 2014-04-03, missing: drop }.',
+    ),
   timeframe: z.enum(TIMEFRAMES).default('1d').describe('Length of a bar.'),
   from: isoDate.optional().describe('First session used; default: all there is.'),
   to: isoDate.optional().describe('Last session used (inclusive); default: the newest closed bar.'),
   asOf: isoInstant
     .optional()
     .describe('Only bars that were complete and known by this instant; default: now.'),
-  missing: z
-    .enum(['ffill', 'zero', 'drop'])
+  missing: missingPolicy
     .default('ffill')
     .describe(
       'A missing bar: ffill repeats the last close and volume, zero has volume 0, drop leaves a hole.',
+    ),
+  // Without a default: specs of before there was one keep their hash.
+  missingHead: z
+    .enum(['bfill', 'drop'])
+    .exactOptional()
+    .describe(
+      'A value missing before the first one: bfill takes that one, only in the warm-up that no sample uses (the default); drop leaves such bars out.',
     ),
   recollect: z.boolean().default(false).describe('Collect again even within 24 hours.'),
 });

@@ -8,15 +8,20 @@ import {
   barsFromRows,
   concatBars,
   dropProvisional,
+  fillMissing,
   hashBars,
   knownAt,
   mergeSources,
+  MISSING_POLICIES,
+  missingPolicyOf,
+  type MissingRules,
   newRevisions,
   sliceBars,
   sortBars,
   takeBars,
   type Bars,
 } from '../../../core/bars/index.ts';
+import { mapColumns } from '../../../core/bars/build.ts';
 import { calendarFor } from '../../../core/calendar/index.ts';
 import { indexBars } from '../../support/lab-data.ts';
 import { seeded, walkBars, withRows } from '../../support/made-bars.ts';
@@ -215,6 +220,43 @@ test('missing: NaN cells are filled from before; back fill only in the head', ()
   const late = withRows(bars, { 0: { close: Number.NaN }, 1: { close: Number.NaN } });
   assert.equal(barCount(applyMissing(late, nyse, 'ffill', 1)), 8, 'longer than the head');
   assert.equal(barCount(applyMissing(gaps, nyse, 'drop')), 8);
+});
+
+test('missing: rules are declared for all, by instrument, and for the head', () => {
+  const bars = without(walkBars(10), 4);
+  const gaps = withRows(bars, { 0: { volume: Number.NaN } });
+  const rows = (rules: MissingRules): number => barCount(fillMissing(gaps, nyse, rules, 2));
+  assert.equal(rows({ missing: 'ffill' }), 10);
+  assert.equal(rows({ missing: 'ffill', missingHead: 'drop' }), 9);
+  assert.equal(rows({ missing: 'ffill', missingBy: { [bars.instrument]: 'drop' } }), 9);
+  assert.equal(rows({ missing: 'ffill', missingBy: { OTHER: 'drop' } }), 10);
+  assert.equal(missingPolicyOf({ missing: 'zero', missingBy: {} }, 'constructor'), 'zero');
+});
+
+test('missing: the head takes nothing from behind itself, whatever is missing (seeded gaps)', () => {
+  const HEAD = 12;
+  for (let seed = 1; seed <= 30; seed++) {
+    const random = seeded(seed);
+    const gaps = mapColumns(walkBars(60, { seed, timeframe: '1h', from: '2024-01-01' }), (column) =>
+      column.map((x, i) => (random() < (i < 20 ? 0.5 : 0.1) ? Number.NaN : x)),
+    );
+    for (const policy of MISSING_POLICIES) {
+      // What is filled in after the head, and what of the head is filled, knows no later bar than this.
+      for (const seen of [HEAD, HEAD + 1, 30, 59]) {
+        const later = mapColumns(gaps, (column) =>
+          column.map((x, i) => (i > seen ? (Number.isNaN(x) ? 1 : x * 2) : x)),
+        );
+        const [one, other] = [gaps, later].map((bars) => {
+          const filled = applyMissing(bars, always, policy, HEAD);
+          return takeBars(
+            filled,
+            [...filled.openTime.keys()].filter((i) => filled.openTime[i]! <= gaps.openTime[seen]!),
+          );
+        });
+        assert.equal(hashBars(one!), hashBars(other!), `${policy}, seed ${seed}, bar ${seen}`);
+      }
+    }
+  }
 });
 
 test('missing: the future changes nothing (prefix property, seeded holes)', () => {

@@ -120,6 +120,41 @@ test('bars with a price that is not above 0 are refused by name', () => {
   });
 });
 
+test('back fill in the head moves no sample: neither labels nor windows know what lies behind them', () => {
+  const holed = (value: number): Bars => {
+    const copy = (column: Float64Array): Float64Array => Float64Array.from(column);
+    const gaps = { ...bars, volume: copy(bars.volume), close: copy(bars.close) };
+    gaps.volume.fill(NaN, 0, 150);
+    gaps.close.fill(NaN, 0, 5);
+    // The values that fill the head back, and those that could only do so by looking ahead.
+    for (let t = 700; t < 1500; t++) gaps.volume[t] = gaps.volume[t]! * value;
+    return gaps;
+  };
+  const [one, other] = [1, 5].map((factor) => prepareUnit(plan, [holed(factor)]).prepared);
+  const width = plan.set.names.length;
+  const until = 700 * width;
+  assert.deepEqual(one!.features.subarray(0, until), other!.features.subarray(0, until));
+  assert.equal(one!.split.train[0], prepared.split.train[0], 'the head costs no sample');
+  assert.ok(one!.labels.subarray(0, 15).every(Number.isNaN), 'no label on a price filled in');
+  const first = (one!.split.train[0]! - plan.lookback + 1) * width;
+  assert.ok(one!.features.subarray(first, until).every(Number.isFinite));
+  const strict = prepareUnit({ ...plan, missingHead: 'drop' }, [holed(1)]).prepared;
+  assert.equal(strict.openTime.length, 1500 - 150, 'without a back fill such bars are left out');
+});
+
+test('instruments of a pool may have policies of their own', () => {
+  const holes = (of: Bars): Bars =>
+    takeBars(
+      of,
+      [...of.openTime.keys()].filter((t) => t % 50 !== 7),
+    );
+  const pool = [holes(bars), holes(sliceBars(nasdaq(), 0, 1500))];
+  const rows = (missingBy: Record<string, 'drop'>): number[] =>
+    prepareUnit({ ...plan, missingBy }, pool).prepared.instruments.map(({ from, to }) => to - from);
+  assert.deepEqual(rows({}), [1500, 1500]);
+  assert.deepEqual(rows({ '^IXIC': 'drop' }), [1500, 1470]);
+});
+
 const fields = (p: Prepared): object => ({ ...p });
 
 test('encode and decode give the same data, equal data the same bytes', () => {

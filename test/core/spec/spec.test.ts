@@ -7,6 +7,7 @@ import {
   expandUnits,
   instrumentSlug,
   lossWeightsOf,
+  missingRulesOf,
   parseSpec,
   SpecError,
   specHash,
@@ -79,6 +80,20 @@ test("defaults are filled in, the family's too", () => {
   assert.deepEqual(spec.hyperparameters['units'], [50, 50]);
   assert.deepEqual(spec.hyperparameters['earlyStopping'], { patience: 10, minDelta: 0 });
   assert.deepEqual(spec.data.instruments, [{ id: '^GSPC' }]);
+});
+
+test('policies for missing bars: of all, by instrument, and of the head', () => {
+  const parse = (data: Loose) => parseSpec(base(dataOf(data)));
+  const spec = parse({ instruments: [{ id: '^GSPC', missing: 'drop' }], missing: 'zero' });
+  assert.deepEqual(missingRulesOf(spec), { missing: 'zero', missingBy: { '^GSPC': 'drop' } });
+  assert.deepEqual(missingRulesOf(spec, []), { missing: 'zero' });
+  assert.deepEqual(missingRulesOf(parse({})), { missing: 'ffill' });
+  assert.deepEqual(missingRulesOf(parse({ missingHead: 'drop' })), {
+    missing: 'ffill',
+    missingHead: 'drop',
+  });
+  assert.notEqual(specHash(spec), specHash(parse({ missing: 'zero' })));
+  assert.notEqual(specHash(parse({ missingHead: 'drop' })), specHash(parse({})));
 });
 
 test('levels are filled in where the set has them, and shape the hash', () => {
@@ -192,9 +207,9 @@ const MISTAKES: readonly [string, Loose, string, RegExp, RegExp?][] = [
   ],
   [
     'an unknown baseline',
-    { baselines: ['naive', 'lightgbm'] },
+    { baselines: ['naive', 'prophet'] },
     'baselines[1]',
-    /no model family "lightgbm"/,
+    /no model family "prophet"/,
     /Known: /,
   ],
   [
