@@ -1,3 +1,4 @@
+import { ccxt } from './ccxt.ts';
 import { csv } from './csv.ts';
 import { SourceError } from './errors.ts';
 import { parquet } from './parquet.ts';
@@ -8,7 +9,7 @@ import { yahoo } from './yahoo.ts';
 
 /** The catalogue of sources by name. */
 export const sources: ReadonlyMap<string, SourceDescriptor> = new Map(
-  [csv, parquet, simulated, upbit, yahoo].map((source) => [
+  [ccxt, csv, parquet, simulated, upbit, yahoo].map((source) => [
     source.name,
     source as SourceDescriptor,
   ]),

@@ -15,6 +15,7 @@ import { simulateBars } from '../../core/sources/simulate.ts';
 import type { SimulatedParams } from '../../core/sources/simulated.ts';
 import { encodeBars } from '../../registry/datasets.impl.ts';
 import { chartOf, startChartServer } from '../support/chart-server.ts';
+import { startBinance } from '../support/exchange-server.ts';
 import { walkBars } from '../support/made-bars.ts';
 import { memoryContext } from '../support/source-context.ts';
 import { startUpbitServer } from '../support/upbit-server.ts';
@@ -55,6 +56,17 @@ after(async () => {
 
 /** How to make each source hold `truth`, in pages of about ten bars. A new source adds a line. */
 const subjects: Readonly<Record<string, (signal?: AbortSignal) => Promise<Subject>>> = {
+  ccxt: async (signal) => {
+    const server = await startBinance();
+    servers.push(server);
+    server.markets = { WALK: truth };
+    const markets = { WALK: { symbol: 'WALK/USDT', id: 'WALK' } };
+    return subject(
+      'ccxt',
+      { baseUrl: server.url, pageBars: 12, markets },
+      memoryContext({}, signal && { signal }),
+    );
+  },
   csv: async (signal) => {
     const lines = Array.from(truth.openTime, (t, i) =>
       [
