@@ -20,6 +20,18 @@ export interface OpenedExperiment extends ExperimentRef {
   readonly family: string;
   readonly baselines: readonly string[];
   readonly specHash: string;
+  /** The spec asks for a search of hyperparameters before the fits. */
+  readonly search?: SearchPlan;
+}
+
+/** What the workflow of a search must know of it. */
+export interface SearchPlan {
+  /** Trials at most. */
+  readonly trials: number;
+  /** Trial k begins once all trials up to k - parallel have ended. */
+  readonly parallel: number;
+  /** Fits of growing budget that a trial is at most made of. */
+  readonly rungs: number;
 }
 
 export interface CollectInput extends ExperimentRef {
@@ -79,12 +91,16 @@ export interface RefitOf {
   readonly twin: ArtifactRef;
 }
 
+export type Hyperparameters = Readonly<Record<string, unknown>>;
+
 export interface FitInput extends ExperimentRef {
   readonly unit: FitUnit;
   readonly prepared: ArtifactRef;
   /** The spec's family, or a baseline. */
   readonly family: string;
   readonly seed: number;
+  /** What a search chose, complete; absent: the spec's own. */
+  readonly hyperparameters?: Hyperparameters | undefined;
   readonly refit?: RefitOf;
   /** One of `folds` of BuildFeaturesResult, and which (1: the oldest); absent: the newest, which `prepared` is. */
   readonly fold?: { readonly rows: ArtifactRef; readonly number: number };

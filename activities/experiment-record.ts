@@ -3,6 +3,7 @@ import { endExperiment, experimentSpecOrThrow, startExperiment } from '../regist
 import { ensureModel } from '../registry/models.ts';
 import type { ExperimentRef, FinishInput, OpenedExperiment } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
+import { searchPlanOf } from './search.ts';
 
 /** First and last step of an experiment. Both may run twice: rows decide, not the call. */
 export function createExperimentRecordActivities(deps: Pick<ActivityDeps, 'db' | 'events'>) {
@@ -12,6 +13,7 @@ export function createExperimentRecordActivities(deps: Pick<ActivityDeps, 'db' |
       const experiment = await startExperiment(deps.db, experimentId);
       const spec = await experimentSpecOrThrow(deps.db, experimentId);
       const units = expandUnits(spec);
+      const search = searchPlanOf(spec);
       const asker = {
         actor: experiment.actor,
         requestId: experiment.request_id ?? undefined,
@@ -40,6 +42,7 @@ export function createExperimentRecordActivities(deps: Pick<ActivityDeps, 'db' |
         family: spec.family,
         baselines: spec.baselines,
         specHash: experiment.spec_hash,
+        ...(search && { search }),
       };
     },
 

@@ -40,19 +40,36 @@ export function createFitActivities(deps: ActivityDeps) {
   return {
     async fit(input: FitInput): Promise<FitResult> {
       const spec = await experimentSpecOrThrow(deps.db, input.experimentId);
-      const step = fitStep(input, spec);
-      const { result, cached } = await cachedStep(deps, step, () =>
-        new Fit(deps, input, spec, stepKey(deps.codeVersion, step)).run(),
-      );
-      if (cached) await tellCached(deps, input, result);
-      return { ...result, seed: input.seed, cached };
+      const fitted = await fitOnce(deps, input, spec);
+      if (fitted.cached) await tellCached(deps, input, fitted);
+      return fitted;
     },
   };
 }
 
-/** The spec's hyperparameters are those of its family; a baseline runs with its defaults. */
+/** A fit among many that are only compared: its epochs are not told. */
+export interface QuietFit {
+  /** The same fit with less training budget, the most first: it goes on from the checkpoint of one of them. */
+  readonly after: readonly FitInput[];
+}
+
+/** The fit, or what an equal one left. */
+export async function fitOnce(
+  deps: ActivityDeps,
+  input: FitInput,
+  spec: ExperimentSpec,
+  quiet?: QuietFit,
+): Promise<FitResult> {
+  const keyOf = (one: FitInput): string => stepKey(deps.codeVersion, fitStep(one, spec));
+  const { result, cached } = await cachedStep(deps, fitStep(input, spec), () =>
+    new Fit(deps, input, spec, { own: keyOf(input), after: quiet?.after.map(keyOf) }).run(),
+  );
+  return { ...result, seed: input.seed, cached };
+}
+
+/** What a search chose, or the spec's hyperparameters, which are those of its family; a baseline runs with its defaults. */
 function paramsOf(input: FitInput, spec: ExperimentSpec): unknown {
-  const given = input.family === spec.family ? spec.hyperparameters : {};
+  const given = input.hyperparameters ?? (input.family === spec.family ? spec.hyperparameters : {});
   return modelFamilyOrThrow(input.family).params.parse(given);
 }
 
@@ -127,25 +144,33 @@ function epochEvent(
   };
 }
 
+/** Content keys of a fit and, where it is one of a search, of those with less budget. */
+interface FitKeys {
+  readonly own: string;
+  readonly after: readonly string[] | undefined;
+}
+
 /** One attempt of one fit. */
 class Fit {
   readonly #deps: ActivityDeps;
   readonly #input: FitInput;
   readonly #spec: ExperimentSpec;
   readonly #by: FitAttempt;
+  readonly #keys: FitKeys;
   readonly #context = Context.current();
   readonly #abort = new AbortController();
   #at: FitHeartbeat = { epoch: 0, batch: 0, checkpoint: null };
   /** Events go to the database in order; the training does not wait for them. */
   #events: Promise<void> = Promise.resolve();
 
-  constructor(deps: ActivityDeps, input: FitInput, spec: ExperimentSpec, fitKey: string) {
+  constructor(deps: ActivityDeps, input: FitInput, spec: ExperimentSpec, keys: FitKeys) {
     this.#deps = deps;
     this.#input = input;
     this.#spec = spec;
     const { attempt, activityId, workflowExecution } = this.#context.info;
     const run = `${workflowExecution?.workflowId}/${workflowExecution?.runId}`;
-    this.#by = { fitKey, holder: `${run}/${activityId}`, attempt };
+    this.#keys = keys;
+    this.#by = { fitKey: keys.own, holder: `${run}/${activityId}`, attempt };
   }
 
   async run(): Promise<Fitted> {
@@ -226,6 +251,7 @@ class Fit {
   }
 
   #appendEpoch(event: EpochEvent): void {
+    if (this.#keys.after !== undefined) return;
     const told = epochEvent(this.#input, { ...event, attempt: this.#by.attempt });
     const append = (): Promise<void> => this.#deps.events.append(told);
     this.#events = this.#events.then(append);
@@ -241,8 +267,19 @@ class Fit {
 
   /** The furthest checkpoint whose bytes are whole; damaged ones are forgotten on the way. */
   async #newestUsableCheckpoint(): Promise<{ bytes: Uint8Array; epoch: number } | undefined> {
+    const { own, after = [] } = this.#keys;
+    for (const key of [own, ...after]) {
+      const checkpoint = await this.#usableCheckpoint(key);
+      if (checkpoint) return checkpoint;
+    }
+    return undefined;
+  }
+
+  async #usableCheckpoint(
+    fitKey: string,
+  ): Promise<{ bytes: Uint8Array; epoch: number } | undefined> {
     const { db, artifacts, log } = this.#deps;
-    for (const row of await checkpointsOf(db, this.#by.fitKey)) {
+    for (const row of await checkpointsOf(db, fitKey)) {
       try {
         const bytes = await artifacts.get(row.artifact);
         verifySections(bytes, 'checkpoint');
@@ -250,7 +287,7 @@ class Fit {
       } catch (error) {
         if (!(error instanceof RatchetError) || !DAMAGED.has(error.code)) throw error;
         const { epoch, batch } = row;
-        log.warn({ fitKey: this.#by.fitKey, epoch, batch, code: error.code }, 'bad checkpoint');
+        log.warn({ fitKey, epoch, batch, code: error.code }, 'bad checkpoint');
         await discardCheckpoint(db, row.id);
       }
     }

@@ -14,6 +14,7 @@ import { createPackageActivities } from './package.ts';
 import { createPromoteActivities } from './promote.ts';
 import { createRegisterActivities } from './register.ts';
 import { createScheduleActivities } from './schedules.ts';
+import { createSearchActivities } from './search.ts';
 import { createSettleActivities } from './settle.ts';
 import { createSkipActivities } from './skip.ts';
 import { createTopUpActivities } from './top-up.ts';
@@ -29,6 +30,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createSkipActivities(deps),
     ...createBuildFeaturesActivities(deps),
     ...createFitActivities(deps),
+    ...createSearchActivities(deps),
     ...createEvaluateActivities(deps),
     ...createPackageActivities(deps),
     ...createRegisterActivities(deps),

@@ -10,8 +10,10 @@ import type {
   CollectResult,
   DecideResult,
   EvaluateResult,
+  FitInput,
   FitResult,
   FitUnit,
+  Hyperparameters,
   OpenedExperiment,
   PackageInput,
   ValidateResult,
@@ -28,6 +30,7 @@ import type {
 import { promote } from './promote.ts';
 import { isRunningAlready } from './running-already.ts';
 import { collection, compute, record, training } from './stubs.ts';
+import { sweep } from './sweep.ts';
 
 /** Instruments collected at once: vendors limit request rates. */
 const COLLECT_AT_ONCE = 8;
@@ -108,7 +111,8 @@ async function runUnit(
     return { skipped: true, ref };
   }
   const { prepared, refit: rows } = await compute.buildFeatures({ experimentId, unit, datasets });
-  const { fits, baselines } = await fitAll(opened, unit, prepared);
+  const hyperparameters = await searched(opened, unit, prepared);
+  const { fits, baselines } = await fitAll(opened, unit, prepared, hyperparameters);
   const input = { experimentId, unit, prepared };
   const judged = { ...input, fits, baselines, validation, datasets, refit: rows };
   const evaluation = await compute.evaluate(judged);
@@ -120,7 +124,8 @@ async function runUnit(
     );
   }
   // A history from before there were refits has none in what buildFeatures gave.
-  const refit = rows && (await refitServed(opened, input, served, rows));
+  const again = { ...input, hyperparameters };
+  const refit = rows && (await refitServed(opened, again, served, rows));
   const packaged = await compute.packageModel({
     ...input,
     fit: served,
@@ -138,15 +143,32 @@ async function runUnit(
   return { skipped: false, ref: await decideAndPromote(opened, unit, version, evaluation) };
 }
 
+/** What a search found; undefined where the spec asks for none, or in a history from before there were searches. */
+async function searched(
+  { experimentId, search }: OpenedExperiment,
+  unit: FitUnit,
+  prepared: ArtifactRef,
+): Promise<Hyperparameters | undefined> {
+  if (search === undefined) return undefined;
+  const { hyperparameters } = await executeChild(sweep, {
+    workflowId: workflowIds.sweep(experimentId, unit.model),
+    args: [{ experimentId, unit, prepared, ...search, next: 0 }],
+  });
+  return hyperparameters;
+}
+
 async function fitAll(
   opened: OpenedExperiment,
   unit: FitUnit,
-  prepared: Parameters<typeof training.fit>[0]['prepared'],
+  prepared: ArtifactRef,
+  hyperparameters: Hyperparameters | undefined,
 ): Promise<{ fits: FitResult[]; baselines: FitResult[] }> {
-  const fit = (family: string, seed: number): Promise<FitResult> =>
-    training.fit({ experimentId: opened.experimentId, unit, prepared, family, seed });
+  const fit = (family: string, seed: number, chosen?: Hyperparameters): Promise<FitResult> => {
+    const input = { experimentId: opened.experimentId, unit, prepared, family, seed };
+    return training.fit({ ...input, hyperparameters: chosen });
+  };
   const [fits, baselines] = await Promise.all([
-    Promise.all(opened.seeds.map((seed) => fit(opened.family, seed))),
+    Promise.all(opened.seeds.map((seed) => fit(opened.family, seed, hyperparameters))),
     // Baselines are deterministic: one seed says all.
     Promise.all(opened.baselines.map((family) => fit(family, 0))),
   ]);
@@ -156,7 +178,7 @@ async function fitAll(
 /** The served seed's fit once more on the refit's rows: what is packaged, while its twin was evaluated. */
 async function refitServed(
   opened: OpenedExperiment,
-  input: Pick<PackageInput, 'experimentId' | 'unit' | 'prepared'>,
+  input: Pick<FitInput, 'experimentId' | 'unit' | 'prepared' | 'hyperparameters'>,
   { seed, fitted: twin }: FitResult,
   rows: ArtifactRef,
 ): Promise<NonNullable<PackageInput['refit']>> {

@@ -6,4 +6,5 @@ export { monitor } from './monitor.ts';
 export { promote } from './promote.ts';
 export { retrain } from './retrain.ts';
 export { settle } from './settle.ts';
+export { sweep } from './sweep.ts';
 export { trial } from './trial.ts';

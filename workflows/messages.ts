@@ -11,6 +11,8 @@ export const TASK_QUEUES = {
 /** Workflow ids say what they are about, so that a second start of the same thing is refused. */
 export const workflowIds = {
   experiment: (ulid: string): string => `experiment/${ulid}`,
+  /** The search of one model of an experiment. */
+  sweep: (ulid: string, model: string): string => `sweep/${ulid}/${model}`,
   promote: (model: string): string => `promote/${model}`,
   /** One entity a model, for as long as the model lives. */
   lifecycle: (model: string): string => `lifecycle/${model}`,
@@ -26,6 +28,17 @@ export const workflowIds = {
 
 export interface ExperimentInput {
   readonly experimentId: string;
+}
+
+export interface SweepInput {
+  readonly experimentId: string;
+  readonly unit: { readonly model: string; readonly instruments: readonly string[] };
+  readonly prepared: ArtifactRef;
+  readonly trials: number;
+  readonly parallel: number;
+  readonly rungs: number;
+  /** Trial to begin with: above 0 in a run that goes on from an earlier one. */
+  readonly next: number;
 }
 
 export type ExperimentOutcome =

@@ -48,3 +48,8 @@ export async function alert({ alertId }: Anything): Promise<void> {
   // The real one asks first who wants it.
   await record.deliverAlert({ alertId, webhook: 'ops' });
 }
+
+export async function sweep({ experimentId, model }: Anything): Promise<void> {
+  // The real one ends with this, or with nothing.
+  await record.completeSearch({ experimentId, model });
+}

@@ -4,17 +4,20 @@ import type {
   DecideResult,
   FitInput,
   IntentResult,
+  SearchPlan,
   SkipResult,
   SwitchResult,
 } from '../../activities/contracts.ts';
 import type { Activities } from '../../activities/index.ts';
 import { calmLife } from './scripted-lifecycle.ts';
+import { calmSearch } from './scripted-search.ts';
 
 const artifact = { uri: 'cas/00', sha256: '00', bytes: 1 };
 
 export interface Script {
   readonly units?: readonly string[];
   readonly seeds?: readonly number[];
+  readonly search?: SearchPlan;
   readonly validation?: readonly string[];
   readonly skip?: SkipResult;
   readonly decision?: Partial<DecideResult>;
@@ -43,6 +46,7 @@ export function scriptedActivities(script: Script = {}): {
       family: 'lstm-multi-horizon',
       baselines: ['naive', 'ridge'],
       specHash: 'spec',
+      ...(script.search && { search: script.search }),
     }),
     finishExperiment: async () => undefined,
     collect: async ({ instrument }) => ({
@@ -97,6 +101,7 @@ export function scriptedActivities(script: Script = {}): {
     awaitReplicas: async () => script.replicas ?? { status: 'ready' },
     switchChampion: async () => script.switched ?? { status: 'promoted', generation: 1 },
     withdrawPromotion: async () => undefined,
+    ...calmSearch(),
     ...calmLife(),
     ...script.override,
   };

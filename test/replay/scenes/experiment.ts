@@ -47,6 +47,12 @@ export const EXPERIMENT_SCENES: readonly Scene[] = [
   },
   {
     type: 'experiment',
+    name: 'searched',
+    input,
+    script: { search: { trials: 4, parallel: 2, rungs: 2 } },
+  },
+  {
+    type: 'experiment',
     name: 'to-trial',
     input,
     script: { decision: { trial: 'shadow', reasons: ['beats the champion offline'] } },

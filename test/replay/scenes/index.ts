@@ -5,6 +5,7 @@ import { LIFECYCLE_SCENES } from './lifecycle.ts';
 import { PROMOTE_SCENES } from './promote.ts';
 import { RETRAIN_SCENES } from './retrain.ts';
 import { MONITOR_SCENES, SETTLE_SCENES } from './slots.ts';
+import { SWEEP_SCENES } from './sweep.ts';
 import { TRIAL_SCENES } from './trial.ts';
 
 /** Every run that is recorded, of every workflow type. */
@@ -16,6 +17,7 @@ export const SCENES: readonly Scene[] = [
   ...PROMOTE_SCENES,
   ...RETRAIN_SCENES,
   ...SETTLE_SCENES,
+  ...SWEEP_SCENES,
   ...TRIAL_SCENES,
 ];
 
