@@ -1,5 +1,7 @@
 import { RatchetError } from '../errors.ts';
 import { lightGbm } from './lightgbm.ts';
+import { linear } from './linear.ts';
+import { logistic } from './logistic.ts';
 import { lstmClassifier } from './lstm-classifier.ts';
 import { lstmMultiHorizon } from './lstm-multi-horizon.ts';
 import { majority } from './majority.ts';
@@ -17,6 +19,8 @@ export const modelFamilies: readonly ModelDescriptor[] = [
   lightGbm,
   xgBoost,
   ridge,
+  linear,
+  logistic,
   majority,
   naive,
 ];

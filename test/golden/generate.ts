@@ -66,7 +66,10 @@ async function generateLevelled(python: string, folder: string): Promise<void> {
 }
 
 /** Runs a generator that makes its data by itself. */
-async function generateAlone(python: string, name: 'classes' | 'trees'): Promise<void> {
+async function generateAlone(
+  python: string,
+  name: 'classes' | 'linear_models' | 'trees',
+): Promise<void> {
   const { stdout } = await run(python, [here(`${name}.py`)], { maxBuffer: OUTPUT_BYTES_MAX });
   await writeFile(here(`${name}.json`), stdout);
   process.stdout.write(`test/golden/${name}.json\n`);
@@ -79,6 +82,7 @@ try {
   await generate(python);
   await generateLevelled(python, folder);
   await generateAlone(python, 'classes');
+  await generateAlone(python, 'linear_models');
   await generateAlone(python, 'trees');
 } finally {
   await rm(folder, { recursive: true, force: true });

@@ -9,7 +9,9 @@ import {
   lstmClassifierParams,
   type LstmClassifierParams,
 } from '../../../core/models/lstm-classifier.ts';
-import type { FitContext } from '../../../core/models/model.ts';
+import { logistic } from '../../../core/models/logistic.ts';
+import type { FitContext, Samples } from '../../../core/models/model.ts';
+import { logLossOf } from '../../../core/models/network/head.ts';
 
 const prepared = plantedPrepared({ rows: 300, features: 3, lookback: 4, labelKind: 'threeClass' });
 
@@ -39,6 +41,12 @@ function shareOfClass({ predictions, test }: Awaited<ReturnType<typeof fit>>, k:
     if (p.indexOf(Math.max(...p)) === k) chosen += 1;
   }
   return chosen / test.endRow.length;
+}
+
+/** Mean log loss of probabilities [samples x horizons x classes]. */
+function meanLogLoss(p: Float64Array, { labels, classes }: Samples): number {
+  const sum = labels.reduce((total, label, at) => total + logLossOf(p[at * classes + label]!), 0);
+  return sum / labels.length;
 }
 
 class Interrupted extends Error {}
@@ -97,6 +105,37 @@ describe('lstm-classifier fit', { skip: withoutTensorflow }, () => {
     }
     const [plain, balanced] = shares as [number, number];
     assert.ok(balanced > plain + 0.1, `${balanced} against ${plain}`);
+  });
+
+  it('beats logistic regression on a product of two features, which no line can see', async () => {
+    const product = plantedPrepared({
+      ...{ rows: 1600, features: 3, lookback: 3, horizons: [1] },
+      ...{ labelKind: 'threeClass', shape: 'product', signal: 0.9 },
+    });
+    const ours = await fit(
+      product,
+      small({ units: [16], dropout: 0, recurrentDropout: 0, learningRate: 0.01, epochs: 30 }),
+    );
+    const { implementation } = await logistic.load();
+    const { train, valid, test } = product.split;
+    const part = (rows: Int32Array) => samplesOf(product, rows);
+    const line = await implementation.fit(
+      logistic.params.parse({}),
+      part(train),
+      part(valid),
+      fitContext(product),
+    );
+    const [a, b] = [
+      meanLogLoss(ours.predictions, ours.test),
+      meanLogLoss(await line.predict(part(test)), ours.test),
+    ];
+    const shares = Float64Array.from(
+      ours.predictions,
+      (_, at) => product.classes!.priors[0]![at % 3]!,
+    );
+    const prior = meanLogLoss(shares, ours.test);
+    assert.ok(b > 0.97 * prior, `logistic ${b}, priors ${prior}`);
+    assert.ok(a < 0.8 * b, `lstm ${a}, logistic ${b}`);
   });
 
   it('refuses labels that are no class', async () => {
