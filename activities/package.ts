@@ -4,6 +4,7 @@ import type { Evaluation } from '../core/evaluation/index.ts';
 import { outputsOf, type Prepared } from '../core/features/prepared.ts';
 import { regressionLabelOrThrow } from '../core/labels/index.ts';
 import type { FitBundle } from '../core/models/bundle.ts';
+import { topFeatures } from '../core/models/trees/top-features.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import { buildPackage } from '../core/packages/build.ts';
 import type { PackageContent } from '../core/packages/build.ts';
@@ -104,11 +105,12 @@ async function makePackage(deps: Deps, input: PackageInput, facts: Facts) {
       manifest: { ...manifestOf(deps, input, served, facts), ...declaredColumns(spec) },
       model: bundle.graphs.model,
       monteCarlo: graphs.monteCarlo && bundle.graphs.monteCarlo?.graph,
+      trees: bundle.native,
       preprocessing: preprocessingOf(prepared, spec, confidence.calibration, evaluation),
       golden: await goldenProbes(graphs.session, prepared, graphs.monteCarlo),
       outliers: await outliersOf(prepared, breathe),
       evaluation,
-      card: cardOf(evaluation, confidence.reliability, difference),
+      card: cardOf(evaluation, bundle, confidence.reliability, difference),
     };
     const { reliability } = confidence;
     return { ...buildPackage(content, deps.sign), difference, reliability };
@@ -250,10 +252,14 @@ function preprocessingOf(
   };
 }
 
+/** Features that the card names. */
+const CARD_FEATURES_MAX = 15;
+
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 function cardOf(
   evaluation: Evaluation,
+  { summary, context }: FitBundle,
   reliability: readonly HorizonReliability[],
   difference: number,
 ): CardFacts {
@@ -268,6 +274,7 @@ function cardOf(
       horizon,
       values: Object.fromEntries(Object.entries(metrics).map(([name, { value }]) => [name, value])),
     })),
+    importance: topFeatures(summary.importance ?? [], context.featureNames, CARD_FEATURES_MAX),
     verdict: evaluation.verdict,
     limits: [
       ...evaluation.notTested,

@@ -13,6 +13,8 @@ export interface FitBundle {
   /** `save()` of the fitted model. */
   readonly weights: Uint8Array;
   readonly graphs: ExportedGraphs;
+  /** `nativeFile()` of the fitted model, of families that have one. */
+  readonly native?: Uint8Array | undefined;
   readonly context: ExportContext;
   /** Windows with the answers of the *trained model* (not of the graph), in label units. */
   readonly probes: {
@@ -37,7 +39,7 @@ type Meta = Pick<
 
 /** One digest-guarded file; see sections.ts for the layout. */
 export function encodeBundle(bundle: FitBundle): Uint8Array {
-  const { weights, graphs, probes, ...rest } = bundle;
+  const { weights, graphs, native, probes, ...rest } = bundle;
   const meta: Meta = { ...rest, noiseWidth: graphs.monteCarlo?.noiseWidth ?? null };
   return encodeSections({
     kind: KIND,
@@ -47,6 +49,7 @@ export function encodeBundle(bundle: FitBundle): Uint8Array {
       weights,
       model: graphs.model,
       ...(graphs.monteCarlo ? { monteCarlo: graphs.monteCarlo.graph } : {}),
+      ...(native ? { native } : {}),
       probeRows: probes.rows,
       probePredictions: probes.predictions,
     },
@@ -68,6 +71,7 @@ export function decodeBundle(bytes: Uint8Array): FitBundle {
             model,
             monteCarlo: { graph: sectionOrThrow(file, 'monteCarlo', Uint8Array), noiseWidth },
           },
+    ...('native' in file.sections ? { native: sectionOrThrow(file, 'native', Uint8Array) } : {}),
     probes: {
       rows: sectionOrThrow(file, 'probeRows', Int32Array),
       predictions: sectionOrThrow(file, 'probePredictions', Float64Array),

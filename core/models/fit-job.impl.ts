@@ -77,6 +77,7 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
       summary: model.summary,
       weights: model.save(),
       graphs,
+      native: model.nativeFile?.(),
       context,
       probes: probesOf(prepared, rows, trained),
       equality: {

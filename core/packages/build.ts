@@ -13,6 +13,8 @@ export interface PackageContent {
   /** ONNX bytes. */
   readonly model: Uint8Array;
   readonly monteCarlo?: Uint8Array | undefined;
+  /** The family's native file, of which contributions are taken. */
+  readonly trees?: Uint8Array | undefined;
   readonly preprocessing: Preprocessing;
   readonly golden: GoldenProbes;
   /** Absent where the training rows give none. */
@@ -44,6 +46,7 @@ export function buildPackage(content: PackageContent, sign: Signer): BuiltPackag
       new TextEncoder().encode(renderCard(content.manifest, content.preprocessing, content.card)),
     ],
   ]);
+  if (content.trees) files.set(PACKAGE_PATHS.trees, content.trees);
   if (content.monteCarlo) files.set(PACKAGE_PATHS.monteCarlo, content.monteCarlo);
   if (content.outliers) {
     files.set(PACKAGE_PATHS.outliers, jsonFile(storedOutliers(content.outliers)));

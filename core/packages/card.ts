@@ -1,5 +1,6 @@
 import { refitWords } from '../evaluation/refit-words.ts';
 import { labelKindOrThrow, multipliesByClose } from '../labels/index.ts';
+import type { TopFeature } from '../models/trees/top-features.ts';
 import type { Manifest, Preprocessing } from './manifest.ts';
 
 /** What the card says beside manifest and preprocessing. */
@@ -16,6 +17,8 @@ export interface CardFacts {
     readonly horizon: number;
     readonly values: Readonly<Record<string, number | null>>;
   }[];
+  /** Features that the trees split on, the most gain first; other families have none. */
+  readonly importance?: readonly TopFeature[];
   /** The evaluation's verdict in one sentence. */
   readonly verdict: string;
   /** Further limits, one sentence each. */
@@ -40,6 +43,16 @@ function metricsTable(metrics: CardFacts['metrics']): string[] {
       ...columns.map((column) => cell(values[column])),
     ]),
   );
+}
+
+function importanceTable(importance: readonly TopFeature[]): string[] {
+  if (importance.length === 0) return [];
+  const rows = importance.map(({ feature, gain, splits }) => [feature, cell(gain), cell(splits)]);
+  return [
+    '## Features with the most gain',
+    ...table(['feature', 'share of gain', 'splits'], rows),
+    '',
+  ];
 }
 
 function confidenceWords(
@@ -102,6 +115,7 @@ export function renderCard(
     '',
     ...metricsTable(facts.metrics),
     '',
+    ...importanceTable(facts.importance ?? []),
     '## Use',
     confidenceWords(preprocessing.confidence, manifest.refit),
     `An answer is \`stale\` when the newest bar is more than ${preprocessing.expiresAfter} bars behind.`,

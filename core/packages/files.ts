@@ -7,6 +7,7 @@ export const PACKAGE_PATHS = {
   signature: 'manifest.sig',
   model: 'model.onnx',
   monteCarlo: 'model-mc.onnx',
+  trees: 'trees.bin',
   preprocessing: 'preprocessing.json',
   golden: 'golden.json',
   outliers: 'outliers.json',
@@ -20,11 +21,13 @@ export const LISTED_PATHS: readonly PackagePath[] = Object.values(PACKAGE_PATHS)
   (path) => path !== PACKAGE_PATHS.manifest && path !== PACKAGE_PATHS.signature,
 );
 /**
- * Listed files a package may lack: only networks with dropout have a Monte-Carlo graph; packages of
- * earlier releases, and those whose training rows are all the same, have no reference for outliers.
+ * Listed files a package may lack: only networks with dropout have a Monte-Carlo graph, only boosted trees a file of
+ * their own library; packages of earlier releases, and those whose training rows are all the same, have no reference
+ * for outliers.
  */
 export const OPTIONAL_PATHS: ReadonlySet<string> = new Set([
   PACKAGE_PATHS.monteCarlo,
+  PACKAGE_PATHS.trees,
   PACKAGE_PATHS.outliers,
 ]);
 

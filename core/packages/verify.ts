@@ -38,6 +38,8 @@ export interface VerifiedPackage {
   /** ONNX bytes, checked to refer to nothing outside themselves. */
   readonly model: Uint8Array;
   readonly monteCarlo: Uint8Array | undefined;
+  /** What `contributions` of its family reads; absent where the family has none. */
+  readonly trees: Uint8Array | undefined;
   readonly files: PackageFiles;
 }
 
@@ -157,6 +159,7 @@ export function verifyPackage(
     evaluation: JSON.parse(new TextDecoder().decode(fileOrThrow(files, PACKAGE_PATHS.evaluation))),
     model,
     monteCarlo,
+    trees: files.get(PACKAGE_PATHS.trees),
     files,
   };
 }

@@ -161,6 +161,27 @@ test('a signed manifest that lists other paths, none, or one twice is refused', 
   );
 });
 
+test("a library's own trees are listed, and no other bytes pass for them", async () => {
+  const trees = new TextEncoder().encode('trees of a library');
+  const made = await makePackage({ change: (content) => ({ ...content, trees }) });
+  const asked = expectedOf(made);
+  assert.deepEqual(verifyPackage(made.files, testKeys, asked).trees, trees);
+  assert.equal(verifyPackage(built.files, testKeys, expected).trees, undefined);
+  const other = trees.map((byte, i) => (i === 3 ? byte ^ 1 : byte));
+  const altered = new Map(made.files).set('trees.bin', other);
+  assert.throws(
+    () => verifyPackage(altered, testKeys, asked),
+    refusal('package.digest', /trees.bin/),
+  );
+  assert.throws(
+    () => verifyPackage(withFile('trees.bin', trees), testKeys, expected),
+    refusal('package.manifest'),
+  );
+  const removed = new Map(made.files);
+  removed.delete('trees.bin');
+  assert.throws(() => verifyPackage(removed, testKeys, asked), refusal('package.missing-file'));
+});
+
 test('a signed manifest of an unknown format is refused', () => {
   for (const change of [{ format: 2 }, { surprise: true }, { version: 0 }]) {
     const { files, expected: digest } = resigned((manifest) => ({ ...manifest, ...change }));
