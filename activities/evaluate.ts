@@ -99,6 +99,7 @@ async function forecastOfSeed(run: Run, fit: FitResult): Promise<SeedForecast> {
     epochsRun: fit.epochsRun,
     weightsDigest: fit.weightsDigest,
     history: bundle.summary.history,
+    importance: bundle.summary.importance,
     predictions,
   };
 }
@@ -173,6 +174,7 @@ function unitFacts(
     featureSet: prepared.featureSet,
     featureHash: prepared.featureHash,
     featureCount: prepared.featureNames.length,
+    featureNames: prepared.featureNames,
     lookback: prepared.lookback,
     label: labelKindOrThrow(prepared.labelKind),
     labelParams: prepared.labelParams,

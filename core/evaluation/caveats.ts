@@ -1,6 +1,7 @@
 /** What a reader must know beside the figures: what looks odd, and what nobody looked at. */
 import { labelClasses, labelOutputs } from '../labels/index.ts';
 import { MIN_INDEPENDENT } from '../metrics/comparison.ts';
+import { barsText } from './bars-text.ts';
 import { baselineVerdict } from './class-figures.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { EvaluationInput } from './input.ts';
@@ -25,9 +26,8 @@ export function warningsOf(
   warnings.push(...suspicionsOf(figures, taskOf(input.label).gate, labelClasses(input.label)));
   for (const figure of figures.classFigures ?? []) {
     if (figure.answers?.beatsBaseline === 'beats') continue;
-    warnings.push(
-      `Answers at ${figure.horizon} ${figure.horizon === 1 ? 'bar' : 'bars'}: ${baselineVerdict(figure)}`,
-    );
+    const [first = '', ...rest] = baselineVerdict(figure);
+    warnings.push(`At ${barsText(figure.horizon)} it ${first.toLowerCase()}${rest.join('')}`);
   }
   const outputs = input.horizons.length * labelOutputs(input.label);
   const flat = input.seeds.filter((seed) => isConstant(seed.predictions, outputs));

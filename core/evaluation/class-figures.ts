@@ -4,6 +4,7 @@ import { scoreConfusion, type ClassificationScores } from '../metrics/classes/co
 import { confusionCounts } from '../metrics/classes/confusion-metrics.ts';
 import { calibrationCurve } from '../metrics/classes/probability-metrics.ts';
 import { termOf } from '../metrics/metric.ts';
+import { barsText } from './bars-text.ts';
 import { classRowsOf } from './classification.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { EvaluationInput, SeedForecast } from './input.ts';
@@ -69,7 +70,7 @@ export function answersClause(figures: readonly ClassFigures[]): string | undefi
   const { beatsBaseline, accuracy, majority } = shortest.answers;
   const words = { beats: 'beat', notProved: 'are not proved to beat', no: 'do not beat' } as const;
   return (
-    `as answers at ${barsOf(shortest.horizon)} they ${words[beatsBaseline]} always "${majority.name}" ` +
+    `its answers at ${barsText(shortest.horizon)} ${words[beatsBaseline]} always "${majority.name}" ` +
     `(accuracy ${accuracy.toFixed(3)} against ${majority.accuracy.toFixed(3)})`
   );
 }
@@ -82,7 +83,7 @@ const WORDS = {
 
 /** One sentence about the answers of a horizon. */
 export function baselineVerdict({ answers }: ClassFigures): string {
-  if (answers === null) return 'A probability is not a number: there are no answers to count.';
+  if (answers === null) return 'Gives no answers to count: a probability is not a number.';
   const { accuracy, balancedAccuracy, majority, gain, never } = answers;
   const chance = balancedAccuracy.toFixed(3);
   const points = (share: number): string => `${share > 0 ? '+' : ''}${(100 * share).toFixed(1)}`;
@@ -98,4 +99,3 @@ export function baselineVerdict({ answers }: ClassFigures): string {
 }
 
 const quoted = (name: string): string => `"${name}"`;
-const barsOf = (horizon: number): string => (horizon === 1 ? '1 bar' : `${horizon} bars`);

@@ -9,6 +9,7 @@ import { classFiguresOf } from './class-figures.ts';
 import { notTestedOf, warningsOf } from './caveats.ts';
 import { compareWith, compareWithChampion } from './compare.ts';
 import { figureOf, type Evaluation } from './evaluation.ts';
+import { importanceOf } from './importance.ts';
 import type { EvaluationInput, SeedForecast } from './input.ts';
 import { lossesByTime, referenceForecast } from './losses.ts';
 import { medianSeed } from './median-seed.ts';
@@ -60,6 +61,7 @@ export function evaluate(input: EvaluationInput): Evaluation {
     ...(classFigures && { classFigures }),
   };
   const slices = slicesOf(input, served);
+  const importance = importanceOf(input.horizons, input.featureNames, served.importance);
   return {
     format: 1,
     model: input.model,
@@ -86,6 +88,7 @@ export function evaluate(input: EvaluationInput): Evaluation {
     },
     ...facts,
     ...(slices && { slices }),
+    ...(importance && { importance }),
     verdict: verdictOf({ ...facts, label: input.label, champion: input.champion }),
     notTested: notTestedOf(input, groups.count),
     warnings: warningsOf(input, { ...facts, forecasters }, draws),

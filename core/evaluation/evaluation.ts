@@ -226,6 +226,18 @@ export const evaluationSchema = z.object({
   classFigures: z.array(classFigureSchema).optional(),
   /** Absent in earlier releases. */
   slices: slicesSchema.optional(),
+  /** Of the served seed, by horizon; of families that can say how much a feature took part. */
+  importance: z
+    .array(
+      z.object({
+        horizon: z.int(),
+        /** Features that took part at all. */
+        used: z.int(),
+        /** The first of them, by their share of the total gain. */
+        features: z.array(z.object({ name: z.string(), share: z.number(), splits: z.number() })),
+      }),
+    )
+    .optional(),
   seeds: z.array(seedSchema),
   servedSeed: z.int(),
   /** Mean and SD (ddof 1, null for one seed) of the weighted loss over seeds. */

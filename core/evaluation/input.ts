@@ -1,4 +1,4 @@
-import type { EpochEvent } from '../models/model.ts';
+import type { EpochEvent, FeatureImportance } from '../models/model.ts';
 import type { QualityReport } from '../quality/report.ts';
 import type { ClassStatistics } from '../features/prepared.ts';
 import type { LabelKind } from '../labels/index.ts';
@@ -12,6 +12,8 @@ export interface SeedForecast {
   readonly epochsRun: number;
   readonly weightsDigest: string;
   readonly history: readonly EpochEvent[];
+  /** By horizon, in order of the features. */
+  readonly importance?: readonly FeatureImportance[] | undefined;
   /** Row-major [test rows x outputs]: units of the labels, or probabilities of classes horizon by horizon. */
   readonly predictions: Float64Array;
 }
@@ -80,6 +82,7 @@ export interface EvaluationInput {
   readonly featureSet: string;
   readonly featureHash: string;
   readonly featureCount: number;
+  readonly featureNames?: readonly string[];
   readonly lookback: number;
   readonly label: LabelKind;
   /** The label's settings beside kind and horizons. */

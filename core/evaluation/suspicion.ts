@@ -10,6 +10,7 @@
  * | balanced accuracy, priors divided out, K classes | 1/K + 1/4 | 1/K + 1/6 (.50 of three) | .484 at 1 hour, .434 at 4 |
  * | AUC of the direction | .65 | .65 | .557 |
  */
+import { barsText } from './bars-text.ts';
 import type { Evaluation } from './evaluation.ts';
 
 const LONG_BARS = 4;
@@ -60,4 +61,4 @@ function skillLimit(horizon: number, classes: number): number {
 const balancedMargin = (horizon: number): number => (horizon < LONG_BARS ? 1 / 4 : 1 / 6);
 
 const tell = (figure: string, horizon: number): string =>
-  `${figure} at ${horizon} ${horizon === 1 ? 'bar' : 'bars'} is more than honest models reach: look for a leak first.`;
+  `${figure} at ${barsText(horizon)} is more than honest models reach: look for a leak first.`;

@@ -9,7 +9,7 @@
  * - where most time stamps have fewer (one instrument, or a few), there is no cross-section. IC and RankIC are then
  *   correlations over all rows, and the ratios are over the calendar months (UTC) with at least ten rows;
  * - months are drawn one by one for their intervals, being longer than any block.
- * Edge cases: a time stamp or month whose forecasts or returns do not vary is left out; fewer than two of them, or a
+ * Edge cases: a time stamp or month whose forecasts or returns do not vary is left out; fewer than six of them, or a
  * SD of 0, give no ratio. Rows whose return is unknown are left out; a NaN forecast makes all figures NaN.
  */
 import { groupByTime, type TimeGroups } from './bootstrap.ts';
@@ -33,6 +33,8 @@ export interface ReturnPairs {
 
 const CROSS_SECTION_MIN = 5;
 const MONTH_ROWS_MIN = 10;
+/** The spread of fewer correlations says nothing. */
+const RATIO_UNITS_MIN = 6;
 /** Correlations that differ by less differ by rounding only. */
 const SD_MIN = 1e-12;
 
@@ -130,7 +132,7 @@ function coefficient(
 function ratio(pairs: KnownPairs, correlation: Correlation): WeightedStatistic {
   const over = (series: Float64Array) => (weights: Float64Array) => {
     const { n, mean, sd } = momentsOf(series, weights);
-    return n >= 2 && sd > SD_MIN ? mean / sd : NaN;
+    return n >= RATIO_UNITS_MIN && sd > SD_MIN ? mean / sd : NaN;
   };
   if (isCrossSection(pairs)) {
     const series = correlationsByUnit(pairs, pairs.times, CROSS_SECTION_MIN, correlation);

@@ -28,6 +28,8 @@ export interface MetricFacts {
   readonly direction: 'higher' | 'lower';
   /** How reports print it. */
   readonly format: 'number' | 'percent';
+  /** The class that it is about, where it is about one only. */
+  readonly ofClass?: string;
 }
 
 /**

@@ -119,7 +119,10 @@ li{margin:4px 0}
 .note{color:#6b7280;font-size:13px;margin:12px 0 0}
 .warnings{border-left:4px solid #e69f00;padding:2px 0 2px 14px;margin:14px 0 0}
 figure{margin:18px 0 0}
+.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(300px,100%),1fr));gap:0 24px;align-items:start}
 figcaption{font-size:13px;color:#6b7280;margin-bottom:4px}
 figure svg{display:block;width:100%;height:auto}
+@media(max-width:600px){main{padding:24px 12px 48px}section{padding:16px 16px 18px}figure{overflow-x:auto}figure svg{min-width:560px}.pair figure svg{min-width:0}}
+.name{white-space:nowrap}
 @media print{body{background:#fff}section{break-inside:avoid;border:0;padding:0}nav{display:none}}
 `;

@@ -9,6 +9,8 @@ import {
   skillChart,
   type MovesOfHorizon,
 } from './charts.ts';
+import { calibrationChart, confusionChart, importanceChart } from './class-charts.ts';
+import { sliceName } from './slice-section.ts';
 import { barsText } from './svg.ts';
 
 /** A chart by the name it is filed under. */
@@ -35,20 +37,21 @@ export function plotsOf(evaluation: Evaluation, input: EvaluationInput): Plot[] 
   ];
   const curves = lossCurves(input.seeds);
   if (curves) plots.push({ name: 'loss-curves', title: 'Loss by epoch and seed', svg: curves });
+  const quantity = input.label.task === 'regression';
   for (const moves of input.horizons.map((_, k) => movesOf(input, served.predictions, k))) {
-    plots.push(
-      {
-        name: `forecast-${moves.horizon}`,
-        title: `Forecast and actual move, ${barsText(moves.horizon)}`,
-        svg: forecastChart(moves),
-      },
-      {
-        name: `residuals-${moves.horizon}`,
-        title: `Residuals, ${barsText(moves.horizon)}`,
-        svg: residualChart(moves),
-      },
-    );
+    plots.push({
+      name: `forecast-${moves.horizon}`,
+      title: `${quantity ? 'Forecast' : 'Expected'} and actual move, ${barsText(moves.horizon)}`,
+      svg: forecastChart(moves),
+    });
+    if (!quantity) continue;
+    plots.push({
+      name: `residuals-${moves.horizon}`,
+      title: `Residuals, ${barsText(moves.horizon)}`,
+      svg: residualChart(moves),
+    });
   }
+  plots.push(...classPlots(evaluation), ...slicePlots(evaluation), ...importancePlots(evaluation));
   if (input.reliability) {
     plots.push({
       name: 'reliability',
@@ -57,6 +60,41 @@ export function plotsOf(evaluation: Evaluation, input: EvaluationInput): Plot[] 
     });
   }
   return plots;
+}
+
+function classPlots({ classFigures = [], data }: Evaluation): Plot[] {
+  const names = data.classes?.map(({ name }) => name) ?? [];
+  return classFigures.flatMap((of) => {
+    const confusion = confusionChart(names, of);
+    const calibration = calibrationChart(of);
+    const ahead = barsText(of.horizon);
+    return [
+      ...(confusion
+        ? [{ name: `confusion-${of.horizon}`, title: `Confusion, ${ahead}`, svg: confusion }]
+        : []),
+      ...(calibration
+        ? [{ name: `calibration-${of.horizon}`, title: `Calibration, ${ahead}`, svg: calibration }]
+        : []),
+    ];
+  });
+}
+
+/** Skill by slice, of those that have enough rows. */
+function slicePlots({ slices }: Evaluation): Plot[] {
+  const rows = (slices?.slices ?? []).flatMap((slice) =>
+    slice.skill ? [{ label: sliceName(slice), ...slice.skill }] : [],
+  );
+  if (slices === undefined || rows.length === 0) return [];
+  const title = `Skill against ${slices.reference} by slice, with 95 % intervals`;
+  return [{ name: 'slices', title, svg: skillChart(rows) }];
+}
+
+function importancePlots({ importance = [] }: Evaluation): Plot[] {
+  return importance.map(({ horizon, features }) => ({
+    name: `importance-${horizon}`,
+    title: `Features by share of the gain, ${barsText(horizon)}`,
+    svg: importanceChart(horizon, features),
+  }));
 }
 
 /** Moves of one horizon in order of time; of several instruments, the first row of each time. */

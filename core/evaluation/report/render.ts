@@ -1,8 +1,6 @@
-import { classMetrics } from '../../metrics/classes/index.ts';
-import { metrics } from '../../metrics/index.ts';
-import type { MetricFacts } from '../../metrics/metric.ts';
 import type { Evaluation } from '../evaluation.ts';
 import { provedBetter } from '../verdict.ts';
+import { classSection } from './class-section.ts';
 import {
   championSection,
   dataSection,
@@ -26,7 +24,10 @@ import {
   table,
   type Cell,
 } from './html.ts';
+import { importanceSection } from './importance-section.ts';
 import type { Plot } from './plots.ts';
+import { shownMetric } from './shown-metric.ts';
+import { sliceSection } from './slice-section.ts';
 import { barsText } from './svg.ts';
 
 /** Sections every report has, in this order, by id. */
@@ -35,11 +36,20 @@ export const REPORT_SECTIONS = [
   ['data', 'Data and holes'],
   ['split', 'Split dates'],
   ['baselines', 'Baselines with intervals'],
+  ['slices', 'Slices'],
   ['seeds', 'Seeds'],
   ['champion', 'Comparison with the champion'],
   ['tries', 'Number of tries'],
   ['not-tested', 'What was not tested'],
 ] as const;
+
+/** Sections that only some models have, each after the one it is named with. */
+const OPTIONAL_SECTIONS = {
+  classes: { title: 'Classes and calibration', after: 'baselines' },
+  importance: { title: 'Features that took part', after: 'slices' },
+} as const;
+const OPTIONAL_IDS = ['classes', 'importance'] as const;
+const CLASS_PLOTS = ['confusion', 'calibration'] as const;
 
 /**
  * The evaluation for people: one self-contained HTML file (styles and charts inside, nothing loaded from
@@ -51,7 +61,8 @@ export function renderReport(evaluation: Evaluation, plots: readonly Plot[]): st
     verdict: verdictSection(evaluation),
     data: dataSection(evaluation),
     split: splitSection(evaluation),
-    baselines: [...baselineSection(evaluation, plot('skill'))],
+    baselines: baselineSection(evaluation, plot('skill')),
+    slices: sliceSection(evaluation, plot('slices')),
     seeds: [
       ...seedSection(evaluation),
       plot('loss-curves'),
@@ -63,8 +74,24 @@ export function renderReport(evaluation: Evaluation, plots: readonly Plot[]): st
     tries: triesSection(evaluation),
     'not-tested': [list(evaluation.notTested, 'Nothing is known to be missing.')],
   };
-  const nav = REPORT_SECTIONS.map(([id, title]) => `<a href="#${id}">${title}</a>`).join('');
-  const sections = REPORT_SECTIONS.map(([id, title]) => section(id, title, ...bodies[id]));
+  const optional: Record<keyof typeof OPTIONAL_SECTIONS, readonly string[] | undefined> = {
+    classes:
+      evaluation.classFigures &&
+      classSection(evaluation, (horizon) =>
+        figures(plots.filter(({ name }) => CLASS_PLOTS.some((of) => name === `${of}-${horizon}`))),
+      ),
+    importance: evaluation.importance && importanceSection(evaluation.importance, plots),
+  };
+  const shown = REPORT_SECTIONS.flatMap(([id, title]) => [
+    { id, title, body: bodies[id] },
+    ...OPTIONAL_IDS.flatMap((of) => {
+      const body = optional[of];
+      const { title: own, after } = OPTIONAL_SECTIONS[of];
+      return after === id && body ? [{ id: of, title: own, body }] : [];
+    }),
+  ]);
+  const nav = shown.map(({ id, title }) => `<a href="#${id}">${title}</a>`).join('');
+  const sections = shown.map(({ id, title, body }) => section(id, title, ...body));
   const title = `Evaluation of ${evaluation.model}`;
   const { data, split } = evaluation;
   const good = isGoodNews(evaluation) ? ' good' : '';
@@ -131,13 +158,6 @@ function verdictSection(evaluation: Evaluation): string[] {
   ];
 }
 
-/** How a metric of an evaluation is shown; one that this release does not know, by its name alone. */
-function shownMetric(name: string, classes: readonly string[] | undefined): MetricFacts {
-  const catalogue: readonly MetricFacts[] = classes ? classMetrics(classes) : metrics;
-  const known = catalogue.find((metric) => metric.name === name);
-  return known ?? { name, title: name, docs: name, direction: 'lower', format: 'number' };
-}
-
 function baselineSection(evaluation: Evaluation, chart: string): string[] {
   const classes = evaluation.data.classes?.map(({ name }) => name);
   const quantity = classes === undefined;
@@ -149,19 +169,21 @@ function baselineSection(evaluation: Evaluation, chart: string): string[] {
   ]);
   const tables = evaluation.data.horizons.map((horizon, k) => {
     const scored = Object.keys(evaluation.forecasters[0]?.byHorizon[k]?.metrics ?? {});
-    const rows = scored.map((name): Cell[] => {
-      const metric = shownMetric(name, classes);
-      const format = metric.format === 'percent' ? percent1 : number4;
-      const arrow = metric.direction === 'higher' ? 'higher is better' : 'lower is better';
-      return [
-        html(
-          `<abbr title="${escapeHtml(metric.docs)}">${escapeHtml(metric.title)}</abbr><br><small>${arrow}</small>`,
-        ),
-        ...evaluation.forecasters.map((f) =>
-          intervalCell(f.byHorizon[k]!.metrics[metric.name]!, format),
-        ),
-      ];
-    });
+    const shown = scored.map((name) => shownMetric(name, classes));
+    // What is about one class stands in a table of classes.
+    const rows = shown
+      .filter(({ ofClass }) => ofClass === undefined)
+      .map((metric): Cell[] => {
+        const arrow = metric.direction === 'higher' ? 'higher is better' : 'lower is better';
+        return [
+          html(
+            `<abbr title="${escapeHtml(metric.docs)}">${escapeHtml(metric.title)}</abbr><br><small>${arrow}</small>`,
+          ),
+          ...evaluation.forecasters.map((f) =>
+            intervalCell(f.byHorizon[k]!.metrics[metric.name]!, metric.show),
+          ),
+        ];
+      });
     const names = evaluation.forecasters.map((f) => f.name);
     return `<h3>${barsText(horizon)} ahead</h3>${table(['Metric', ...names], rows)}`;
   });

@@ -81,7 +81,7 @@ export function tickText(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
-export const barsText = (bars: number): string => (bars === 1 ? '1 bar' : `${bars} bars`);
+export { barsText } from '../bars-text.ts';
 
 export const round = (value: number): string => (Math.round(value * 10) / 10).toString();
 

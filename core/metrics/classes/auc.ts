@@ -30,7 +30,7 @@ export const auc: ClassMetric = defineWeightedMetric<ClassRows>({
 export const aucDirection: ClassMetric = defineWeightedMetric<ClassRows>({
   name: 'aucDirection',
   title: 'AUC of the direction',
-  docs: 'Area under the ROC curve of p(rise) - p(fall), over the rows that rose or fell: where it moves, not whether. 0.5 by chance; undefined for two classes.',
+  docs: 'Area under the ROC curve of p(rise) - p(fall), over the rows that rose or fell: where it moves, not whether. 0.5 by chance; not defined for two classes.',
   direction: 'higher',
   format: 'number',
   prepare: (rows, times) => {

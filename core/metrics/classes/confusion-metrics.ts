@@ -166,6 +166,7 @@ export function metricsOfClass(name: string, c: number): readonly ClassMetric[] 
     ofShares(
       {
         name: `precision_${name}`,
+        ofClass: name,
         title: `Precision of ${name}`,
         docs: `Of the rows answered "${name}", the share where it came, 0..1; 0 where it is never answered.`,
       },
@@ -174,16 +175,18 @@ export function metricsOfClass(name: string, c: number): readonly ClassMetric[] 
     ofShares(
       {
         name: `recall_${name}`,
+        ofClass: name,
         title: `Recall of ${name}`,
-        docs: `Of the rows where "${name}" came, the share answered so, 0..1; undefined where it never came.`,
+        docs: `Of the rows where "${name}" came, the share answered so, 0..1; not defined where it never came.`,
       },
       (shares) => recallOf(shares, c),
     ),
     ofShares(
       {
         name: `f1_${name}`,
+        ofClass: name,
         title: `F1 of ${name}`,
-        docs: `Harmonic mean of precision and recall of "${name}", 0..1; undefined where it never came.`,
+        docs: `Harmonic mean of precision and recall of "${name}", 0..1; not defined where it never came.`,
       },
       (shares) => f1Of(shares, c),
     ),

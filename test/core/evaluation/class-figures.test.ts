@@ -44,11 +44,13 @@ test('the seed document of 0.9062 accuracy: the report says that it does not bea
   );
   assert.match(
     evaluation.verdict,
-    /; as answers at 1 bar they do not beat always "hold" \(accuracy 0\.906 against 0\.922\)\.$/,
+    /; its answers at 1 bar do not beat always "hold" \(accuracy 0\.906 against 0\.922\)\.$/,
   );
   assert.equal(evaluation.verdict.match(/[.!?](\s|$)/g)?.length, 1, 'one sentence');
   assert.ok(
-    evaluation.warnings.some((text) => /^Answers at 1 bar: Does not beat its baseline/.test(text)),
+    evaluation.warnings.some((text) =>
+      /^At 1 bar it does not beat its baseline: accuracy/.test(text),
+    ),
   );
   assert.equal(flatMetrics(evaluation)['h1.accuracy']!.toFixed(4), '0.9063');
   assert.equal(flatMetrics(evaluation)['h1.majorityAccuracy']!.toFixed(3), '0.922');
