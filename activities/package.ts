@@ -248,6 +248,7 @@ function preprocessingOf(
     fallback: spec.serving.fallback,
     confidence,
     ...safetyRules(prepared, spec.serving),
+    ...(spec.serving.recommendation && { recommendation: spec.serving.recommendation }),
     beatsNaive: evaluation.beatsNaive,
   };
 }

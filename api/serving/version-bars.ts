@@ -14,7 +14,10 @@ const HOLES_BARS = 64;
 /** All that a window depends on besides bars and instant: versions that agree in it share the window. */
 export function windowKind({ manifest, preprocessing }: VerifiedPackage): string {
   const { lookback, missing, missingBy, missingHead, calendar, timeframe } = preprocessing;
-  return `${manifest.featureHash}|${lookback}|${missing}|${JSON.stringify([missingBy, missingHead])}|${calendar}|${timeframe}`;
+  const policies = JSON.stringify([missing, missingBy, missingHead]);
+  const window = `${manifest.featureHash}|${lookback}|${policies}|${calendar}|${timeframe}`;
+  // Of labels with classes a window says too from which move on a class counts.
+  return preprocessing.classes ? `${window}|${JSON.stringify(preprocessing.label)}` : window;
 }
 
 /** The bars of an instrument as the version of an open package reads them. */

@@ -75,6 +75,8 @@ export interface Preprocessing extends MissingRules {
     /** Abstain when no horizon is this sure; absent: sureness is no reason. */
     readonly minConfidence?: number;
   };
+  /** Scores at which signals change (core/signals); absent: the defaults. */
+  readonly recommendation?: { readonly buy: number; readonly strongBuy: number };
   /** Did the test part show a positive skill against naive on every horizon's weighted sum? */
   readonly beatsNaive: boolean;
 }

@@ -95,6 +95,9 @@ export const preprocessingSchema: z.ZodType<Preprocessing> = z
     abstain: z
       .strictObject({ minConfidence: z.number().min(0).max(1).exactOptional() })
       .exactOptional(),
+    recommendation: z
+      .strictObject({ buy: z.number().positive(), strongBuy: z.number().positive() })
+      .exactOptional(),
     beatsNaive: z.boolean(),
   })
   .refine((p) => p.scalers.features.offset.length === p.featureNames.length, 'feature scaler')

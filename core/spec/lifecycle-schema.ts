@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { cutsSchema } from '../signals/index.ts';
 import { splitSchema } from '../splits/index.ts';
 
 /** Which rows the served fit is repeated on after the evaluation. */
@@ -71,4 +72,9 @@ export const servingSchema = z.strictObject({
     .lt(1)
     .optional()
     .describe('Least confidence of an answer that does not abstain; needs `abstain: true`.'),
+  recommendation: cutsSchema
+    .optional()
+    .describe(
+      'Scores at which signals change; default .15 and .35 (p(buy) - p(sell)), of a label without sell .4 and 1.',
+    ),
 });

@@ -8,7 +8,17 @@ const CORE_LEVELS: readonly (readonly string[])[] = [
   ['quality', 'indicators', 'sources'],
   ['features', 'labels', 'splits', 'scaling', 'metrics'],
   ['onnx', 'models', 'packages', 'evaluation'],
-  ['predict', 'policies', 'search', 'drift', 'lifecycle', 'trials', 'outcomes', 'alerts'],
+  [
+    'predict',
+    'signals',
+    'policies',
+    'search',
+    'drift',
+    'lifecycle',
+    'trials',
+    'outcomes',
+    'alerts',
+  ],
   ['strategies', 'backtest'],
   ['spec'],
 ];

@@ -1,0 +1,17 @@
+/** Signals: an answer as a five-step recommendation, and what stands in where no model can answer. */
+export {
+  cutsSchema,
+  recommend,
+  RECOMMENDATIONS,
+  stepOf,
+  type Cuts,
+  type Recommendation,
+  type Recommended,
+} from './recommendation.ts';
+export {
+  HEURISTIC_BARS,
+  HEURISTIC_WARMUP_BARS,
+  heuristicSignal,
+  type HeuristicSignal,
+  type HeuristicTerms,
+} from './heuristic.ts';
