@@ -20,6 +20,9 @@ export interface Samples {
   readonly classes: number;
 }
 
+/** Windows without what came of them: what a model answers for. */
+export type Windows = Pick<Samples, 'features' | 'featureCount' | 'lookback' | 'endRow'>;
+
 export interface EpochEvent {
   readonly epoch: number;
   readonly epochs: number;
@@ -103,10 +106,12 @@ export interface ExportedGraphs {
 /** What each feature contributed to answers; of families that can say so exactly. */
 export interface Contributions {
   /**
-   * Row-major [rows x horizons x outputs x (features + 1)]: a feature's share of the output, last what the output is
-   * without knowing any; they add up to the output.
+   * Row-major [rows x horizons x outputs x (features + learned + 1)]: a feature's share of the output, then those of what
+   * a network has learnt to see, last what the output is without knowing any; they add up to the output.
    */
   readonly values: Float64Array;
+  /** Columns of `values` that no feature names: outputs of a network in front; 0 for most families. */
+  readonly learned: number;
   readonly horizons: number;
   /** Outputs of a horizon: 1 value, or one a class. */
   readonly outputs: number;
@@ -140,10 +145,10 @@ export interface ModelImplementation<P> {
   refit(params: P, twin: FitSummary, train: Samples, ctx: FitContext): Promise<FittedModel>;
   restore(bytes: Uint8Array): Promise<FittedModel>;
   /**
-   * Contributions to the answers for some rows (row-major [rows x features], unscaled) by a model's `nativeFile`, whose
-   * bytes the caller has verified. Loads native code: never in a process that serves.
+   * Contributions to the answers for some windows by a model's `nativeFile`, whose bytes the caller has verified. Loads
+   * native code: never in a process that serves.
    */
-  contributions?(nativeFile: Uint8Array, rows: Float64Array): Promise<Contributions>;
+  contributions?(nativeFile: Uint8Array, windows: Windows): Promise<Contributions>;
   /** Native libraries a fit depends on, by name: same seed, same weights holds for one set of them. */
   libraries?(): Readonly<Record<string, string>>;
 }

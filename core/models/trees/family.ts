@@ -124,11 +124,11 @@ export function treeFamily<P extends BoostParams>(engine: TreeEngine<P>): ModelI
       if (!summary) throw new RatchetError('bytes.corrupt', 'a native file, not a saved model');
       return new FittedTrees(engine, state, summary);
     },
-    async contributions(nativeFile, rows) {
+    async contributions(nativeFile, windows) {
       const { state } = decodeTrees(nativeFile, engine.name);
       const boosters = loadBoosters(engine, state.texts);
       try {
-        return contributionsOf(state, boosters, rows);
+        return contributionsOf(state, boosters, lastRows(windows));
       } finally {
         for (const booster of boosters) booster.dispose();
       }

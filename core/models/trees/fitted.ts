@@ -1,7 +1,14 @@
 import { buildTreeGraph } from '../../onnx/trees/graph.ts';
 import { RatchetError } from '../../errors.ts';
 import type { ScalerState } from '../../scaling/scaler.ts';
-import type { Contributions, ExportContext, FitSummary, FittedModel, Samples } from '../model.ts';
+import type {
+  Contributions,
+  ExportContext,
+  FitSummary,
+  FittedModel,
+  Samples,
+  Windows,
+} from '../model.ts';
 import { assertWindowsFinite, unscaleLabels } from '../scaled.ts';
 import { CorruptBytesError, decodeSections, encodeSections, sectionOrThrow } from '../sections.ts';
 import {
@@ -32,7 +39,7 @@ type Meta = Omit<TreeState, 'texts'> & {
 };
 
 /** The newest row of each window as it is, row-major [samples x features]. */
-export function lastRows({ features, featureCount, endRow }: Samples): Float64Array {
+export function lastRows({ features, featureCount, endRow }: Windows): Float64Array {
   const out = new Float64Array(endRow.length * featureCount);
   endRow.forEach((row, i) => {
     const from = row * featureCount;
@@ -164,5 +171,11 @@ export function contributionsOf(
       }
     }
   });
-  return { values, horizons, outputs, unit: task.kind === 'regression' ? 'label' : 'logit' };
+  return {
+    values,
+    learned: 0,
+    horizons,
+    outputs,
+    unit: task.kind === 'regression' ? 'label' : 'logit',
+  };
 }

@@ -4,7 +4,7 @@ import { samplesOf, type Prepared } from '../../../../core/features/prepared.ts'
 import { decodeBundle, encodeBundle } from '../../../../core/models/bundle.ts';
 import { runFitJob } from '../../../../core/models/fit-job.impl.ts';
 import { modelFamilyOrThrow } from '../../../../core/models/index.ts';
-import type { EpochEvent, FitContext } from '../../../../core/models/model.ts';
+import type { EpochEvent, FitContext, Windows } from '../../../../core/models/model.ts';
 import { topFeatures } from '../../../../core/models/trees/top-features.ts';
 import { fitContext } from '../../../support/fit-context.ts';
 import { plantedPrepared } from '../../../support/planted-prepared.ts';
@@ -31,15 +31,8 @@ async function fit(
   return { implementation, model };
 }
 
-/** The newest rows of the test windows, row-major. */
-function testRows(prepared: Prepared): Float64Array {
-  const width = prepared.featureNames.length;
-  return Float64Array.from(
-    [...prepared.split.test].flatMap((row) => [
-      ...prepared.features.subarray(row * width, (row + 1) * width),
-    ]),
-  );
-}
+/** Windows to explain. */
+const testWindows = (prepared: Prepared): Windows => samplesOf(prepared, prepared.split.test);
 
 for (const name of NAMES) {
   describe(`boosted trees of ${name}`, { skip: withoutTrees }, () => {
@@ -89,7 +82,7 @@ for (const name of NAMES) {
       const prepared = plantedPrepared(BASE);
       const { implementation, model } = await fit(name, prepared);
       const answers = await model.predict(samplesOf(prepared, prepared.split.test));
-      const said = await implementation.contributions!(model.nativeFile!(), testRows(prepared));
+      const said = await implementation.contributions!(model.nativeFile!(), testWindows(prepared));
       model.dispose();
       assert.deepEqual([said.horizons, said.outputs, said.unit], [3, 1, 'label']);
       const width = BASE.features + 1;
@@ -113,7 +106,10 @@ for (const name of NAMES) {
         const prepared = plantedPrepared({ ...BASE, labelKind });
         const { implementation, model } = await fit(name, prepared);
         const answers = await model.predict(samplesOf(prepared, prepared.split.test));
-        const said = await implementation.contributions!(model.nativeFile!(), testRows(prepared));
+        const said = await implementation.contributions!(
+          model.nativeFile!(),
+          testWindows(prepared),
+        );
         model.dispose();
         assert.deepEqual([said.outputs, said.unit], [outputs, 'logit']);
         const width = BASE.features + 1;
@@ -141,12 +137,15 @@ for (const name of NAMES) {
       const bundle = decodeBundle(encodeBundle(await runFitJob(job, fitContext(prepared))));
       const { implementation } = await modelFamilyOrThrow(name).load();
       const native = bundle.native!;
-      await implementation.contributions!(native, testRows(prepared));
+      await implementation.contributions!(native, testWindows(prepared));
       for (const at of [0, 20, native.length >> 1, native.length - 5]) {
         const altered = native.slice();
         altered[at]! ^= 1;
         const refused = { code: 'bytes.corrupt' };
-        await assert.rejects(implementation.contributions!(altered, testRows(prepared)), refused);
+        await assert.rejects(
+          implementation.contributions!(altered, testWindows(prepared)),
+          refused,
+        );
         await assert.rejects(implementation.restore(altered), refused);
       }
       await assert.rejects(implementation.restore(native), { code: 'bytes.corrupt' });
