@@ -21,6 +21,7 @@ import { predictRoutes } from './routes/predict.ts';
 import { datasetVersionRoutes } from './routes/dataset-versions.ts';
 import { recordRoutes } from './routes/records.ts';
 import { reportRoutes } from './routes/report.ts';
+import { searchRoutes } from './routes/search.ts';
 import { trainingRoutes } from './routes/training.ts';
 import { trialRoutes } from './routes/trials.ts';
 import { uploadRoutes } from './routes/uploads.ts';
@@ -42,6 +43,7 @@ export function createApp(parts: ApiParts): App {
     uploadRoutes,
     experimentRoutes,
     experimentEventRoutes,
+    searchRoutes,
     modelRoutes,
     versionRoutes,
     reportRoutes,

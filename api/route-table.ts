@@ -19,6 +19,7 @@ export const ROUTES = {
   'GET /api/v1/experiments': entry('read', 'experiments'),
   'GET /api/v1/experiments/{id}': entry('read', 'watch', 'run'),
   'GET /api/v1/experiments/{id}/events': entry('read', 'watch', 'run'),
+  'GET /api/v1/experiments/{id}/search': entry('read', 'search'),
   'POST /api/v1/experiments/{id}/cancel': entry('experiment', 'cancel'),
   [`GET ${M}`]: entry('read', 'models'),
   [`POST ${M}`]: entry('admin', 'model create'),

@@ -26,6 +26,7 @@ import { register as registerPredict } from './predict.ts';
 import { register as registerReplay } from './replay/command.ts';
 import { register as registerReport } from './report.ts';
 import { connect } from './stack-connect.ts';
+import { register as registerSearch } from './search.ts';
 import { register as registerStack } from './stack-commands.ts';
 
 /** In the order of the help. */
@@ -33,6 +34,7 @@ const COMMANDS: readonly RegisterCommands[] = [
   registerStack,
   registerDemo,
   registerExperiments,
+  registerSearch,
   registerModels,
   registerReport,
   registerDrift,

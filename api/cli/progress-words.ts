@@ -1,4 +1,5 @@
 import type { Json } from './http.ts';
+import { lossWords, pointWords, spaceWords } from './search-words.ts';
 
 /** Longer sentences are cut: the report and `--json` have them in full. */
 const MAX_LINE = 400;
@@ -62,6 +63,23 @@ const STAGES: Readonly<Record<string, (payload: Json) => string | undefined>> = 
     const ran = typeof epochs === 'number' && epochs > 1 ? `, ${epochs} epochs` : '';
     return `${family} once more on the rows of the refit${ran} (from the cache)`;
   },
+  search: ({ search, space, of, trials, pruned, failed, stoppedBy, best }) => {
+    if (space !== undefined) {
+      return `${String(search)} over ${spaceWords(space)}; ${String(of)} trials at most`;
+    }
+    if (typeof trials !== 'number' || typeof best !== 'object' || best === null) return;
+    const counts = [
+      [pruned, 'pruned'],
+      [failed, 'failed'],
+    ].filter(([n]) => typeof n === 'number' && n > 0);
+    const told = [`${trials} trials`, ...counts.map(([n, what]) => `${String(n)} ${String(what)}`)];
+    const why = stoppedBy === 'minutes' ? ' (its minutes were over)' : '';
+    const { trial, validLoss, point } = best as Json;
+    return (
+      `${told.join(', ')}${why}; trial ${String(trial)} is the best, valid ${lossWords(validLoss)}: ` +
+      pointWords(point)
+    );
+  },
   package: ({ version, difference, cached }) => {
     if (typeof version !== 'number' || typeof difference !== 'number') return;
     const differs = difference === 0 ? 'exactly' : `to ${difference.toExponential(0)}`;
@@ -70,6 +88,19 @@ const STAGES: Readonly<Record<string, (payload: Json) => string | undefined>> = 
   register: ({ version }) =>
     typeof version === 'number' ? `version ${version} is recorded` : undefined,
 };
+
+/** A trial of a search after a rung, and the best so far. */
+export function trialWords({ trial, state, rung, rungs, validLoss, best, error }: Json): string {
+  const after =
+    typeof rungs === 'number' && rungs > 1 ? ` after rung ${String(rung)}/${rungs}` : '';
+  const what =
+    state === 'failed'
+      ? `failed (${String(error)})`
+      : `${state === 'running' ? 'goes on' : String(state)}${after}, valid ${lossWords(validLoss)}`;
+  const found = best as { readonly trial?: unknown; readonly validLoss?: unknown } | null;
+  const leader = found ? `; best ${lossWords(found.validLoss)} (trial ${String(found.trial)})` : '';
+  return `trial ${String(trial)} ${what}${leader}`;
+}
 
 const fromCache = (cached: unknown): string => (cached === true ? ' (from the cache)' : '');
 

@@ -1,5 +1,5 @@
 import type { ProgressEvent } from './events.ts';
-import { wordsOf } from './progress-words.ts';
+import { trialWords, wordsOf } from './progress-words.ts';
 
 const number = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) ? value : undefined;
@@ -19,7 +19,7 @@ const loss = (value: number | undefined): string =>
 
 /** What the events of one experiment say, as lines for a person. */
 export class ProgressView {
-  /** Seconds per epoch, per fit: for the time that is left. */
+  /** Seconds per epoch, per fit, and when the first trial of a search ended: for the time that is left. */
   readonly #pace = new Map<string, number>();
 
   /**
@@ -34,12 +34,29 @@ export class ProgressView {
     const prefix = where === '' ? '' : `${where}: `;
     if (event.kind === 'epoch') return { line: prefix + this.#epoch(event), live: true };
     const { payload } = event;
+    if (event.stage === 'search' && payload['trial'] !== undefined) {
+      return { line: prefix + this.#trial(event), live: true };
+    }
     if (event.kind === 'done') return { line: endOf(payload), live: false };
     const stage = event.stage ?? event.kind;
     return {
       line: `${prefix}${stage}: ${wordsOf(event.kind === 'finding' ? 'finding' : stage, payload)}`,
       live: false,
     };
+  }
+
+  /** A trial of a search after a rung: which, what it came to, the best so far, and the time that is left at most. */
+  #trial({ payload, model, at }: ProgressEvent): string {
+    const key = `${model ?? ''}/search`;
+    const [of, ended] = [number(payload['of']) ?? 0, number(payload['ended']) ?? 0];
+    const now = Date.parse(at) / 1000;
+    const began = this.#pace.get(key) ?? now;
+    this.#pace.set(key, began);
+    const left =
+      ended > 1 && ended < of
+        ? `, at most ${duration(((now - began) / (ended - 1)) * (of - ended))} left`
+        : '';
+    return `search: ${trialWords(payload)}; ${ended} of ${of} trials ended${left}`;
   }
 
   #epoch(event: ProgressEvent): string {

@@ -24,6 +24,7 @@ import {
 import { register as registerPerformance } from '../../api/cli/performance.ts';
 import { register as registerPredict } from '../../api/cli/predict.ts';
 import { register as registerReport } from '../../api/cli/report.ts';
+import { register as registerSearch } from '../../api/cli/search.ts';
 import { temporalAway } from '../../api/errors.ts';
 import { routeTable } from '../../api/route-table.ts';
 import { readConfig } from '../../infra/config.ts';
@@ -78,7 +79,7 @@ function program(ctx: CliContext): Command {
   root.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
   const modules = [registerExperiments, registerModels, registerReport, registerPredict];
   const watched = [registerDrift, registerPerformance, registerAlerts];
-  for (const register of [...modules, ...watched, registerKeys, registerMirror]) {
+  for (const register of [...modules, ...watched, registerKeys, registerMirror, registerSearch]) {
     register(root, ctx);
   }
   return root;

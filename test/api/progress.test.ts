@@ -162,3 +162,61 @@ it('epochs of a refit say so, have no validation loss, and a pace of their own',
     'seed 1: epoch 10/12 of the refit loss 1.000, at most 4s left',
   );
 });
+
+it('a search tells its trials, the best so far and the time that is left', () => {
+  const view = new ProgressView();
+  const about = { search: 'tpe', of: 30, rungs: 4 };
+  const told = (at: string, payload: object): string =>
+    view.lineOf(
+      event({ at, kind: 'note', stage: 'search', model: 'm', payload: { ...about, ...payload } }),
+    )!.line;
+  const space = [
+    { kind: 'number', path: 'learningRate', low: 1e-4, high: 0.01, scale: 'log' },
+    { kind: 'choice', path: 'units', choices: [[8], [16, 16]] },
+  ];
+  assert.equal(
+    told('2026-11-21T00:00:00Z', { space }),
+    'm: search: tpe over learningRate 0.0001 to 0.01 (log), units of [8], [16,16]; 30 trials at most',
+  );
+  const best = { trial: 0, validLoss: 0.98 };
+  assert.equal(
+    told('2026-11-21T00:01:00Z', {
+      trial: 0,
+      state: 'completed',
+      rung: 4,
+      validLoss: 0.98,
+      ended: 1,
+      best,
+    }),
+    'm: search: trial 0 completed after rung 4/4, valid 0.98000; best 0.98000 (trial 0); 1 of 30 trials ended',
+  );
+  assert.equal(
+    told('2026-11-21T00:02:00Z', {
+      trial: 1,
+      state: 'pruned',
+      rung: 1,
+      validLoss: 1.2,
+      ended: 2,
+      best,
+    }),
+    'm: search: trial 1 pruned after rung 1/4, valid 1.2000; best 0.98000 (trial 0); 2 of 30 trials ended, at most 28m00s left',
+  );
+  assert.match(
+    told('2026-11-21T00:02:00Z', {
+      trial: 2,
+      state: 'failed',
+      rung: 0,
+      error: 'NaN',
+      ended: 3,
+      best,
+    }),
+    /trial 2 failed \(NaN\); best/,
+  );
+  assert.equal(
+    told('2026-11-21T00:09:00Z', {
+      ...{ trials: 30, pruned: 12, failed: 1, stoppedBy: 'trials' },
+      best: { trial: 7, validLoss: 0.97, point: { learningRate: 0.001, units: [8] } },
+    }),
+    'm: search: 30 trials, 12 pruned, 1 failed; trial 7 is the best, valid 0.97000: learningRate 0.001, units [8]',
+  );
+});
