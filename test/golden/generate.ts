@@ -1,5 +1,5 @@
 /**
- * Makes the golden values of the feature sets, the class metrics and the boosted trees anew: `npm run golden [PYTHON]`. Needs Python with the
+ * Makes the golden values of the feature sets, the class metrics, the Transformer and the boosted trees anew: `npm run golden [PYTHON]`. Needs Python with the
  * packages of requirements.txt (a virtual environment that has them, or it makes one for itself).
  * The files are committed, so nobody needs this to test; a change in them is a change of definitions.
  */
@@ -68,7 +68,7 @@ async function generateLevelled(python: string, folder: string): Promise<void> {
 /** Runs a generator that makes its data by itself. */
 async function generateAlone(
   python: string,
-  name: 'classes' | 'linear_models' | 'trees',
+  name: 'classes' | 'linear_models' | 'transformer' | 'trees',
 ): Promise<void> {
   const { stdout } = await run(python, [here(`${name}.py`)], { maxBuffer: OUTPUT_BYTES_MAX });
   await writeFile(here(`${name}.json`), stdout);
@@ -82,6 +82,7 @@ try {
   await generate(python);
   await generateLevelled(python, folder);
   await generateAlone(python, 'classes');
+  await generateAlone(python, 'transformer');
   await generateAlone(python, 'linear_models');
   await generateAlone(python, 'trees');
 } finally {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Tensor1D, Tensor3D } from '@tensorflow/tfjs-node';
+import { goldenTransformers } from '../../../support/golden-transformer.ts';
 import { PlainTransformer } from '../../../support/plain-transformer.ts';
 import { withoutTensorflow } from '../../../support/tensorflow.ts';
 import type { HeadTask } from '../../../../core/models/network/head.ts';
@@ -156,6 +157,23 @@ describe('transformer network', { skip: withoutTensorflow }, () => {
     );
     assertGradient({ ...parts, y });
   });
+
+  for (const golden of goldenTransformers()) {
+    it(`gives what numpy computes: ${golden.name}`, () => {
+      const native = loadTensorflow();
+      const { tf } = native;
+      const { layout, theta, x, outputs } = golden;
+      const network = new TransformerNetwork(native, { layout, dropout: 0, setup: undefined });
+      const { lookback, inputs } = layout.shape;
+      const got = tf.tidy(() =>
+        network
+          .predict(tf.tensor1d(theta), undefined, tf.tensor3d([...x], [lookback, 1, inputs]))
+          .dataSync(),
+      );
+      got.forEach((v, i) => assert.ok(Math.abs(v - outputs[i]!) < 2e-6, `${v}, ${outputs[i]}`));
+      network.dispose();
+    });
+  }
 
   it('lets a causal bar see nothing of the bars after it', () => {
     const { tf, network, x, theta } = setUp({ ...SHAPE, causal: true, pooling: 'mean', layers: 1 });
