@@ -1,5 +1,5 @@
 import type { QualityFinding } from '../core/quality/report.ts';
-import type { ArtifactRef, VersionRef } from '../workflows/messages.ts';
+import type { ArtifactRef, UnitFailure, VersionRef } from '../workflows/messages.ts';
 
 /** What each activity takes and gives. One object in, one object out, references instead of data. */
 
@@ -20,6 +20,8 @@ export interface OpenedExperiment extends ExperimentRef {
   readonly family: string;
   readonly baselines: readonly string[];
   readonly specHash: string;
+  /** Models of several markets: one that fails fails alone. */
+  readonly apart?: boolean;
   /** The spec asks for a search of hyperparameters before the fits. */
   readonly search?: SearchPlan;
 }
@@ -57,6 +59,8 @@ export interface ValidateResult {
   readonly passed: boolean;
   /** Why it failed, in one sentence per instrument; empty when passed. */
   readonly reasons: readonly string[];
+  /** The same by instrument. */
+  readonly failed?: readonly { readonly instrument: string; readonly reason: string }[];
   readonly cached: boolean;
 }
 
@@ -192,7 +196,11 @@ export interface FinishInput extends ExperimentRef {
   readonly status: 'completed' | 'skipped' | 'failed' | 'cancelled';
   readonly message: string;
   readonly versions: readonly VersionRef[];
+  readonly failed?: readonly UnitFailure[];
 }
+
+/** A model that failed, while others of its experiment go on. */
+export interface FailedUnitInput extends ExperimentRef, UnitFailure {}
 
 export interface PromotionRef {
   readonly promotionId: string;

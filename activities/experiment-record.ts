@@ -1,7 +1,8 @@
 import { expandUnits } from '../core/spec/index.ts';
 import { endExperiment, experimentSpecOrThrow, startExperiment } from '../registry/experiments.ts';
 import { ensureModel } from '../registry/models.ts';
-import type { ExperimentRef, FinishInput, OpenedExperiment } from './contracts.ts';
+import { failureKey } from '../registry/training-history.ts';
+import type { ExperimentRef, FailedUnitInput, FinishInput, OpenedExperiment } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { searchPlanOf } from './search.ts';
 
@@ -42,14 +43,31 @@ export function createExperimentRecordActivities(deps: Pick<ActivityDeps, 'db' |
         family: spec.family,
         baselines: spec.baselines,
         specHash: experiment.spec_hash,
+        ...(units.length > 1 && { apart: true }),
         ...(search && { search }),
       };
     },
 
     /** Records how the experiment ended. The first end stays. */
     async finishExperiment(input: FinishInput): Promise<void> {
-      const { status, message, versions } = input;
-      await endExperiment(deps.db, input.experimentId, { status, message, payload: { versions } });
+      const { status, message, versions, failed = [] } = input;
+      await endExperiment(deps.db, input.experimentId, {
+        status,
+        message,
+        payload: { versions, ...(failed.length > 0 && { failed }) },
+      });
+    },
+
+    /** Says of one model that it failed, while others go on. */
+    async noteFailedUnit({ experimentId, model, reason }: FailedUnitInput): Promise<void> {
+      await deps.events.append({
+        experimentId,
+        kind: 'stage',
+        stage: 'failed',
+        model,
+        payload: { reason },
+        dedupeKey: failureKey(model),
+      });
     },
   };
 }

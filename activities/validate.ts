@@ -11,7 +11,7 @@ import type { ActivityDeps } from './deps.ts';
 import { calendarOfSpec, openSource } from './source-of.ts';
 
 /** Raised when the rules judge the same bars otherwise, or word it otherwise. */
-const VALIDATE_STEP_VERSION = 'validate/2';
+const VALIDATE_STEP_VERSION = 'validate/3';
 
 interface Judged extends Omit<ValidateResult, 'cached'> {
   readonly summaries: readonly QualityReport[];
@@ -80,11 +80,16 @@ async function judge(
     });
     return report;
   });
+  const failed = reports.flatMap((report) => {
+    const reason = failureReason(report);
+    return reason === undefined ? [] : [{ instrument: report.instrument, reason }];
+  });
   const bytes = new TextEncoder().encode(JSON.stringify(reports, undefined, 2));
   return {
     reports: await deps.artifacts.put(bytes, reports.length),
     passed: reports.every(({ passed }) => passed),
-    reasons: reports.flatMap((report) => failureReason(report) ?? []),
+    reasons: failed.map(({ reason }) => reason),
+    failed,
     summaries: reports,
   };
 }

@@ -17,3 +17,22 @@ export function experimentsAbout(db: Db, model: string): Promise<Experiment[]> {
     .limit(CANDIDATES_MAX)
     .execute();
 }
+
+/** Why a model failed in experiments in which others did not: reasons by experiment. */
+export async function failuresOf(
+  db: Db,
+  model: string,
+  experiments: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (experiments.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('experiment_event')
+    .select(['experiment_id', 'payload'])
+    .where('experiment_id', 'in', experiments)
+    .where('dedupe_key', '=', failureKey(model))
+    .execute();
+  return new Map(rows.map((row) => [row.experiment_id, String(row.payload['reason'])]));
+}
+
+/** Under which the event of a model's failure is kept, once an experiment. */
+export const failureKey = (model: string): string => `failed/${model}`;

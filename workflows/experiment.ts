@@ -4,7 +4,6 @@ import {
   ParentClosePolicy,
   executeChild,
   isCancellation,
-  rootCause,
 } from '@temporalio/workflow';
 import type {
   CollectResult,
@@ -18,51 +17,53 @@ import type {
   PackageInput,
   ValidateResult,
 } from '../activities/contracts.ts';
-import { mapBounded } from './map-bounded.ts';
 import { workflowIds } from './messages.ts';
 import type {
   ArtifactRef,
   ExperimentInput,
   ExperimentOutcome,
   PromoteInput,
+  UnitFailure,
   VersionRef,
 } from './messages.ts';
 import { promote } from './promote.ts';
 import { isRunningAlready } from './running-already.ts';
-import { collection, compute, record, training } from './stubs.ts';
+import { compute, record, training } from './stubs.ts';
 import { sweep } from './sweep.ts';
-
-/** Instruments collected at once: vendors limit request rates. */
-const COLLECT_AT_ONCE = 8;
-/** Units in flight: 8 units x (16 seeds + 8 baselines) stay far below 500 pending activities. */
-const UNITS_AT_ONCE = 8;
+import { reasonOf, runUnits } from './units.ts';
 
 /** One experiment from bars to a decided champion. Every step is an activity; data travels by reference. */
 export async function experiment({ experimentId }: ExperimentInput): Promise<ExperimentOutcome> {
   try {
     const opened = await record.openExperiment({ experimentId });
-    const versions = await runUnits(opened);
-    const skipped = versions.every((version) => version.skipped);
+    const { done, failed } = await runUnits(opened, (...unit) => runUnit(opened, ...unit));
+    const skipped = failed.length === 0 && done.every((version) => version.skipped);
     const outcome = {
       status: skipped ? ('skipped' as const) : ('completed' as const),
-      message: messageOf(versions),
-      versions: versions.map((version) => version.ref),
+      message: messageOf(done, failed),
+      versions: done.map((version) => version.ref),
+      ...(failed.length > 0 && { failed }),
     };
     await record.finishExperiment({ experimentId, ...outcome });
-    return skipped
-      ? { status: 'skipped', versions: outcome.versions, reason: outcome.message }
-      : { status: 'completed', versions: outcome.versions };
+    if (skipped) {
+      return { status: 'skipped', versions: outcome.versions, reason: outcome.message };
+    }
+    const { versions } = outcome;
+    return { status: 'completed', versions, ...(failed.length > 0 && { failed }) };
   } catch (error) {
     await CancellationScope.nonCancellable(() => recordEnd(experimentId, error));
     throw error;
   }
 }
 
-/** Of several models, each says whose verdict it is. */
-function messageOf(versions: readonly UnitOutcome[]): string {
-  const alone = versions.length === 1;
-  return versions
-    .map(({ ref }) => (alone ? ref.verdict : `${ref.model}: ${ref.verdict}`))
+/** Of several models, each says whose verdict it is; those that failed come first. */
+function messageOf(versions: readonly UnitOutcome[], failed: readonly UnitFailure[]): string {
+  const all = versions.length + failed.length;
+  const failures = failed.map(({ model, reason }) => `${model}: ${reason}`).join(' | ');
+  return [
+    ...(failed.length > 0 ? [`${failed.length} of ${all} models failed: ${failures}`] : []),
+    ...versions.map(({ ref }) => (all === 1 ? ref.verdict : `${ref.model}: ${ref.verdict}`)),
+  ]
     .map((sentence) => (sentence.endsWith('.') ? sentence : `${sentence}.`))
     .join(' ');
 }
@@ -70,26 +71,6 @@ function messageOf(versions: readonly UnitOutcome[]): string {
 interface UnitOutcome {
   readonly skipped: boolean;
   readonly ref: VersionRef;
-}
-
-async function runUnits(opened: OpenedExperiment): Promise<readonly UnitOutcome[]> {
-  const datasets = await collectAll(opened);
-  const validation = await compute.validate({ experimentId: opened.experimentId, datasets });
-  if (!validation.passed) {
-    throw ApplicationFailure.nonRetryable(validation.reasons.join(' '), 'quality.failed');
-  }
-  const settled = await mapBounded(opened.units, UNITS_AT_ONCE, (unit) =>
-    runUnit(opened, unit, datasetsOf(unit, datasets), validation),
-  );
-  return allOrThrow(settled);
-}
-
-async function collectAll(opened: OpenedExperiment): Promise<readonly CollectResult[]> {
-  const instruments = [...new Set(opened.units.flatMap((unit) => unit.instruments))];
-  const settled = await mapBounded(instruments, COLLECT_AT_ONCE, (instrument) =>
-    collection.collect({ experimentId: opened.experimentId, instrument }),
-  );
-  return allOrThrow(settled);
 }
 
 /** One unit: its version trained, judged, packaged, registered and, when it proved better, promoted. */
@@ -245,24 +226,6 @@ async function promoteAccepted(
   }
 }
 
-function datasetsOf(unit: FitUnit, all: readonly CollectResult[]): readonly CollectResult[] {
-  return all.filter((dataset) => unit.instruments.includes(dataset.instrument));
-}
-
-/** All values, or one failure that names every cause; a cancel stays a cancel. */
-function allOrThrow<T>(settled: readonly PromiseSettledResult<T>[]): T[] {
-  const failures = settled.filter((result) => result.status === 'rejected');
-  const first = failures[0];
-  if (first === undefined) {
-    return settled.map((result) => (result as PromiseFulfilledResult<T>).value);
-  }
-  if (failures.length === 1 || failures.some((failure) => isCancellation(failure.reason))) {
-    throw (failures.find((failure) => isCancellation(failure.reason)) ?? first).reason;
-  }
-  const message = failures.map((failure) => reasonOf(failure.reason)).join(' | ');
-  throw ApplicationFailure.nonRetryable(message, 'experiment.units-failed');
-}
-
 async function recordEnd(experimentId: string, error: unknown): Promise<void> {
   const cancelled = isCancellation(error);
   await record.finishExperiment({
@@ -272,5 +235,3 @@ async function recordEnd(experimentId: string, error: unknown): Promise<void> {
     versions: [],
   });
 }
-
-const reasonOf = (error: unknown): string => rootCause(error) ?? String(error);

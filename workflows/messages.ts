@@ -47,7 +47,17 @@ export type ExperimentOutcome =
       readonly versions: readonly VersionRef[];
       readonly reason: string;
     }
-  | { readonly status: 'completed'; readonly versions: readonly VersionRef[] };
+  | {
+      readonly status: 'completed';
+      readonly versions: readonly VersionRef[];
+      /** Models that failed while others did not; absent: none. */
+      readonly failed?: readonly UnitFailure[];
+    };
+
+export interface UnitFailure {
+  readonly model: string;
+  readonly reason: string;
+}
 
 export interface VersionRef {
   readonly model: string;

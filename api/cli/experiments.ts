@@ -7,7 +7,7 @@ import { followEvents } from './events.ts';
 import { openClient, type ApiClient, type Json } from './http.ts';
 import { idempotencyKey, integer } from './options.ts';
 import { CliError, EXIT, type CliContext, type ExitCode, shortened, toMinute } from './output.ts';
-import { ProgressView } from './progress.ts';
+import { failedModels, ProgressView, type FailedModel } from './progress.ts';
 
 /** Files that the API takes; larger ones belong in a dataset of the operator's. */
 const UPLOAD_BYTES = 64 * 1024 * 1024;
@@ -184,9 +184,11 @@ export async function watch(ctx: CliContext, client: ApiClient, id: string): Pro
   const path = `/api/v1/experiments/${encodeURIComponent(id)}`;
   const first = await client.json('GET', path);
   const view = new ProgressView();
+  let failed: readonly FailedModel[] = [];
   try {
     for await (const event of followEvents(client, String(first['id']), ctx.signal)) {
       ctx.out.event(event);
+      if (event.kind === 'done') failed = failedModels(event.payload);
       if (ctx.json) continue;
       const shown = view.lineOf(event);
       if (shown?.live === true) ctx.out.progress(shown.line);
@@ -208,5 +210,13 @@ export async function watch(ctx: CliContext, client: ApiClient, id: string): Pro
   if (code !== EXIT.ok) {
     const message = typeof last['message'] === 'string' ? `: ${last['message']}` : '';
     throw new CliError(code, `experiment ${id} ${status}${message}`, { details: { status } });
+  }
+  if (failed.length > 0) {
+    const named = failed.map(({ model, reason }) => `${model} (${reason})`).join(', ');
+    const plural = failed.length === 1 ? '1 of its models' : `${failed.length} of its models`;
+    throw new CliError(EXIT.failed, `experiment ${id} ${status}, but ${plural} failed: ${named}`, {
+      hint: 'the others have their versions; run the spec again for those that failed: finished ones are skipped',
+      details: { status, failed },
+    });
   }
 }

@@ -35,6 +35,7 @@ const STAGES: Readonly<Record<string, (payload: Json) => string | undefined>> = 
     const told = `${instrument}: ${rows} bars, ${range}, from ${from}${fromCache(cached)}`;
     return [told, ...failuresOf(sources)].join('; ');
   },
+  failed: ({ reason }) => (typeof reason === 'string' ? reason : undefined),
   validate: ({ passed, scores }) => {
     if (typeof passed !== 'boolean' || typeof scores !== 'object' || scores === null) return;
     const each = Object.entries(scores).map(([id, score]) => `${id} ${Number(score).toFixed(3)}`);

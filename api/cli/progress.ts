@@ -91,8 +91,20 @@ function endOf(payload: ProgressEvent['payload']): string {
   const versions = Array.isArray(payload['versions'])
     ? (payload['versions'] as VersionRef[]).map(fateOf).join(', ')
     : '';
-  const said = status === 'completed' && versions !== '' ? versions : message;
+  const failed = failedModels(payload).map(({ model }) => `${model} failed`);
+  const fates = [versions, ...failed].filter((fate) => fate !== '').join(', ');
+  const said = status === 'completed' && fates !== '' ? fates : message;
   return said === undefined ? status : `${status}: ${said}`;
+}
+
+export interface FailedModel {
+  readonly model: string;
+  readonly reason: string;
+}
+
+/** Models of an experiment that failed while others did not, as its last event names them. */
+export function failedModels(payload: ProgressEvent['payload']): readonly FailedModel[] {
+  return Array.isArray(payload['failed']) ? (payload['failed'] as FailedModel[]) : [];
 }
 
 type VersionRef = Readonly<Record<'model' | 'version' | 'promoted' | 'verdict', unknown>>;

@@ -5,7 +5,7 @@ import { currentChampion } from '../../registry/champions.ts';
 import { getExperiment, readEvents, type Experiment } from '../../registry/experiments.ts';
 import { getModelOrThrow, getVersion, listVersions } from '../../registry/models.ts';
 import type { RegisteredModel } from '../../registry/models.ts';
-import { experimentsAbout } from '../../registry/training-history.ts';
+import { experimentsAbout, failuresOf } from '../../registry/training-history.ts';
 import { mayUseModel } from '../auth.ts';
 import { ApiError, HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
@@ -75,6 +75,20 @@ const statusSchema = z
 async function runsOf(parts: ApiParts, model: string): Promise<Experiment[]> {
   const rows = await experimentsAbout(parts.db, model);
   return rows.filter((row) => modelsOf(row.spec as ExperimentSpec).includes(model));
+}
+
+/** The runs as they went for this model: it may have failed in one that completed for others. */
+async function ownRuns(
+  { db }: ApiParts,
+  model: string,
+  runs: readonly Experiment[],
+): Promise<z.infer<typeof runSchema>[]> {
+  const ids = runs.filter(({ status }) => status === 'completed').map(({ id }) => id);
+  const reasons = await failuresOf(db, model, ids);
+  return runs.map((run) => {
+    const message = reasons.get(run.id);
+    return message === undefined ? runView(run) : { ...runView(run), status: 'failed', message };
+  });
 }
 
 /** The spec that retrains run: the model's own template, else that of the champion's experiment. */
@@ -154,7 +168,8 @@ function progressRoutes(app: App, parts: ApiParts): void {
           payload: event.payload,
         }
       : null;
-    return c.json({ model: name, status: run.status, run: runView(run), progress }, HTTP.ok);
+    const [own] = await ownRuns(parts, name, [run]);
+    return c.json({ model: name, status: own!.status, run: own!, progress }, HTTP.ok);
   });
 
   const history = createRoute({
@@ -168,7 +183,7 @@ function progressRoutes(app: App, parts: ApiParts): void {
   app.openapi(secured(auth, history), async (c) => {
     const { name } = c.req.valid('param');
     await getModelOrThrow(db, name);
-    return c.json({ items: (await runsOf(parts, name)).map(runView) }, HTTP.ok);
+    return c.json({ items: await ownRuns(parts, name, await runsOf(parts, name)) }, HTTP.ok);
   });
 }
 

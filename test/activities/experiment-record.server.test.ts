@@ -14,6 +14,7 @@ import { createExperiment, endExperiment, experimentEvents } from '../../registr
 import { getExperimentOrThrow, readEvents } from '../../registry/experiments.ts';
 import { getModel, getVersion, reserveVersion } from '../../registry/models.ts';
 import { deleteVersion } from '../../registry/retirement.ts';
+import { failuresOf } from '../../registry/training-history.ts';
 import { openTestDatabase } from '../support/postgres.ts';
 import { experimentId, MODEL, reservation, testSpec } from '../support/registry-facts.ts';
 
@@ -80,6 +81,7 @@ describe('opening an experiment', () => {
       { model: 'index-ixic', instruments: ['^IXIC'] },
     ]);
     assert.deepEqual([opened.seeds, opened.specHash], [[4, 5], 'spec-hash']);
+    assert.equal(opened.apart, true, 'one that fails fails alone');
     assert.deepEqual(await here.openExperiment({ experimentId: here.id }), opened);
     assert.equal((await getExperimentOrThrow(here.db, here.id)).status, 'running');
     const model = await getModel(here.db, 'index-ixic');
@@ -122,6 +124,22 @@ test('finishing twice, also in another way, keeps the first end', async () => {
   const done = (await readEvents(here.db, here.id)).filter(({ kind }) => kind === 'done');
   assert.equal(done.length, 1);
   assert.deepEqual(done[0]?.payload['versions'], versions);
+});
+
+test('a model that failed while others did not is kept, once', async () => {
+  const here = await world();
+  await here.openExperiment({ experimentId: here.id });
+  const failed = { experimentId: here.id, model: 'index-ixic', reason: 'no bars of ^IXIC' };
+  await here.noteFailedUnit(failed);
+  await here.noteFailedUnit(failed);
+  const events = (await readEvents(here.db, here.id)).filter(({ stage }) => stage === 'failed');
+  assert.deepEqual(
+    events.map(({ model, payload }) => [model, payload]),
+    [['index-ixic', { reason: 'no bars of ^IXIC' }]],
+  );
+  const ids = [here.id, 'another'];
+  assert.deepEqual([...(await failuresOf(here.db, 'index-ixic', ids))], [[here.id, failed.reason]]);
+  assert.equal((await failuresOf(here.db, 'index-gspc', ids)).size, 0);
 });
 
 const digest = 'a'.repeat(64);

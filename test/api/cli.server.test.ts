@@ -357,6 +357,30 @@ describe('command line', () => {
     assert.match((await run(address, 'experiments', '-s', 'failed')).text, /holes/);
   });
 
+  it('ends as a failure where one of several models failed, and names it', async () => {
+    const started = await run(address, '--json', 'run', join(folder, 'spec.yaml'));
+    const { id } = JSON.parse(started.text) as { id: string };
+    const versions = [{ model: MODEL, version: 3, promoted: true, verdict: 'Good.' }];
+    const failed = [{ model: 'index-ixic', reason: 'no bars of ^IXIC' }];
+    const event = { experimentId: id, kind: 'stage', stage: 'failed' } as const;
+    const own = { payload: { reason: 'no bars of here' }, dedupeKey: `failed/${MODEL}` };
+    await appendEvent(fixture.db, { ...event, model: MODEL, ...own });
+    const end = { status: 'completed', message: '1 of 2', payload: { versions, failed } } as const;
+    await endExperiment(fixture.db, id, end);
+    const watched = await run(address, 'watch', id);
+    assert.equal(watched.code, EXIT.failed);
+    assert.match(watched.text, /completed: index-gspc version 3 promoted, index-ixic failed/);
+    assert.match(watched.error, /but 1 of its models failed: index-ixic \(no bars of \^IXIC\)/);
+    assert.match(watched.hint, /finished ones are skipped/);
+    // Each model has the end of its own.
+    const path = `/api/v1/ml-models/${MODEL}/training-status`;
+    const { body } = await replica.call('GET', path);
+    assert.deepEqual(
+      [body['status'], (body['run'] as unknown as { message: string }).message],
+      ['failed', 'no bars of here'],
+    );
+  });
+
   it('says what is wrong and what to do, with an exit code', async () => {
     const nobody = { ...address, key: newKeyToken() };
     const gone = { ...address, url: `http://127.0.0.1:${await freePort()}` };

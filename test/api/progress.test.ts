@@ -73,6 +73,35 @@ it('progress lines say what happened, for a person', () => {
       'm: package: version 3 is signed; ONNX gives what was trained to 2e-7',
     ],
     [
+      {
+        stage: 'collect',
+        payload: {
+          ...{ instrument: 'X', rows: 2, firstBar: '2024-01-01', lastBar: '2024-01-02' },
+          deliveredBy: 'folder',
+          sources: [
+            { dataset: 'exchange', error: 'away', notes: [] },
+            { dataset: 'folder', notes: ['9 rows left out'] },
+          ],
+        },
+      },
+      'collect: X: 2 bars, 2024-01-01 to 2024-01-02, from folder; exchange: away',
+    ],
+    [
+      { stage: 'failed', model: 'm-b', payload: { reason: 'no bars of B' } },
+      'm-b: failed: no bars of B',
+    ],
+    [
+      {
+        kind: 'done',
+        payload: {
+          ...{ status: 'completed', message: '1 of 2 models failed: m-b: no bars of B.' },
+          versions: [{ model: 'm-a', version: 3, promoted: true, verdict: 'Good.' }],
+          failed: [{ model: 'm-b', reason: 'no bars of B' }],
+        },
+      },
+      'completed: m-a version 3 promoted, m-b failed',
+    ],
+    [
       { stage: 'other', payload: { count: 3, note: 'x', ok: true } },
       'other: count 3, note x, ok yes',
     ],

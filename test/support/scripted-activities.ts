@@ -17,6 +17,8 @@ const artifact = { uri: 'cas/00', sha256: '00', bytes: 1 };
 export interface Script {
   readonly units?: readonly string[];
   readonly seeds?: readonly number[];
+  /** One unit that fails fails alone. */
+  readonly apart?: boolean;
   readonly search?: SearchPlan;
   readonly validation?: readonly string[];
   readonly skip?: SkipResult;
@@ -46,9 +48,11 @@ export function scriptedActivities(script: Script = {}): {
       family: 'lstm-multi-horizon',
       baselines: ['naive', 'ridge'],
       specHash: 'spec',
+      ...(script.apart && { apart: true }),
       ...(script.search && { search: script.search }),
     }),
     finishExperiment: async () => undefined,
+    noteFailedUnit: async () => undefined,
     collect: async ({ instrument }) => ({
       instrument,
       datasetHash: `hash-${instrument}`,

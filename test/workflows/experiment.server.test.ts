@@ -48,6 +48,69 @@ describe('workflow experiment', { skip: temporalMissing }, () => {
     return error.cause as Error;
   };
 
+  it('markets apart: the others go on, and the outcome names those that failed', async () => {
+    const units = ['index-gspc', 'index-ixic', 'index-dji', 'index-rut'];
+    const { activities } = scriptedActivities();
+    const override: Script['override'] = {
+      collect: async (asked) => {
+        if (asked.instrument === '^rut') throw permanent('collect.noBars', 'no bars of ^rut');
+        return activities.collect(asked);
+      },
+      validate: async (asked) => ({
+        ...(await activities.validate(asked)),
+        ...{ passed: false, reasons: ['^dji: flat'] },
+        failed: [{ instrument: '^dji', reason: '^dji: flat' }],
+      }),
+      buildFeatures: async (asked) => {
+        if (asked.unit.model === 'index-ixic') throw permanent('data.short', 'too few bars');
+        return activities.buildFeatures(asked);
+      },
+    };
+    const failed = [
+      { model: 'index-ixic', reason: 'too few bars' },
+      { model: 'index-dji', reason: '^dji: flat' },
+      { model: 'index-rut', reason: 'no bars of ^rut' },
+    ];
+    await scripted({ apart: true, units, override }, async (calls, id) => {
+      const outcome = await result(id);
+      assert.equal(outcome.status, 'completed');
+      assert.deepEqual(
+        outcome.versions.map(({ model, promoted }) => [model, promoted]),
+        [['index-gspc', true]],
+      );
+      assert.deepEqual(outcome.status === 'completed' && outcome.failed, failed);
+      const inputsOf = (name: string) => calls.filter((c) => c.name === name).map((c) => c.input);
+      assert.deepEqual(inputsOf('noteFailedUnit'), [
+        ...failed.slice(1).map((one) => ({ experimentId: id, ...one })),
+        { experimentId: id, ...failed[0] },
+      ]);
+      const [ended] = inputsOf('finishExperiment') as { message: string; failed: unknown }[];
+      assert.deepEqual(ended!.failed, failed);
+      assert.match(ended!.message, /^3 of 4 models failed: index-ixic: too few bars \| index-dji/);
+      assert.match(ended!.message, / index-gspc: Better than naive\.$/);
+      const judged = inputsOf('validate') as { datasets: { instrument: string }[] }[];
+      assert.deepEqual(
+        judged[0]!.datasets.map(({ instrument }) => instrument),
+        ['^gspc', '^ixic', '^dji'],
+      );
+    });
+  });
+
+  it('markets apart: none is left, so the experiment fails with every reason', async () => {
+    const buildFeatures: Activities['buildFeatures'] = async ({ unit }) => {
+      throw permanent('data.short', `too few bars for ${unit.model}`);
+    };
+    const units = ['index-gspc', 'index-ixic'];
+    await scripted({ apart: true, units, override: { buildFeatures } }, async (calls, id) => {
+      await assert.rejects(result(id), (error) => {
+        assert.match(causeOf(error).message, /for index-gspc \| too few bars for index-ixic/);
+        return true;
+      });
+      const ended = calls.find(({ name }) => name === 'finishExperiment')?.input;
+      assert.equal((ended as { status: string }).status, 'failed');
+    });
+  });
+
   it('goes from bars to a promoted champion, one activity a step', async () => {
     await scripted({}, async (calls, id) => {
       const outcome = await result(id);

@@ -59,6 +59,29 @@ export const EXPERIMENT_SCENES: readonly Scene[] = [
   },
   {
     type: 'experiment',
+    name: 'markets-apart',
+    input,
+    script: {
+      ...{ apart: true, units: ['index-gspc', 'index-ixic', 'index-dji', 'index-rut'] },
+      override: {
+        collect: async (asked) => {
+          if (asked.instrument === '^rut') throw permanent('collect.noBars', 'no bars of ^rut');
+          return activities.collect(asked);
+        },
+        validate: async (asked) => ({
+          ...(await activities.validate(asked)),
+          ...{ passed: false, reasons: ['^dji: flat'] },
+          failed: [{ instrument: '^dji', reason: '^dji: flat' }],
+        }),
+        buildFeatures: async ({ unit }) => {
+          if (unit.model === 'index-ixic') throw permanent('data.short', 'too few bars');
+          return prepared;
+        },
+      },
+    },
+  },
+  {
+    type: 'experiment',
     name: 'two-models-one-fails',
     input,
     script: {
