@@ -1,6 +1,6 @@
 import type { EpochEvent, FeatureImportance } from '../models/model.ts';
 import type { QualityReport } from '../quality/report.ts';
-import type { ClassStatistics } from '../features/prepared.ts';
+import type { ClassStatistics, LabelStatistics } from '../features/prepared.ts';
 import type { LabelKind } from '../labels/index.ts';
 import type { Evaluation } from './evaluation.ts';
 
@@ -46,12 +46,8 @@ export interface TestRows {
   readonly regime?: Int32Array | undefined;
 }
 
-/** What the training rows of one instrument say by themselves. */
-export interface InstrumentTraining {
-  readonly labelMean: readonly number[];
-  /** Of labels with classes. */
-  readonly classes?: ClassStatistics | undefined;
-}
+/** What the training rows of one instrument of a pool say by themselves. */
+export type InstrumentTraining = Pick<LabelStatistics, 'trainLabelMean' | 'classes'>;
 
 export interface EvaluatedPart {
   readonly samples: number;

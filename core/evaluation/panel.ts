@@ -1,13 +1,6 @@
-import { classStatistics } from '../features/class-statistics.ts';
 import type { Prepared } from '../features/prepared.ts';
-import { labelClasses, labelKindOrThrow } from '../labels/index.ts';
 import type { InstrumentTraining } from './input.ts';
 import { regimesOf } from './regimes.ts';
-
-type PanelSource = Pick<
-  Prepared,
-  'instruments' | 'split' | 'labels' | 'labelChanges' | 'labelKind' | 'horizons'
->;
 
 /** Position of each test row's instrument in the unit, and its volatility regime. */
 export function rowsByInstrument(
@@ -34,31 +27,11 @@ export function rowsByInstrument(
  * An instrument without training rows has none of its own: the unit's figures stand for it.
  */
 export function trainingByInstrument(
-  prepared: PanelSource,
+  { instruments, byInstrument }: Pick<Prepared, 'instruments' | 'byInstrument'>,
   ids: readonly string[],
-): (InstrumentTraining | undefined)[] | undefined {
-  if (prepared.instruments.length < 2) return undefined;
-  return ids.map((id) => {
-    const range = prepared.instruments.find((instrument) => instrument.id === id);
-    const own = prepared.split.train.filter(
-      (row) => range !== undefined && row >= range.from && row < range.to,
-    );
-    return own.length > 0 ? trainingOf(prepared, own) : undefined;
-  });
-}
-
-function trainingOf(
-  { labels, labelChanges: changes, labelKind, horizons: bars }: PanelSource,
-  rows: Int32Array,
-): InstrumentTraining {
-  const horizons = bars.length;
-  const classes = labelClasses(labelKindOrThrow(labelKind));
-  return {
-    labelMean: bars.map((_, k) => {
-      let sum = 0;
-      for (const row of rows) sum += labels[row * horizons + k]!;
-      return sum / rows.length;
-    }),
-    ...(changes && { classes: classStatistics({ labels, changes, horizons, classes }, rows) }),
-  };
+): readonly (InstrumentTraining | undefined)[] | undefined {
+  return (
+    byInstrument &&
+    ids.map((id) => byInstrument[instruments.findIndex((own) => own.id === id)] ?? undefined)
+  );
 }

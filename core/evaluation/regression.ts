@@ -64,6 +64,6 @@ export const regressionTask: EvaluationTask = {
 
   references: ({ label, horizons, trainLabelMean, byInstrument }) => [
     { name: NAIVE, valuesOf: () => horizons.map(() => label.unchanged) },
-    { name: TRAINING_MEAN, valuesOf: (at) => byInstrument?.[at]?.labelMean ?? trainLabelMean },
+    { name: TRAINING_MEAN, valuesOf: (at) => byInstrument?.[at]?.trainLabelMean ?? trainLabelMean },
   ],
 };

@@ -125,7 +125,7 @@ function pooled(): EvaluationInput {
     rows.map((instrument) => shares[instrument]!),
   );
   const own = (at: number) => ({
-    labelMean: [shares[at]!],
+    trainLabelMean: [shares[at]!],
     classes: { priors: [[1 - shares[at]!, shares[at]!]], changes: [[0, 0.03]] },
   });
   return {
@@ -188,20 +188,15 @@ test('rows and training figures by instrument follow the order of the unit', () 
     },
     close,
     timeframe: '1d' as const,
-    horizons: [1],
-    labelKind: 'threeClass',
-    labels: Float64Array.from({ length: 80 }, (_, i) => (i < 40 ? 0 : i % 2 === 0 ? 2 : 1)),
-    labelChanges: Float64Array.from({ length: 80 }, (_, i) => (i < 40 ? -0.01 : 0.02)),
+    byInstrument: [{ trainLabelMean: [0.1], trainLabelVariance: [1] }, null],
   };
   const { instrument, regime } = rowsByInstrument(prepared, ['A', 'B']);
   assert.deepEqual([...instrument], [1, 0]);
   assert.equal(regime.length, 2);
   const [a, b] = trainingByInstrument(prepared, ['A', 'B'])!;
-  assert.deepEqual(a?.classes?.priors, [[0, 0.5, 0.5]]);
-  assert.deepEqual(a?.labelMean, [1.5]);
-  assert.deepEqual(b?.classes?.priors, [[1, 0, 0]]);
-  const alone = { ...prepared, instruments: prepared.instruments.slice(0, 1) };
-  assert.equal(trainingByInstrument(alone, ['B']), undefined);
+  assert.equal(a, undefined, 'trained on no row of A');
+  assert.deepEqual(b?.trainLabelMean, [0.1]);
+  assert.equal(trainingByInstrument({ instruments: prepared.instruments }, ['B']), undefined);
 });
 
 test('what honest models reach is not suspected, what a leak reaches is', () => {
