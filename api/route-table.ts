@@ -32,6 +32,7 @@ export const ROUTES = {
   [`GET ${M}/{name}/versions`]: entry('read', 'versions'),
   [`GET ${M}/{name}/versions/{version}`]: entry('read', 'versions'),
   [`GET ${M}/{name}/versions/{version}/report`]: entry('read', 'report'),
+  [`GET ${M}/{name}/versions/{version}/evaluation`]: entry('read', 'report'),
   [`DELETE ${M}/{name}/versions/{version}`]: entry('admin', 'model delete'),
   [`GET ${M}/{name}/compare/{metric}`]: entry('read', 'compare'),
   [`GET ${M}/{name}/metrics`]: entry('read', 'metrics', 'report'),

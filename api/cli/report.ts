@@ -1,13 +1,16 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { evaluationSchema } from '../../core/evaluation/index.ts';
 import { openClient } from './http.ts';
 import { segment, version } from './options.ts';
+import { printEvaluation } from './report-text.ts';
 import { CliError, EXIT, type CliContext } from './output.ts';
 
 interface ReportOptions {
   readonly version?: number;
   readonly output?: string;
+  readonly text?: true;
 }
 
 /** `report`. */
@@ -15,9 +18,10 @@ export function register(program: Command, ctx: CliContext): void {
   program
     .command('report')
     .argument('<model>')
-    .description('the evaluation of the champion, or of a version, as one HTML file')
+    .description('the evaluation of the champion, or of a version, as one HTML file or as text')
     .option('-v, --version <n>', 'of this version; default: the champion', version)
     .option('-o, --output <file>', 'where to; default: report-MODEL-vN.html, "-": to stdout')
+    .option('-t, --text', 'print verdict, scores, slices and warnings; with --json all figures')
     .action((model: string, options: ReportOptions) => report(ctx, model, options));
 }
 
@@ -29,6 +33,9 @@ async function report(ctx: CliContext, name: string, options: ReportOptions): Pr
   const of = await client.json('GET', `${base}/metrics`, { query });
   const model = String(of['model']);
   const number = Number(of['version']);
+  const evaluationOf = async () =>
+    evaluationSchema.parse(await client.json('GET', `${base}/versions/${number}/evaluation`));
+  if (options.text) return printEvaluation(ctx, model, number, await evaluationOf());
   const response = await client.send('GET', `${base}/versions/${number}/report`);
   const html = await response.text();
   if (options.output === '-') {

@@ -65,7 +65,9 @@ async function show(ctx: CliContext, model: string, number: number): Promise<voi
 }
 
 function printMetrics(ctx: CliContext, metrics: Json): void {
-  for (const name of Object.keys(metrics).sort()) {
+  // h4 before h12.
+  const names = Object.keys(metrics).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  for (const name of names) {
     ctx.out.line(`  ${name.padEnd(28)} ${metric(metrics[name])}`);
   }
 }

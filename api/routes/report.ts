@@ -1,17 +1,20 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import { evaluationSchema, parseEvaluation } from '../../core/evaluation/index.ts';
+import { refOf, sha256OfUri } from '../../registry/artifacts.ts';
 import { getModelOrThrow, getVersionOrThrow } from '../../registry/models.ts';
 import { askStore } from '../ask-store.ts';
 import { HTTP, notFound } from '../errors.ts';
 import { policyOf } from '../page-policy.ts';
 import type { ApiParts } from '../parts.ts';
-import { versionParam } from '../schemas.ts';
+import { jsonAnswer, versionParam } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 
 /** The attachment that evaluations leave. */
 const REPORT = 'report.html';
 
-/** The evaluation of a version for people, as the page that was stored with it. */
+/** The evaluation of a version: as the page that was stored with it, and its figures. */
 export function reportRoutes(app: App, parts: ApiParts): void {
+  evaluationRoute(app, parts);
   const report = createRoute({
     method: 'get',
     path: '/api/v1/ml-models/{name}/versions/{version}/report',
@@ -37,5 +40,32 @@ export function reportRoutes(app: App, parts: ApiParts): void {
     // The bytes never change, but a key that may read them can be revoked.
     c.header('cache-control', 'private, no-cache');
     return c.html(page, HTTP.ok);
+  });
+}
+
+function evaluationRoute(app: App, parts: ApiParts): void {
+  const route = createRoute({
+    method: 'get',
+    path: '/api/v1/ml-models/{name}/versions/{version}/evaluation',
+    tags: ['versions'],
+    summary: 'The figures of its evaluation: scores with intervals, baselines, slices, warnings',
+    request: { params: versionParam },
+    responses: {
+      [HTTP.ok]: jsonAnswer(
+        evaluationSchema,
+        'The evaluation, as evaluation.json of the package has it',
+      ),
+    },
+  });
+  app.openapi(secured(parts.auth, route), async (c) => {
+    const { name, version } = c.req.valid('param');
+    await getModelOrThrow(parts.db, name);
+    const { evaluation_uri: uri } = await getVersionOrThrow(parts.db, name, version);
+    if (uri === null) {
+      throw notFound('evaluation.not-found', `Version ${version} of ${name} has no evaluation.`);
+    }
+    const bytes = await askStore(parts, (store) => store.get(refOf(sha256OfUri(uri))));
+    c.header('cache-control', 'private, no-cache');
+    return c.json(parseEvaluation(bytes), HTTP.ok);
   });
 }

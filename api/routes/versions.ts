@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { metrics as catalogue } from '../../core/metrics/index.ts';
+import { flatMetricDirection } from '../../core/evaluation/index.ts';
 import { currentChampion } from '../../registry/champions.ts';
 import {
   compareVersions,
@@ -71,13 +71,13 @@ export const metricName = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/, 'a metric such as h7.rmse');
 
 /**
- * Which way is better: the catalogue says it for a metric it knows (by the last part of the name), else
+ * Which way is better: the catalogues say it for a metric they know (`h7.rmse`, `seedSd`), else
  * the naming rule does: `...Loss` and `...Error` are better when lower.
  */
 export function directionOf(metric: string): 'higher' | 'lower' {
+  const known = flatMetricDirection(metric);
+  if (known !== undefined) return known;
   const last = metric.slice(metric.lastIndexOf('.') + 1);
-  const known = catalogue.find((entry) => entry.name === last);
-  if (known) return known.direction;
   return /(loss|error)$/i.test(last) ? 'lower' : 'higher';
 }
 

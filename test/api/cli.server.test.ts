@@ -27,6 +27,7 @@ import { register as registerReport } from '../../api/cli/report.ts';
 import { register as registerSearch } from '../../api/cli/search.ts';
 import { temporalAway } from '../../api/errors.ts';
 import { routeTable } from '../../api/route-table.ts';
+import { evaluate } from '../../core/evaluation/index.ts';
 import { readConfig } from '../../infra/config.ts';
 import { openDeliveries, recordAttempt } from '../../registry/alerts.ts';
 import { appendEvent, endExperiment } from '../../registry/experiments.ts';
@@ -34,6 +35,7 @@ import { appendLifecycleEvent } from '../../registry/lifecycle-events.ts';
 import { advanceSettledAsOf } from '../../registry/lifecycle-state.ts';
 import { endTrial, openTrial } from '../../registry/trials.ts';
 import { newKeyToken } from '../../registry/keys.ts';
+import { plantClasses } from '../core/evaluation/planted-classes.ts';
 import { freePort } from '../support/server-process.ts';
 import {
   ADMIN,
@@ -325,6 +327,15 @@ describe('command line', () => {
     } finally {
       process.chdir(here);
     }
+    const evaluation = JSON.stringify(evaluate(plantClasses(0.5)));
+    const figures = await fixture.artifacts.put(Buffer.from(evaluation));
+    await fixture.db
+      .updateTable('model_version')
+      .set({ evaluation_uri: figures.uri })
+      .where('version', '=', 1)
+      .execute();
+    const text = await run(address, 'report', MODEL, '--text');
+    assert.match(text.text, /^index-gspc version 1: .*\n.*\n\n1 bar ahead:\n/, text.error);
     const none = await run(address, 'report', MODEL, '-v', '2', '-o', '-');
     assert.deepEqual([none.code, none.text], [EXIT.notFound, '']);
     assert.match(none.error, /Version 2 of index-gspc has no report/);

@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { evaluate } from '../../core/evaluation/index.ts';
 import { openS3Store } from '../../registry/artifacts-s3.ts';
+import { plantClasses } from '../core/evaluation/planted-classes.ts';
 import {
   ADMIN,
   openApiFixture,
@@ -51,6 +53,24 @@ describe('report of a version', () => {
     assert.equal(headers.get('cache-control'), 'private, no-cache');
     const name = `inline; filename="report-${MODEL}-v1.html"`;
     assert.equal(headers.get('content-disposition'), name);
+  });
+
+  it('has its figures beside it, as the evaluation left them', async () => {
+    const evaluation = evaluate(plantClasses(0.5));
+    const text = new TextEncoder().encode(JSON.stringify(evaluation));
+    const { uri } = await fixture.artifacts.put(text);
+    await fixture.db
+      .updateTable('model_version')
+      .set({ evaluation_uri: uri })
+      .where('version', '=', 1)
+      .execute();
+    const path = at(1).replace(/report$/, 'evaluation');
+    const { status, body, headers } = await replica.call('GET', path);
+    assert.equal(status, 200);
+    assert.deepEqual(body, evaluation);
+    assert.equal(headers.get('cache-control'), 'private, no-cache');
+    const none = await replica.call('GET', path.replace('/1/', '/9/'));
+    assert.deepEqual([none.status, none.body['code']], [404, 'version.unknown']);
   });
 
   it('is 404 for no such model or version, and where an evaluation left none', async () => {
