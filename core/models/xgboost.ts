@@ -4,12 +4,19 @@ import { boostFields } from './trees/params.ts';
 
 export const xgBoostParams = z.strictObject({
   ...boostFields,
-  maxDepth: z.int().min(1).max(24).default(4).describe('Most splits between root and leaf.'),
+  maxDepth: z
+    .int()
+    .min(1)
+    .max(24)
+    .default(4)
+    .meta({ search: { low: 2, high: 8 } })
+    .describe('Most splits between root and leaf.'),
   minChildWeight: z
     .number()
     .min(0)
     .max(1e6)
     .default(5)
+    .meta({ search: { low: 1, high: 100, scale: 'log' } })
     .describe('Least sum of second derivatives in a leaf; of squared error: training rows.'),
 });
 export type XgBoostParams = z.output<typeof xgBoostParams>;
@@ -29,6 +36,7 @@ export const xgBoost = defineModel({
     stochastic: true,
     needsTensorflow: false,
     monteCarlo: false,
+    budget: 'rounds',
   },
   version: 1,
   load: () => import('./xgboost.impl.ts'),
