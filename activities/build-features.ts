@@ -7,6 +7,7 @@ import { encodeFold } from '../core/features/fold.ts';
 import { type PreparedSummary, type PreparePlan, prepareUnit } from '../core/features/prepare.ts';
 import { encodePrepared } from '../core/features/prepared.ts';
 import { encodeRefit } from '../core/features/refit.ts';
+import { outliersOf } from '../core/spec/outliers.ts';
 import { missingRulesOf } from '../core/spec/missing-rules.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { readBars } from '../registry/datasets.impl.ts';
@@ -79,7 +80,18 @@ function planOf(spec: ExperimentSpec, set: FeatureSet, calendar: Calendar): Prep
   const { timeframe } = spec.data;
   const missing = missingRulesOf(spec);
   const refit = spec.refit === 'none' ? undefined : spec.refit;
-  return { set, lookback, label, split, scaling, timeframe, calendar, ...missing, refit };
+  return {
+    set,
+    lookback,
+    label,
+    split,
+    scaling,
+    timeframe,
+    calendar,
+    ...missing,
+    refit,
+    outliers: outliersOf(spec),
+  };
 }
 
 /** What is declared of missing bars beside the one policy for all. */
@@ -111,6 +123,7 @@ function cacheKey(
     ...(spec.refit === 'none' ? [] : [spec.refit]),
     // Likewise.
     ...otherRules(spec, datasets),
+    ...(outliersOf(spec) ? [outliersOf(spec)] : []),
     // What earlier releases prepared of a pool has no statistics by instrument.
     ...(datasets.length > 1 ? ['by instrument'] : []),
   ];

@@ -21,6 +21,7 @@ import { labelKindOrThrow } from '../core/labels/index.ts';
 import { decodeBundle, type FitBundle } from '../core/models/bundle.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import type { QualityReport } from '../core/quality/report.ts';
+import { outlierWords } from '../core/scaling/index.ts';
 import { lossWeightsOf } from '../core/spec/loss-weights.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { currentChampion } from '../registry/champions.ts';
@@ -176,6 +177,7 @@ function unitFacts(
     featureCount: prepared.featureNames.length,
     featureNames: prepared.featureNames,
     lookback: prepared.lookback,
+    outliers: prepared.outliers && outlierWords(prepared.outliers),
     label: labelKindOrThrow(prepared.labelKind),
     labelParams: prepared.labelParams,
     classes: prepared.classes,

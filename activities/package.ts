@@ -241,6 +241,7 @@ function preprocessingOf(
     label: labelOf(prepared),
     ...(prepared.classes && { classes: prepared.classes }),
     scalers: prepared.scalers,
+    ...(prepared.outliers && { trainingOutliers: prepared.outliers }),
     ...missingRulesOf(spec, prepared.instruments),
     calendar: prepared.calendar,
     timeframe: prepared.timeframe,

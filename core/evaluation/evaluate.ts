@@ -229,6 +229,7 @@ function dataOf(input: EvaluationInput): Evaluation['data'] {
     featureHash: input.featureHash,
     features: input.featureCount,
     lookback: input.lookback,
+    ...(input.outliers !== undefined && { outliers: input.outliers }),
     labelKind: input.label.name,
     ...(input.label.task === 'classification' && {
       labelParams: { ...input.labelParams },

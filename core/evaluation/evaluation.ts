@@ -167,6 +167,8 @@ export const evaluationSchema = z.object({
     featureHash: z.string(),
     features: z.int(),
     lookback: z.int(),
+    /** What was done to outliers of the training rows. */
+    outliers: z.string().optional(),
     labelKind: z.string(),
     /** Of labels with classes: the label's settings, and each class with its share of the training part by horizon. */
     labelParams: z.record(z.string(), z.unknown()).optional(),

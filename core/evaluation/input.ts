@@ -80,6 +80,8 @@ export interface EvaluationInput {
   readonly featureCount: number;
   readonly featureNames?: readonly string[];
   readonly lookback: number;
+  /** What was done to outliers of the training rows, in words; absent: nothing. */
+  readonly outliers?: string | undefined;
   readonly label: LabelKind;
   /** The label's settings beside kind and horizons. */
   readonly labelParams?: Readonly<Record<string, unknown>>;

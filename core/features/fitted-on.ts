@@ -1,5 +1,14 @@
 import { labelClasses, labelKindOrThrow, type LabelSpec } from '../labels/index.ts';
-import { fitScaler, type ScalerState } from '../scaling/index.ts';
+import {
+  type Bounds,
+  fitBounds,
+  fitScaler,
+  type OutlierRecord,
+  type OutlierRule,
+  type ScalerState,
+  shareBeyond,
+  withinBounds,
+} from '../scaling/index.ts';
 import { classStatistics } from './class-statistics.ts';
 import type { FeatureSet } from './feature-set.ts';
 import type { FittedParts, InstrumentStatistics, Scalers } from './prepared.ts';
@@ -15,13 +24,28 @@ export interface FittedPlan {
     /** What a scaler is fitted on: all of a unit, or each instrument of a pool by itself. Absent: all. */
     readonly per?: 'unit' | 'instrument' | undefined;
   };
+  /** What is done to outliers of the training rows; absent: nothing. */
+  readonly outliers?: OutlierRules | undefined;
+}
+
+export interface OutlierRules {
+  readonly features: OutlierRule;
+  readonly labels: OutlierRule;
 }
 
 /** Scalers and label statistics of a training part: nothing else of the data is looked at. */
 export function fittedOn(plan: FittedPlan, stacked: Stacked, train: Int32Array): FittedParts {
   const pooled = stacked.instruments.length > 1;
+  const labelBounds = labelBoundsOf(plan, stacked, train);
+  const scalers = scalersOf(plan, stacked, train, labelBounds);
+  const outliers = outliersOf(plan, stacked, train, {
+    features: scalers.features.bounds,
+    labels: labelBounds,
+  });
   return {
-    scalers: scalersOf(plan, stacked, train),
+    scalers,
+    ...(outliers && { outliers }),
+    ...(labelBounds && { labelBounds }),
     ...statisticsOf(plan, stacked, train),
     ...(pooled && {
       byInstrument: stacked.instruments.map(({ from, to }) =>
@@ -42,21 +66,60 @@ function ofInstrument(
   train: Int32Array,
 ): InstrumentStatistics | null {
   if (train.length === 0) return null;
-  const scalers = plan.scaling.per === 'instrument' && scalersOf(plan, stacked, train);
+  const scalers =
+    plan.scaling.per === 'instrument' &&
+    scalersOf(plan, stacked, train, labelBoundsOf(plan, stacked, train));
   return { ...statisticsOf(plan, stacked, train), ...(scalers && { scalers }) };
 }
 
 function scalersOf(
-  { set, lookback, label, scaling }: FittedPlan,
+  { set, lookback, label, scaling, outliers }: FittedPlan,
   { openTime, features, labels }: Stacked,
   train: Int32Array,
+  labelBounds: Bounds | undefined,
 ): Scalers {
+  const width = set.names.length;
   const covered = windowRows(train, lookback, openTime.length);
+  const bounds = outliers && fitBounds(outliers.features, features, width, covered);
   // The place of a class is a name: it has no scale.
   const labelKind = classesOf(label) > 0 ? 'none' : scaling.labels;
+  const seen = labelBounds ? withinBounds(labels, labelBounds) : labels;
   return {
-    features: fitScaler(scaling.features, features, set.names.length, covered),
-    labels: fitScaler(labelKind, labels, label.horizons.length, train, { clip: false }),
+    features: fitScaler(scaling.features, features, width, covered, { bounds }),
+    labels: fitScaler(labelKind, seen, label.horizons.length, train, { clip: false }),
+  };
+}
+
+/** Of labels that are quantities: there is no class far from the others. */
+function labelBoundsOf(
+  { label, outliers }: FittedPlan,
+  { labels }: Stacked,
+  train: Int32Array,
+): Bounds | undefined {
+  if (outliers === undefined || classesOf(label) > 0) return undefined;
+  return fitBounds(outliers.labels, labels, label.horizons.length, train);
+}
+
+interface FittedBounds {
+  readonly features: Bounds | undefined;
+  readonly labels: Bounds | undefined;
+}
+
+function outliersOf(
+  { lookback, outliers }: FittedPlan,
+  { openTime, features, labels }: Stacked,
+  train: Int32Array,
+  bounds: FittedBounds,
+): OutlierRecord | undefined {
+  if (!outliers || (!bounds.features && !bounds.labels)) return undefined;
+  const covered = windowRows(train, lookback, openTime.length);
+  return {
+    ...(bounds.features && {
+      features: { rule: outliers.features, share: shareBeyond(features, covered, bounds.features) },
+    }),
+    ...(bounds.labels && {
+      labels: { rule: outliers.labels, share: shareBeyond(labels, train, bounds.labels) },
+    }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { RatchetError } from '../errors.ts';
-import { SCALER_KINDS } from '../scaling/index.ts';
+import { outlierRecordSchema, SCALER_KINDS } from '../scaling/index.ts';
 import type { Prepared } from './prepared.ts';
 
 /**
@@ -13,12 +13,18 @@ const PREAMBLE_BYTES = 16;
 /** More than any real header; keeps a damaged length from asking for gigabytes. */
 const MAX_HEADER_BYTES = 4 << 20;
 
-/** Offsets, factors and clip of a fitted scaler. */
+/** Least and largest value by column. */
+const boundsSchema = z
+  .strictObject({ low: z.array(z.number()), high: z.array(z.number()) })
+  .refine(({ low, high }) => low.length === high.length, 'low and high differ in length');
+
+/** Offsets, factors, clip and bounds of a fitted scaler. */
 export const scalerSchema = z.strictObject({
   kind: z.enum(SCALER_KINDS),
   offset: z.array(z.number()),
   factor: z.array(z.number()),
   clip: z.tuple([z.number(), z.number()]).exactOptional(),
+  bounds: boundsSchema.exactOptional(),
 });
 
 /** Shares and mean returns by horizon and class. */
@@ -39,6 +45,8 @@ const labelStatisticsShape = {
 export const fittedSchema = z.strictObject({
   ...labelStatisticsShape,
   scalers: scalersSchema,
+  outliers: outlierRecordSchema.exactOptional(),
+  labelBounds: boundsSchema.exactOptional(),
   byInstrument: z
     .array(
       z
@@ -172,7 +180,9 @@ function requireConsistent(prepared: Prepared): void {
   const lengths: readonly [string, number, number][] = [
     ['feature offsets', features.offset.length, width],
     ['feature factors', features.factor.length, width],
+    ['feature bounds', features.bounds?.low.length ?? width, width],
     ['label offsets', labels.offset.length, horizons],
+    ['label bounds', prepared.labelBounds?.low.length ?? horizons, horizons],
     ['label factors', labels.factor.length, horizons],
     ['label means', prepared.trainLabelMean.length, horizons],
     ['label variances', prepared.trainLabelVariance.length, horizons],

@@ -1,6 +1,7 @@
 import { labelClasses, labelKindOrThrow, labelOutputs } from '../labels/index.ts';
 import type { Samples } from '../models/model.ts';
-import type { ScalerState } from '../scaling/scaler.ts';
+import { type OutlierRecord, withinBounds } from '../scaling/index.ts';
+import type { Bounds, ScalerState } from '../scaling/scaler.ts';
 
 export interface Scalers {
   readonly features: ScalerState;
@@ -25,6 +26,10 @@ export interface InstrumentStatistics extends LabelStatistics {
 /** What is fitted on a training part, and on nothing else, beside the weights. */
 export interface FittedParts extends LabelStatistics {
   readonly scalers: Scalers;
+  /** What is done to outliers of the training rows; absent: nothing. Bounds of features are in their scaler. */
+  readonly outliers?: OutlierRecord;
+  /** What training labels are brought within, by horizon: in a fit, never in an evaluation. */
+  readonly labelBounds?: Bounds;
   /** Of a pool, in the order of its instruments; null where one has no training row. */
   readonly byInstrument?: readonly (InstrumentStatistics | null)[];
 }
@@ -106,6 +111,22 @@ export function samplesOf(prepared: Prepared, rows: Int32Array): Samples {
     labels,
     horizons: prepared.horizons,
     classes: labelClasses(labelKindOrThrow(prepared.labelKind)),
+  };
+}
+
+/**
+ * The training samples as a fit sees them: outliers within their bounds, where the spec declares so. A graph
+ * must bring features within them too (its scaler does), or be unable to tell what lies beyond from the bound:
+ * trees that were trained within bounds have no threshold outside of them.
+ */
+export function trainingSamples(prepared: Prepared): Samples {
+  const samples = samplesOf(prepared, prepared.split.train);
+  const { bounds } = prepared.scalers.features;
+  const { labelBounds } = prepared;
+  return {
+    ...samples,
+    ...(bounds && { features: withinBounds(samples.features, bounds) }),
+    ...(labelBounds && { labels: withinBounds(samples.labels, labelBounds) }),
   };
 }
 

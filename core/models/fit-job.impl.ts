@@ -1,6 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { RatchetError } from '../errors.ts';
-import { outputScales, outputsOf, samplesOf, type Prepared } from '../features/prepared.ts';
+import {
+  outputScales,
+  outputsOf,
+  samplesOf,
+  trainingSamples,
+  type Prepared,
+} from '../features/prepared.ts';
 import { labelClasses, labelKindOrThrow } from '../labels/index.ts';
 import { openSession } from '../onnx/session.impl.ts';
 import type { FitBundle } from './bundle.ts';
@@ -47,7 +53,7 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
   const { implementation } = await descriptor.load();
   const { scalers } = prepared;
   const label = labelKindOrThrow(prepared.labelKind);
-  const train = samplesOf(prepared, prepared.split.train);
+  const train = trainingSamples(prepared);
   const fitContext = { ...hooks, seed: job.seed, neutralLabel: label.unchanged, scalers };
   const model = job.twin
     ? await implementation.refit(params, job.twin, train, fitContext)

@@ -2,9 +2,13 @@ import { RatchetError } from '../errors.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
 import type { Samples } from './model.ts';
 
-/** Column `c` of a row-major matrix through its affine map: (x - offset) x factor, then clipped. */
+/** Column `c` of a row-major matrix through its scaler: within its bounds, (x - offset) x factor, clipped. */
 function scaleValue(value: number, scaler: ScalerState, column: number): number {
-  const scaled = (value - scaler.offset[column]!) * scaler.factor[column]!;
+  const { bounds } = scaler;
+  const seen = bounds
+    ? Math.min(Math.max(value, bounds.low[column]!), bounds.high[column]!)
+    : value;
+  const scaled = (seen - scaler.offset[column]!) * scaler.factor[column]!;
   if (!scaler.clip) return scaled;
   return Math.min(Math.max(scaled, scaler.clip[0]), scaler.clip[1]);
 }

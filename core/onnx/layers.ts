@@ -130,9 +130,12 @@ export function joinBranches(branches: readonly BranchWeights[]): {
   };
 }
 
-/** `core/scaling` of the last axis inside the graph, in float64: (x - offset) * factor, then clipped. */
+/** `core/scaling` of the last axis inside the graph, in float64: within bounds, (x - offset) * factor, clipped. */
 export function scale(g: Graph, x: string, scaler: ScalerState): string {
-  const shifted = g.op('Sub', [x, g.constant(Float64Array.from(scaler.offset))]);
+  const { bounds } = scaler;
+  const raised = bounds ? g.op('Max', [x, g.constant(Float64Array.from(bounds.low))]) : x;
+  const seen = bounds ? g.op('Min', [raised, g.constant(Float64Array.from(bounds.high))]) : x;
+  const shifted = g.op('Sub', [seen, g.constant(Float64Array.from(scaler.offset))]);
   const scaled = mul(g, shifted, g.constant(Float64Array.from(scaler.factor)));
   if (!scaler.clip) return scaled;
   const [low, high] = scaler.clip;

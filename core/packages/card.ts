@@ -1,6 +1,7 @@
 import { refitWords } from '../evaluation/refit-words.ts';
 import { labelKindOrThrow, multipliesByClose } from '../labels/index.ts';
 import type { TopFeature } from '../models/trees/top-features.ts';
+import { outlierWords } from '../scaling/index.ts';
 import type { Manifest, Preprocessing } from './manifest.ts';
 
 /** What the card says beside manifest and preprocessing. */
@@ -82,6 +83,10 @@ const twinWords = ({
       ]
     : [];
 
+/** What was done to outliers; the graph does the same to its input. */
+const outlierLines = ({ trainingOutliers }: Preprocessing): string[] =>
+  trainingOutliers ? [`${outlierWords(trainingOutliers)}.`] : [];
+
 /** card.md: for a person who finds the package without the platform that made it. */
 export function renderCard(
   manifest: Omit<Manifest, 'format' | 'files'>,
@@ -103,6 +108,7 @@ export function renderCard(
     '## Data',
     `Dataset version \`${manifest.datasetHash}\`, calendar \`${preprocessing.calendar}\`. No label ` +
       `after ${manifest.trainedThrough} was used for training or validation.`,
+    ...outlierLines(preprocessing),
     '',
     ...twinWords(manifest),
     ...table(

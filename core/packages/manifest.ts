@@ -1,6 +1,7 @@
 import type { MissingRules } from '../bars/index.ts';
 import type { ColumnDeclaration } from '../features/index.ts';
 import type { ClassStatistics } from '../features/prepared.ts';
+import type { OutlierRecord } from '../scaling/index.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
 
 export interface PackageFile {
@@ -62,6 +63,8 @@ export interface Preprocessing extends MissingRules {
   /** Of labels with classes: shares and mean returns of the training rows, by horizon and class. */
   readonly classes?: ClassStatistics;
   readonly scalers: { readonly features: ScalerState; readonly labels: ScalerState };
+  /** What was done to outliers of the training rows; bounds of features are in their scaler. */
+  readonly trainingOutliers?: OutlierRecord;
   readonly calendar: string;
   readonly timeframe: '1h' | '1d';
   readonly expiresAfter: number;

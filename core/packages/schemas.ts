@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { MISSING_POLICIES } from '../bars/index.ts';
 import { COLUMNS_MAX, columnSchema } from '../features/index.ts';
-import { SCALER_KINDS } from '../scaling/index.ts';
+import { scalerSchema } from '../features/prepared-codec.ts';
+import { outlierRecordSchema } from '../scaling/index.ts';
 import type { GoldenProbes, Manifest, Preprocessing, StoredOutliers } from './manifest.ts';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -47,13 +48,6 @@ export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
   files: z.array(z.strictObject({ path: z.string(), bytes: z.int().min(0), sha256: digest })),
 });
 
-const scaler = z.strictObject({
-  kind: z.enum(SCALER_KINDS),
-  offset: z.array(z.number()),
-  factor: z.array(z.number()),
-  clip: z.tuple([z.number(), z.number()]).exactOptional(),
-});
-
 const isotonic = z
   .strictObject({ x: z.array(z.number()).min(1), y: z.array(z.number()).min(1) })
   .refine(({ x, y }) => x.length === y.length, 'x and y differ in length');
@@ -65,7 +59,8 @@ export const preprocessingSchema: z.ZodType<Preprocessing> = z
     lookback: z.int().min(1),
     label,
     classes: z.strictObject({ priors: byClass, changes: byClass }).exactOptional(),
-    scalers: z.strictObject({ features: scaler, labels: scaler }),
+    scalers: z.strictObject({ features: scalerSchema, labels: scalerSchema }),
+    trainingOutliers: outlierRecordSchema.exactOptional(),
     missing: z.enum(MISSING_POLICIES),
     missingBy: z.record(z.string(), z.enum(MISSING_POLICIES)).exactOptional(),
     missingHead: z.literal('drop').exactOptional(),

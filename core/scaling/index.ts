@@ -1,7 +1,20 @@
 import { RatchetError } from '../errors.ts';
-import type { ScalerKind, ScalerState } from './scaler.ts';
+import { withinBounds } from './outliers.ts';
+import { columnOf, sortedQuantile } from './quantiles.ts';
+import type { Bounds, ScalerKind, ScalerState } from './scaler.ts';
 
-export { SCALER_KINDS, type ScalerKind, type ScalerState } from './scaler.ts';
+export {
+  fitBounds,
+  type OutlierRecord,
+  outlierRecordSchema,
+  type OutlierRule,
+  outlierRuleSchema,
+  outlierWords,
+  shareBeyond,
+  withinBounds,
+} from './outliers.ts';
+export { sortedQuantile } from './quantiles.ts';
+export { type Bounds, SCALER_KINDS, type ScalerKind, type ScalerState } from './scaler.ts';
 
 /** A way of bringing columns to a common scale. Add one: an entry here, nothing else. */
 interface Scaler {
@@ -58,7 +71,8 @@ export const scalers: Readonly<Record<ScalerKind, Scaler>> = Object.freeze({
 
 /**
  * Fits a scaler on some rows of a row-major matrix `[any x columns]`: the training rows only, or the
- * scaler leaks. `clip: false` for labels, whose forecasts are never clipped.
+ * scaler leaks. `clip: false` for labels, whose forecasts are never clipped. `bounds`: what values are
+ * brought within before anything else, here and wherever the scaler is applied.
  *
  * A column that is constant in these rows keeps factor 1 (it becomes 0, not NaN).
  * Throws `scaling.noRows` and `scaling.notFinite` (a NaN or Infinity in a training row).
@@ -68,15 +82,17 @@ export function fitScaler(
   matrix: Float64Array,
   columns: number,
   rows: Int32Array,
-  options: { readonly clip?: boolean } = {},
+  options: { readonly clip?: boolean; readonly bounds?: Bounds | undefined } = {},
 ): ScalerState {
   if (rows.length === 0) throw new RatchetError('scaling.noRows', 'no rows to fit a scaler on');
   const entry = scalers[kind];
-  const fitted = columnStats(matrix, columns, rows).map((stats) => entry.fit(stats));
+  const { bounds } = options;
+  const seen = bounds ? withinBounds(matrix, bounds) : matrix;
+  const fitted = columnStats(seen, columns, rows).map((stats) => entry.fit(stats));
   const offset = fitted.map((column) => column.offset);
   const factor = fitted.map((column) => column.factor);
   const clip = options.clip === false ? undefined : entry.clip;
-  return { kind, offset, factor, ...(clip === undefined ? {} : { clip }) };
+  return { kind, offset, factor, ...(clip && { clip }), ...(bounds && { bounds }) };
 }
 
 /** Two passes by row (as the memory lies), so that the SD does not suffer from cancellation. */
@@ -117,18 +133,9 @@ function columnStats(matrix: Float64Array, columns: number, rows: Int32Array): C
 function quantilesOf(matrix: Float64Array, columns: number, rows: Int32Array, column: number) {
   let sorted: Float64Array | undefined;
   return (q: number): number => {
-    sorted ??= Float64Array.from(rows, (row) => matrix[row * columns + column]!).sort();
+    sorted ??= columnOf(matrix, columns, rows, column).sort();
     return sortedQuantile(sorted, q);
   };
-}
-
-/** Quantile `q` (0..1) of ascending values, by linear interpolation between neighbours. */
-export function sortedQuantile(sorted: Float64Array, q: number): number {
-  const at = q * (sorted.length - 1);
-  const below = Math.floor(at);
-  const low = sorted[below]!;
-  const high = sorted[Math.min(below + 1, sorted.length - 1)]!;
-  return low + (at - below) * (high - low);
 }
 
 function requireFinite(sum: number, column: number): void {
@@ -147,19 +154,25 @@ export interface Scaled {
   readonly clipped: number;
 }
 
-/** Scales row-major `[rows x columns]` values: `(x - offset) * factor`, then clips where the state says. */
+/**
+ * Scales row-major `[rows x columns]` values: within the bounds where there are some, then
+ * `(x - offset) * factor`, then clipped where the state says. A value is counted once.
+ */
 export function applyScaler(state: ScalerState, values: Float64Array): Scaled {
   const columns = checkedColumns(state, values);
-  const [low, high] = state.clip ?? [-Infinity, Infinity];
+  const { clip: [low, high] = [-Infinity, Infinity], bounds } = state;
   const scaled = new Float64Array(values.length);
   let clipped = 0;
   for (let i = 0, column = 0; i < values.length; i++) {
-    let value = (values[i]! - state.offset[column]!) * state.factor[column]!;
-    if (value < low || value > high) {
-      clipped++;
-      value = value < low ? low : high;
-    }
-    scaled[i] = value;
+    const given = values[i]!;
+    const seen = bounds
+      ? Math.min(Math.max(given, bounds.low[column]!), bounds.high[column]!)
+      : given;
+    const value = (seen - state.offset[column]!) * state.factor[column]!;
+    const within = value < low ? low : value > high ? high : value;
+    // NaN is not equal to itself, and no clip makes it a number.
+    if (seen !== given || within !== value) clipped += Number.isNaN(given) ? 0 : 1;
+    scaled[i] = within;
     if (++column === columns) column = 0;
   }
   return { values: scaled, clipped };

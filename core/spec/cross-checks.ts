@@ -2,6 +2,7 @@ import { labelKindOrThrow } from '../labels/index.ts';
 import { modelFamilies } from '../models/index.ts';
 import { expandUnits } from './fit-units.ts';
 import { checkLifecycle } from './lifecycle-checks.ts';
+import { checkOutliers } from './outliers.ts';
 import { checkPromotion } from './promotion-checks.ts';
 import type { SpecIssue } from './spec-error.ts';
 import { NAME_PATTERN, type ExperimentSpec } from './spec.ts';
@@ -13,6 +14,7 @@ export function crossChecks(spec: ExperimentSpec, given: unknown): SpecIssue[] {
     ...checkModelNames(spec),
     ...checkLossWeights(spec),
     ...checkFamily(spec),
+    ...checkOutliers(spec),
     ...checkTasks(spec),
     ...checkPromotion(spec),
     ...checkLifecycle(spec),

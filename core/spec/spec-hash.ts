@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from './canonical-json.ts';
+import { outliersOf } from './outliers.ts';
 import type { ExperimentSpec } from './spec.ts';
 
 /**
@@ -30,6 +31,7 @@ export function specHash(spec: ExperimentSpec): string {
     // Fields that came later count where they are set: versions from before keep their hash.
     serving: { ...serving, ...(abstain && { abstain }) },
     ...(spec.tune && { tune: spec.tune }),
+    ...(outliersOf(spec) && { training: spec.training }),
   };
   return createHash('sha256').update(canonicalJson(shaping)).digest('hex');
 }

@@ -9,7 +9,7 @@ import {
   type FeatureDeclaration,
   LEVELS,
 } from '../features/index.ts';
-import { SCALER_KINDS } from '../scaling/index.ts';
+import { outlierRuleSchema, SCALER_KINDS } from '../scaling/index.ts';
 import { monitorSchema, refitSchema, retrainSchema, servingSchema } from './lifecycle-schema.ts';
 import { INSTRUMENT_PATTERN, nameSchema } from './names.ts';
 import { promotionSchema } from './promotion-schema.ts';
@@ -125,6 +125,23 @@ export const scalingSchema = z.strictObject({
     .describe('Scaler of each label, fitted on the training part only.'),
 });
 
+export const trainingSchema = z.strictObject({
+  outliers: z
+    .strictObject({
+      features: outlierRuleSchema
+        .default('none')
+        .describe(
+          'none, { kind: winsorize, lower, upper } (quantiles) or { kind: clipSd, sds }: fitted on the training part, ' +
+            'part of the scaler, so that served values are treated the same.',
+        ),
+      labels: outlierRuleSchema
+        .default('none')
+        .describe('The same of the labels that a fit sees; evaluation takes labels as they came.'),
+    })
+    .prefault({})
+    .describe('What is done to values far from the others.'),
+});
+
 export const confidenceSchema = z.strictObject({
   method: z
     .enum(['directional', 'relativeStd', 'probability', 'none'])
@@ -164,6 +181,9 @@ export const experimentSpecSchema = z.strictObject({
       'Rows the served fit is repeated on once it is evaluated: none, trainValid (without the test part), all.',
     ),
   scaling: scalingSchema.prefault({}).describe('Scalers.'),
+  training: trainingSchema
+    .exactOptional()
+    .describe('What a fit does to its training rows; default: nothing.'),
   family: name.default('lstm-multi-horizon').describe('Model family, by name.'),
   hyperparameters: z
     .record(z.string(), z.unknown())

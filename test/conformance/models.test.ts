@@ -13,8 +13,12 @@ import type {
   FittedModel,
   ModelDescriptor,
   ModelTask,
+  Samples,
 } from '../../core/models/model.ts';
 import { logLossOf } from '../../core/models/network/head.ts';
+import { openSession } from '../../core/onnx/session.impl.ts';
+import type { OnnxSession } from '../../core/onnx/session.ts';
+import { withinBounds } from '../../core/scaling/index.ts';
 import { loadTensorflow } from '../../core/models/network/tensorflow.impl.ts';
 
 /** Hyperparameters that make a fit short; a family that is not here runs with its defaults. */
@@ -136,6 +140,36 @@ function withNan(prepared: Prepared): Prepared {
   const features = prepared.features.slice();
   features[prepared.split.train[20]! * prepared.featureNames.length] = NaN;
   return { ...prepared, features };
+}
+
+/** The prepared data with outliers of features held within 1.5 SD, and labels too where they are quantities. */
+function withBounds(prepared: Prepared): Prepared {
+  const { features } = prepared.scalers;
+  const reach = (sign: number): number[] =>
+    features.offset.map((mean, k) => mean + (sign * 1.5) / features.factor[k]!);
+  const scalers = {
+    ...prepared.scalers,
+    features: { ...features, bounds: { low: reach(-1), high: reach(1) } },
+  };
+  if (prepared.classes) return { ...prepared, scalers };
+  const sds = prepared.trainLabelVariance.map(Math.sqrt);
+  const label = (sign: number): number[] =>
+    prepared.trainLabelMean.map((mean, k) => mean + sign * 2 * sds[k]!);
+  return { ...prepared, scalers, labelBounds: { low: label(-1), high: label(1) } };
+}
+
+/** A value beyond its bound moved far away from it. */
+const farther = (x: number, bound: number): number => (x === bound ? x : x + (x - bound) * 1e6);
+
+/** What a graph says of each window. */
+async function graphOf(session: OnnxSession, samples: Samples): Promise<number[]> {
+  const { features, featureCount, lookback, endRow } = samples;
+  const out: number[] = [];
+  for (const end of endRow) {
+    const data = features.slice((end - lookback + 1) * featureCount, (end + 1) * featureCount);
+    out.push(...(await session.run({ x: { data, dims: [1, lookback, featureCount] } })));
+  }
+  return out;
 }
 
 /** Reason to skip a family whose native library set-up could not provide, or `false`. */
@@ -312,6 +346,43 @@ function suite(
         return error instanceof RatchetError && error.code === 'training.no-samples';
       });
     });
+
+    check(
+      family,
+      'cannot tell what lies beyond the bounds of outliers from the bound',
+      async () => {
+        const prepared = withBounds(planted);
+        const bundle = await runFitJob(
+          {
+            family: family.name,
+            params: SHORT[family.name] ?? {},
+            seed: 1,
+            prepared,
+            multiplyByClose: false,
+          },
+          fitContext(prepared),
+        );
+        const { implementation } = await family.load();
+        const model = await implementation.restore(bundle.weights);
+        const session = await openSession(bundle.graphs.model, { threads: 1 });
+        try {
+          const at = samplesOf(prepared, prepared.split.test);
+          const { bounds } = prepared.scalers.features;
+          const within = { ...at, features: withinBounds(at.features, bounds!) };
+          const beyond = {
+            ...at,
+            features: at.features.map((x, i) => farther(x, within.features[i]!)),
+          };
+          assert.ok(beyond.features.some((x, i) => Math.abs(x - at.features[i]!) > 100));
+          assert.deepEqual(await model.predict(beyond), await model.predict(within));
+          const [far, near] = [await graphOf(session, beyond), await graphOf(session, within)];
+          assert.deepEqual(far, near);
+        } finally {
+          model.dispose();
+          await session.release();
+        }
+      },
+    );
 
     check(family, 'does not change its inputs', async () => {
       const before = [planted.features.slice(), planted.labels.slice()];

@@ -45,6 +45,7 @@ export function dataSection({ data, rows, codeVersion }: Evaluation): string[] {
     facts([
       ['Features', `${data.featureSet} (${data.features} columns)`],
       ['Lookback', `${data.lookback} bars`],
+      ...(data.outliers === undefined ? [] : [['Outliers', data.outliers] as const]),
       ['Label', `${data.labelKind}, ${data.horizons.join(' / ')} bars`],
       ['Feature hash', short(data.featureHash)],
       ['Test rows', short(rows.digest)],

@@ -10,7 +10,9 @@ import {
   encodePrepared,
   type Prepared,
   samplesOf,
+  trainingSamples,
 } from '../../../core/features/prepared.ts';
+import { decodeRefit, encodeRefit } from '../../../core/features/refit.ts';
 import { SCALER_KINDS } from '../../../core/scaling/index.ts';
 import { TooFewRowsError } from '../../../core/splits/index.ts';
 import { nasdaq, sp500 } from '../../support/example-bars.ts';
@@ -140,6 +142,43 @@ test('back fill in the head moves no sample: neither labels nor windows know wha
   assert.ok(one!.features.subarray(first, until).every(Number.isFinite));
   const strict = prepareUnit({ ...plan, missingHead: 'drop' }, [holed(1)]).prepared;
   assert.equal(strict.openTime.length, 1500 - 150, 'without a back fill such bars are left out');
+});
+
+test('outliers: bounds know training rows only; a fit sees labels within, an evaluation as they came', () => {
+  const outliers = {
+    features: { kind: 'winsorize', lower: 0.01, upper: 0.99 },
+    labels: { kind: 'clipSd', sds: 1 },
+  } as const;
+  const made = prepareUnit({ ...plan, outliers, refit: 'all' }, [bars]);
+  const { bounds } = made.prepared.scalers.features;
+  const from = prepared.split.train.at(-1)! + 31;
+  const wild = (column: Float64Array) => column.map((x, t) => (t >= from ? x * 5 : x));
+  const later = {
+    ...bars,
+    close: wild(bars.close),
+    high: wild(bars.high),
+    volume: wild(bars.volume),
+  };
+  const other = prepareUnit({ ...plan, outliers }, [later]).prepared;
+  assert.deepEqual(other.scalers, made.prepared.scalers);
+  assert.deepEqual(other.labelBounds, made.prepared.labelBounds);
+  assert.notDeepEqual(made.refit!.scalers.features.bounds, bounds, 'a refit has rows of its own');
+
+  const { prepared: own } = made;
+  assert.deepEqual(own.features, prepared.features);
+  assert.deepEqual(own.labels, prepared.labels);
+  assert.deepEqual(own.trainLabelMean, prepared.trainLabelMean);
+  const fit = trainingSamples(own);
+  const { low, high } = own.labelBounds!;
+  const raw = samplesOf(own, own.split.train).labels;
+  const moved = raw.filter((y, i) => y !== fit.labels[i]).length / raw.length;
+  assert.ok(fit.labels.every((y, i) => y >= low[i % 3]! && y <= high[i % 3]!));
+  assert.equal(moved, own.outliers!.labels!.share);
+  assert.ok(moved > 0.1);
+  const beyond = fit.features.some((x, i) => x > bounds!.high[i % 152]!);
+  assert.equal(beyond, false);
+  assert.deepEqual(fields(decodePrepared(encodePrepared(own))), fields(own));
+  assert.deepEqual(decodeRefit(encodeRefit(made.refit!)), made.refit);
 });
 
 test('instruments of a pool may have policies of their own', () => {

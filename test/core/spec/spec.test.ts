@@ -96,6 +96,19 @@ test('policies for missing bars: of all, by instrument, and of the head', () => 
   assert.notEqual(specHash(parse({ missingHead: 'drop' })), specHash(parse({})));
 });
 
+test('outliers: defaults are filled in; none at all is as if nothing were said', () => {
+  const parse = (outliers: unknown) => parseSpec(base({ training: { outliers } }));
+  const spec = parse({ features: { kind: 'winsorize' }, labels: { kind: 'clipSd', sds: 4 } });
+  assert.deepEqual(spec.training?.outliers, {
+    features: { kind: 'winsorize', lower: 0.005, upper: 0.995 },
+    labels: { kind: 'clipSd', sds: 4 },
+  });
+  assert.deepEqual(parseSpec(structuredClone(spec)), spec);
+  const hash = specHash(parseSpec(base()));
+  assert.equal(specHash(parse({ labels: 'none' })), hash);
+  assert.notEqual(specHash(spec), hash);
+});
+
 test('levels are filled in where the set has them, and shape the hash', () => {
   const parse = (features: unknown) => parseSpec(base({ features }), { datasets });
   const relative = { set: 'crypto-46', levels: 'relative' };
@@ -161,6 +174,17 @@ const MISTAKES: readonly [string, Loose, string, RegExp, RegExp?][] = [
     { features: [{ indicator: 'rsi' }, { indicator: 'rsi', period: 14 }] },
     'features',
     /two columns named rsi_14/,
+  ],
+  [
+    'outliers of classes',
+    {
+      label: { kind: 'threeClass' },
+      family: 'ridge',
+      training: { outliers: { labels: { kind: 'clipSd' } } },
+    },
+    'training.outliers.labels',
+    /are classes/,
+    /Leave it out/,
   ],
   ['a typo in a key', { lookbak: 60 }, 'lookbak', /no such field/, /Did you mean "lookback"/],
   [
