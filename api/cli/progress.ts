@@ -64,7 +64,9 @@ export class ProgressView {
     const epoch = number(payload['epoch']) ?? 0;
     const epochs = number(payload['epochs']) ?? 0;
     const fold = number(payload['fold']);
-    const key = `${event.model ?? ''}/${event.seed ?? ''}/${event.stage ?? ''}/${fold ?? ''}`;
+    // Of a family that trains one part after the other; a round of trees takes another time than an epoch.
+    const part = text(payload['stage']);
+    const key = [event.model, event.seed, event.stage, fold, part].join('/');
     const seconds = number(payload['seconds']);
     const before = this.#pace.get(key);
     if (seconds !== undefined) {
@@ -76,7 +78,8 @@ export class ProgressView {
     // A refit has no rows to validate on.
     const valid = refit ? '' : `, valid ${loss(number(payload['validLoss']))}`;
     const of = refit ? ' of the refit' : fold === undefined ? '' : ` of fold ${fold}`;
-    return `epoch ${epoch}/${epochs}${of} loss ${loss(number(payload['loss']))}${valid}${left}`;
+    const stage = part === undefined ? '' : ` (${part})`;
+    return `epoch ${epoch}/${epochs}${of}${stage} loss ${loss(number(payload['loss']))}${valid}${left}`;
   }
 }
 

@@ -1,5 +1,6 @@
 import { RatchetError } from '../errors.ts';
 import { lightGbm } from './lightgbm.ts';
+import { hybridLstmLightGbm } from './hybrid-lstm-lightgbm.ts';
 import { linear } from './linear.ts';
 import { logistic } from './logistic.ts';
 import { lstmClassifier } from './lstm-classifier.ts';
@@ -15,6 +16,7 @@ import { xgBoost } from './xgboost.ts';
 export const modelFamilies: readonly ModelDescriptor[] = [
   lstmMultiHorizon,
   lstmClassifier,
+  hybridLstmLightGbm,
   transformer,
   lightGbm,
   xgBoost,

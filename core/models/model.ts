@@ -24,6 +24,8 @@ export interface Samples {
 export type Windows = Pick<Samples, 'features' | 'featureCount' | 'lookback' | 'endRow'>;
 
 export interface EpochEvent {
+  /** Of a family that trains one part after the other: which. Epochs go on counting. */
+  readonly stage?: string;
   readonly epoch: number;
   readonly epochs: number;
   /** Weighted training loss, scaled units. */

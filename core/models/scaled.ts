@@ -1,6 +1,6 @@
 import { RatchetError } from '../errors.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
-import type { Samples } from './model.ts';
+import type { Samples, Windows } from './model.ts';
 
 /** Column `c` of a row-major matrix through its scaler: within its bounds, (x - offset) x factor, clipped. */
 function scaleValue(value: number, scaler: ScalerState, column: number): number {
@@ -100,7 +100,7 @@ export function assertUsable(samples: Samples, part: string, reads: 'window' | '
 }
 
 /** Throws `training.not-finite` when one of the `depth` last rows of a window is not all finite. */
-export function assertWindowsFinite(samples: Samples, part: string, depth: number): void {
+export function assertWindowsFinite(samples: Windows, part: string, depth: number): void {
   const { features, featureCount, endRow } = samples;
   const rows = Math.floor(features.length / featureCount);
   // Windows overlap: each row is looked at once.

@@ -39,7 +39,7 @@ function checkDense(w: DenseWeights, inputs: number, what: string): void {
 }
 
 /** Throws `onnx.shape` with the layer that does not fit. */
-function checkWeights(weights: LstmNetWeights, ctx: ExportContext): void {
+export function checkWeights(weights: LstmNetWeights, ctx: ExportContext): void {
   checkContext(ctx);
   check(weights.lstm.length > 0, 'no LSTM layer');
   let inputs = ctx.featureNames.length;
@@ -80,7 +80,12 @@ function outputLayers({ branches, output }: LstmNetWeights): {
 }
 
 /** x [N, lookback, features] unscaled -> [N, width] float32: what the last shared layer gives. */
-function sharedLayers(g: Graph, x: string, weights: LstmNetWeights, ctx: ExportContext): string {
+export function sharedLayers(
+  g: Graph,
+  x: string,
+  weights: LstmNetWeights,
+  ctx: ExportContext,
+): string {
   const scaled = cast(g, scale(g, x, ctx.scalers.features), 'float32');
   let h = g.op('Transpose', [scaled], { perm: { ints: [1, 0, 2] } });
   weights.lstm.forEach((w, k) => {

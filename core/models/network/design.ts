@@ -2,6 +2,7 @@ import type { ExportContext, ExportedGraphs } from '../model.ts';
 import type { HeadTask } from './head.ts';
 import type { FlatLayout, FlatWeights } from './layout.ts';
 import type { TrainingParams } from './params.ts';
+import type { SavedAs } from './saved.ts';
 import type { NativeOps } from './tensorflow.impl.ts';
 import type { TrainableNetwork } from './training-job.ts';
 
@@ -31,9 +32,6 @@ export interface NetworkDesign {
 }
 
 /** What a family of networks is besides the training and the files that all of them share. */
-export interface NetworkFamily<P extends TrainingParams> {
-  /** What its saved models are called, e.g. `lstm-model`, and the version of their format. */
-  readonly kind: string;
-  readonly version: number;
+export interface NetworkFamily<P extends TrainingParams> extends SavedAs {
   design(params: P, sizes: DataSizes): NetworkDesign;
 }

@@ -9,13 +9,13 @@ import {
   twinLacks,
 } from '../model.ts';
 import { assertUsable, scaleFeatures, scaleLabels } from '../scaled.ts';
-import { decodeSections, sectionOrThrow } from '../sections.ts';
 import type { DataSizes, NetworkFamily } from './design.ts';
-import { FittedNetwork, type NetworkState } from './fitted.impl.ts';
+import { FittedNetwork } from './fitted.impl.ts';
 import { classWeightsOf, type HeadTask } from './head.ts';
 import type { FlatWeights } from './layout.ts';
 import { lossWeightsFor, type TrainingParams } from './params.ts';
 import type { Rates } from './progress.ts';
+import { decodeNetwork, type NetworkState } from './saved.ts';
 import { loadTensorflow, type NativeOps } from './tensorflow.impl.ts';
 import type { Course, TrainingResult } from './training-job.ts';
 import { trainNetwork } from './training.impl.ts';
@@ -144,16 +144,8 @@ export function networkImplementation<P extends TrainingParams>(
       return fitted(await train(family, params, parts, context), twin.bestValidLoss);
     },
     async restore(bytes) {
-      const file = decodeSections(bytes, family.kind, family.version);
-      const { summary, ...meta } = file.meta as Omit<NetworkState<P>, 'weights'> & {
-        summary: FitSummary;
-      };
-      const weights: FlatWeights = {
-        theta: sectionOrThrow(file, 'theta', Float32Array),
-        movingMean: sectionOrThrow(file, 'movingMean', Float32Array),
-        movingVariance: sectionOrThrow(file, 'movingVariance', Float32Array),
-      };
-      return new FittedNetwork(family, loadTensorflow(), { ...meta, weights }, summary);
+      const { state, summary } = decodeNetwork<P>(family, bytes);
+      return new FittedNetwork(family, loadTensorflow(), state, summary);
     },
     libraries: () => ({ tensorflow: loadTensorflow().version }),
   };

@@ -1,30 +1,15 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Tensor1D } from '@tensorflow/tfjs-node';
 import { RatchetError } from '../../errors.ts';
-import type {
-  ExportContext,
-  ExportedGraphs,
-  FitContext,
-  FitSummary,
-  FittedModel,
-  Samples,
-} from '../model.ts';
+import type { ExportContext, ExportedGraphs, FitSummary, FittedModel, Samples } from '../model.ts';
 import { assertWindowsFinite, scaleFeatures, unscaleLabels } from '../scaled.ts';
-import { encodeSections } from '../sections.ts';
-import type { DataSizes, NetworkDesign, NetworkFamily } from './design.ts';
+import type { NetworkDesign, NetworkFamily } from './design.ts';
 import { softmax } from './head.ts';
-import type { FlatWeights } from './layout.ts';
 import type { TrainingParams } from './params.ts';
+import { encodeNetwork, type NetworkState } from './saved.ts';
 import type { NativeOps } from './tensorflow.impl.ts';
 import type { TrainableNetwork } from './training-job.ts';
 import { windowsOver } from './windows.impl.ts';
-
-/** All that a fitted network is, apart from its summary. */
-export interface NetworkState<P> extends DataSizes {
-  readonly params: P;
-  readonly scalers: FitContext['scalers'];
-  readonly weights: FlatWeights;
-}
 
 export class FittedNetwork<P extends TrainingParams> implements FittedModel {
   readonly summary: FitSummary;
@@ -87,14 +72,7 @@ export class FittedNetwork<P extends TrainingParams> implements FittedModel {
   }
 
   save(): Uint8Array {
-    const { weights, ...meta } = this.#state;
-    const { kind, version } = this.#family;
-    return encodeSections({
-      kind,
-      version,
-      meta: { ...meta, summary: this.summary },
-      sections: { ...weights },
-    });
+    return encodeNetwork(this.#family, this.#state, this.summary);
   }
 
   export(ctx: ExportContext): ExportedGraphs {
