@@ -122,6 +122,12 @@ export interface FitResult {
   readonly cached: boolean;
 }
 
+export interface FittedFold {
+  readonly rows: ArtifactRef;
+  readonly fits: readonly FitResult[];
+  readonly baselines: readonly FitResult[];
+}
+
 export interface EvaluateInput extends ExperimentRef {
   readonly unit: FitUnit;
   readonly prepared: ArtifactRef;
@@ -130,6 +136,8 @@ export interface EvaluateInput extends ExperimentRef {
   readonly validation: ValidateResult;
   /** Bars of the unit: named in the report, and read when the champion uses another feature set. */
   readonly datasets: readonly CollectResult[];
+  /** Older folds (`folds` of BuildFeaturesResult) with their fits, in order of time; absent: there are none. */
+  readonly folds?: readonly FittedFold[] | undefined;
   /** Said in the report: what is evaluated is then the twin of what will be served. */
   readonly refit?: ArtifactRef | undefined;
 }

@@ -4,22 +4,16 @@ import {
   encodeTestRows,
   evaluate,
   flatMetrics,
-  rowsByInstrument,
   testRowsOf,
-  trainingByInstrument,
   type ChampionForecast,
   type Evaluation,
   type EvaluationInput,
-  type NamedForecast,
-  type SeedForecast,
 } from '../core/evaluation/index.ts';
 import { plotsOf } from '../core/evaluation/report/plots.ts';
 import { renderReport } from '../core/evaluation/report/render.ts';
-import { decodePrepared, outputsOf, samplesOf, type Prepared } from '../core/features/prepared.ts';
+import { decodePrepared, type Prepared } from '../core/features/prepared.ts';
 import { decodeRefit } from '../core/features/refit.ts';
 import { labelKindOrThrow } from '../core/labels/index.ts';
-import { decodeBundle, type FitBundle } from '../core/models/bundle.ts';
-import { openSession } from '../core/onnx/session.impl.ts';
 import type { QualityReport } from '../core/quality/report.ts';
 import { outlierWords } from '../core/scaling/index.ts';
 import { lossWeightsOf } from '../core/spec/loss-weights.ts';
@@ -29,10 +23,17 @@ import { experimentSpecOrThrow } from '../registry/experiments.ts';
 import { countGateTries } from '../registry/gate-tries.ts';
 import type { ArtifactRef } from '../workflows/messages.ts';
 import { forecastOfChampion } from './champion-forecast.ts';
-import type { EvaluateInput, EvaluateResult, FitResult } from './contracts.ts';
+import type { EvaluateInput, EvaluateResult } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
+import {
+  championOnFolds,
+  evaluatedRows,
+  foldRuns,
+  type FoldRun,
+  forecastsOf,
+  testRowsOfFolds,
+} from './evaluate-forecasts.ts';
 import { renderPng } from './evaluation-plots.ts';
-import { forecastRows } from './forecast-rows.ts';
 
 /** Judges a unit's seeds on the test rows: figures as JSON, a report as HTML, charts as PNG. */
 export function createEvaluateActivities(deps: ActivityDeps) {
@@ -41,16 +42,15 @@ export function createEvaluateActivities(deps: ActivityDeps) {
       const heartbeat = (): void => Context.current().heartbeat();
       const spec = await experimentSpecOrThrow(deps.db, input.experimentId);
       const prepared = decodePrepared(await deps.artifacts.get(input.prepared));
-      const run = { deps, prepared, heartbeat };
-      const seeds: SeedForecast[] = [];
-      for (const fit of input.fits) seeds.push(await forecastOfSeed(run, fit));
-      const baselines: NamedForecast[] = [];
-      for (const fit of input.baselines) baselines.push(await forecastOfBaseline(run, fit));
-      const champion = await championOn(run, input);
+      const run = { artifacts: deps.artifacts, heartbeat };
+      const folds = await foldRuns(run, input, prepared);
+      const { seeds, baselines } = await forecastsOf(run, folds);
+      const newest = await championOn({ deps, prepared, heartbeat }, input);
+      const champion = championOnFolds(newest, folds);
       const reports = await qualityOf(deps, input);
       heartbeat();
       const facts: EvaluationInput = {
-        ...unitFacts(deps, input, spec, prepared),
+        ...unitFacts(deps, input, spec, folds),
         refit: await refitOf(deps, input),
         quality: reports,
         seeds,
@@ -60,58 +60,17 @@ export function createEvaluateActivities(deps: ActivityDeps) {
       };
       const evaluation = evaluate(facts);
       heartbeat();
-      const stored = await storeTestRows(deps, prepared, facts, evaluation.servedSeed);
+      const stored = await storeTestRows(deps, folds, facts, evaluation.servedSeed);
       return store(deps, input, evaluation, facts, stored);
     },
   };
 }
 
-interface Run {
-  readonly deps: ActivityDeps;
-  readonly prepared: Prepared;
-  readonly heartbeat: () => void;
-}
-
-async function forecastOf(
-  { deps, prepared, heartbeat }: Run,
-  fit: FitResult,
-): Promise<{ bundle: FitBundle; predictions: Float64Array }> {
-  const bundle = decodeBundle(await deps.artifacts.get(fit.fitted));
-  const session = await openSession(bundle.graphs.model);
-  try {
-    const source = { ...prepared, featureCount: prepared.featureNames.length };
-    const predictions = await forecastRows(session, source, prepared.split.test, {
-      lookback: prepared.lookback,
-      outputs: outputsOf(prepared),
-      onChunk: heartbeat,
-    });
-    return { bundle, predictions };
-  } finally {
-    await session.release();
-  }
-}
-
-async function forecastOfSeed(run: Run, fit: FitResult): Promise<SeedForecast> {
-  const { bundle, predictions } = await forecastOf(run, fit);
-  return {
-    seed: fit.seed,
-    bestValidLoss: fit.bestValidLoss,
-    bestEpoch: fit.bestEpoch,
-    epochsRun: fit.epochsRun,
-    weightsDigest: fit.weightsDigest,
-    history: bundle.summary.history,
-    importance: bundle.summary.importance,
-    predictions,
-  };
-}
-
-async function forecastOfBaseline(run: Run, fit: FitResult): Promise<NamedForecast> {
-  const { predictions } = await forecastOf(run, fit);
-  return { name: fit.family, predictions };
-}
-
 /** The serving version on the same rows, or null where nothing serves the model. */
-async function championOn(run: Run, input: EvaluateInput): Promise<ChampionForecast | null> {
+async function championOn(
+  run: { readonly deps: ActivityDeps; readonly prepared: Prepared; readonly heartbeat: () => void },
+  input: EvaluateInput,
+): Promise<ChampionForecast | null> {
   const champion = await currentChampion(run.deps.db, input.unit.model);
   if (!champion) return null;
   return forecastOfChampion({
@@ -155,16 +114,10 @@ function unitFacts(
   deps: ActivityDeps,
   input: EvaluateInput,
   spec: ExperimentSpec,
-  prepared: Prepared,
+  folds: readonly FoldRun[],
 ): UnitFacts {
+  const { prepared } = folds.at(-1)!;
   const calendar = calendarFor(prepared.calendar);
-  const { test } = prepared.split;
-  const part = (rows: Int32Array) => ({
-    samples: rows.length,
-    times: new Set(Array.from(rows, (row) => prepared.openTime[row])).size,
-    from: dateOf(prepared, rows[0]),
-    to: dateOf(prepared, rows.at(-1)),
-  });
   return {
     model: input.unit.model,
     family: spec.family,
@@ -190,35 +143,32 @@ function unitFacts(
       lastBar: dataset.lastBar,
       deliveredBy: dataset.deliveredBy,
     })),
-    split: {
-      train: part(prepared.split.train),
-      valid: part(prepared.split.valid),
-      test: part(test),
-    },
+    split: partsOf(prepared),
+    ...(folds.length > 1 && {
+      folds: folds.map(({ prepared: of }) => ({
+        ...partsOf(of),
+        trainedThrough: of.trainedThrough,
+      })),
+    }),
+    serve: spec.serve,
+    searched: spec.tune !== undefined,
     trainedThrough: prepared.trainedThrough,
     trainLabelMean: prepared.trainLabelMean,
     trainLabelVariance: prepared.trainLabelVariance,
-    byInstrument: trainingByInstrument(prepared, input.unit.instruments),
-    rows: {
-      openTime: Float64Array.from(test, (row) => prepared.openTime[row]!),
-      labels: samplesOf(prepared, test).labels,
-      changes: changesOf(prepared, test),
-      ...rowsByInstrument(prepared, input.unit.instruments),
-    },
+    ...evaluatedRows(folds, input.unit.instruments),
     alpha: spec.promotion.alpha,
   };
 }
 
-/** Simple returns of some rows, row-major [rows x horizons]; only labels with classes keep them. */
-function changesOf(
-  { labelChanges, horizons }: Prepared,
-  rows: Int32Array,
-): Float64Array | undefined {
-  if (labelChanges === undefined) return undefined;
-  const h = horizons.length;
-  const out = new Float64Array(rows.length * h);
-  rows.forEach((row, i) => out.set(labelChanges.subarray(row * h, (row + 1) * h), i * h));
-  return out;
+function partsOf(prepared: Prepared): EvaluationInput['split'] {
+  const part = (rows: Int32Array) => ({
+    samples: rows.length,
+    times: new Set(Array.from(rows, (row) => prepared.openTime[row])).size,
+    from: dateOf(prepared, rows[0]),
+    to: dateOf(prepared, rows.at(-1)),
+  });
+  const { train, valid, test } = prepared.split;
+  return { train: part(train), valid: part(valid), test: part(test) };
 }
 
 function dateOf(prepared: Prepared, row: number | undefined): string {
@@ -227,20 +177,21 @@ function dateOf(prepared: Prepared, row: number | undefined): string {
   return prepared.timeframe === '1d' ? iso.slice(0, 10) : iso.slice(0, 16);
 }
 
-/** What drift is measured against later: the served seed on rows that it never saw. */
+/** What drift is measured against later: what is served, on rows that it, or its twin of an older fold, never saw. */
 function storeTestRows(
   { artifacts }: ActivityDeps,
-  prepared: Prepared,
+  folds: readonly FoldRun[],
   facts: EvaluationInput,
   seed: number,
 ): Promise<ArtifactRef> {
-  const { instruments, split, timeframe } = prepared;
-  const instrument = split.test.map((row) =>
+  const { instruments, timeframe } = folds.at(-1)!.prepared;
+  const tested = testRowsOfFolds(folds);
+  const instrument = tested.map((row) =>
     instruments.findIndex(({ from, to }) => row >= from && row < to),
   );
   const named = { ...facts, instruments: instruments.map(({ id }) => id) };
   const rows = testRowsOf(named, seed, { timeframe, instrument });
-  return artifacts.put(encodeTestRows(rows), split.test.length);
+  return artifacts.put(encodeTestRows(rows), tested.length);
 }
 
 async function store(

@@ -9,14 +9,12 @@ import type {
   CollectResult,
   DecideResult,
   EvaluateResult,
-  FitInput,
-  FitResult,
   FitUnit,
   Hyperparameters,
   OpenedExperiment,
-  PackageInput,
   ValidateResult,
 } from '../activities/contracts.ts';
+import { reasonOf } from './all-or-throw.ts';
 import { workflowIds } from './messages.ts';
 import type {
   ArtifactRef,
@@ -28,9 +26,10 @@ import type {
 } from './messages.ts';
 import { promote } from './promote.ts';
 import { isRunningAlready } from './running-already.ts';
-import { compute, record, training } from './stubs.ts';
+import { compute, record } from './stubs.ts';
 import { sweep } from './sweep.ts';
-import { reasonOf, runUnits } from './units.ts';
+import { fitAll, fitFolds, refitServed } from './unit-fits.ts';
+import { runUnits } from './units.ts';
 
 /** One experiment from bars to a decided champion. Every step is an activity; data travels by reference. */
 export async function experiment({ experimentId }: ExperimentInput): Promise<ExperimentOutcome> {
@@ -91,11 +90,15 @@ async function runUnit(
     };
     return { skipped: true, ref };
   }
-  const { prepared, refit: rows } = await compute.buildFeatures({ experimentId, unit, datasets });
+  const built = await compute.buildFeatures({ experimentId, unit, datasets });
+  const { prepared, refit: rows } = built;
   const hyperparameters = await searched(opened, unit, prepared);
-  const { fits, baselines } = await fitAll(opened, unit, prepared, hyperparameters);
+  const [{ fits, baselines }, folds] = await Promise.all([
+    fitAll(opened, unit, prepared, hyperparameters),
+    fitFolds(opened, unit, built, hyperparameters),
+  ]);
   const input = { experimentId, unit, prepared };
-  const judged = { ...input, fits, baselines, validation, datasets, refit: rows };
+  const judged = { ...input, fits, baselines, folds, validation, datasets, refit: rows };
   const evaluation = await compute.evaluate(judged);
   const served = fits.find((fit) => fit.seed === evaluation.servedSeed);
   if (served === undefined) {
@@ -136,35 +139,6 @@ async function searched(
     args: [{ experimentId, unit, prepared, ...search, next: 0 }],
   });
   return hyperparameters;
-}
-
-async function fitAll(
-  opened: OpenedExperiment,
-  unit: FitUnit,
-  prepared: ArtifactRef,
-  hyperparameters: Hyperparameters | undefined,
-): Promise<{ fits: FitResult[]; baselines: FitResult[] }> {
-  const fit = (family: string, seed: number, chosen?: Hyperparameters): Promise<FitResult> => {
-    const input = { experimentId: opened.experimentId, unit, prepared, family, seed };
-    return training.fit({ ...input, hyperparameters: chosen });
-  };
-  const [fits, baselines] = await Promise.all([
-    Promise.all(opened.seeds.map((seed) => fit(opened.family, seed, hyperparameters))),
-    // Baselines are deterministic: one seed says all.
-    Promise.all(opened.baselines.map((family) => fit(family, 0))),
-  ]);
-  return { fits, baselines };
-}
-
-/** The served seed's fit once more on the refit's rows: what is packaged, while its twin was evaluated. */
-async function refitServed(
-  opened: OpenedExperiment,
-  input: Pick<FitInput, 'experimentId' | 'unit' | 'prepared' | 'hyperparameters'>,
-  { seed, fitted: twin }: FitResult,
-  rows: ArtifactRef,
-): Promise<NonNullable<PackageInput['refit']>> {
-  const fit = await training.fit({ ...input, family: opened.family, seed, refit: { rows, twin } });
-  return { fit, rows };
 }
 
 async function decideAndPromote(

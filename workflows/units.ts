@@ -1,10 +1,11 @@
-import { ApplicationFailure, isCancellation, rootCause } from '@temporalio/workflow';
+import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
 import type {
   CollectResult,
   FitUnit,
   OpenedExperiment,
   ValidateResult,
 } from '../activities/contracts.ts';
+import { allOrThrow, reasonOf } from './all-or-throw.ts';
 import { mapBounded } from './map-bounded.ts';
 import type { UnitFailure } from './messages.ts';
 import { collection, compute, record } from './stubs.ts';
@@ -108,20 +109,3 @@ function someOrThrow<T>(settled: readonly PromiseSettledResult<T>[]): readonly T
   const cancelled = settled.some((one) => !isFulfilled(one) && isCancellation(one.reason));
   return values.length > 0 && !cancelled ? values : allOrThrow(settled);
 }
-
-/** All values, or one failure that names every cause; a cancel stays a cancel. */
-function allOrThrow<T>(settled: readonly PromiseSettledResult<T>[]): T[] {
-  const failures = settled.filter((result) => result.status === 'rejected');
-  const first = failures[0];
-  if (first === undefined) {
-    return settled.map((result) => (result as PromiseFulfilledResult<T>).value);
-  }
-  if (failures.length === 1 || failures.some((failure) => isCancellation(failure.reason))) {
-    throw (failures.find((failure) => isCancellation(failure.reason)) ?? first).reason;
-  }
-  const message = failures.map((failure) => reasonOf(failure.reason)).join(' | ');
-  throw ApplicationFailure.nonRetryable(message, 'experiment.units-failed');
-}
-
-/** The innermost cause of a failure, in words. */
-export const reasonOf = (error: unknown): string => rootCause(error) ?? String(error);

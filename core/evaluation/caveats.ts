@@ -4,6 +4,7 @@ import { MIN_INDEPENDENT } from '../metrics/comparison.ts';
 import { barsText } from './bars-text.ts';
 import { baselineVerdict } from './class-figures.ts';
 import type { Evaluation } from './evaluation.ts';
+import { foldCaveats } from './folds.ts';
 import type { EvaluationInput } from './input.ts';
 import type { Draws } from './scores.ts';
 import { suspicionsOf } from './suspicion.ts';
@@ -52,7 +53,8 @@ export function notTestedOf(input: EvaluationInput, timeStamps: number): string[
   const short = input.horizons.filter((h) => timeStamps / h < MIN_INDEPENDENT);
   const unused = input.reliability === undefined;
   return [
-    `Other times than ${input.split.test.from} to ${input.split.test.to}: one test part is one stretch of market.`,
+    `Other times than ${(input.folds?.[0] ?? input.split).test.from} to ${input.split.test.to}: one test part is one stretch of market.`,
+    ...foldCaveats(input),
     'Trading: no costs, slippage, position sizes or limits; a lower forecast error is not a profit.',
     'Live data: late, revised or missing bars, which a served model meets and stored bars do not show.',
     ...(input.refit

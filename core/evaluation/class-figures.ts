@@ -7,7 +7,8 @@ import { termOf } from '../metrics/metric.ts';
 import { barsText } from './bars-text.ts';
 import { classRowsOf } from './classification.ts';
 import type { Evaluation } from './evaluation.ts';
-import type { EvaluationInput, SeedForecast } from './input.ts';
+import type { EvaluationInput } from './input.ts';
+import type { Served } from './served.ts';
 import type { Draws } from './scores.ts';
 
 export type ClassFigures = NonNullable<Evaluation['classFigures']>[number];
@@ -15,7 +16,7 @@ export type ClassFigures = NonNullable<Evaluation['classFigures']>[number];
 /** What the served seed's answers are worth by horizon; undefined of a quantity. */
 export function classFiguresOf(
   input: EvaluationInput,
-  served: SeedForecast,
+  served: Pick<Served, 'predictions'>,
   draws: Draws,
 ): Evaluation['classFigures'] {
   if (input.label.task !== 'classification') return undefined;

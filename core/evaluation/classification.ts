@@ -6,6 +6,7 @@ import { classMetrics, MAIN_CLASS_METRIC } from '../metrics/classes/index.ts';
 import { surpriseOf } from '../metrics/classes/probability-metrics.ts';
 import { termOf } from '../metrics/metric.ts';
 import { scoreMetrics } from '../metrics/score.ts';
+import { trainingAt } from './input.ts';
 import { MAJORITY } from './references.ts';
 import type { EvaluationTask, LossFacts } from './task.ts';
 
@@ -48,13 +49,17 @@ export const classificationTask: EvaluationTask = {
 
   /** As moves: what came, and the mean training return of each class weighted by its probability. */
   rowsOfHorizon(facts, predictions, k) {
-    const { changes } = statisticsOf(facts);
+    const { changes: ofUnit } = statisticsOf(facts);
+    const { training } = facts.rows;
+    // Of several folds, what the row's own fold knew.
+    const changesOf = (row: number) =>
+      training ? trainingOf(facts, training[row]!).changes : ofUnit;
     const outputs = labelOutputs(facts.label);
     const width = facts.horizons.length;
     const rows = facts.rows.openTime.length;
     const actual = termOf(rows, (row) => facts.rows.changes?.[row * width + k] ?? NaN);
     const predicted = termOf(rows, (row) =>
-      changes[k]!.reduce(
+      changesOf(row)[k]!.reduce(
         (sum, change, of) => sum + change * predictions[(row * width + k) * outputs + of]!,
         0,
       ),
@@ -74,18 +79,18 @@ export const classificationTask: EvaluationTask = {
   ],
 };
 
-/** Of the instrument at a position, else of the unit. */
+/** Of the training rows at a position of `byInstrument`, else of the unit. */
 const trainingOf = (
   facts: Pick<LossFacts, 'classes' | 'label' | 'byInstrument'>,
-  instrument: number,
-): ClassStatistics => facts.byInstrument?.[instrument]?.classes ?? statisticsOf(facts);
+  at: number,
+): ClassStatistics => facts.byInstrument?.[at]?.classes ?? statisticsOf(facts);
 
 /** One horizon of the test rows, as class metrics read them. Throws `evaluation.task` of a quantity. */
 export function classRowsOf(facts: LossFacts, predictions: Float64Array, k: number): ClassRows {
   const { label } = facts;
   if (label.task !== 'classification') throw notClasses(label.name);
   const moves = classificationTask.rowsOfHorizon(facts, predictions, k);
-  const { openTime, labels, instrument } = facts.rows;
+  const { openTime, labels } = facts.rows;
   const outputs = label.classes.length;
   const width = facts.horizons.length;
   const byClass = (at: (row: number, of: number) => number): Float64Array =>
@@ -95,7 +100,7 @@ export function classRowsOf(facts: LossFacts, predictions: Float64Array, k: numb
     classes: label.classes,
     actual: termOf(openTime.length, (row) => labels[row * width + k]!),
     probabilities: byClass((row, of) => predictions[(row * width + k) * outputs + of]!),
-    priors: byClass((row, of) => trainingOf(facts, instrument?.[row] ?? 0).priors[k]![of]!),
+    priors: byClass((row, of) => trainingOf(facts, trainingAt(facts.rows, row)).priors[k]![of]!),
     change: moves.actual,
     expectedChange: moves.predicted,
   };

@@ -5,22 +5,23 @@ import { compareLosses, type Comparison } from '../metrics/comparison.ts';
 import { meanOf } from '../metrics/metric.ts';
 import { powerOf } from '../metrics/power.ts';
 import { figureOf, type EvaluatedComparison } from './evaluation.ts';
-import type { EvaluationInput, NamedForecast, SeedForecast } from './input.ts';
+import type { EvaluationInput, NamedForecast } from './input.ts';
 import { lossesByTime } from './losses.ts';
 import { onRows, pickRows } from './pick-rows.ts';
 import { drawAll, skillInterval, type Draws } from './scores.ts';
+import type { Served } from './served.ts';
 
 /** All seeds against a reference or a baseline, on all test rows. */
 export function compareWith(
   input: EvaluationInput,
-  served: SeedForecast,
+  served: Served,
   other: NamedForecast,
   draws: Draws,
 ): EvaluatedComparison {
   const { groups } = draws;
   const comparison = compareLosses({
     other: lossesByTime(input, other.predictions, groups),
-    challenger: input.seeds.map((seed) => lossesByTime(input, seed.predictions, groups)),
+    challenger: served.challengers.map((one) => lossesByTime(input, one, groups)),
     horizon: Math.max(...input.horizons),
   });
   return recordOf(comparison, other.name, null, {
@@ -33,7 +34,7 @@ export function compareWith(
 /** On rows after what either of the two was trained on, where both give a forecast. */
 export function compareWithChampion(
   input: EvaluationInput,
-  served: SeedForecast,
+  served: Served,
 ): EvaluatedComparison | undefined {
   const { champion } = input;
   if (champion === null) return undefined;
@@ -54,7 +55,7 @@ export function compareWithChampion(
   const other = pick(champion.predictions);
   const comparison = compareLosses({
     other,
-    challenger: input.seeds.map((seed) => pick(seed.predictions)),
+    challenger: served.challengers.map(pick),
     horizon: Math.max(...input.horizons),
   });
   return recordOf(comparison, 'champion', champion.version, {

@@ -9,10 +9,10 @@ import { classFiguresOf } from './class-figures.ts';
 import { notTestedOf, warningsOf } from './caveats.ts';
 import { compareWith, compareWithChampion } from './compare.ts';
 import { figureOf, type Evaluation } from './evaluation.ts';
+import { foldsOf } from './folds.ts';
 import { importanceOf } from './importance.ts';
 import type { EvaluationInput, SeedForecast } from './input.ts';
 import { lossesByTime, referenceForecast } from './losses.ts';
-import { medianSeed } from './median-seed.ts';
 import { TRAINING_MEAN } from './references.ts';
 import {
   drawAll,
@@ -21,6 +21,7 @@ import {
   type Draws,
   type NamedForecaster,
 } from './scores.ts';
+import { isEnsemble, servedOf, type Served } from './served.ts';
 import { slicesOf } from './slices-of.ts';
 import { taskOf } from './task.ts';
 import { provedBetter, verdictOf } from './verdict.ts';
@@ -34,7 +35,7 @@ export function evaluate(input: EvaluationInput): Evaluation {
   assertInput(input);
   const groups = groupByTime(input.rows.openTime);
   const draws = drawAll(input, groups);
-  const served = input.seeds.find((seed) => seed.seed === medianSeed(input.seeds))!;
+  const served = servedOf(input);
   const others = othersOf(input);
   const forecasters = [
     { name: 'model', kind: 'model' as const, predictions: served.predictions },
@@ -61,7 +62,8 @@ export function evaluate(input: EvaluationInput): Evaluation {
     ...(classFigures && { classFigures }),
   };
   const slices = slicesOf(input, served);
-  const importance = importanceOf(input.horizons, input.featureNames, served.importance);
+  const { importance: gains } = input.seeds.find(({ seed }) => seed === served.seed)!;
+  const importance = importanceOf(input.horizons, input.featureNames, gains);
   return {
     format: 1,
     model: input.model,
@@ -69,6 +71,7 @@ export function evaluate(input: EvaluationInput): Evaluation {
     codeVersion: input.codeVersion,
     data: dataOf(input),
     split: { ...input.split, trainedThrough: isoOf(input.trainedThrough) },
+    ...(input.folds && { folds: foldsOf(input, served, others) }),
     ...(input.refit && { refit: input.refit }),
     rows: {
       rows: input.rows.openTime.length,
@@ -145,7 +148,7 @@ function sameForecast(a: Float64Array, b: Float64Array): boolean {
 
 function skillsOf(
   input: EvaluationInput,
-  served: SeedForecast,
+  served: Served,
   others: readonly NamedForecaster[],
   draws: Draws,
 ): Evaluation['skill'] {
@@ -172,9 +175,9 @@ function skillsOf(
 
 function seedsOf(
   input: EvaluationInput,
-  served: SeedForecast,
+  served: Served,
   groups: TimeGroups,
-): Pick<Evaluation, 'seeds' | 'servedSeed' | 'seedSpread'> {
+): Pick<Evaluation, 'seeds' | 'servedSeed' | 'serve' | 'seedSpread'> {
   const task = taskOf(input.label);
   const reference = task.references(input).find(({ name }) => name === task.gate)!;
   const naive = referenceForecast(input, reference);
@@ -184,13 +187,14 @@ function seedsOf(
   const variance = losses.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (losses.length - 1);
   return {
     servedSeed: served.seed,
+    ...(isEnsemble(input) && { serve: 'seedEnsemble' as const }),
     seedSpread: {
       mean: figureOf(mean),
       sd: losses.length < 2 ? null : figureOf(Math.sqrt(variance)),
     },
     seeds: input.seeds.map((seed, i) => ({
       seed: seed.seed,
-      served: seed === served,
+      served: isEnsemble(input) || seed.seed === served.seed,
       bestValidLoss: figureOf(seed.bestValidLoss),
       bestEpoch: seed.bestEpoch,
       epochsRun: seed.epochsRun,

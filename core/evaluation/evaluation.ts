@@ -201,6 +201,27 @@ export const evaluationSchema = z.object({
     /** Open time of the last bar whose label was used by train or valid. */
     trainedThrough: z.string(),
   }),
+  /** Of several folds, in order of their test parts, the newest last: `split` is the newest, `rows` are of all. */
+  folds: z
+    .array(
+      z.object({
+        train: partSchema,
+        valid: partSchema,
+        test: partSchema,
+        trainedThrough: z.string(),
+        /** Its fit has seen bars after its test part. */
+        learntLater: z.boolean(),
+        /** Of what is served, and of the reference that it has to beat. */
+        weightedLoss: figure,
+        referenceLoss: figure,
+        skill: figure,
+        /** Of the skill; null with fewer than 20 independent outcomes. */
+        interval: intervalSchema.nullable(),
+        /** Weighted loss of each seed. */
+        seedLosses: z.array(figure),
+      }),
+    )
+    .optional(),
   /** Where the served weights were fitted once more after this evaluation: then it is that of their twin. */
   refit: z
     .object({
@@ -242,6 +263,8 @@ export const evaluationSchema = z.object({
     .optional(),
   seeds: z.array(seedSchema),
   servedSeed: z.int(),
+  /** Where not the served seed alone is served, but the mean of all seeds: then `model` is that mean. */
+  serve: z.literal('seedEnsemble').optional(),
   /** Mean and SD (ddof 1, null for one seed) of the weighted loss over seeds. */
   seedSpread: z.object({ mean: figure, sd: figure }),
   bestBaseline: z.string(),

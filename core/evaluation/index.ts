@@ -1,4 +1,5 @@
 /** Evaluation: what a trained version is worth, on rows nothing was fitted or chosen on. */
+export { spreadText } from './fold-words.ts';
 export { evaluate } from './evaluate.ts';
 export {
   evaluationSchema,
@@ -13,7 +14,7 @@ export type {
   Reliability,
   SeedForecast,
 } from './input.ts';
-export { rowsByInstrument, trainingByInstrument } from './panel.ts';
+export { rowsByInstrument, trainingByInstrument, trainingOfFold } from './panel.ts';
 export { medianSeed } from './median-seed.ts';
 export { MAJORITY, NAIVE, TRAINING_MEAN } from './references.ts';
 export { flatMetricDirection, flatMetrics } from './flat-metrics.ts';

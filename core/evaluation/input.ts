@@ -44,7 +44,15 @@ export interface TestRows {
   readonly instrument?: Int32Array | undefined;
   /** Volatility regime of each row (regimes.ts), -1 unknown; absent: no slices. */
   readonly regime?: Int32Array | undefined;
+  /** Of several folds: position in `folds` of the one that forecast the row. */
+  readonly fold?: Int32Array | undefined;
+  /** Of several folds: position in `byInstrument` of what the row's fold says of its instrument. */
+  readonly training?: Int32Array | undefined;
 }
+
+/** Position in `byInstrument` of what the training rows say of a row's instrument. */
+export const trainingAt = ({ training, instrument }: TestRows, row: number): number =>
+  training?.[row] ?? instrument?.[row] ?? 0;
 
 /** What the training rows of one instrument of a pool say by themselves. */
 export type InstrumentTraining = Pick<LabelStatistics, 'trainLabelMean' | 'classes'>;
@@ -56,6 +64,14 @@ export interface EvaluatedPart {
   /** ISO dates of the first and last window end. */
   readonly from: string;
   readonly to: string;
+}
+
+export interface EvaluatedFold {
+  readonly train: EvaluatedPart;
+  readonly valid: EvaluatedPart;
+  readonly test: EvaluatedPart;
+  /** ms UTC. */
+  readonly trainedThrough: number;
 }
 
 export interface EvaluatedDataset {
@@ -90,11 +106,16 @@ export interface EvaluationInput {
   readonly lossWeights: readonly number[];
   readonly datasets: readonly EvaluatedDataset[];
   readonly quality: readonly QualityReport[];
+  /** Of several folds: the newest. */
   readonly split: {
     readonly train: EvaluatedPart;
     readonly valid: EvaluatedPart;
     readonly test: EvaluatedPart;
   };
+  /** In order of their test parts, the newest last; absent: there is one. */
+  readonly folds?: readonly EvaluatedFold[];
+  /** A search chose the hyperparameters, on the validation part of the newest fold. */
+  readonly searched?: boolean;
   /** What the served weights will be fitted on after this; absent: the evaluated ones are served. */
   readonly refit?: Evaluation['refit'];
   /** ms UTC. */
@@ -105,11 +126,13 @@ export interface EvaluationInput {
   readonly classes?: ClassStatistics | undefined;
   /**
    * The same by instrument, in their order; of pooled units, where knowing which instrument a row belongs to must
-   * not pass for skill. Absent: one instrument.
+   * not pass for skill. Of several folds one list after the other (see `rows.training`). Absent: one of both.
    */
   readonly byInstrument?: readonly (InstrumentTraining | undefined)[] | undefined;
   readonly rows: TestRows;
   readonly seeds: readonly SeedForecast[];
+  /** The median seed is served, which is the default, or the mean of all. */
+  readonly serve?: 'medianSeed' | 'seedEnsemble';
   readonly baselines: readonly NamedForecast[];
   readonly champion: ChampionForecast | null;
   /** Level of the gate over all tries. */

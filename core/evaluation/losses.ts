@@ -1,5 +1,5 @@
 import { meanByTime, type TimeGroups } from '../metrics/bootstrap.ts';
-import type { EvaluationInput } from './input.ts';
+import { trainingAt, type EvaluationInput } from './input.ts';
 import { taskOf, type Reference } from './task.ts';
 
 /** Instruments are averaged per time stamp first: they move together, and are not that much more evidence. */
@@ -11,7 +11,7 @@ export function lossesByTime(
   return meanByTime(taskOf(input.label).losses(input, predictions), groups);
 }
 
-/** What a reference says on every row: the same on all rows of an instrument. */
+/** What a reference says on every row: the same on all rows of an instrument in a fold. */
 export function referenceForecast(
   { rows }: Pick<EvaluationInput, 'rows'>,
   { valuesOf }: Reference,
@@ -19,7 +19,7 @@ export function referenceForecast(
   const width = valuesOf(0).length;
   const out = new Float64Array(rows.openTime.length * width);
   for (let row = 0; row < rows.openTime.length; row++) {
-    out.set(valuesOf(rows.instrument?.[row] ?? 0), row * width);
+    out.set(valuesOf(trainingAt(rows, row)), row * width);
   }
   return out;
 }

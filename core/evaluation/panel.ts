@@ -2,6 +2,8 @@ import type { Prepared } from '../features/prepared.ts';
 import type { InstrumentTraining } from './input.ts';
 import { regimesOf } from './regimes.ts';
 
+type Fold = Pick<Prepared, 'instruments' | 'byInstrument' | 'trainLabelMean' | 'classes'>;
+
 /** Position of each test row's instrument in the unit, and its volatility regime. */
 export function rowsByInstrument(
   {
@@ -34,4 +36,13 @@ export function trainingByInstrument(
     byInstrument &&
     ids.map((id) => byInstrument[instruments.findIndex((own) => own.id === id)] ?? undefined)
   );
+}
+
+/** The same of one fold of several, of one instrument too: where nothing else is known, what the whole fold says. */
+export function trainingOfFold(
+  { instruments, byInstrument, trainLabelMean, classes }: Fold,
+  ids: readonly string[],
+): readonly InstrumentTraining[] {
+  const all = { trainLabelMean, ...(classes && { classes }) };
+  return ids.map((id) => byInstrument?.[instruments.findIndex((own) => own.id === id)] ?? all);
 }

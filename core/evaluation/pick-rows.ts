@@ -15,7 +15,7 @@ export function pickRows(
 
 /** The same input on some of its test rows; forecasts are left as they are. */
 export function onRows(input: EvaluationInput, rows: ArrayLike<number>): EvaluationInput {
-  const { openTime, labels, changes, instrument, regime } = input.rows;
+  const { openTime, labels, changes, instrument, regime, fold, training } = input.rows;
   const horizons = input.horizons.length;
   const picked = (column: Int32Array | undefined): Int32Array | undefined =>
     column && Int32Array.from(rows, (row) => column[row]!);
@@ -27,6 +27,8 @@ export function onRows(input: EvaluationInput, rows: ArrayLike<number>): Evaluat
       changes: changes && pickRows(changes, rows, horizons),
       instrument: picked(instrument),
       regime: picked(regime),
+      fold: picked(fold),
+      training: picked(training),
     },
   };
 }

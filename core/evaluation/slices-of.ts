@@ -1,12 +1,16 @@
 import { figureOf, type Evaluation } from './evaluation.ts';
-import type { EvaluationInput, SeedForecast } from './input.ts';
+import type { EvaluationInput } from './input.ts';
+import type { Served } from './served.ts';
 import { referenceForecast } from './losses.ts';
 import { onRows, pickRows } from './pick-rows.ts';
 import { sliceScores, type SliceInput } from './slices.ts';
 import { taskOf } from './task.ts';
 
 /** Slices of the served seed's test rows; undefined where it is not known what to slice by. */
-export function slicesOf(input: EvaluationInput, served: SeedForecast): Evaluation['slices'] {
+export function slicesOf(
+  input: EvaluationInput,
+  served: Pick<Served, 'predictions'>,
+): Evaluation['slices'] {
   const { regime, instrument } = input.rows;
   if (regime === undefined) return undefined;
   const task = taskOf(input.label);

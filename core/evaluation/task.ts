@@ -17,10 +17,10 @@ export interface Drawn {
   readonly draws: BlockDraws;
 }
 
-/** A forecast that says the same on every row of an instrument. */
+/** A forecast that says the same on every row of an instrument in a fold. */
 export interface Reference {
   readonly name: string;
-  /** By horizon, then by output, for the instrument at a position. */
+  /** By horizon, then by output, for the training rows at a position of `byInstrument`. */
   readonly valuesOf: (instrument: number) => readonly number[];
 }
 

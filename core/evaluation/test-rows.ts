@@ -6,6 +6,7 @@ import {
   sectionOrThrow,
 } from '../models/sections.ts';
 import type { EvaluationInput } from './input.ts';
+import { servedPredictions } from './served.ts';
 import { taskOf } from './task.ts';
 
 /** Name of the attachment that a version's evaluation leaves. */
@@ -64,6 +65,7 @@ type Facts = Pick<
   | 'rows'
   | 'classes'
   | 'seeds'
+  | 'serve'
   | 'instruments'
 >;
 
@@ -73,7 +75,7 @@ export function testRowsOf(
   seed: number,
   rows: { readonly timeframe: '1h' | '1d'; readonly instrument: Int32Array },
 ): StoredTestRows {
-  const { predictions } = facts.seeds.find((candidate) => candidate.seed === seed)!;
+  const predictions = servedPredictions(facts, seed);
   return {
     model: facts.model,
     seed,

@@ -85,7 +85,9 @@ describe('build features', () => {
     ({
       db: database.db,
       artifacts,
-      datasets: new Map([['bundled', { name: 'bundled', calendar: 'nyse', hosts: [] }]]),
+      datasets: new Map([
+        ['bundled', { name: 'bundled', source: 'csv', params: {}, calendar: 'nyse', hosts: [] }],
+      ]),
       events: experimentEvents(database.db),
       codeVersion: 'test',
     }) as unknown as ActivityDeps;

@@ -1,7 +1,12 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Kysely } from 'kysely';
 import { createBuildFeaturesActivities } from '../../activities/build-features.ts';
-import type { EvaluateResult, FitResult } from '../../activities/contracts.ts';
+import type {
+  EvaluateResult,
+  FitInput,
+  FitResult,
+  FittedFold,
+} from '../../activities/contracts.ts';
 import { createEvaluateActivities } from '../../activities/evaluate.ts';
 import { createExperimentRecordActivities } from '../../activities/experiment-record.ts';
 import { createFitActivities } from '../../activities/fit.ts';
@@ -24,6 +29,8 @@ export interface PipelineRun {
   readonly version: number;
   readonly packageDigest: string;
   readonly fits: readonly FitResult[];
+  /** Older folds. */
+  readonly folds: readonly FittedFold[];
   readonly refit: FitResult | undefined;
   readonly evaluation: EvaluateResult;
 }
@@ -68,18 +75,24 @@ export async function openPipeline(): Promise<Pipeline> {
       } = await fixture.run(deps, data, spec);
       const opened = await inStep(openExperiment, { experimentId });
       const [unit] = opened.units;
-      const { prepared, refit: rows } = await inStep(buildFeatures, {
-        experimentId,
-        unit: unit!,
-        datasets,
-      });
+      const built = await inStep(buildFeatures, { experimentId, unit: unit!, datasets });
+      const { prepared, refit: rows } = built;
       const input = { experimentId, unit: unit!, prepared };
-      const fitOf = (family: string, seed: number) => inStep(fit, { ...input, family, seed });
-      const fits: FitResult[] = [];
-      for (const seed of opened.seeds) fits.push(await fitOf(opened.family, seed));
-      const baselines: FitResult[] = [];
-      for (const family of opened.baselines) baselines.push(await fitOf(family, 0));
-      const judged = { ...input, fits, baselines, datasets, refit: rows };
+      const fitsOf = async (fold?: FitInput['fold']) => {
+        const fitOf = (family: string, seed: number) =>
+          inStep(fit, { ...input, family, seed, ...(fold && { fold }) });
+        const fits: FitResult[] = [];
+        for (const seed of opened.seeds) fits.push(await fitOf(opened.family, seed));
+        const baselines: FitResult[] = [];
+        for (const family of opened.baselines) baselines.push(await fitOf(family, 0));
+        return { fits, baselines };
+      };
+      const { fits, baselines } = await fitsOf();
+      const folds: FittedFold[] = [];
+      for (const [at, ref] of (built.folds ?? []).entries()) {
+        folds.push({ rows: ref, ...(await fitsOf({ rows: ref, number: at + 1 })) });
+      }
+      const judged = { ...input, fits, baselines, folds, datasets, refit: rows };
       const evaluation = await inStep(evaluate, { ...judged, validation: await validation() });
       const served = fits.find(({ seed }) => seed === evaluation.servedSeed)!;
       const { family, seed } = served;
@@ -96,7 +109,7 @@ export async function openPipeline(): Promise<Pipeline> {
       const registering = { experimentId, unit: unit!, package: packed, fits, evaluation };
       const { model, version } = await inStep(register, registering);
       const { packageDigest } = packed;
-      return { experimentId, model, version, packageDigest, fits, refit, evaluation };
+      return { experimentId, model, version, packageDigest, fits, folds, refit, evaluation };
     },
     async load({ model, version, packageDigest }) {
       const pkg = await loadPackage(deps, { model, version, packageDigest }, testKeys);

@@ -181,6 +181,48 @@ describe('workflow experiment', { skip: temporalMissing }, () => {
     });
   });
 
+  it('fits every seed and baseline on each older fold, and serves the newest', async () => {
+    const artifact = (name: string) => ({ uri: `cas/${name}`, sha256: name, bytes: 1 });
+    const folds = [artifact('fold-1'), artifact('fold-2')];
+    const built = {
+      prepared: artifact('prepared'),
+      samples: { train: 3000, valid: 600, test: 600 },
+      folds,
+      cached: false,
+    };
+    const fit: Activities['fit'] = async ({ family, seed, fold }) => ({
+      family,
+      seed,
+      fitted: artifact(`${family}-${seed}-${fold?.number ?? 'newest'}`),
+      weightsDigest: `weights-${seed}`,
+      ...{ bestValidLoss: seed, bestEpoch: 3, epochsRun: 5, attempt: 1 },
+      ...{ resumedFromEpoch: null, cached: false },
+    });
+    const override = { buildFeatures: async () => built, fit };
+    await scripted({ override }, async (calls, id) => {
+      await result(id);
+      assert.equal(calls.filter(({ name }) => name === 'fit').length, 3 * (3 + 2));
+      const inputOf = (name: string) =>
+        calls.find((call) => call.name === name)?.input as EvaluateInput & PackageInput;
+      const judged = inputOf('evaluate').folds!;
+      assert.deepEqual(
+        judged.map(({ rows }) => rows),
+        folds,
+      );
+      assert.deepEqual(
+        judged.map(({ fits, baselines }) =>
+          [...fits, ...baselines].map(({ fitted }) => fitted.sha256),
+        ),
+        [1, 2].map((fold) => [
+          ...[1, 2, 3].map((seed) => `lstm-multi-horizon-${seed}-${fold}`),
+          `naive-0-${fold}`,
+          `ridge-0-${fold}`,
+        ]),
+      );
+      assert.equal(inputOf('packageModel').fit.fitted.sha256, 'lstm-multi-horizon-2-newest');
+    });
+  });
+
   it('stops on failed validation, says why and registers nothing', async () => {
     const reasons = ['^GSPC: 8,509 flat bars; set from: 1962-01-02.'];
     await scripted({ validation: reasons }, async (calls, id) => {

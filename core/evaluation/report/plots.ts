@@ -1,5 +1,6 @@
 import type { Evaluation } from '../evaluation.ts';
 import type { EvaluationInput } from '../input.ts';
+import { servedPredictions } from '../served.ts';
 import { taskOf } from '../task.ts';
 import {
   forecastChart,
@@ -22,7 +23,7 @@ export interface Plot {
 
 /** All charts of an evaluation: skill, loss curves, then forecast and residuals per horizon. */
 export function plotsOf(evaluation: Evaluation, input: EvaluationInput): Plot[] {
-  const served = input.seeds.find((seed) => seed.seed === evaluation.servedSeed)!;
+  const served = servedPredictions(input, evaluation.servedSeed);
   const plots: Plot[] = [
     {
       name: 'skill',
@@ -38,7 +39,7 @@ export function plotsOf(evaluation: Evaluation, input: EvaluationInput): Plot[] 
   const curves = lossCurves(input.seeds);
   if (curves) plots.push({ name: 'loss-curves', title: 'Loss by epoch and seed', svg: curves });
   const quantity = input.label.task === 'regression';
-  for (const moves of input.horizons.map((_, k) => movesOf(input, served.predictions, k))) {
+  for (const moves of input.horizons.map((_, k) => movesOf(input, served, k))) {
     plots.push({
       name: `forecast-${moves.horizon}`,
       title: `${quantity ? 'Forecast' : 'Expected'} and actual move, ${barsText(moves.horizon)}`,

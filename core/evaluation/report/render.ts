@@ -93,14 +93,14 @@ export function renderReport(evaluation: Evaluation, plots: readonly Plot[]): st
   const nav = shown.map(({ id, title }) => `<a href="#${id}">${title}</a>`).join('');
   const sections = shown.map(({ id, title, body }) => section(id, title, ...body));
   const title = `Evaluation of ${evaluation.model}`;
-  const { data, split } = evaluation;
+  const { data, split, folds } = evaluation;
   const good = isGoodNews(evaluation) ? ' good' : '';
   return [
     '<!doctype html><html lang="en"><head><meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width,initial-scale=1">',
     `<title>${escapeHtml(title)}</title><style>${STYLE}</style></head><body><main><header>`,
     `<h1>${escapeHtml(title)}</h1>`,
-    `<p>${escapeHtml(`${evaluation.family} on ${data.instruments.join(', ')}, ${data.timeframe} bars, test part ${split.test.from} to ${split.test.to}`)}</p>`,
+    `<p>${escapeHtml(`${evaluation.family} on ${data.instruments.join(', ')}, ${data.timeframe} bars, ${folds ? `test parts ${folds[0]!.test.from}` : `test part ${split.test.from}`} to ${split.test.to}`)}</p>`,
     `<p class="verdict${good}">${escapeHtml(evaluation.verdict)}</p><nav>${nav}</nav></header>`,
     ...sections,
     '</main></body></html>\n',
@@ -158,12 +158,15 @@ function verdictSection(evaluation: Evaluation): string[] {
   ];
 }
 
+const modelName = ({ serve, seeds, servedSeed }: Evaluation): string =>
+  serve === 'seedEnsemble' ? `mean of ${seeds.length} seeds` : `model (seed ${servedSeed})`;
+
 function baselineSection(evaluation: Evaluation, chart: string): string[] {
   const classes = evaluation.data.classes?.map(({ name }) => name);
   const quantity = classes === undefined;
   const main = quantity ? 'rmse' : 'logLoss';
   const overall = evaluation.forecasters.map((f): Cell[] => [
-    f.name === 'model' ? `model (seed ${evaluation.servedSeed})` : f.name,
+    f.name === 'model' ? modelName(evaluation) : f.name,
     intervalCell(f.weightedLoss, number4),
     ...f.byHorizon.map(({ metrics: scored }) => intervalCell(scored[main]!, number4)),
   ]);

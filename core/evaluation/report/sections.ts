@@ -1,4 +1,5 @@
 import type { Evaluation } from '../evaluation.ts';
+import { foldTable } from './fold-table.ts';
 import { refitWords } from '../refit-words.ts';
 import {
   escapeHtml,
@@ -63,7 +64,8 @@ export function dataSection({ data, rows, codeVersion }: Evaluation): string[] {
   ];
 }
 
-export function splitSection({ split, rows, refit }: Evaluation): string[] {
+export function splitSection(evaluation: Evaluation): string[] {
+  const { split, rows, refit, folds } = evaluation;
   const parts = (['train', 'valid', 'test'] as const).map((name): Cell[] => [
     name,
     split[name].from,
@@ -75,10 +77,11 @@ export function splitSection({ split, rows, refit }: Evaluation): string[] {
       textColumns: [0, 1, 2],
     }),
     note(
-      `Chronological, purged: no label of one part reaches into the next. The last label used for training or selection was known at ` +
-        `${split.trainedThrough.slice(0, 16).replace('T', ' ')} UTC. The test part has ${rows.timeStamps} decision times, ` +
-        `${rows.independent.toFixed(1)} independent ones at ${rows.longestHorizon} bars.`,
+      `Purged: no label of one part reaches into the next. The last label used for training or selection was known at ` +
+        `${split.trainedThrough.slice(0, 16).replace('T', ' ')} UTC. ${folds ? `The test parts of all ${folds.length} folds have` : 'The test part has'} ` +
+        `${rows.timeStamps} decision times, ${rows.independent.toFixed(1)} independent ones at ${rows.longestHorizon} bars.`,
     ),
+    ...foldTable(evaluation),
     refit
       ? note(
           `${refitWords(refit)} The parts above are the twin's; the served weights are fitted on ${refit.samples} samples.`,
@@ -116,7 +119,9 @@ export function seedSection(evaluation: Evaluation): string[] {
       { strongRow: evaluation.seeds.findIndex((seed) => seed.served) },
     ),
     note(
-      `${spread} The served seed is the one with the median validation loss; test figures never choose.`,
+      evaluation.serve === 'seedEnsemble'
+        ? `${spread} What is served is the mean of all seeds, and everything compared is that mean.`
+        : `${spread} The served seed is the one with the median validation loss; test figures never choose.`,
     ),
   ];
 }
