@@ -400,6 +400,36 @@ function suite(
       },
     );
 
+    check(family, 'goes on bit for bit after a crash at any batch', async () => {
+      const batches: string[] = [];
+      const place = ({ epoch, batch }: { epoch: number; batch: number }) => `${epoch}/${batch}`;
+      const whole = await fit(family, planted, { onBatch: (at) => void batches.push(place(at)) });
+      const samples = samplesOf(planted, planted.split.test);
+      const expected = await whole.predict(samples);
+      for (const share of [0, 0.4, 0.999]) {
+        const crash = batches[Math.floor(share * batches.length)];
+        // A family that works in one piece is never in the middle of anything.
+        if (crash === undefined) break;
+        let newest: Uint8Array | undefined;
+        let nowMs = 0;
+        const crashed = fit(family, planted, {
+          // A clock that makes a checkpoint due every few batches.
+          now: () => (nowMs += 3000),
+          saveCheckpoint: async (bytes) => void (newest = bytes),
+          onBatch: (at) => {
+            if (place(at) === crash) throw new Error(`crashed at ${crash}`);
+          },
+        });
+        await assert.rejects(crashed, { message: `crashed at ${crash}` });
+        const resumed = await fit(family, planted, { loadCheckpoint: async () => newest });
+        assert.equal(resumed.summary.weightsDigest, whole.summary.weightsDigest, crash);
+        assert.equal(resumed.summary.bestEpoch, whole.summary.bestEpoch);
+        assert.deepEqual(await resumed.predict(samples), expected);
+        resumed.dispose();
+      }
+      whole.dispose();
+    });
+
     check(family, 'does not change its inputs', async () => {
       const before = [planted.features.slice(), planted.labels.slice()];
       (await fit(family, planted)).dispose();
