@@ -143,6 +143,12 @@ describe('build features', () => {
       await digest({ label: { kind: 'forwardPrice' } }),
       await digest({ label: { horizons: [5] } }),
       await digest({ scaling: { features: 'standard' } }),
+      await digest({ scaling: { features: 'robust' } }),
+      await digest({ features: 'crypto-46' }),
+      await digest({ features: { set: 'crypto-46', levels: 'raw' } }),
+      await digest({ features: [{ indicator: 'rsi' }] }),
+      await digest({ features: [{ indicator: 'rsi', lags: [1] }] }),
+      await digest({ training: { outliers: { labels: { kind: 'clipSd', sds: 3 } } } }),
       await digest({ split: { kind: 'chronological', ratios: [0.6, 0.2, 0.2] } }),
     ];
     assert.equal(new Set(digests).size, digests.length);
@@ -200,6 +206,9 @@ describe('build features', () => {
     };
     assert.equal(await rows('ffill'), 1500);
     assert.equal(await rows('drop'), 1499);
+    const own = { id: '^GSPC', missing: 'drop' } as const;
+    const data = { sources: [{ dataset: 'bundled' }], instruments: [own] };
+    assert.equal((await build(await experiment({ data }), datasets)).prepared.rows, 1499);
     await assert.rejects(build(await experiment(), []), { code: 'features.noDataset' });
   });
 });
