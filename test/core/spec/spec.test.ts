@@ -20,6 +20,7 @@ const datasets = new Map<string, { instruments?: readonly string[] }>([
   ['index-daily', { instruments: ['^GSPC', '^IXIC'] }],
   ['sp500-daily', { instruments: ['^GSPC'] }],
   ['nasdaq-daily', { instruments: ['^IXIC'] }],
+  ['us-stocks-lean', { instruments: ['AAPL', 'BAC', 'GOOG', 'QQQ', 'SPY'] }],
   ['simulated', {}],
   ['simulated-momentum', {}],
 ]);
@@ -47,14 +48,17 @@ function issuesOf(value: unknown): readonly SpecIssue[] {
 }
 
 test('the example of the docs and the bundled examples parse', () => {
-  for (const text of [
-    EXAMPLE_SPEC,
-    ...['index-lstm', 'demo', 'simulated'].map((name) =>
-      readFileSync(new URL(`../../../examples/${name}.yaml`, import.meta.url), 'utf8'),
-    ),
-  ]) {
+  const example = (name: string): string =>
+    readFileSync(new URL(`../../../examples/${name}.yaml`, import.meta.url), 'utf8');
+  for (const [text, models] of [
+    [EXAMPLE_SPEC, 2],
+    [example('index-lstm'), 2],
+    [example('demo'), 2],
+    [example('simulated'), 2],
+    [example('stocks-lightgbm'), 4],
+  ] as const) {
     const spec = parseSpec(parse(text), { datasets });
-    assert.equal(expandUnits(spec).length, 2);
+    assert.equal(expandUnits(spec).length, models);
   }
 });
 
