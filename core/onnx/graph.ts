@@ -1,3 +1,4 @@
+import { embeddable } from './embed.ts';
 import { ATTRIBUTE_TYPES, ELEMENT_TYPES } from './onnx-format.ts';
 import type {
   AttributeProto,
@@ -102,6 +103,27 @@ export class Graph {
   input(name: string, elem: ElementType, dims: readonly Dimension[]): string {
     this.#inputs.push(valueInfo(name, elem, dims));
     return name;
+  }
+
+  /** Declares an input as another model has it, under the same name. */
+  inputLike(info: ValueInfo): string {
+    this.#inputs.push(info);
+    return info.name ?? '';
+  }
+
+  /** Puts a finished model in, its inputs replaced by values of this graph; gives its answer `y`. Names get a prefix. */
+  embed(model: Uint8Array, inputs: Readonly<Record<string, string>>): string {
+    const { nodes, initializers, output } = embeddable(model, `m${this.#count++}/`, inputs);
+    this.#nodes.push(...nodes);
+    this.#initializers.push(...initializers);
+    return output;
+  }
+
+  /** Declares `value` as the output `name`, of the shape that another model's has. */
+  outputLike(value: string, info: ValueInfo): void {
+    const name = info.name ?? '';
+    this.#nodes.push({ input: [value], output: [name], name, opType: 'Identity' });
+    this.#outputs.push(info);
   }
 
   /** Declares `value` as the output `name`. */
