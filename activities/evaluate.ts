@@ -1,8 +1,9 @@
+import { setImmediate } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { calendarFor } from '../core/calendar/index.ts';
 import {
   encodeTestRows,
-  evaluate,
+  evaluateWithPauses,
   flatMetrics,
   testRowsOf,
   type ChampionForecast,
@@ -58,7 +59,11 @@ export function createEvaluateActivities(deps: ActivityDeps) {
         champion,
         triesBefore: await countGateTries(deps.db, input.unit.model, champion?.version ?? 0),
       };
-      const evaluation = evaluate(facts);
+      const evaluation = await evaluateWithPauses(facts, async () => {
+        heartbeat();
+        // Lets the heartbeat leave before the next part.
+        await setImmediate();
+      });
       heartbeat();
       const stored = await storeTestRows(deps, folds, facts, evaluation.servedSeed);
       return store(deps, input, evaluation, facts, stored);

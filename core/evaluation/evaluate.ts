@@ -8,7 +8,7 @@ import { labelOutputs } from '../labels/index.ts';
 import { classFiguresOf } from './class-figures.ts';
 import { notTestedOf, warningsOf } from './caveats.ts';
 import { compareWith, compareWithChampion } from './compare.ts';
-import { figureOf, type Evaluation } from './evaluation.ts';
+import { figureOf, type Evaluation, type Forecaster } from './evaluation.ts';
 import { foldsOf } from './folds.ts';
 import { importanceOf } from './importance.ts';
 import type { EvaluationInput, SeedForecast } from './input.ts';
@@ -32,15 +32,37 @@ import { provedBetter, verdictOf } from './verdict.ts';
  * Throws `evaluation.empty` without rows or seeds. NaN forecasts make figures null and never pass a gate.
  */
 export function evaluate(input: EvaluationInput): Evaluation {
+  const steps = evaluationSteps(input);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same, with a pause after each part: a large panel takes a minute, in which a process has other work to do. */
+export async function evaluateWithPauses(
+  input: EvaluationInput,
+  pause: () => Promise<void>,
+): Promise<Evaluation> {
+  const steps = evaluationSteps(input);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    await pause();
+  }
+}
+
+function* evaluationSteps(input: EvaluationInput): Generator<void, Evaluation> {
   assertInput(input);
   const groups = groupByTime(input.rows.openTime);
   const draws = drawAll(input, groups);
   const served = servedOf(input);
   const others = othersOf(input);
-  const forecasters = [
-    { name: 'model', kind: 'model' as const, predictions: served.predictions },
-    ...others,
-  ].map((forecaster) => scoreForecaster(input, forecaster, draws));
+  const model = { name: 'model', kind: 'model' as const, predictions: served.predictions };
+  const forecasters: Forecaster[] = [];
+  for (const forecaster of [model, ...others]) {
+    forecasters.push(yield* scoreForecaster(input, forecaster, draws));
+  }
   const comparisons = others.map((other) => compareWith(input, served, other, draws));
   const championComparison = compareWithChampion(input, served);
   if (championComparison) comparisons.push(championComparison);
@@ -61,6 +83,7 @@ export function evaluate(input: EvaluationInput): Evaluation {
     skill: skillsOf(input, served, others, draws),
     ...(classFigures && { classFigures }),
   };
+  yield;
   const slices = slicesOf(input, served);
   const { importance: gains } = input.seeds.find(({ seed }) => seed === served.seed)!;
   const importance = importanceOf(input.horizons, input.featureNames, gains);

@@ -1,6 +1,6 @@
 /** Evaluation: what a trained version is worth, on rows nothing was fitted or chosen on. */
 export { spreadText } from './fold-words.ts';
-export { evaluate } from './evaluate.ts';
+export { evaluate, evaluateWithPauses } from './evaluate.ts';
 export {
   evaluationSchema,
   parseEvaluation,

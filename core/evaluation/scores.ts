@@ -41,25 +41,29 @@ export interface NamedForecaster extends NamedForecast {
   readonly kind: Forecaster['kind'];
 }
 
-/** Every metric of the catalogue per horizon, and the weighted loss, each with its interval. */
-export function scoreForecaster(
+/** Every metric of the catalogue per horizon, and the weighted loss, each with its interval; pauses at each horizon. */
+export function* scoreForecaster(
   input: EvaluationInput,
   { name, kind, predictions }: NamedForecaster,
   draws: Draws,
-): Forecaster {
+): Generator<void, Forecaster> {
+  const task = taskOf(input.label);
+  const byHorizon: Forecaster['byHorizon'] = [];
+  for (const [k, horizon] of input.horizons.entries()) {
+    const drawn = { groups: draws.groups, draws: draws.byHorizon[k]! };
+    byHorizon.push({ horizon, metrics: task.scores(input, predictions, k, drawn) });
+    yield;
+  }
   return {
     name,
     kind,
     weightedLoss: bootstrapInterval(
-      [taskOf(input.label).losses(input, predictions)],
+      [task.losses(input, predictions)],
       ([loss = NaN]) => loss,
       draws.groups,
       draws.overall,
     ),
-    byHorizon: input.horizons.map((horizon, k) => {
-      const drawn = { groups: draws.groups, draws: draws.byHorizon[k]! };
-      return { horizon, metrics: taskOf(input.label).scores(input, predictions, k, drawn) };
-    }),
+    byHorizon,
   };
 }
 

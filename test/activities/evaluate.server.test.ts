@@ -302,7 +302,11 @@ test('report and charts are stored, readable and complete', async () => {
   assert.ok(report.includes('id="not-tested"'));
   assert.deepEqual(
     result.plots!.map((p) => p.name),
-    ['skill.png', ...[1, 2, 3].flatMap((h) => [`forecast-${h}.png`, `residuals-${h}.png`])],
+    [
+      'skill.png',
+      ...[1, 2, 3].flatMap((h) => [`forecast-${h}.png`, `residuals-${h}.png`]),
+      'slices.png',
+    ],
   );
   for (const { artifact } of result.plots!) {
     const png = await artifacts.get(artifact);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   evaluate,
+  evaluateWithPauses,
   evaluationSchema,
   flatMetricDirection,
   flatMetrics,
@@ -15,6 +16,16 @@ import { DAY_MS, normals, plant, seedOf } from './planted.ts';
 
 const skillVsNaive = (e: Evaluation): number =>
   e.skill.find((s) => s.reference === 'naive')!.overall.value!;
+
+test('pauses change nothing: one after each forecaster and horizon, and one before the slices', async () => {
+  const { input } = plant();
+  let pauses = 0;
+  const paused = await evaluateWithPauses(input, async () => {
+    pauses += 1;
+  });
+  assert.deepEqual(paused, evaluate(input));
+  assert.equal(pauses, paused.forecasters.length * input.horizons.length + 1);
+});
 
 test('a truly better model is said to be better than naive, and is', () => {
   const evaluation = evaluate(plant().input);
