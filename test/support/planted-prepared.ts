@@ -12,9 +12,30 @@ export interface PlantedOptions {
   /** Share of the label's variance that the newest feature row explains; 0: pure noise. */
   readonly signal?: number;
   readonly labelKind?: string;
-  /** What of the newest row is planted: its first feature, or the product of its first two. */
-  readonly shape?: 'first' | 'product';
+  /** What is planted. */
+  readonly shape?: keyof typeof SHAPES;
 }
+
+/** Bars before the newest one that the shapes with a memory look back. */
+const LAG = 40;
+/** The largest of LAG normal numbers is above this in half of all cases. */
+const HALF_BELOW = 2.115;
+
+/** Standardised feature `column`, `back` rows before the newest one of the window. */
+type Standardised = (back: number, column: number) => number;
+
+/** What may be planted in the window, of mean 0 and variance 1; its newest row alone says little of the last two. */
+const SHAPES = {
+  first: (z: Standardised): number => z(0, 0),
+  product: (z: Standardised): number => z(0, 0) * z(0, 1),
+  /** The first feature forty bars ago. */
+  lagged: (z: Standardised): number => z(LAG, 0),
+  /** Whether the first feature was high in any of the newest forty bars. */
+  anywhere: (z: Standardised): number =>
+    Array.from({ length: LAG }, (_, back) => z(back, 0)).some((value) => value > HALF_BELOW)
+      ? 1
+      : -1,
+} as const;
 
 /** Third quantile of a standard normal: three classes come equally often, the rise of two in a third of the rows. */
 const CLASS_CUT = 0.4307;
@@ -51,8 +72,8 @@ const range = (from: number, to: number): Int32Array =>
   Int32Array.from({ length: Math.max(to - from, 0) }, (_, i) => from + i);
 
 /**
- * Prepared data made by formula: normal features, labels that are a linear function of the first
- * feature of the newest row (or of the product of two) plus noise, or the class that this falls into.
+ * Prepared data made by formula: normal features, labels that are what is planted in the window (the first
+ * feature of its newest row, unless said otherwise) plus noise, or the class that this falls into.
  * Warm-up rows are NaN, as in the real thing.
  */
 export function plantedPrepared(options: PlantedOptions = {}): Prepared {
@@ -66,9 +87,11 @@ export function plantedPrepared(options: PlantedOptions = {}): Prepared {
     at < warmup * features ? NaN : 50 + 4 * normal(),
   );
   const scores = Float64Array.from({ length: rows * horizons.length }, (_, at) => {
-    const from = Math.floor(at / horizons.length) * features;
-    const z = (column: number): number => (values[from + column]! - 50) / 4;
-    const planted = shape === 'first' ? z(0) : z(0) * z(1);
+    const row = Math.floor(at / horizons.length);
+    // Out of the rows altogether there is no value, as in the warm-up.
+    const planted = SHAPES[shape](
+      (back, column) => ((values[(row - back) * features + column] ?? NaN) - 50) / 4,
+    );
     return Math.sqrt(signal) * planted + Math.sqrt(1 - signal) * normal();
   });
   const first = warmup + lookback - 1;
