@@ -18,6 +18,7 @@ import { mirrorRoutes } from './routes/mirror.ts';
 import { modelRoutes } from './routes/models.ts';
 import { performanceRoutes } from './routes/performance.ts';
 import { predictRoutes } from './routes/predict.ts';
+import { signalRoutes } from './routes/signals.ts';
 import { datasetVersionRoutes } from './routes/dataset-versions.ts';
 import { recordRoutes } from './routes/records.ts';
 import { reportRoutes } from './routes/report.ts';
@@ -38,6 +39,7 @@ export function createApp(parts: ApiParts): App {
   const routes = [
     healthRoutes,
     predictRoutes,
+    signalRoutes,
     performanceRoutes,
     inferenceRoutes,
     uploadRoutes,

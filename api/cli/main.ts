@@ -23,6 +23,7 @@ import { register as registerModels } from './models.ts';
 import { inOptions } from './option-names.ts';
 import { register as registerPerformance } from './performance.ts';
 import { register as registerPredict } from './predict.ts';
+import { register as registerSignal } from './signal.ts';
 import { register as registerReplay } from './replay/command.ts';
 import { register as registerReport } from './report.ts';
 import { connect } from './stack-connect.ts';
@@ -39,6 +40,7 @@ const COMMANDS: readonly RegisterCommands[] = [
   registerReport,
   registerDrift,
   registerPredict,
+  registerSignal,
   registerPerformance,
   registerReplay,
   registerAlerts,

@@ -89,10 +89,12 @@ async function predict(
     { title: 'direction', value: (row) => String(row['direction']) },
     { title: 'confidence', value: (row) => share(row['confidence']), align: 'right' },
     { title: 'P(up)', value: (row) => share(row['probabilityUp']), align: 'right' },
-    {
-      title: '80 % interval',
-      value: (row) => (row['interval80'] as number[] | null)?.map(price).join(' .. '),
-    },
+    horizons.some((row) => row['classes'] !== undefined)
+      ? { title: 'classes', value: classWords }
+      : {
+          title: '80 % interval',
+          value: (row: Json) => (row['interval80'] as number[] | null)?.map(price).join(' .. '),
+        },
   ]);
   const notes = [
     `${model} version ${String(answer['version'])}`,
@@ -102,6 +104,22 @@ async function predict(
     answer['recorded'] === true ? `recorded as ${String(answer['id'])}` : 'not recorded',
   ];
   ctx.out.line(notes.join(', '));
+}
+
+/** "buy: sell .12, hold .31, buy .57, beyond 1.20 %" */
+function classWords(row: Json): string {
+  const {
+    class: answered,
+    probabilities,
+    threshold,
+  } = row['classes'] as {
+    readonly class: string;
+    readonly probabilities: Record<string, number>;
+    readonly threshold: number | null;
+  };
+  const all = Object.entries(probabilities).map(([name, p]) => `${name} ${share(p)}`);
+  const beyond = threshold === null ? '' : `, beyond ${(100 * threshold).toFixed(2)} %`;
+  return `${answered}: ${all.join(', ')}${beyond}`;
 }
 
 /** What a reader must not overlook. */

@@ -14,12 +14,12 @@ import type { PredictRequest } from '../serving/serving.ts';
 import { predictionListRoute } from './predictions.ts';
 
 /** Rows of `bars`: ten times the longest history that a window needs. */
-const MAX_BARS = 5_000;
+export const MAX_BARS = 5_000;
 const MAX_LOOKBACK = 512;
 const MAX_FEATURES = 1_024;
 
 const price = z.number().positive();
-const barSchema = z.strictObject({
+export const barSchema = z.strictObject({
   openTime: instant,
   open: price,
   high: price,
@@ -29,7 +29,7 @@ const barSchema = z.strictObject({
   value: z.number().min(0).optional(),
 });
 
-const predictSchema = z
+export const predictSchema = z
   .strictObject({
     instrument: instrumentId
       .optional()
@@ -67,7 +67,7 @@ const predictSchema = z
     'lastClose and openTime go with a window',
   )
   .openapi('Predict');
-type PredictBody = z.infer<typeof predictSchema>;
+export type PredictBody = z.infer<typeof predictSchema>;
 
 const horizonSchema = z
   .object({
@@ -90,7 +90,7 @@ const horizonSchema = z
       .describe('Of models of classes: the most probable one, and the probability of each.'),
   })
   .openapi('HorizonAnswer');
-const answerSchema = z
+export const answerSchema = z
   .object({
     id: z.string(),
     batchId: z.string(),
@@ -144,7 +144,7 @@ const answerSchema = z
   .openapi('Prediction');
 
 /** Who keeps to one arm of a canary. */
-const routingHeader = z.object({
+export const routingHeader = z.object({
   'x-routing-key': z
     .string()
     .regex(/^[\x21-\x7e]{1,128}$/, '1 to 128 printable characters')
@@ -165,7 +165,8 @@ function asOfMs(text: string, now: number): number {
   return text.length > 10 ? start : Math.min(start + END_OF_DAY_MS, Math.max(start, now));
 }
 
-function inputOf(body: PredictBody, now: number): PredictRequest['input'] {
+/** What a prediction is computed from, as the body says it. `now`: ms UTC. */
+export function inputOf(body: PredictBody, now: number): PredictRequest['input'] {
   const { instrument } = body;
   if (body.window) {
     checkRows(body.window);

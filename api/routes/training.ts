@@ -1,13 +1,13 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { modelsOf, startRun } from '../experiment-start.ts';
 import type { ExperimentSpec } from '../../core/spec/index.ts';
-import { currentChampion } from '../../registry/champions.ts';
-import { getExperiment, readEvents, type Experiment } from '../../registry/experiments.ts';
-import { getModelOrThrow, getVersion, listVersions } from '../../registry/models.ts';
+import { readEvents, type Experiment } from '../../registry/experiments.ts';
+import { getModelOrThrow } from '../../registry/models.ts';
 import type { RegisteredModel } from '../../registry/models.ts';
 import { experimentsAbout, failuresOf } from '../../registry/training-history.ts';
 import { mayUseModel } from '../auth.ts';
 import { ApiError, HTTP } from '../errors.ts';
+import { templateOf } from '../model-template.ts';
 import type { ApiParts } from '../parts.ts';
 import {
   idempotencyHeader,
@@ -91,15 +91,9 @@ async function ownRuns(
   });
 }
 
-/** The spec that retrains run: the model's own template, else that of the champion's experiment. */
-async function templateOf(parts: ApiParts, model: RegisteredModel): Promise<ExperimentSpec> {
-  if (model.template !== null) return readSpec(parts, model.template);
-  const champion = await currentChampion(parts.db, model.name);
-  const version = champion
-    ? await getVersion(parts.db, model.name, champion.version)
-    : (await listVersions(parts.db, model.name, { limit: 1 }))[0];
-  const experiment = version && (await getExperiment(parts.db, version.experiment_id));
-  if (experiment) return readSpec(parts, experiment.spec);
+async function templateOrThrow(parts: ApiParts, model: RegisteredModel): Promise<ExperimentSpec> {
+  const template = await templateOf(parts, model);
+  if (template) return template;
   throw new ApiError(
     'conflict',
     'model.no-template',
@@ -123,7 +117,10 @@ export function trainingRoutes(app: App, parts: ApiParts): void {
   app.openapi(secured(auth, train, { problems: ['conflict'] }), async (c) => {
     const model = await getModelOrThrow(db, c.req.valid('param').name);
     const body = c.req.valid('json');
-    const spec = await readSpec(parts, trainingSpec(await templateOf(parts, model), model, body));
+    const spec = await readSpec(
+      parts,
+      trainingSpec(await templateOrThrow(parts, model), model, body),
+    );
     const models = modelsOf(spec);
     const foreign = models.find((name) => !mayUseModel(c.var.caller, name));
     if (foreign !== undefined) {

@@ -128,6 +128,15 @@ export class Forecaster {
     return this.#fromBasis(slot, await this.#newest(slot, series, asOf), mode, 'shadow');
   }
 
+  /** The bars that a forecast would be computed from: the newest, or those known at `asOf` (ms UTC). */
+  async barsOf(slot: Slot, instrument: string, asOf: number | undefined): Promise<LoadedBars> {
+    const pkg = slot.opened.verified;
+    checkScope(pkg, instrument);
+    const series = seriesOf(slot, instrument);
+    if (asOf === undefined) return (await this.#newest(slot, series, this.#now())).bars;
+    return barsOrProblem(this.#bars.readPast(series, pastRange(pkg, asOf)));
+  }
+
   /** Brings the bars of every instrument of a package into memory and onto the disk, before they are asked for. */
   async warm(slot: Slot): Promise<void> {
     const pkg = slot.opened.verified;

@@ -1,3 +1,4 @@
+import type { Bars } from '../../core/bars/bars.ts';
 import type { PredictionAnswer } from '../../core/predict/index.ts';
 import { servableVersion } from '../../registry/champions.ts';
 import type { Db } from '../../registry/in-transaction.ts';
@@ -109,6 +110,11 @@ export class LocalServing implements Serving {
       rows.forEach((row, i) => values.set(row, i * width));
       return { version: slot.version.version, values };
     });
+  }
+
+  async bars(model: string, instrument: string, asOf?: number): Promise<Bars> {
+    const { slot } = await this.#choose(model, undefined);
+    return (await this.#parts.forecaster.barsOf(slot, instrument, asOf)).bars;
   }
 
   async describe(model: string, version?: number): Promise<ServedDescription> {

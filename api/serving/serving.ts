@@ -1,5 +1,6 @@
 import type { ConfidenceMode } from '../../core/predict/index.ts';
 import type { PredictionAnswer } from '../../core/predict/index.ts';
+import type { Bars } from '../../core/bars/bars.ts';
 import type { BarRow } from '../../core/bars/index.ts';
 import type { VerifiedPackage } from '../../core/packages/verify.ts';
 
@@ -57,6 +58,8 @@ export interface Serving {
     version: number | undefined,
     windows: readonly Float64Array[],
   ): Promise<{ readonly version: number; readonly values: Float64Array }>;
+  /** Bars that the model reads for an instrument: the newest, or those known at `asOf` (ms UTC). */
+  bars(model: string, instrument: string, asOf?: number): Promise<Bars>;
   /** The package that answers for a model; throws where none does. */
   describe(model: string, version?: number): Promise<ServedDescription>;
   readiness(): Readiness;

@@ -1,0 +1,128 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { RECOMMENDATIONS } from '../../core/signals/index.ts';
+import { requireModel } from '../auth.ts';
+import { HTTP } from '../errors.ts';
+import type { ApiParts } from '../parts.ts';
+import {
+  instant,
+  instrumentId,
+  jsonAnswer,
+  jsonRequest,
+  modelName,
+  versionNumber,
+} from '../schemas.ts';
+import { secured, type App } from '../secure.ts';
+import { signalOf, type SignalSource } from '../signal.ts';
+import { answerSchema, barSchema, inputOf, MAX_BARS, routingHeader } from './predict.ts';
+
+const bodySchema = z
+  .strictObject({
+    model: modelName,
+    instrument: instrumentId
+      .optional()
+      .describe('May be left out where the model answers for one instrument.'),
+    asOf: instant.optional().describe('As of this time of the past.'),
+    version: versionNumber.optional().describe('Default: the champion.'),
+    confidence: z
+      .enum(['mc', 'none'])
+      .default('mc')
+      .describe('Quantities have a probability only with `mc`.'),
+    record: z.boolean().default(true).describe('Keep the prediction, to be scored later.'),
+    bars: z.array(barSchema).min(1).max(MAX_BARS).optional().describe('Bars of your own.'),
+  })
+  .refine((body) => body.asOf === undefined || !body.bars, 'asOf goes with the instrument alone')
+  .openapi('SignalRequest');
+
+const stepSchema = {
+  recommendation: z.enum(RECOMMENDATIONS),
+  score: z
+    .number()
+    .describe('p(buy) - p(sell), or how far p(buy) lies from its usual share (`basis`).'),
+  probability: z.number().describe('Of a rise that counts.'),
+  cuts: z.object({ buy: z.number(), strongBuy: z.number() }),
+};
+
+const signalSchema = z
+  .object({
+    model: z.string(),
+    version: z.int().nullable().describe('null: no version answered.'),
+    instrument: z.string(),
+    asOf: z.string(),
+    lastClose: z.number(),
+    source: z
+      .enum(['model', 'heuristic'])
+      .describe(
+        '`heuristic`: no model could answer; a rule of thumb speaks, which has learnt nothing.',
+      ),
+    reason: z.string().nullable().describe('Why the heuristic speaks.'),
+    ...stepSchema,
+    horizon: z.int().nullable().describe('Bars; of the first horizon. null: of the heuristic.'),
+    horizons: z.array(
+      z.object({
+        horizon: z.int(),
+        basis: z.enum(['twoSided', 'againstBaseRate']),
+        ...stepSchema,
+      }),
+    ),
+    terms: z.record(z.string(), z.number()).nullable().describe('Of the heuristic, each -1..1.'),
+    beatsNaive: z.boolean().describe('false for a heuristic: nothing proved it.'),
+    abstain: z.boolean(),
+    stale: z.boolean().nullable(),
+    prediction: answerSchema.nullable(),
+  })
+  .openapi('Signal');
+type SignalView = z.infer<typeof signalSchema>;
+
+/** The first horizon speaks for the signal. */
+function viewOf(model: string, found: SignalSource): SignalView {
+  const { prediction } = found;
+  const shown = prediction as unknown as SignalView['prediction'];
+  if (found.source === 'model') {
+    const { version, instrument, asOf, lastClose, beatsNaive, abstain, stale } = found.prediction;
+    const { horizon, recommendation, score, probability, cuts } = found.horizons[0]!;
+    return {
+      ...{ model, version, instrument, asOf, lastClose, source: 'model', reason: null },
+      ...{ recommendation, score, probability, cuts, horizon },
+      horizons: found.horizons.map((step) => ({ ...step })),
+      ...{ terms: null, beatsNaive, abstain, stale, prediction: shown },
+    };
+  }
+  const { instrument, asOf, lastClose, reason } = found;
+  const { recommendation, score, probability, cuts, terms } = found.heuristic;
+  return {
+    ...{ model, version: prediction?.version ?? null, instrument, asOf, lastClose },
+    ...{ source: 'heuristic', reason, recommendation, score, probability, cuts },
+    ...{ horizon: null, horizons: [], terms: { ...terms }, beatsNaive: false, abstain: false },
+    ...{ stale: prediction?.stale ?? null, prediction: shown },
+  };
+}
+
+/** A model's answer as a recommendation in five steps. */
+export function signalRoutes(app: App, parts: ApiParts): void {
+  const signal = createRoute({
+    method: 'post',
+    path: '/api/v1/signals',
+    tags: ['predict'],
+    summary: 'A five-step recommendation',
+    description:
+      'strong_buy, buy, hold, sell or strong_sell from the probabilities of a model. Where no model can answer, a ' +
+      'rule of thumb over the same bars does, and `source` says so.',
+    request: { headers: routingHeader, body: jsonRequest(bodySchema) },
+    responses: { [HTTP.ok]: jsonAnswer(signalSchema, 'The signal') },
+  });
+  app.openapi(secured(parts.auth, signal, { problems: ['conflict'] }), async (c) => {
+    const { model, ...body } = c.req.valid('json');
+    requireModel(c.var.caller, model);
+    const found = await signalOf(parts, {
+      model,
+      version: body.version,
+      input: inputOf(body, parts.clock()),
+      confidence: body.confidence,
+      record: body.record,
+      requestId: c.var.requestId,
+      keyId: c.var.caller.keyId,
+      routingKey: c.req.valid('header')['x-routing-key'],
+    });
+    return c.json(viewOf(model, found), HTTP.ok);
+  });
+}

@@ -1,0 +1,196 @@
+import type { NamedDataset } from '../activities/deps.ts';
+import { barsFromRows, sliceBars, type Bars } from '../core/bars/index.ts';
+import { calendarFor } from '../core/calendar/index.ts';
+import { labelKindOrThrow } from '../core/labels/index.ts';
+import type { PredictionAnswer } from '../core/predict/index.ts';
+import {
+  HEURISTIC_BARS,
+  HEURISTIC_WARMUP_BARS,
+  heuristicSignal,
+  recommend,
+  type HeuristicSignal,
+  type Recommended,
+} from '../core/signals/index.ts';
+import { getModelOrThrow } from '../registry/models.ts';
+import { ApiError } from './errors.ts';
+import { templateOf } from './model-template.ts';
+import type { ApiParts } from './parts.ts';
+import { registryBars } from './serving/registry-bars.ts';
+import type { PredictRequest } from './serving/serving.ts';
+
+/** Why the rule of thumb speaks in the model's place. */
+export type HeuristicReason =
+  /** Nothing serves the model. */
+  | 'no-champion'
+  /** The model could not answer; its declared fallback says nothing of the future. */
+  | 'inference-failed'
+  | 'not-finite'
+  | 'implausible'
+  /** It answers, and its answer has no probability: a quantity without confidence. */
+  | 'no-probability';
+
+export type SignalSource =
+  | {
+      readonly source: 'model';
+      readonly prediction: PredictionAnswer;
+      /** By horizon, in the order of the prediction's. */
+      readonly horizons: readonly (Recommended & { readonly horizon: number })[];
+    }
+  | {
+      readonly source: 'heuristic';
+      readonly reason: HeuristicReason;
+      readonly prediction: PredictionAnswer | null;
+      readonly heuristic: HeuristicSignal;
+      readonly instrument: string;
+      /** ISO, open time of the newest bar. */
+      readonly asOf: string;
+      readonly lastClose: number;
+    };
+
+/** Problems of a model that cannot answer, whoever asks: the caller's own mistakes are not among them. */
+const UNUSABLE: Readonly<Record<string, HeuristicReason>> = {
+  'champion.none': 'no-champion',
+  'predict.inference-failed': 'inference-failed',
+  'predict.non-finite': 'not-finite',
+  'predict.implausible': 'implausible',
+};
+
+/**
+ * A signal: the model's answer as a recommendation, or, where no model can give one, what a rule of thumb says of the same
+ * bars, marked. Throws what `serving.predict` throws for a request that no model could answer, and `signal.too-few-bars`.
+ */
+export async function signalOf(parts: ApiParts, request: PredictRequest): Promise<SignalSource> {
+  let prediction: PredictionAnswer | null = null;
+  let reason: HeuristicReason;
+  try {
+    prediction = await parts.serving.predict(request);
+    if (prediction.fallback === null) {
+      const horizons = await recommendations(parts, prediction);
+      if (horizons.length > 0) return { source: 'model', prediction, horizons };
+    }
+    reason = prediction.fallbackReason ?? 'no-probability';
+  } catch (error) {
+    const known = error instanceof ApiError ? UNUSABLE[error.code] : undefined;
+    if (known === undefined) throw error;
+    reason = known;
+  }
+  return { ...(await byRule(parts, request, prediction)), reason };
+}
+
+async function recommendations(
+  { serving }: ApiParts,
+  { model, version, horizons }: PredictionAnswer,
+): Promise<(Recommended & { readonly horizon: number })[]> {
+  const { pkg } = await serving.describe(model, version);
+  const { label, classes, recommendation } = pkg.preprocessing;
+  const kind = labelKindOrThrow(label.kind);
+  return horizons.flatMap((answer, k) => {
+    const found = recommend(kind, answer, classes?.priors[k], recommendation);
+    return found ? [{ ...found, horizon: answer.horizon }] : [];
+  });
+}
+
+type ByRule = Omit<Extract<SignalSource, { source: 'heuristic' }>, 'reason'>;
+
+async function byRule(
+  parts: ApiParts,
+  request: PredictRequest,
+  prediction: PredictionAnswer | null,
+): Promise<ByRule> {
+  const { bars, calendar } = await barsOf(parts, request, prediction);
+  const heuristic = heuristicSignal(bars, calendarFor(calendar));
+  const last = bars.openTime.length - 1;
+  if (heuristic === undefined) {
+    throw new ApiError(
+      'unprocessable',
+      'signal.too-few-bars',
+      `No model can answer, and the rule of thumb needs ${HEURISTIC_WARMUP_BARS + 1} bars whose prices move; there are ${last + 1}.`,
+    );
+  }
+  return {
+    source: 'heuristic',
+    prediction,
+    heuristic,
+    instrument: bars.instrument,
+    asOf: new Date(bars.openTime[last]!).toISOString(),
+    lastClose: bars.close[last]!,
+  };
+}
+
+interface CalendarBars {
+  readonly bars: Bars;
+  readonly calendar: string;
+}
+
+/** The bars that the request is about: the caller's, those that the model reads, or those its template names. */
+async function barsOf(
+  parts: ApiParts,
+  { model, input }: PredictRequest,
+  prediction: PredictionAnswer | null,
+): Promise<CalendarBars> {
+  if (input.kind === 'window') {
+    throw new ApiError(
+      'conflict',
+      'signal.window',
+      'No model can answer, and the rule of thumb reads bars, not features. Send bars, or an instrument.',
+    );
+  }
+  const asOf = 'asOf' in input ? input.asOf : undefined;
+  if (prediction !== null && input.kind === 'instrument') {
+    const { pkg } = await parts.serving.describe(model);
+    const bars = await parts.serving.bars(model, prediction.instrument, asOf);
+    return {
+      bars: closedBars(bars, pkg.preprocessing.calendar, asOf ?? parts.clock()),
+      calendar: pkg.preprocessing.calendar,
+    };
+  }
+  return barsOfTemplate(parts, model, input, asOf);
+}
+
+async function barsOfTemplate(
+  parts: ApiParts,
+  model: string,
+  input: Exclude<PredictRequest['input'], { kind: 'window' }>,
+  asOf: number | undefined,
+): Promise<CalendarBars> {
+  const spec = await templateOf(parts, await getModelOrThrow(parts.db, model));
+  const dataset = spec && primaryOf(parts.datasets, spec.data.sources);
+  if (!spec || !dataset) {
+    throw new ApiError(
+      'conflict',
+      'signal.no-bars',
+      `${model} has neither a champion nor a template that says which bars it reads. Run an experiment (\`ratchet run\`), or set a template.`,
+    );
+  }
+  const { timeframe, sources, instruments } = spec.data;
+  const { calendar } = dataset;
+  if (input.kind === 'bars') {
+    return { bars: barsFromRows(input.instrument, timeframe, input.rows), calendar };
+  }
+  const instrument = input.instrument ?? instruments[0]!.id;
+  const series = {
+    instrument,
+    timeframe,
+    sources: sources.map(({ dataset: name, role }) => ({ dataset: name, role })),
+  };
+  const reader = registryBars(parts.db, parts.datasets);
+  const range = { last: HEURISTIC_BARS + 2 * 256, ...(asOf === undefined ? {} : { before: asOf }) };
+  const { bars } = await reader.read(series, range);
+  return { bars: closedBars(bars, calendar, asOf ?? parts.clock()), calendar };
+}
+
+const primaryOf = (
+  datasets: ReadonlyMap<string, NamedDataset>,
+  sources: readonly { readonly dataset: string; readonly role: string }[],
+): NamedDataset | undefined =>
+  sources.flatMap(({ dataset, role }) =>
+    role === 'primary' ? (datasets.get(dataset) ?? []) : [],
+  )[0];
+
+/** Bars that had closed by `at` (ms UTC): a forming one would change the rule's answer by the minute. */
+function closedBars(bars: Bars, calendarName: string, at: number): Bars {
+  const calendar = calendarFor(calendarName);
+  let end = bars.openTime.length;
+  while (end > 0 && calendar.closeTime(bars.openTime[end - 1]!, bars.timeframe) > at) end--;
+  return sliceBars(bars, 0, end);
+}

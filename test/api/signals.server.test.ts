@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { createKey } from '../../registry/keys.ts';
+import { walkBars } from '../support/made-bars.ts';
+import { MODEL } from '../support/registry-facts.ts';
+import { eventually, INSTRUMENT, openApiFixture, type ApiFixture } from '../support/api-fixture.ts';
+import type { TestReplica } from '../support/api-fixture.ts';
+
+let fixture: ApiFixture;
+let api: TestReplica;
+
+before(async () => {
+  fixture = await openApiFixture(1);
+  api = await fixture.open('signals');
+});
+after(() => fixture.close());
+
+const ask = (body: object) => api.call('POST', '/api/v1/signals', { model: MODEL, ...body });
+
+test('without a champion a rule of thumb speaks, from the bars that the template names, and says so', async () => {
+  const { status, body } = await ask({ instrument: INSTRUMENT });
+  assert.equal(status, 200, JSON.stringify(body));
+  assert.deepEqual(
+    [body['source'], body['reason'], body['version'], body['prediction'], body['beatsNaive']],
+    ['heuristic', 'no-champion', null, null, false],
+  );
+  assert.equal(body['asOf'], '2020-01-03T00:00:00.000Z');
+  const terms = Object.values(body['terms'] as unknown as Record<string, number>);
+  assert.equal(terms.length, 4);
+  const score = terms.reduce((a, b) => a + b, 0) / 4;
+  assert.ok(Math.abs((body['score'] as unknown as number) - score) < 1e-12);
+  const past = await ask({ instrument: INSTRUMENT, asOf: '2019-06-03T23:00:00Z' });
+  assert.equal(past.body['asOf'], '2019-06-03T00:00:00.000Z');
+  assert.notDeepEqual(past.body['terms'], body['terms']);
+});
+
+test('bars of the caller: too few are refused with how many there must be', async () => {
+  const rows = (count: number) => {
+    const bars = walkBars(count, { instrument: INSTRUMENT, from: '2019-01-02' });
+    return Array.from(bars.openTime, (time, i) => ({
+      openTime: new Date(time).toISOString(),
+      open: bars.open[i],
+      high: bars.high[i],
+      low: bars.low[i],
+      close: bars.close[i],
+      volume: bars.volume[i],
+    }));
+  };
+  const few = await ask({ instrument: INSTRUMENT, bars: rows(20) });
+  assert.deepEqual([few.status, few.body['code']], [422, 'signal.too-few-bars']);
+  const enough = await ask({ instrument: INSTRUMENT, bars: rows(60) });
+  assert.deepEqual([enough.status, enough.body['source']], [200, 'heuristic']);
+});
+
+test('a champion speaks for itself: by its probability of a rise, cut in five', async () => {
+  await fixture.promote(1);
+  await eventually('the champion answers', async () => {
+    const { body } = await ask({ instrument: INSTRUMENT });
+    return body['source'] === 'model';
+  });
+  const { body } = await ask({});
+  const steps = body['horizons'] as unknown as {
+    horizon: number;
+    score: number;
+    probability: number;
+  }[];
+  assert.deepEqual(
+    steps.map(({ horizon }) => horizon),
+    [7, 14, 30],
+  );
+  for (const { score, probability } of steps) {
+    assert.ok(Math.abs(score - (2 * probability - 1)) < 1e-12);
+  }
+  assert.deepEqual([body['version'], body['reason'], body['terms']], [1, null, null]);
+  const prediction = body['prediction'] as unknown as { id: string; recorded: boolean };
+  assert.equal(prediction.recorded, true);
+});
+
+test('a quantity without confidence has no probability, so the rule of thumb speaks beside it', async () => {
+  const { body } = await ask({ confidence: 'none' });
+  assert.deepEqual(
+    [body['source'], body['reason'], body['version']],
+    ['heuristic', 'no-probability', 1],
+  );
+  assert.notEqual(body['prediction'], null);
+});
+
+test('mistakes: an unknown model, a foreign instrument, a key for another model', async () => {
+  const unknown = await api.call('POST', '/api/v1/signals', { model: 'nothing-here' });
+  assert.equal(unknown.status, 404);
+  const foreign = await ask({ instrument: 'MSFT' });
+  assert.deepEqual([foreign.status, foreign.body['code']], [422, 'predict.unknown-instrument']);
+  const { token } = await createKey(fixture.db, {
+    name: 'other',
+    scopes: ['predict'],
+    models: ['another'],
+    expiresAt: null,
+  });
+  const denied = await api.call('POST', '/api/v1/signals', { model: MODEL }, { key: token });
+  assert.equal(denied.status, 404);
+});
