@@ -16,6 +16,7 @@ export interface ApiMetrics {
   readonly standIn: Gauge<'model'>;
   readonly batchSize: Histogram;
   readonly spoolBytes: Gauge;
+  readonly openPackages: Gauge;
   readonly notRecorded: Counter;
   readonly generation: Gauge<'model'>;
   readonly predictionSeconds: Histogram<'role'>;
@@ -49,6 +50,11 @@ export function createApiMetrics(registry: Registry = new Registry()): ApiMetric
       name: 'ratchet_predict_batch_windows',
       help: 'Windows that went through the network together',
       buckets: [1, 2, 4, 8, 16, 32, 64],
+      registers,
+    }),
+    openPackages: new Gauge({
+      name: 'ratchet_open_packages',
+      help: 'Model packages that are open in this process; RATCHET_OPEN_MODELS bounds those that serve',
       registers,
     }),
     spoolBytes: new Gauge({

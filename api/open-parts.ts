@@ -58,6 +58,8 @@ export interface ReplicaSettings {
   /** Aborted once the process drains; absent: it never does. */
   readonly stopping?: AbortSignal;
   readonly spoolBytes?: number;
+  /** Packages that serve and are open at once. */
+  readonly openModels?: number | undefined;
   /** Encrypt the packages on this replica's disk; absent: they lie there as they are. */
   readonly packageKeys?: PackageKeys | undefined;
 }
@@ -80,13 +82,13 @@ export interface RunningReplica {
   readonly host: ModelHost;
   readonly trials: TrialHost;
   readonly shadows: ShadowQueue;
+  readonly slots: PackageSlots;
   /** Lease back, spool drained, packages closed. */
   stop(): Promise<void>;
 }
 
 interface Opened extends Omit<RunningReplica, 'stop'> {
   readonly bars: BarsStore;
-  readonly slots: PackageSlots;
   readonly pool: McPool;
 }
 
@@ -126,7 +128,7 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
     metrics.trialPredictions.inc({ role: 'shadow', outcome: 'dropped' });
   const shadows = new ShadowQueue({ onDropped });
   const routing = new TrialRouting({
-    ...{ trials, forecaster, queue: shadows, predictions, metrics, log },
+    ...{ trials, champions: host, forecaster, queue: shadows, predictions, metrics, log },
   });
   const hasKeys = (): boolean => keys.size > 0;
   const serving = new LocalServing({
@@ -159,6 +161,7 @@ async function openSlots(
     load: (version) => loadPackage({ db, artifacts }, version, trusted, { cache, onCacheProblem }),
     openers: { openSession, openMonteCarlo: pool.open },
     onBatch: (size) => metrics.batchSize.observe(size),
+    limit: settings.openModels,
   });
 }
 
@@ -167,8 +170,8 @@ export async function openReplica(
   settings: ReplicaSettings,
   services: ReplicaServices,
 ): Promise<RunningReplica> {
-  const { bars, slots, pool, ...opened } = await assemble(settings, services);
-  const { parts, replica, recorder, spool, shadows } = opened;
+  const { bars, pool, ...opened } = await assemble(settings, services);
+  const { parts, replica, recorder, spool, shadows, slots } = opened;
   const { db, log, keys } = parts;
   const sweeper = new ExperimentSweeper(parts, parts.clock);
   const refreshKeys = (): Promise<void> => syncKeys(db, keys, settings.adminToken, log);
@@ -245,7 +248,8 @@ async function keepHouse(db: Db, log: Log): Promise<void> {
   }
 }
 
-function report({ parts, spool, host, shadows }: Omit<RunningReplica, 'stop'>): void {
+function report({ parts, spool, host, shadows, slots }: Omit<RunningReplica, 'stop'>): void {
+  parts.metrics.openPackages.set(slots.size);
   parts.metrics.spoolBytes.set(spool.bytes);
   parts.metrics.shadowQueue.set(shadows.length);
   for (const model of host.models) {

@@ -96,6 +96,7 @@ async function open(config: Config, stopping: AbortSignal): Promise<Opened> {
       allowedHosts: () => allowedHosts(config),
       version: codeVersion(),
       packageKeys,
+      openModels: config.openModels,
       stopping,
     },
     {

@@ -128,16 +128,21 @@ export class LocalServing implements Serving {
 
   async #choose(model: string, version: number | undefined): Promise<Chosen> {
     const { host, db } = this.#parts;
-    const active = host.active(model);
-    if (active && (version === undefined || active.served.version === version)) {
-      const { generation } = active.served;
-      return { slot: active.slot, generation, ...(version === undefined ? { active } : {}) };
+    const served = host.active(model)?.served;
+    if (served && (version === undefined || served.version === version)) {
+      const opened = await host.open(model);
+      // It may have moved on meanwhile, or another version stands in: only who named none takes that.
+      if (opened && (version === undefined || opened.active.served.version === version)) {
+        const { active, slot } = opened;
+        const { generation } = active.served;
+        return { slot, generation, ...(version === undefined ? { active } : {}) };
+      }
     }
     if (version === undefined) throw await noChampion(this.#parts, model);
     const pinned = await servableVersion(db, model, version);
     if (!pinned) throw notFound('version.unknown', `${model} has no version ${version}.`);
     const slot = await host.prepare(pinned);
-    return { slot, generation: active?.served.generation ?? 0 };
+    return { slot, generation: served?.generation ?? 0 };
   }
 }
 

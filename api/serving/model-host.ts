@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Log } from '../../activities/deps.ts';
 import type { ServableVersion, ServedModel } from '../../registry/champions.ts';
 import type { LoadedModels } from '../../registry/replicas.ts';
+import { ApiError } from '../errors.ts';
 import type { PackageSlots, Slot } from './package-slots.ts';
 import { readNotes, writeNotes, type ServedNote } from './served-notes.ts';
 
@@ -12,7 +13,6 @@ const STAND_INS_MAX = 3;
 
 export interface Active {
   readonly served: ServedModel;
-  readonly slot: Slot;
 }
 
 /** A champion that is not served here: since when, and why. */
@@ -32,6 +32,9 @@ const wordsOf = (error: unknown): string =>
  * version before it), so that a start with all servers away serves it again. Where a champion does not
  * load and nothing answers yet, the newest former champion that verifies stands in, under its own version
  * and generation, until the champion loads.
+ *
+ * A promoted package is opened and proven before it serves. After that only so many stay open as `PackageSlots` allows:
+ * the others are opened again when they are asked for, and so are at a start those beyond that number.
  */
 export class ModelHost {
   readonly #slots: PackageSlots;
@@ -79,9 +82,35 @@ export class ModelHost {
     return [...this.#active.keys()];
   }
 
+  /**
+   * The open package of what serves, opened again where it was closed for others; with it, what serves it: where the
+   * champion does not load any more, that is the version before it. undefined: the model is not served here.
+   * Throws `model.not-loaded`.
+   */
+  async open(model: string): Promise<{ readonly active: Active; readonly slot: Slot } | undefined> {
+    const active = this.#active.get(model);
+    if (!active) return undefined;
+    try {
+      return { active, slot: await this.reopen(active.served) };
+    } catch (error) {
+      const { served } = active;
+      this.#failed(served, error, this.#now());
+      if (this.#active.get(model) === active) await this.#standIn(served);
+      const instead = this.#active.get(model);
+      if (instead && instead !== active) {
+        return { active: instead, slot: await this.reopen(instead.served) };
+      }
+      const words = `${model} version ${served.version} does not load on this replica: ${wordsOf(error)}`;
+      throw new ApiError('unavailable', 'model.not-loaded', words, {
+        retryAfterS: 5,
+        cause: error,
+      });
+    }
+  }
+
   /** Opens and proves a package without serving it, and warms what it needs. */
   async prepare(version: ServableVersion): Promise<Slot> {
-    const slot = await this.#slots.open(version, this.#openDigests());
+    const slot = await this.reopen(version);
     // Missing bars are no reason not to serve: requests that need them say so.
     this.#warm(slot).catch((error: unknown) =>
       this.#log.debug({ err: error, model: version.model }, 'bars could not be fetched ahead'),
@@ -89,15 +118,20 @@ export class ModelHost {
     return slot;
   }
 
-  /** Digests of packages that stay open beside the champions': challengers of running trials. */
+  /** The open package of a version that was prepared before, opened again where it was closed for others. */
+  reopen(version: ServableVersion): Promise<Slot> {
+    return this.#slots.open(version, this.#serving);
+  }
+
+  /** Digests of packages that serve beside the champions': challengers of running trials. */
   keep(digests: ReadonlySet<string>): void {
     this.#kept = digests;
   }
 
-  #openDigests(): ReadonlySet<string> {
+  readonly #serving = (): ReadonlySet<string> => {
     const active = [...this.#active.values()].map(({ served }) => served.packageDigest);
     return new Set([...active, ...this.#kept]);
-  }
+  };
 
   /** Serves what the registry says; reconciliations stand in a queue. */
   reconcile(wanted: readonly ServedModel[]): Promise<void> {
@@ -118,10 +152,8 @@ export class ModelHost {
     }
     for (const served of wanted) {
       const active = this.#active.get(served.model);
-      if (active && isSame(active.served, served)) {
-        this.#behind.delete(served.model);
-        continue;
-      }
+      // One that did not load when it was asked for is tried again.
+      if (active && isSame(active.served, served) && !this.#behind.has(served.model)) continue;
       changed = (await this.#activate(served, seen)) || changed;
     }
     this.#confirmedAt = seen;
@@ -134,8 +166,8 @@ export class ModelHost {
       this.#behind.set(model, { generation, since: seen, reason: LOADING });
     }
     try {
-      const slot = await this.prepare(served);
-      this.#active.set(model, { served, slot });
+      if (!this.#waitsForUse) await this.prepare(served);
+      this.#active.set(model, { served });
       this.#behind.delete(model);
       this.#notes.set(model, { current: served, previous: await this.#before(served) });
       this.#log.info({ model, version, generation }, 'serving a new champion');
@@ -144,6 +176,11 @@ export class ModelHost {
       this.#failed(served, error, seen);
       return !this.#active.has(model) && this.#standIn(served);
     }
+  }
+
+  /** At a start, more champions than stay open are not opened before somebody asks for them. */
+  get #waitsForUse(): boolean {
+    return this.#confirmedAt === undefined && this.#active.size >= this.#slots.limit;
   }
 
   /** It is tried again every second; log and metrics hear of each reason once. */
@@ -185,7 +222,8 @@ export class ModelHost {
   async #serveInstead(served: ServedModel): Promise<boolean> {
     const { model, version, generation } = served;
     try {
-      this.#active.set(model, { served, slot: await this.prepare(served) });
+      await this.prepare(served);
+      this.#active.set(model, { served });
       this.#log.warn({ model, version, generation }, 'an earlier version stands in');
       return true;
     } catch (error) {
@@ -245,7 +283,8 @@ export class ModelHost {
       if (this.#active.has(current.model)) continue;
       this.#notes.set(current.model, note);
       try {
-        this.#active.set(current.model, { served: current, slot: await this.prepare(current) });
+        if (!this.#waitsForUse) await this.prepare(current);
+        this.#active.set(current.model, { served: current });
       } catch (error) {
         this.#failed(current, error, this.#now());
         if (previous) await this.#serveInstead(previous);

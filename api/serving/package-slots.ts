@@ -3,8 +3,10 @@ import type { VerifiedPackage } from '../../core/packages/verify.ts';
 import type { ServableVersion } from '../../registry/champions.ts';
 import { Batcher } from './batcher.ts';
 
-/** Packages open beside the champions: announced ones, pinned versions, former champions. */
+/** Packages open beside those that serve: announced ones, pinned versions, former champions. */
 const SPARE_SLOTS = 8;
+/** Packages that serve and are open at once: a mid-sized LSTM takes some ten MB of native and other memory. */
+export const OPEN_MODELS_DEFAULT = 32;
 
 /** An open package and who uses it. Released when it is evicted and the last user has gone. */
 export class Slot {
@@ -48,11 +50,15 @@ export class Slot {
 /** Verified bytes of a version: from the local cache or the artifact store. */
 export type PackageLoader = (version: ServableVersion) => Promise<VerifiedPackage>;
 
-/** Loads, opens, probes and keeps packages. Two callers of one package share the work. */
+/**
+ * Loads, opens, probes and keeps packages: the `limit` that were used last of those that serve, and some others, which
+ * cannot push those out. Two callers of one package share the work.
+ */
 export class PackageSlots {
   readonly #load: PackageLoader;
   readonly #openers: Openers;
   readonly #onBatch: (size: number) => void;
+  readonly limit: number;
   /** In order of last use. */
   readonly #slots = new Map<string, Promise<Slot>>();
 
@@ -60,29 +66,40 @@ export class PackageSlots {
     readonly load: PackageLoader;
     readonly openers: Openers;
     readonly onBatch: (size: number) => void;
+    /** Packages that serve and are open at once; default: OPEN_MODELS_DEFAULT. */
+    readonly limit?: number | undefined;
   }) {
+    this.limit = parts.limit ?? OPEN_MODELS_DEFAULT;
     this.#load = parts.load;
     this.#openers = parts.openers;
     this.#onBatch = parts.onBatch;
   }
 
+  /** Packages that are open, or being opened. */
+  get size(): number {
+    return this.#slots.size;
+  }
+
   /**
-   * The open package of a version. `keep`: digests that must stay. Its golden probes have run, so that
-   * it is proven here and warm. Throws what is wrong with it.
+   * The open package of a version, to be used before the next turn of the event loop. `serving`: digests of what
+   * serves, asked for only where it must be opened. Its golden probes have run, so that it is proven here and warm.
+   * Throws what is wrong with it.
    */
-  open(version: ServableVersion, keep: ReadonlySet<string>): Promise<Slot> {
+  open(version: ServableVersion, serving: () => ReadonlySet<string>): Promise<Slot> {
     const digest = version.packageDigest;
-    let slot = this.#slots.get(digest);
-    this.#slots.delete(digest);
-    if (!slot) {
-      slot = this.#open(version);
-      // A failure is not remembered: the store may be back at the next try.
-      slot.catch(() => {
-        if (this.#slots.get(digest) === slot) this.#slots.delete(digest);
-      });
+    const known = this.#slots.get(digest);
+    if (known) {
+      this.#slots.delete(digest);
+      this.#slots.set(digest, known);
+      return known;
     }
+    const slot = this.#open(version);
+    // A failure is not remembered: the store may be back at the next try.
+    slot.catch(() => {
+      if (this.#slots.get(digest) === slot) this.#slots.delete(digest);
+    });
     this.#slots.set(digest, slot);
-    this.#evict(keep, digest);
+    this.#evict(serving());
     return slot;
   }
 
@@ -92,10 +109,11 @@ export class PackageSlots {
     return new Slot(version, opened, this.#onBatch);
   }
 
-  #evict(keep: ReadonlySet<string>, newest: string): void {
-    const spare = [...this.#slots.keys()].filter((digest) => !keep.has(digest));
-    for (const digest of spare.slice(0, Math.max(0, spare.length - SPARE_SLOTS))) {
-      if (digest === newest) continue;
+  #evict(serving: ReadonlySet<string>): void {
+    const open = [...this.#slots.keys()];
+    const served = open.filter((digest) => serving.has(digest));
+    const spare = open.filter((digest) => !serving.has(digest));
+    for (const digest of [...oldest(served, this.limit), ...oldest(spare, SPARE_SLOTS)]) {
       const slot = this.#slots.get(digest)!;
       this.#slots.delete(digest);
       slot.then(
@@ -115,3 +133,7 @@ export class PackageSlots {
     this.#slots.clear();
   }
 }
+
+/** Those beyond the newest `limit`, of a list in order of last use. */
+const oldest = (digests: readonly string[], limit: number): readonly string[] =>
+  digests.slice(0, Math.max(0, digests.length - limit));

@@ -10,16 +10,17 @@ const RETRY_MS = 5_000;
 /** That it does not load is recorded this often also where nobody asks for predictions. */
 const TELL_MS = 60_000;
 
-/** A trial as this replica has it: its challenger is open, or it is known why not. */
+/** A trial as this replica has it: its challenger was proven here, or it is known why it does not load. */
 export type OpenTrial = ServedTrial &
   (
-    | { readonly slot: Slot; readonly error?: never }
-    | { readonly error: string; readonly slot?: never }
+    | { readonly open: () => Promise<Slot>; readonly error?: never }
+    | { readonly error: string; readonly open?: never }
   );
 
 interface Held {
   trial: ServedTrial;
-  slot?: Slot;
+  /** Opens its challenger again where that was closed for others. */
+  open?: () => Promise<Slot>;
   error?: string;
   opening: boolean;
   /** Monotonic ms: when it is tried again, and when its failure was last recorded. */
@@ -70,8 +71,8 @@ export class TrialHost {
   of({ served }: Active): OpenTrial | undefined {
     const held = this.#held.get(served.model);
     if (held?.trial.generation !== served.generation) return undefined;
-    const { trial, slot, error } = held;
-    if (slot) return { ...trial, slot };
+    const { trial, open, error } = held;
+    if (open) return { ...trial, open };
     return error === undefined ? undefined : { ...trial, error };
   }
 
@@ -116,8 +117,8 @@ export class TrialHost {
     held.trial = trial;
     this.#held.set(model, held);
     this.#metrics.trialShare.set({ model }, trial.share);
-    this.#metrics.challengerLoaded.set({ model }, held.slot ? 1 : 0);
-    if (!held.slot && !held.opening && now >= held.retryAt) void this.#open(held);
+    this.#metrics.challengerLoaded.set({ model }, held.open ? 1 : 0);
+    if (!held.open && !held.opening && now >= held.retryAt) void this.#open(held);
     if (held.error !== undefined) this.#tell(held, held.error);
   }
 
@@ -133,7 +134,8 @@ export class TrialHost {
     held.opening = true;
     try {
       if (!challenger) throw notFound('version.unknown', 'it is not registered, or has no package');
-      held.slot = await this.#host.prepare(challenger);
+      await this.#host.prepare(challenger);
+      held.open = () => this.#host.reopen(challenger);
       delete held.error;
       if (!this.#isRunning(model, trialId)) return;
       this.#metrics.challengerLoaded.set({ model }, 1);

@@ -4,7 +4,7 @@ import type { ConfidenceMode } from '../../core/predict/index.ts';
 import { ApiError, toApiError } from '../errors.ts';
 import type { ApiMetrics } from '../metrics.ts';
 import type { Basis, Computed, Forecaster } from './forecaster.ts';
-import type { Active } from './model-host.ts';
+import type { Active, ModelHost } from './model-host.ts';
 import type { Slot } from './package-slots.ts';
 import type { Answered, Failure, PredictionLog } from './prediction-log.ts';
 import type { PredictInput, PredictRequest } from './serving.ts';
@@ -30,6 +30,7 @@ export type Tried =
 
 export interface TrialRoutingParts {
   readonly trials: TrialHost;
+  readonly champions: Pick<ModelHost, 'reopen'>;
   readonly forecaster: Forecaster;
   readonly queue: ShadowQueue;
   readonly predictions: PredictionLog;
@@ -76,13 +77,16 @@ export class TrialRouting {
   ): Promise<Tried> {
     const startedMs = performance.now();
     try {
-      if (!trial.slot) throw notLoaded(trial);
-      const work = trial.slot.use((slot) =>
-        this.#parts.forecaster.forecast(slot, input, confidence, 'canary'),
+      if (!trial.open) throw notLoaded(trial);
+      const work = trial.open().then((slot) =>
+        slot.use(async (open) => {
+          const computed = await this.#parts.forecaster.forecast(open, input, confidence, 'canary');
+          return { slot, computed };
+        }),
       );
-      const computed = await within(this.#parts.canaryMs ?? CANARY_MS, work);
+      const tried = await within(this.#parts.canaryMs ?? CANARY_MS, work);
       this.#parts.metrics.trialPredictions.inc({ role: 'canary', outcome: 'done' });
-      return { slot: trial.slot, computed };
+      return tried;
     } catch (error) {
       return { failure: this.#failureOf(trial, 'canary', error, startedMs) };
     }
@@ -91,10 +95,8 @@ export class TrialRouting {
   /** Has the arm that did not answer score the same bars, later. What the caller keeps off the record is not scored. */
   scoreBeside(route: Route, pair: Pair, basis: Basis | undefined): void {
     if (!pair.answer.recorded || !basis) return;
-    const { trial, active } = route;
-    const { trialId } = trial;
-    const slot = pair.answer.trial === null ? trial.slot : active.slot;
-    const run = (): Promise<void> => this.#score(route, { ...pair, trialId }, basis, slot);
+    const { trialId } = route.trial;
+    const run = (): Promise<void> => this.#score(route, { ...pair, trialId }, basis);
     this.#parts.queue.push({ trialId, run });
   }
 
@@ -103,17 +105,13 @@ export class TrialRouting {
     if (pair.answer.recorded) this.#parts.predictions.failed({ ...pair, trialId }, failure);
   }
 
-  async #score(
-    { trial, active }: Route,
-    answered: Answered,
-    basis: Basis,
-    slot: Slot | undefined,
-  ): Promise<void> {
+  async #score({ trial, active }: Route, answered: Answered, basis: Basis): Promise<void> {
     const { trials, forecaster, predictions, metrics } = this.#parts;
     const startedMs = performance.now();
     if (!trials.compares(active, trial)) return dropped(metrics);
+    let slot: Slot | undefined;
     try {
-      if (!slot) throw notLoaded(trial);
+      slot = await this.#otherArm(trial, active, answered);
       const { confidence } = answered.request;
       const computed = await slot.use((open) => forecaster.beside(open, basis, confidence));
       if (!trials.compares(active, trial)) return dropped(metrics);
@@ -123,6 +121,13 @@ export class TrialRouting {
       const failure = this.#failureOf(slot?.version ?? trial, 'shadow', error, startedMs);
       predictions.failed(answered, failure);
     }
+  }
+
+  /** The open package of the arm that did not answer. */
+  async #otherArm(trial: OpenTrial, { served }: Active, { answer }: Answered): Promise<Slot> {
+    if (answer.trial !== null) return this.#parts.champions.reopen(served);
+    if (!trial.open) throw notLoaded(trial);
+    return trial.open();
   }
 
   #failureOf(

@@ -112,7 +112,7 @@ describe('answers that must not be relied on', () => {
   });
 
   it('inference that fails: fallback, the next request tries again', async () => {
-    const slot = replica.host.active(MODEL)!.slot;
+    const { slot } = (await replica.host.open(MODEL))!;
     const failing = await withBroken(slot, 'session', () => ask({ asOf: '2019-12-03' }));
     assert.deepEqual(
       [failing['fallback'], failing['fallbackReason']],
@@ -124,7 +124,7 @@ describe('answers that must not be relied on', () => {
   });
 
   it('Monte-Carlo samples that fail: the forecast without confidence, marked', async () => {
-    const slot = replica.host.active(MODEL)!.slot;
+    const { slot } = (await replica.host.open(MODEL))!;
     const sound = await ask({ asOf: '2019-12-04' });
     const body = await withBroken(slot, 'monteCarlo', () => ask({ asOf: '2019-12-04' }));
     assert.deepEqual([body['fallback'], body['confidenceFailed']], [null, true]);

@@ -118,12 +118,12 @@ describe('trials under load', () => {
     let now = NOW;
     const forecaster = new Forecaster({ bars, log: memoryLog(), now: () => now });
     const id = await scene.start('shadow', 2);
-    const active = replica.host.active(MODEL)!;
-    const { slot } = replica.trials.of(active)!;
+    const { active, slot: champion } = (await replica.host.open(MODEL))!;
+    const slot = await replica.trials.of(active)!.open!();
     const input = { kind: 'instrument', instrument: INSTRUMENT } as const;
-    const { basis, forecast } = await forecaster.forecast(active.slot, input, 'none');
+    const { basis, forecast } = await forecaster.forecast(champion, input, 'none');
     now += 7 * 86_400_000;
-    const beside = await forecaster.beside(slot!, basis!, 'none');
+    const beside = await forecaster.beside(slot, basis!, 'none');
     assert.equal(beside.forecast.version, 2);
     assert.deepEqual(
       [beside.forecast.asOf, beside.forecast.staleBars],
@@ -131,7 +131,7 @@ describe('trials under load', () => {
     );
     const later = await forecaster.forecast(slot!, input, 'none');
     assert.ok(later.forecast.staleBars > beside.forecast.staleBars);
-    assert.equal((await forecaster.beside(slot!, basis!, 'none')).forecast.staleBars, 0);
+    assert.equal((await forecaster.beside(slot, basis!, 'none')).forecast.staleBars, 0);
     await scene.end(id);
   });
 

@@ -208,14 +208,14 @@ describe('trials in serving', () => {
 
   it('a challenger that does not answer is given up, and the champion answers', async () => {
     trial = await scene.start('canary', 2, 0.999);
-    const { slot } = replica.trials.of(replica.host.active(MODEL)!)!;
+    const slot = await replica.trials.of(replica.host.active(MODEL)!)!.open!();
     let giveUp: (reason: Error) => void = () => undefined;
     const hang = () => new Promise((_resolve, reject) => (giveUp = reject));
     const own = { value: hang, configurable: true };
-    Object.defineProperty(slot!.batcher, 'forecast', own);
+    Object.defineProperty(slot.batcher, 'forecast', own);
     const asked = { asOf: '2019-12-10' };
     const answer = await ask(asked);
-    Reflect.deleteProperty(slot!.batcher, 'forecast');
+    Reflect.deleteProperty(slot.batcher, 'forecast');
     giveUp(new Error('planted'));
     assert.deepEqual([answer['version'], answer['trial']], [1, null]);
     const [row] = await fresh('canary');

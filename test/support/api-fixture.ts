@@ -159,6 +159,7 @@ export interface OpenOptions {
   readonly artifacts?: ArtifactStore;
   readonly notifications?: boolean;
   readonly spoolBytes?: number;
+  readonly openModels?: number;
 }
 
 export interface TestReplica extends RunningReplica {
@@ -236,6 +237,7 @@ export async function openApiFixture(versions = 2): Promise<ApiFixture> {
         allowedHosts: () => new Set(['localhost']),
         version: '0.0.0-test',
         ...(options.spoolBytes === undefined ? {} : { spoolBytes: options.spoolBytes }),
+        openModels: options.openModels,
       },
       {
         db: options.db ?? db,

@@ -78,13 +78,18 @@ export async function addVersion(db: Db, n: number, model = MODEL): Promise<numb
 }
 
 /** Makes a version the champion, as a promotion does. */
-export async function crown(db: Db, version: number, generation: number): Promise<void> {
-  const id = `promotion-${generation}`;
+export async function crown(
+  db: Db,
+  version: number,
+  generation: number,
+  model = MODEL,
+): Promise<void> {
+  const id = `promotion-${model === MODEL ? '' : `${model}-`}${generation}`;
   await db
     .insertInto('promotion')
     .values({
       id,
-      model: MODEL,
+      model,
       version,
       expected_generation: generation - 1,
       status: 'promoted',
@@ -95,13 +100,13 @@ export async function crown(db: Db, version: number, generation: number): Promis
   await db
     .updateTable('champion')
     .set({ valid_to: new Date() })
-    .where('model', '=', MODEL)
+    .where('model', '=', model)
     .where('valid_to', 'is', null)
     .execute();
   await db
     .insertInto('champion')
     .values({
-      model: MODEL,
+      model,
       version,
       generation,
       valid_from: new Date(),
@@ -113,6 +118,6 @@ export async function crown(db: Db, version: number, generation: number): Promis
   await db
     .updateTable('model_state')
     .set({ champion_version: version, generation })
-    .where('model', '=', MODEL)
+    .where('model', '=', model)
     .execute();
 }
