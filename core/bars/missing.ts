@@ -41,7 +41,8 @@ export function fillMissing(
  * - `drop`: rows with a NaN are left out, holes stay.
  * Back fill happens only in the first `headBars` rows, which no sample may use (the warm-up): there a
  * NaN before the first number of its column takes that number. What no rule can fill is dropped.
- * Exogenous columns are carried forward and otherwise stay NaN: they never drop a row.
+ * Exogenous columns stay as they are, NaN where such a source had no bar: they never drop a row, and how long
+ * one of their values counts is said by the feature that reads it.
  *
  * Never looks ahead: the result up to row i depends on rows up to i alone, the head excepted.
  */
@@ -110,9 +111,6 @@ function fillForward(bars: Bars, zeroVolume: boolean): Bars {
     for (const column of [volume, value]) {
       if (Number.isNaN(column[i]!)) column[i] = zeroVolume ? 0 : column[i - 1]!;
     }
-  }
-  for (const column of Object.values(filled.exogenous ?? {})) {
-    for (let i = 1; i < n; i++) if (Number.isNaN(column[i]!)) column[i] = column[i - 1]!;
   }
   return dropIncomplete(filled);
 }

@@ -10,7 +10,9 @@ import {
   ROLLING_STATISTICS,
   use,
 } from '../indicators/index.ts';
+import { chosenSet, completeChoice, type FeatureChoice } from './catalogue.ts';
 import { defineFeatureSet, type FeatureColumn, type FeatureSet } from './feature-set.ts';
+import { LEVELS } from './levels.ts';
 
 /** Columns of a set, lags counted one by one: more is a search over noise, and memory. */
 export const COLUMNS_MAX = 512;
@@ -50,6 +52,16 @@ export const columnSchema = z.looseObject({
 
 export type ColumnDeclaration = Readonly<z.output<typeof columnSchema>>;
 
+/** All columns of a set of the catalogue, in place of one column. */
+const setSchema = z.strictObject({
+  set: z.string().max(64),
+  levels: z.enum(LEVELS).exactOptional(),
+});
+
+/** An entry of a list of features. */
+export const featureEntrySchema = z.union([columnSchema, setSchema]);
+export type FeatureEntry = ColumnDeclaration | FeatureChoice;
+
 /** Fields of a declaration that are not parameters of its indicator. */
 const OWN_FIELDS: ReadonlySet<string> = new Set(Object.keys(columnSchema.shape));
 
@@ -57,8 +69,11 @@ const OWN_FIELDS: ReadonlySet<string> = new Set(Object.keys(columnSchema.shape))
 export const paramsOf = (column: ColumnDeclaration): Record<string, unknown> =>
   Object.fromEntries(Object.entries(column).filter(([field]) => !OWN_FIELDS.has(field)));
 
-/** The declaration with its indicator's defaults filled in; throws a `ZodError` for wrong parameters. */
-export function completeColumn(column: ColumnDeclaration): ColumnDeclaration {
+/** The entry with its defaults filled in; throws a `ZodError` for wrong parameters, and as `completeChoice` does. */
+export const completeEntry = (entry: FeatureEntry): FeatureEntry =>
+  'indicator' in entry ? completeColumn(entry) : completeChoice(entry);
+
+function completeColumn(column: ColumnDeclaration): ColumnDeclaration {
   const { indicator, name, overClose: over, rolling: statistic, lags } = column;
   const params = indicatorOrThrow(indicator).params.parse(paramsOf(column)) as object;
   return {
@@ -73,10 +88,10 @@ export function completeColumn(column: ColumnDeclaration): ColumnDeclaration {
 
 /**
  * The set that some columns declare, in their order; equal declarations give equal names and hashes.
- * Throws `features.unknownIndicator`, a `ZodError` for parameters that an indicator does not take,
+ * Throws `features.unknownIndicator`, `features.unknown`, `features.levels`, a `ZodError` for parameters that an indicator does not take,
  * `features.duplicate`, `features.tooManyColumns` and `features.tooLong`.
  */
-export function declaredFeatureSet(declared: readonly ColumnDeclaration[]): FeatureSet {
+export function declaredFeatureSet(declared: readonly FeatureEntry[]): FeatureSet {
   const columns = declared.flatMap(columnsOf);
   if (columns.length > COLUMNS_MAX) {
     throw new RatchetError(
@@ -95,7 +110,10 @@ export function declaredFeatureSet(declared: readonly ColumnDeclaration[]): Feat
   return Object.freeze({ ...set, name: `columns-${set.hash.slice(0, 12)}` });
 }
 
-function columnsOf(declared: ColumnDeclaration): FeatureColumn[] {
+const columnsOf = (entry: FeatureEntry): readonly FeatureColumn[] =>
+  'indicator' in entry ? declaredColumns(entry) : chosenSet(entry).columns;
+
+function declaredColumns(declared: ColumnDeclaration): FeatureColumn[] {
   const { indicator, overClose: over, rolling: statistic, lags = [0] } = declared;
   const value = use(indicatorOrThrow(indicator), paramsOf(declared));
   const level = over ? overClose(value) : value;
@@ -118,6 +136,10 @@ function nameOf(value: IndicatorUse, { overClose: over, rolling: of }: ColumnDec
 
 const snakeCase = (text: string): string =>
   text.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`).replace(/[^a-z0-9_]/g, '_');
+
+/** The indicator of an entry; undefined where it is a set, or names one that there is not. */
+export const indicatorOf = (entry: FeatureEntry): Indicator | undefined =>
+  'indicator' in entry ? indicators.get(entry.indicator) : undefined;
 
 function indicatorOrThrow(name: string): Indicator {
   const found = indicators.get(name);

@@ -85,6 +85,8 @@ features:
   - { indicator: ema, period: 50, overClose: true }               # a level of the price / c
   - { indicator: logReturn, rolling: { statistic: zScore, period: 30 } }
   - { indicator: priceRatio, of: high, over: close, name: reach } # a name of your own
+  - { set: daily-22, levels: relative }                           # all columns of a set
+  - { indicator: exogenous, column: vix.close, period: 5 }        # of a source with role: exogenous
 \`\`\`
 
 \`rolling\` takes mean, sd (ddof 1), min, max or zScore ((x - mean) / sd [0]) of the last values; it reads what
@@ -112,6 +114,7 @@ function catalogueTable(): string {
 const parameterSchema = z.object({
   enum: z.array(z.unknown()).optional(),
   const: z.unknown().optional(),
+  type: z.string().optional(),
   minimum: z.number().optional(),
   default: z.unknown().optional(),
 });
@@ -122,7 +125,8 @@ function parametersOf({ params }: Indicator): string {
     .map(([name, node]) => {
       const one = parameterSchema.parse(node);
       const values = one.enum ?? (one.const === undefined ? undefined : [one.const]);
-      const range = values ? values.map(String).join(' or ') : `from ${String(one.minimum)}`;
+      const least = one.minimum === undefined ? (one.type ?? 'any') : `from ${one.minimum}`;
+      const range = values ? values.map(String).join(' or ') : least;
       return `${name}: ${range}${one.default === undefined ? '' : ` (${String(one.default)})`}`;
     })
     .join(', ');

@@ -55,7 +55,7 @@ export interface FeatureSet {
 export interface FeatureSetDefinition {
   readonly name: string;
   readonly docs: string;
-  /** Raised whenever an indicator's values change though its name and parameters do not. */
+  /** Raised whenever values change though names and parameters do not; an indicator may have a version of its own. */
   readonly version: number;
   readonly columns: readonly FeatureColumn[];
 }

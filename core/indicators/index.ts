@@ -13,6 +13,7 @@ import { directional } from './directional.ts';
 import { autocorrelation, extremeReturn, kurtosis, skewness, upShare } from './distribution.ts';
 import { donchian, stochastic } from './donchian.ts';
 import { barsSinceExtreme, drawdown, drawup } from './drawdown.ts';
+import { exogenous } from './exogenous.ts';
 import type { Indicator } from './indicator.ts';
 import { macd } from './macd.ts';
 import { cmo, efficiency, trix, ultimate } from './momentum.ts';
@@ -133,6 +134,7 @@ const catalogue: readonly Indicator[] = [
   closeToVwap,
   sessionDate,
   daysSinceBar,
+  exogenous,
 ];
 
 /** All indicators by name. A new one: a file in this folder and a line above. */

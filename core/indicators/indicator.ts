@@ -13,6 +13,8 @@ export interface IndicatorInput {
   readonly volume: Float64Array;
   /** Quote currency traded; volume x typical price where the source has none. */
   readonly value: Float64Array;
+  /** Columns of exogenous sources, `dataset.column`; NaN where such a source had no bar. */
+  readonly exogenous: Readonly<Record<string, Float64Array>>;
   readonly positions: BarPositions;
   /** Values of another indicator, computed once per input; not to be written to. */
   column(use: IndicatorUse): Float64Array;
@@ -39,6 +41,8 @@ export interface Indicator<P extends z.ZodType = z.ZodType> {
   memoryBars(params: z.output<P>): number;
   /** True: starts at anchors (values depend on where recursion began); absent: windowed. */
   readonly recursive?: boolean;
+  /** Columns of exogenous sources that it reads; absent: none. */
+  exogenous?(params: z.output<P>): readonly string[];
   /** Parameter sets that conformance tests run beside the defaults. */
   readonly examples: readonly z.input<P>[];
   compute(input: IndicatorInput, params: z.output<P>): Float64Array;
@@ -59,6 +63,8 @@ export interface IndicatorUse {
   readonly warmupBars: number;
   readonly memoryBars: number;
   readonly recursive: boolean;
+  /** Columns of exogenous sources that it reads. */
+  readonly exogenous: readonly string[];
   readonly compute: (input: IndicatorInput) => Float64Array;
 }
 
@@ -87,6 +93,7 @@ export function use<P extends z.ZodType>(indicator: Indicator<P>, input: z.input
       warmupBars: indicator.warmupBars(params),
       memoryBars: indicator.memoryBars(params),
       recursive: indicator.recursive === true,
+      exogenous: indicator.exogenous?.(params) ?? [],
       compute: (columns) => indicator.compute(columns, params),
     };
     if (uses.size >= REMEMBERED_USES_MAX) uses.clear();

@@ -21,6 +21,7 @@ export function indicatorInput(bars: Bars, calendar: Calendar): IndicatorInput {
     close: bars.close,
     volume: bars.volume,
     value: bars.value,
+    exogenous: bars.exogenous ?? {},
     positions: barPositions(bars.openTime, calendar, bars.timeframe),
     column: (use: IndicatorUse) => share(use.key, () => use.compute(input)),
     share,

@@ -1,5 +1,5 @@
 import type { MissingRules } from '../bars/index.ts';
-import type { ColumnDeclaration } from '../features/index.ts';
+import type { FeatureEntry } from '../features/index.ts';
 import type { ClassStatistics } from '../features/prepared.ts';
 import type { OutlierRecord } from '../scaling/index.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
@@ -29,7 +29,7 @@ export interface Manifest {
   readonly featureSet: string;
   readonly featureHash: string;
   /** Columns that the spec declared, from which serving makes the set again; absent: a set of the catalogue. */
-  readonly featureColumns?: readonly ColumnDeclaration[];
+  readonly featureColumns?: readonly FeatureEntry[];
   readonly label: PackagedLabel;
   readonly lookback: number;
   readonly datasetHash: string;

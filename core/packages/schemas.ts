@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { MISSING_POLICIES } from '../bars/index.ts';
-import { COLUMNS_MAX, columnSchema } from '../features/index.ts';
+import { COLUMNS_MAX, featureEntrySchema } from '../features/index.ts';
 import { scalerSchema } from '../features/prepared-codec.ts';
 import { outlierRecordSchema } from '../scaling/index.ts';
 import type { GoldenProbes, Manifest, Preprocessing, StoredOutliers } from './manifest.ts';
@@ -25,7 +25,7 @@ export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
   timeframe: z.string(),
   featureSet: z.string(),
   featureHash: z.string(),
-  featureColumns: z.array(columnSchema).min(1).max(COLUMNS_MAX).exactOptional(),
+  featureColumns: z.array(featureEntrySchema).min(1).max(COLUMNS_MAX).exactOptional(),
   label,
   lookback: z.int().min(1),
   datasetHash: z.string(),

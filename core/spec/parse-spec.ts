@@ -86,7 +86,7 @@ function checkCatalogues(
     return false;
   };
   const families = modelFamilies.map((f) => f.name);
-  const { features, issues: wrongFeatures } = checkFeatures(spec.features, given);
+  const { features, issues: wrongFeatures } = checkFeatures(spec, given);
   issues.push(...wrongFeatures);
   check(
     'promotion.policy',

@@ -4,7 +4,7 @@ import { MISSING_POLICIES, type MissingPolicy } from '../bars/index.ts';
 import { labelSchema } from '../labels/index.ts';
 import {
   COLUMNS_MAX,
-  columnSchema,
+  featureEntrySchema,
   type FeatureChoice,
   type FeatureDeclaration,
   LEVELS,
@@ -105,11 +105,11 @@ export const featuresSchema = z.union([
       .describe('Units of prices and volumes, where the set has such levels; default: relative.'),
   }),
   z
-    .array(columnSchema)
+    .array(featureEntrySchema)
     .min(1)
     .max(COLUMNS_MAX)
     .transform((columns): FeatureDeclaration => ({ columns })),
-  z.strictObject({ columns: z.array(columnSchema).min(1).max(COLUMNS_MAX) }),
+  z.strictObject({ columns: z.array(featureEntrySchema).min(1).max(COLUMNS_MAX) }),
 ]);
 
 export const scalingSchema = z.strictObject({

@@ -27,10 +27,20 @@ const STARTS = 20;
 
 const nyse = calendarFor('nyse');
 const rows = 2000;
-const bars = sliceBars(nasdaq(), 0, rows);
+/** A series that comes once in 20 bars beside the bars. */
+const withMacro = (of: Bars): Bars => ({
+  ...of,
+  exogenous: { 'macro.close': of.close.map((c, t) => (t % 20 === 3 ? c : NaN)) },
+});
+const bars = withMacro(sliceBars(nasdaq(), 0, rows));
 
 const usesOf = (indicator: Indicator): IndicatorUse[] =>
-  [{}, ...indicator.examples].map((params) => use(indicator, params));
+  [...(hasDefaults(indicator) ? [{}] : []), ...indicator.examples].map((params) =>
+    use(indicator, params),
+  );
+
+/** Does it need no parameter? */
+const hasDefaults = ({ params }: Indicator): boolean => params.safeParse({}).success;
 
 const compute = (bound: IndicatorUse, of: Bars, calendar = nyse): Float64Array =>
   bound.compute(indicatorInput(of, calendar));
@@ -116,7 +126,7 @@ test('bars with holes: the same bits from any start at or before the anchor, all
     if (uniform() < 0.005) hour += 12;
     if (uniform() > 0.02) times.push(Date.UTC(2024, 0, 1) + hour * 3_600_000);
   }
-  const walk = walkBars(Float64Array.from(times), 3, '1h');
+  const walk = withMacro(walkBars(Float64Array.from(times), 3, '1h'));
   for (const [, uses] of subjects) {
     for (const bound of uses) {
       const input = indicatorInput(walk, calendar);

@@ -4,7 +4,7 @@ import { calendarFor } from '../../../core/calendar/index.ts';
 import {
   buildFeatures,
   columnSchema,
-  completeColumn,
+  completeEntry,
   declaredFeatureSet,
   featureSetOf,
   featureSetOrThrow,
@@ -64,7 +64,7 @@ test('columns are those of the catalogue, lagged, windowed and over the close', 
 test('equal declarations give equal hashes; order, names, parameters and windows change them', () => {
   const base = [{ indicator: 'rsi' }, { indicator: 'ema', period: 20 }];
   const { hash } = declaredFeatureSet(base);
-  assert.equal(declaredFeatureSet(base.map(completeColumn)).hash, hash);
+  assert.equal(declaredFeatureSet(base.map(completeEntry)).hash, hash);
   assert.equal(declaredFeatureSet([{ indicator: 'rsi', period: 14 }, base[1]!]).hash, hash);
   for (const other of [
     base.toReversed(),
@@ -90,6 +90,42 @@ test('what cannot be a set is refused', () => {
   refused(many, 'features.tooManyColumns');
   assert.equal(declaredFeatureSet(many.slice(0, 8)).names.length, 512);
   assert.throws(() => declaredFeatureSet([{ indicator: 'rsi', perod: 14 }]), { name: 'ZodError' });
+});
+
+test('a list may hold whole sets, beside columns of its own', () => {
+  const set = declaredFeatureSet([
+    { set: 'daily-22', levels: 'raw' },
+    { indicator: 'logReturn', lags: [1] },
+  ]);
+  assert.deepEqual(set.names, [...featureSetOrThrow('daily-22-raw').names, 'log_return_1_lag_1']);
+  const relative = declaredFeatureSet([{ set: 'daily-22' }, { indicator: 'logReturn', lags: [1] }]);
+  assert.notEqual(relative.hash, set.hash);
+  assert.equal(declaredFeatureSet([{ set: 'daily-22', levels: 'relative' }]).names.length, 22);
+  assert.throws(() => declaredFeatureSet([{ set: 'daily-23' }]), { code: 'features.unknown' });
+  assert.throws(() => declaredFeatureSet([{ set: 'daily-22' }, { set: 'crypto-46' }]), {
+    code: 'features.duplicate',
+  });
+});
+
+test('a column of an exogenous source: its newest value for so many bars, nothing before it was known', () => {
+  const bars = sp500();
+  const column = new Float64Array(bars.openTime.length).fill(NaN);
+  for (let t = 10; t < column.length; t += 21) column[t] = t;
+  const set = declaredFeatureSet([
+    { indicator: 'exogenous', column: 'macro.close', period: 21 },
+    { indicator: 'exogenous', column: 'macro.close', otherwise: 0 },
+    { indicator: 'exogenous', column: 'news.value', otherwise: 0.5 },
+  ]);
+  const { values } = buildFeatures(
+    set,
+    { ...bars, exogenous: { 'macro.close': column } },
+    calendar,
+  );
+  const at = (row: number): number[] => [...values.subarray(row * 3, row * 3 + 3)];
+  assert.deepEqual(at(31), [31, 31, 0.5]);
+  assert.deepEqual(at(30), [10, 0, 0.5]);
+  assert.deepEqual(at(9), [NaN, 0, 0.5]);
+  assert.deepEqual(set.names[0], 'exogenous_macro_close_21');
 });
 
 test('no indicator has a parameter that a declaration keeps for itself', () => {

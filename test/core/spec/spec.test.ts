@@ -190,6 +190,26 @@ const MISTAKES: readonly [string, Loose, string, RegExp, RegExp?][] = [
     /are classes/,
     /Leave it out/,
   ],
+  [
+    'a column of a source that is not read',
+    { features: [{ set: 'daily-22' }, { indicator: 'exogenous', column: 'vix.close' }] },
+    'features',
+    /no source is the exogenous dataset "vix"/,
+    /role: exogenous/,
+  ],
+  [
+    'a set in a list that there is not',
+    { features: [{ set: 'daily-23' }] },
+    'features[0]',
+    /no feature set "daily-23"/,
+    /Did you mean "daily-22"/,
+  ],
+  [
+    'units of a set in a list that has none',
+    { features: [{ set: 'technical-152', levels: 'raw' }] },
+    'features[0].levels',
+    /no levels/,
+  ],
   ['a typo in a key', { lookbak: 60 }, 'lookbak', /no such field/, /Did you mean "lookback"/],
   [
     'a typo in a nested key',
