@@ -198,7 +198,14 @@ export const FIELDS: Readonly<Record<MessageName, readonly Field[]>> = Object.fr
 export const isScalar = (kind: string): kind is Scalar => SCALARS.has(kind);
 
 /** TensorProto.DataType of the element types that Ratchet writes. */
-export const ELEMENT_TYPES = { float32: 1, uint8: 2, int64: 7, bool: 9, float64: 11 } as const;
+export const ELEMENT_TYPES = {
+  float32: 1,
+  int8: 3,
+  uint8: 2,
+  int64: 7,
+  bool: 9,
+  float64: 11,
+} as const;
 export type ElementType = keyof typeof ELEMENT_TYPES;
 
 /** AttributeProto.AttributeType by the field that carries the value. */

@@ -1,16 +1,23 @@
-import type { AttributeProto, GraphProto, TensorProto } from '../onnx/onnx-format.ts';
+import { MICROSOFT_DOMAIN, QUANTIZED_LSTM } from '../onnx/compress/quantize.ts';
+import type { AttributeProto, GraphProto, NodeProto, TensorProto } from '../onnx/onnx-format.ts';
 import { decodeMessage } from '../onnx/protobuf.ts';
 import { PackageError } from './files.ts';
 
-/** Operator sets of the ONNX standard. Others could name a custom library. */
+/** Operator sets of the ONNX standard; others could name a custom library. */
 const DOMAINS: ReadonlySet<string> = new Set(['', 'ai.onnx', 'ai.onnx.ml']);
+
+/** The one operator beyond it that a package may have: onnxruntime's own, with weights of int8. */
+const ALLOWED: ReadonlySet<string> = new Set([`${MICROSOFT_DOMAIN}.${QUANTIZED_LSTM}`]);
+
+const isAllowed = ({ domain = '', opType = '' }: NodeProto): boolean =>
+  DOMAINS.has(domain) || ALLOWED.has(`${domain}.${opType}`);
 
 /** Everything of a graph that could reach beyond its own bytes, nested graphs included. */
 function* violations(graph: GraphProto): Generator<string> {
   for (const tensor of graph.initializer ?? []) yield* tensorViolations(tensor);
   if (graph.sparseInitializer) yield 'a sparse initializer';
   for (const node of graph.node ?? []) {
-    if (!DOMAINS.has(node.domain ?? '')) yield `operator ${node.opType} of domain ${node.domain}`;
+    if (!isAllowed(node)) yield `operator ${node.opType} of domain ${node.domain}`;
     for (const attribute of node.attribute ?? []) yield* attributeViolations(attribute);
   }
 }
