@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { format } from 'prettier';
+import { renderMetricDocs } from '../core/evaluation/docs.ts';
 import { renderFeatureDocs } from '../core/features/docs.ts';
 import { featureSets } from '../core/features/index.ts';
 import { renderSpecDocs } from '../core/spec/docs.ts';
@@ -10,6 +11,8 @@ const docs = new URL('../docs/', import.meta.url);
 await mkdir(docs, { recursive: true });
 const page = await format(renderFeatureDocs(featureSets.values()), { parser: 'markdown' });
 await writeFile(new URL('features.md', docs), page);
+const scores = await format(renderMetricDocs(), { parser: 'markdown' });
+await writeFile(new URL('metrics.md', docs), scores);
 const spec = await format(renderSpecDocs(), { parser: 'markdown' });
 await writeFile(new URL('spec.md', docs), spec);
 const schema = await format(JSON.stringify(specJsonSchema()), { parser: 'json' });

@@ -124,6 +124,10 @@ describe('pages in a browser', { skip }, () => {
     const wide = await page.evaluate('document.documentElement.scrollWidth > innerWidth');
     assert.equal(wide, false, 'nothing is cut off at the right');
     await shoot(page, 'report');
+    await page.setViewportSize({ width: 390, height: 844 });
+    const cut = await page.evaluate('document.documentElement.scrollWidth > innerWidth');
+    assert.equal(cut, false, 'nor on a phone');
+    await shoot(page, 'report-phone');
     assert.deepEqual(foreign, []);
     assert.deepEqual(errors, []);
     await page.close();

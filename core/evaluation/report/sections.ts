@@ -45,7 +45,7 @@ export function dataSection({ data, rows, codeVersion }: Evaluation): string[] {
   return [
     facts([
       ['Features', `${data.featureSet} (${data.features} columns)`],
-      ['Lookback', `${data.lookback} bars`],
+      ['Lookback', barsText(data.lookback)],
       ...(data.outliers === undefined ? [] : [['Outliers', data.outliers] as const]),
       ['Label', `${data.labelKind}, ${data.horizons.join(' / ')} bars`],
       ['Feature hash', short(data.featureHash)],
