@@ -1,8 +1,9 @@
 import { normalFrom, randomFor } from '../models/random.ts';
+import { compare } from './importance.ts';
 import { parzen, type Density } from './parzen.ts';
 import { pointKey, type Point } from './point.ts';
 import { randomPoint } from './random.ts';
-import { defineSearch, type Outcome, type SuggestInput } from './search-method.ts';
+import { defineSearch, type SuggestInput } from './search-method.ts';
 import type { Space } from './space.ts';
 
 const SALT = 0x74706531;
@@ -52,7 +53,7 @@ export const tpe = defineSearch({
 
 /** Densities of the good and of the other points, one a dimension. */
 function estimators({ space, known, earlier }: SuggestInput): readonly [Density[], Density[]] {
-  const ranked = known.toSorted(better);
+  const ranked = known.toSorted(compare);
   const count = Math.max(1, Math.ceil(GAMMA * ranked.length));
   const good = ranked.slice(0, count).map(({ point }) => point);
   const running = earlier.slice(known.length);
@@ -67,7 +68,3 @@ const densities = (space: Space, points: readonly Point[]): Density[] =>
       points.map((point) => point[dimension.path]),
     ),
   );
-
-/** Further first, then the smaller loss; equals keep their order. */
-const better = (a: Outcome, b: Outcome): number =>
-  b.rungs - a.rungs || (a.loss === b.loss ? 0 : a.loss < b.loss ? -1 : 1);
