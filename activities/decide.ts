@@ -109,7 +109,8 @@ async function decideNow(
     },
   });
   const policy = policyOrThrow(promotion.policy);
-  const decision = policy.decide(evidence, policy.params.parse(promotion));
+  const judged = policy.decide(evidence, policy.params.parse(promotion));
+  const decision = { ...judged, reasons: [...judged.reasons, ...searchReason(evaluation)] };
   if (decision.verdict === 'reject' && championVersion !== null) {
     await tellOfRefusal(deps, { model: unit.model, version, id, reasons: decision.reasons });
   }
@@ -126,6 +127,14 @@ async function decideNow(
     workflowId: experiment.workflow_id,
   });
 }
+
+/** A search chose on other rows than the gate looks at: it is told, and counts as no further try. */
+const searchReason = ({ search }: Evaluation): string[] =>
+  search === undefined
+    ? []
+    : [
+        `its hyperparameters are the best of ${search.trials} trials on the validation part, which are part of this one try`,
+      ];
 
 /** The how manieth try this is, put on record where there is a test. */
 async function tryOf(
@@ -187,6 +196,10 @@ function evidenceOf(
     warnings: evaluation.warnings,
     independent: evaluation.rows.independent,
     power: evaluation.power,
-    tries: { k, rowsDigest: evaluation.rows.digest },
+    tries: {
+      k,
+      rowsDigest: evaluation.rows.digest,
+      ...(evaluation.search && { searchTrials: evaluation.search.trials }),
+    },
   };
 }

@@ -10,7 +10,7 @@ import {
   type Evaluation,
   type EvaluationInput,
 } from '../core/evaluation/index.ts';
-import { plotsOf } from '../core/evaluation/report/plots.ts';
+import { plotsOf, type Plot } from '../core/evaluation/report/plots.ts';
 import { renderReport } from '../core/evaluation/report/render.ts';
 import { decodePrepared, type Prepared } from '../core/features/prepared.ts';
 import { decodeRefit } from '../core/features/refit.ts';
@@ -35,6 +35,7 @@ import {
   testRowsOfFolds,
 } from './evaluate-forecasts.ts';
 import { renderPng } from './evaluation-plots.ts';
+import { searchReportOf } from './search-report.ts';
 
 /** Judges a unit's seeds on the test rows: figures as JSON, a report as HTML, charts as PNG. */
 export function createEvaluateActivities(deps: ActivityDeps) {
@@ -50,9 +51,12 @@ export function createEvaluateActivities(deps: ActivityDeps) {
       const champion = championOnFolds(newest, folds);
       const reports = await qualityOf(deps, input);
       heartbeat();
+      const key = { experimentId: input.experimentId, model: input.unit.model };
+      const search = await searchReportOf(deps, key);
       const facts: EvaluationInput = {
         ...unitFacts(deps, input, spec, folds),
         refit: await refitOf(deps, input),
+        search: search?.facts,
         quality: reports,
         seeds,
         baselines,
@@ -66,7 +70,8 @@ export function createEvaluateActivities(deps: ActivityDeps) {
       });
       heartbeat();
       const stored = await storeTestRows(deps, folds, facts, evaluation.servedSeed);
-      return store(deps, input, evaluation, facts, stored);
+      const plots = [...plotsOf(evaluation, facts), ...(search?.plots ?? [])];
+      return store(deps, input, evaluation, plots, stored);
     },
   };
 }
@@ -203,12 +208,11 @@ async function store(
   deps: ActivityDeps,
   input: EvaluateInput,
   evaluation: Evaluation,
-  facts: EvaluationInput,
+  plots: readonly Plot[],
   testRows: ArtifactRef,
 ): Promise<EvaluateResult> {
   const { experimentId, unit } = input;
   const text = new TextEncoder();
-  const plots = plotsOf(evaluation, facts);
   const html = renderReport(evaluation, plots);
   const result: EvaluateResult = {
     evaluation: await deps.artifacts.put(text.encode(JSON.stringify(evaluation))),

@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import { parseEvaluation, spreadText } from '../core/evaluation/index.ts';
+import { parseEvaluation, searchWords, spreadText } from '../core/evaluation/index.ts';
 import type { Evaluation } from '../core/evaluation/index.ts';
 import { outputsOf, type Prepared } from '../core/features/prepared.ts';
 import { regressionLabelOrThrow } from '../core/labels/index.ts';
@@ -279,6 +279,7 @@ function cardOf(
     importance: topFeatures(summary.importance ?? [], context.featureNames, CARD_FEATURES_MAX),
     verdict: evaluation.verdict,
     limits: [
+      ...(evaluation.search ? [searchWords(evaluation.search)] : []),
       ...(evaluation.folds ? [spreadText(evaluation.folds)] : []),
       ...evaluation.notTested,
       ...evaluation.warnings,

@@ -4,7 +4,6 @@ import { modelFamilyOrThrow } from '../core/models/index.ts';
 import { bestOf } from '../core/search/best.ts';
 import { prunerOrThrow, searchMethodOrThrow } from '../core/search/index.ts';
 import { withPoint } from '../core/search/point.ts';
-import type { Outcome } from '../core/search/search-method.ts';
 import { tunedSpaceOf, type ExperimentSpec } from '../core/spec/index.ts';
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
 import {
@@ -15,6 +14,7 @@ import {
   endRung,
   failTrial,
   openSearch,
+  outcomeOf,
   searchOrThrow,
   stopSearch,
   trialsOf,
@@ -150,12 +150,6 @@ function knownTo(
     `trial ${index} was asked for before trial ${running.trial} had ended`,
   );
 }
-
-const outcomeOf = ({ point, losses, state, valid_loss: loss }: SearchTrial): Outcome => ({
-  point,
-  rungs: state === 'failed' ? 0 : losses.length,
-  loss: state === 'failed' ? Infinity : (loss ?? Infinity),
-});
 
 async function fitTrial(deps: ActivityDeps, input: FitTrialInput): Promise<FitTrialResult> {
   const { experimentId, unit, prepared, model, trial: index, rung } = input;

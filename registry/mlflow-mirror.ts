@@ -3,6 +3,7 @@ import { assertNever } from '../core/errors.ts';
 import { getExperiment, isTerminal } from './experiments.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
 import { endRun, mirrorRuns } from './mlflow-runs.ts';
+import { mirrorTrials } from './mlflow-trials.ts';
 import { mirrorChampion, mirrorVersion, type MirrorParts } from './mlflow-versions.ts';
 import { deliverNext, enqueueAgain, type DeliveryResult, type OutboxMessage } from './outbox.ts';
 
@@ -90,6 +91,7 @@ async function mirrorExperiment({ db, client }: MirrorParts, experimentId: strin
   for (const model of await modelsOf(db, experimentId)) {
     const run = await mirrorRuns(client, db, experimentId, model);
     if (!run) continue;
+    await mirrorTrials(client, db, experiment, { model, parent: run });
     await client.logBatch(run.info.run_id, {
       tags: { 'ratchet.status': experiment.status, 'ratchet.message': experiment.message ?? '' },
     });
@@ -97,7 +99,7 @@ async function mirrorExperiment({ db, client }: MirrorParts, experimentId: strin
   }
 }
 
-/** Models that the experiment has losses or versions of. */
+/** Models that the experiment has losses, a search or versions of. */
 async function modelsOf(db: Db, experimentId: string): Promise<string[]> {
   const rows = await db
     .selectFrom('experiment_event')
@@ -112,6 +114,7 @@ async function modelsOf(db: Db, experimentId: string): Promise<string[]> {
         .where('experiment_id', '=', experimentId)
         .where('status', '!=', 'reserved'),
     )
+    .union(db.selectFrom('search').select('model').where('experiment_id', '=', experimentId))
     .execute();
   return rows.flatMap(({ model }) => (model === null ? [] : [model])).sort();
 }

@@ -2,6 +2,7 @@ import { sql, type RawBuilder, type Selectable } from 'kysely';
 import { RatchetError } from '../core/errors.ts';
 import { bestOf, type Ended } from '../core/search/best.ts';
 import type { Point } from '../core/search/point.ts';
+import type { Outcome } from '../core/search/search-method.ts';
 import type { Space } from '../core/search/space.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
 import type { SearchStop, SearchTable, SearchTrialTable } from './tables.ts';
@@ -211,6 +212,13 @@ export const endedOf = ({ trial, state, valid_loss: loss }: SearchTrial): Ended 
   trial,
   state,
   loss,
+});
+
+/** What a trial came to, for a search that goes on and for what explains its result. */
+export const outcomeOf = ({ point, losses, state, valid_loss: loss }: SearchTrial): Outcome => ({
+  point,
+  rungs: state === 'failed' ? 0 : losses.length,
+  loss: state === 'failed' ? Infinity : (loss ?? Infinity),
 });
 
 async function endSearch(

@@ -1,5 +1,6 @@
 /** `evaluation.json`: what was found out about one version on rows that nothing was fitted or chosen on. */
 import { z } from 'zod';
+import { searchFactsSchema } from './search-facts.ts';
 import { SLICE_KINDS } from './slice-kinds.ts';
 
 /** A figure; null where it is not defined (never NaN: JSON has none). */
@@ -234,6 +235,8 @@ export const evaluationSchema = z.object({
       trainedThrough: z.string(),
     })
     .optional(),
+  /** Where a search chose the hyperparameters. */
+  search: searchFactsSchema.optional(),
   rows: z.object({
     rows: z.int(),
     timeStamps: z.int(),

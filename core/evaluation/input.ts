@@ -118,6 +118,8 @@ export interface EvaluationInput {
   readonly searched?: boolean;
   /** What the served weights will be fitted on after this; absent: the evaluated ones are served. */
   readonly refit?: Evaluation['refit'];
+  /** The search that chose the hyperparameters; absent: the spec gives them. */
+  readonly search?: Evaluation['search'];
   /** ms UTC. */
   readonly trainedThrough: number;
   readonly trainLabelMean: readonly number[];

@@ -20,8 +20,15 @@ export interface Evidence {
   readonly warnings: readonly string[];
   readonly independent: number;
   readonly power: Evaluation['power'];
-  /** This is the k-th challenger (k >= 1) tested against this champion. */
-  readonly tries: { readonly k: number; readonly rowsDigest: string };
+  /**
+   * This is the k-th challenger (k >= 1) tested against this champion. A search that chose its hyperparameters on other
+   * rows is part of this one try, however many trials it had.
+   */
+  readonly tries: {
+    readonly k: number;
+    readonly rowsDigest: string;
+    readonly searchTrials?: number;
+  };
   /** What was read: dataset, feature, evaluation and package digests by name. */
   readonly data: Readonly<Record<string, string>>;
   readonly codeVersion: string;

@@ -25,6 +25,8 @@ import type { ArtifactStore } from '../../registry/artifact-store.ts';
 import { decisionById, listDecisions } from '../../registry/decisions.ts';
 import { experimentEvents, readEvents } from '../../registry/experiments.ts';
 import { countGateTries, recordGateTry } from '../../registry/gate-tries.ts';
+import { currentChampion } from '../../registry/champions.ts';
+import { beginTrial, completeSearch, endRung, openSearch } from '../../registry/searches.ts';
 import { storePackage } from '../../registry/packages.ts';
 import { getVersionOrThrow, registerVersion, reserveVersion } from '../../registry/versions.ts';
 import { testKeys, testSigner } from '../support/model-package.ts';
@@ -293,6 +295,40 @@ test('both activities may run twice: same artifacts, one event, one try, one dec
     events.filter((e) => e.kind === 'verdict').map((e) => e.stage),
     ['evaluate', 'decide'],
   );
+});
+
+test('a search is told with its number of trials, and is one try of the gate', async () => {
+  const { db } = database;
+  const input = await inputOf(data, 0.5);
+  const key = { experimentId: input.experimentId, model: MODEL };
+  await openSearch(db, {
+    ...key,
+    ...{ family: 'lstm-multi-horizon', method: 'random', pruner: 'none', seed: 1, fitSeed: 1 },
+    ...{ trials: 9, parallel: 1, budgetMinutes: undefined, rungs: [], startedAt: new Date(0) },
+    space: [{ kind: 'choice', path: 'units', choices: [[8], [16], [32]] }],
+  });
+  for (let trial = 0; trial < 9; trial++) {
+    await beginTrial(db, { ...key, trial }, { units: [8 << (trial % 3)] });
+    const end = { rung: 0, loss: 1 - trial / 100, state: 'completed' as const };
+    await endRung(db, { ...key, trial }, { ...end, epochsRun: 1, bestEpoch: 1 });
+  }
+  await completeSearch(db, key);
+  const result = await evaluateOnce(input);
+  const { search } = parseEvaluation(await artifacts.get(result.evaluation));
+  assert.deepEqual([search?.trials, search?.bestTrial, search?.validLoss], [9, 8, 0.92]);
+  assert.deepEqual(search?.chosen, [{ path: 'units', value: [32] }]);
+  assert.ok(search.deflatedValidLoss > 0.92 && search.deflatedValidLoss < 1);
+  const names = result.plots!.map(({ name }) => name);
+  assert.ok(names.includes('search-parallel.png') && names.includes('search-importance.png'));
+  const version = await registerAs(data, input, 0.5);
+  const champion = (await currentChampion(db, MODEL))?.version ?? 0;
+  const before = await countGateTries(db, MODEL, champion);
+  const decision = await decideOnce(input, result, version);
+  assert.equal(await countGateTries(db, MODEL, champion), before + 1);
+  const kept = await decisionById(db, decision.promotionId);
+  const { tries } = kept!.evidence as { tries: { k: number; searchTrials: number } };
+  assert.deepEqual([tries.k, tries.searchTrials], [before + 1, 9]);
+  assert.match(decision.reasons.at(-1)!, /best of 9 trials on the validation part/);
 });
 
 test('report and charts are stored, readable and complete', async () => {

@@ -70,6 +70,7 @@ describe('the mirror in MLflow', { skip: skipMlflow, timeout: 300_000 }, () => {
         await appendEvent(db, {
           experimentId: id,
           kind: 'epoch',
+          stage: 'fit',
           model,
           seed,
           payload: {

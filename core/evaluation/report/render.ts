@@ -26,6 +26,7 @@ import {
 } from './html.ts';
 import { importanceSection } from './importance-section.ts';
 import type { Plot } from './plots.ts';
+import { searchSection } from './search-section.ts';
 import { shownMetric } from './shown-metric.ts';
 import { sliceSection } from './slice-section.ts';
 import { barsText } from './svg.ts';
@@ -47,8 +48,9 @@ export const REPORT_SECTIONS = [
 const OPTIONAL_SECTIONS = {
   classes: { title: 'Classes and calibration', after: 'baselines' },
   importance: { title: 'Features that took part', after: 'slices' },
+  search: { title: 'Search of hyperparameters', after: 'tries' },
 } as const;
-const OPTIONAL_IDS = ['classes', 'importance'] as const;
+const OPTIONAL_IDS = ['classes', 'importance', 'search'] as const;
 const CLASS_PLOTS = ['confusion', 'calibration'] as const;
 
 /**
@@ -81,6 +83,7 @@ export function renderReport(evaluation: Evaluation, plots: readonly Plot[]): st
         figures(plots.filter(({ name }) => CLASS_PLOTS.some((of) => name === `${of}-${horizon}`))),
       ),
     importance: evaluation.importance && importanceSection(evaluation.importance, plots),
+    search: evaluation.search && searchSection(evaluation.search, plot('search')),
   };
   const shown = REPORT_SECTIONS.flatMap(([id, title]) => [
     { id, title, body: bodies[id] },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { evaluate, type EvaluationInput } from '../../../core/evaluation/index.ts';
+import { evaluate, parseEvaluation, type EvaluationInput } from '../../../core/evaluation/index.ts';
 import { plotsOf } from '../../../core/evaluation/report/plots.ts';
 import { renderReport, REPORT_SECTIONS } from '../../../core/evaluation/report/render.ts';
 import { ticksOf } from '../../../core/evaluation/report/svg.ts';
@@ -146,4 +146,39 @@ test('every chart is well-formed: resvg draws it as PNG', async () => {
       assert.ok(png.length > 3000);
     }
   }
+});
+
+test('the search that chose the hyperparameters is told, with its number of trials and its charts', () => {
+  const { input } = plant();
+  const search = {
+    ...{ search: 'tpe', pruner: 'successiveHalving', trials: 30, pruned: 12, failed: 1 },
+    ...{
+      stoppedBy: 'minutes' as const,
+      bestTrial: 7,
+      validLoss: 0.9712,
+      deflatedValidLoss: 0.9844,
+    },
+    chosen: [
+      { path: 'learningRate', value: 0.00123 },
+      { path: 'units', value: [32, 32] },
+    ],
+    importances: [
+      { path: 'learningRate', share: 0.612 },
+      { path: 'units', share: null },
+    ],
+  };
+  const evaluation = evaluate({ ...input, search });
+  assert.deepEqual(parseEvaluation(Buffer.from(JSON.stringify(evaluation))).search, search);
+  const plot = { name: 'search-parallel', title: 'Trials', svg: '<svg id="lines"></svg>' };
+  const report = renderReport(evaluation, [...plotsOf(evaluation, input), plot]);
+  const text = textOf(report, 'search');
+  assert.match(
+    text,
+    /best of 30 trials \(tpe\) by validation loss, 0\.9712, which is 0\.9844 without/,
+  );
+  assert.match(text, /12 were ended early \(successiveHalving\); 1 failed; its minutes were over/);
+  assert.match(text, /learningRate 0\.00123 61\.2 %/);
+  assert.match(text, /units \[32,32\] n\/a/);
+  assert.ok(report.includes('id="lines"'));
+  assert.doesNotMatch(reportOf(input), /id="search"/);
 });
