@@ -53,6 +53,7 @@ test('the example of the docs and the bundled examples parse', () => {
   for (const [text, models] of [
     [EXAMPLE_SPEC, 2],
     [example('index-lstm'), 2],
+    [example('index-transformer'), 2],
     [example('demo'), 2],
     [example('simulated'), 2],
     [example('stocks-lightgbm'), 4],
