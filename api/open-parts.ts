@@ -22,6 +22,7 @@ import { createApiMetrics } from './metrics.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import type { ApiParts } from './parts.ts';
 import { BarsStore } from './serving/bars-store.ts';
+import { Explainer } from './serving/explainer.ts';
 import { Forecaster } from './serving/forecaster.ts';
 import { LocalServing } from './serving/local-serving.ts';
 import { McPool } from './serving/mc-pool.ts';
@@ -90,6 +91,7 @@ export interface RunningReplica {
 interface Opened extends Omit<RunningReplica, 'stop'> {
   readonly bars: BarsStore;
   readonly pool: McPool;
+  readonly explainer: Explainer;
 }
 
 /** Everything of a replica, restored from its folder; no loop runs yet. */
@@ -131,8 +133,9 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
     ...{ trials, champions: host, forecaster, queue: shadows, predictions, metrics, log },
   });
   const hasKeys = (): boolean => keys.size > 0;
+  const explainer = new Explainer();
   const serving = new LocalServing({
-    ...{ db, host, forecaster, replica, predictions, trials: routing, hasKeys },
+    ...{ db, host, forecaster, replica, predictions, trials: routing, explainer, hasKeys },
   });
   const wrongKeys = new WrongKeyLimit(monotonic);
   const auth = new Authenticator({ keys, wrongKeys, addressOf: peerAddress, now: clock });
@@ -141,7 +144,7 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
     ...{ allowedHosts, clock, version },
     stopping: settings.stopping ?? new AbortController().signal,
   };
-  return { parts, replica, recorder, spool, host, trials, shadows, bars, slots, pool };
+  return { parts, replica, recorder, spool, host, trials, shadows, bars, slots, pool, explainer };
 }
 
 const monotonic = (): number => performance.now();
@@ -170,7 +173,7 @@ export async function openReplica(
   settings: ReplicaSettings,
   services: ReplicaServices,
 ): Promise<RunningReplica> {
-  const { bars, pool, ...opened } = await assemble(settings, services);
+  const { bars, pool, explainer, ...opened } = await assemble(settings, services);
   const { parts, replica, recorder, spool, shadows, slots } = opened;
   const { db, log, keys } = parts;
   const sweeper = new ExperimentSweeper(parts, parts.clock);
@@ -198,6 +201,7 @@ export async function openReplica(
       spool.close();
       await slots.close();
       await pool.close();
+      await explainer.close();
     })();
     return stopped;
   };

@@ -1,147 +1,13 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import type { PredictionAnswer } from '../../core/predict/index.ts';
 import { ApiError, HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
-import {
-  instant,
-  instrumentId,
-  jsonAnswer,
-  jsonRequest,
-  modelParam,
-  versionNumber,
-} from '../schemas.ts';
+import { answerSchema, predictSchema, type PredictBody } from '../prediction-schemas.ts';
+import { jsonAnswer, jsonRequest, modelParam } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
+import type { Explanation } from '../serving/explanations.ts';
 import type { PredictRequest } from '../serving/serving.ts';
 import { predictionListRoute } from './predictions.ts';
-
-/** Rows of `bars`: ten times the longest history that a window needs. */
-export const MAX_BARS = 5_000;
-const MAX_LOOKBACK = 512;
-const MAX_FEATURES = 1_024;
-
-const price = z.number().positive();
-export const barSchema = z.strictObject({
-  openTime: instant,
-  open: price,
-  high: price,
-  low: price,
-  close: price,
-  volume: z.number().min(0),
-  value: z.number().min(0).optional(),
-});
-
-export const predictSchema = z
-  .strictObject({
-    instrument: instrumentId
-      .optional()
-      .describe('May be left out where the model answers for one instrument.'),
-    asOf: instant
-      .optional()
-      .describe('Answer as of this time of the past; a date: as of the end of that day (UTC).'),
-    version: versionNumber.optional().describe('Default: the champion.'),
-    confidence: z
-      .enum(['mc', 'none'])
-      .default('mc')
-      .describe('`mc`: Monte-Carlo confidence and interval; `none`: the forecast alone.'),
-    record: z.boolean().default(true).describe('Keep the prediction, to be scored later.'),
-    bars: z.array(barSchema).min(1).max(MAX_BARS).optional().describe('Bars of your own.'),
-    window: z
-      .array(z.array(z.number().nullable()).max(MAX_FEATURES))
-      .min(1)
-      .max(MAX_LOOKBACK)
-      .optional()
-      .describe('Features of your own, one row a bar, in the order of the package.'),
-    lastClose: price.optional().describe('With `window`: the close of its last bar.'),
-    openTime: instant.optional().describe('With `window`: when its last bar opens.'),
-  })
-  .refine((body) => !(body.bars && body.window), 'give bars or a window, not both')
-  .refine(
-    (body) => body.asOf === undefined || !(body.bars ?? body.window),
-    'asOf goes with the instrument alone: bars and windows say themselves when they end',
-  )
-  .refine(
-    (body) => !body.window || (body.lastClose !== undefined && body.openTime !== undefined),
-    'a window needs lastClose and openTime',
-  )
-  .refine(
-    (body) => body.window !== undefined || (body.lastClose ?? body.openTime) === undefined,
-    'lastClose and openTime go with a window',
-  )
-  .openapi('Predict');
-export type PredictBody = z.infer<typeof predictSchema>;
-
-const horizonSchema = z
-  .object({
-    horizon: z.int(),
-    targetDate: z.string(),
-    price: z.number(),
-    change: z.number().describe('Fraction: 0.01 = 1 %.'),
-    direction: z.enum(['up', 'down', 'neutral']).describe('Beyond +-0.5 %, else neutral.'),
-    confidence: z.number().nullable(),
-    relativeStd: z.number().nullable(),
-    probabilityUp: z.number().nullable(),
-    interval80: z.array(z.number()).length(2).nullable(),
-    classes: z
-      .object({
-        class: z.string(),
-        probabilities: z.record(z.string(), z.number()),
-        threshold: z.number().nullable().describe('Least move that leaves "hold"; 0.01 = 1 %.'),
-      })
-      .optional()
-      .describe('Of models of classes: the most probable one, and the probability of each.'),
-  })
-  .openapi('HorizonAnswer');
-export const answerSchema = z
-  .object({
-    id: z.string(),
-    batchId: z.string(),
-    model: z.string(),
-    version: z.int(),
-    packageDigest: z.string(),
-    instrument: z.string(),
-    asOf: z.string().describe("Open time of the window's last bar."),
-    lastClose: z.number(),
-    horizons: z.array(horizonSchema),
-    consistency: z.number(),
-    beatsNaive: z.boolean(),
-    dissimilarity: z
-      .number()
-      .nullable()
-      .describe(
-        'Distance of the newest feature row to the nearest training row over the 95 % quantile of distances ' +
-          'between training rows; null where the package holds no training rows.',
-      ),
-    outlier: z
-      .boolean()
-      .describe('`dissimilarity` above 1: the model was fitted on nothing like it.'),
-    abstain: z
-      .boolean()
-      .describe(
-        "The forecast is shown; the spec's rule (`serving.abstain`) says not to act on it.",
-      ),
-    abstainReasons: z
-      .array(z.enum(['outlier', 'undecided', 'low-confidence', 'confidence-failed']))
-      .describe('Empty unless `abstain`.'),
-    confidenceFailed: z
-      .boolean()
-      .describe('Confidence was asked for and could not be computed; the forecast stands.'),
-    stale: z
-      .boolean()
-      .describe('The newest bar is more than `serving.expiresAfter` bars behind the calendar.'),
-    staleBars: z.int(),
-    generation: z.int(),
-    generationAgeS: z.number().describe('Seconds since the registry confirmed the champion.'),
-    fallback: z
-      .literal('naive')
-      .nullable()
-      .describe('`naive`: the model has no forecast, and this one says that nothing changes.'),
-    fallbackReason: z.enum(['inference-failed', 'not-finite', 'implausible']).nullable(),
-    trial: z
-      .object({ role: z.literal('canary'), trialId: z.string() })
-      .nullable()
-      .describe('Set where the challenger of a running trial answered in place of the champion.'),
-    recorded: z.boolean(),
-  })
-  .openapi('Prediction');
 
 /** Who keeps to one arm of a canary. */
 export const routingHeader = z.object({
@@ -230,6 +96,23 @@ function checkOrder(
   });
 }
 
+/** What the features contributed to an answer. A fallback's answer came from no feature. */
+export async function explained(
+  { serving }: ApiParts,
+  answer: PredictionAnswer,
+  input: PredictRequest['input'],
+): Promise<Explanation> {
+  if (answer.fallback !== null) {
+    return {
+      contributions: null,
+      reason: 'the declared fallback answered, which reads no feature',
+    };
+  }
+  const { instrument } = answer;
+  const asked = input.kind === 'instrument' ? { ...input, instrument } : input;
+  return serving.explain(answer.model, answer.version, asked, Date.parse(answer.asOf));
+}
+
 /** Predictions: made here, and listed. */
 export function predictRoutes(app: App, parts: ApiParts): void {
   const predict = createRoute({
@@ -244,18 +127,21 @@ export function predictRoutes(app: App, parts: ApiParts): void {
   });
   app.openapi(secured(parts.auth, predict, { problems: ['conflict'] }), async (c) => {
     const body = c.req.valid('json');
+    const input = inputOf(body, parts.clock());
     const answer = await parts.serving.predict({
       model: c.req.valid('param').name,
       version: body.version,
-      input: inputOf(body, parts.clock()),
+      input,
       confidence: body.confidence,
       record: body.record,
       requestId: c.var.requestId,
       keyId: c.var.caller.keyId,
       routingKey: c.req.valid('header')['x-routing-key'],
     });
+    const explanation = body.explain ? { explanation: await explained(parts, answer, input) } : {};
     // The answer is made of the same types; kept as it is, without copying each of its arrays.
-    return c.json(answer as unknown as z.infer<typeof answerSchema>, HTTP.ok);
+    const shown = { ...answer, ...explanation } as unknown as z.infer<typeof answerSchema>;
+    return c.json(shown, HTTP.ok);
   });
   predictionListRoute(app, parts);
 }

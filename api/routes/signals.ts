@@ -4,6 +4,13 @@ import { requireModel } from '../auth.ts';
 import { HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import {
+  answerSchema,
+  barSchema,
+  explainField,
+  explanationSchema,
+  MAX_BARS,
+} from '../prediction-schemas.ts';
+import {
   instant,
   instrumentId,
   jsonAnswer,
@@ -13,7 +20,7 @@ import {
 } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 import { signalOf, type SignalSource } from '../signal.ts';
-import { answerSchema, barSchema, inputOf, MAX_BARS, routingHeader } from './predict.ts';
+import { explained, inputOf, routingHeader } from './predict.ts';
 
 const bodySchema = z
   .strictObject({
@@ -28,6 +35,7 @@ const bodySchema = z
       .default('mc')
       .describe('Quantities have a probability only with `mc`.'),
     record: z.boolean().default(true).describe('Keep the prediction, to be scored later.'),
+    explain: explainField,
     bars: z.array(barSchema).min(1).max(MAX_BARS).optional().describe('Bars of your own.'),
   })
   .refine((body) => body.asOf === undefined || !body.bars, 'asOf goes with the instrument alone')
@@ -69,6 +77,7 @@ const signalSchema = z
     abstain: z.boolean(),
     stale: z.boolean().nullable(),
     prediction: answerSchema.nullable(),
+    explanation: explanationSchema.optional().describe('Where it was asked for.'),
   })
   .openapi('Signal');
 type SignalView = z.infer<typeof signalSchema>;
@@ -113,16 +122,26 @@ export function signalRoutes(app: App, parts: ApiParts): void {
   app.openapi(secured(parts.auth, signal, { problems: ['conflict'] }), async (c) => {
     const { model, ...body } = c.req.valid('json');
     requireModel(c.var.caller, model);
+    const input = inputOf(body, parts.clock());
     const found = await signalOf(parts, {
       model,
       version: body.version,
-      input: inputOf(body, parts.clock()),
+      input,
       confidence: body.confidence,
       record: body.record,
       requestId: c.var.requestId,
       keyId: c.var.caller.keyId,
       routingKey: c.req.valid('header')['x-routing-key'],
     });
-    return c.json(viewOf(model, found), HTTP.ok);
+    const view = viewOf(model, found);
+    if (!body.explain) return c.json(view, HTTP.ok);
+    const explanation =
+      found.source === 'model'
+        ? await explained(parts, found.prediction, input)
+        : { contributions: null, reason: 'a rule of thumb answered; its terms are all there is' };
+    return c.json(
+      { ...view, explanation: explanation as z.infer<typeof explanationSchema> },
+      HTTP.ok,
+    );
   });
 }

@@ -1,4 +1,5 @@
 import { barCount, barsFromRows } from '../../core/bars/index.ts';
+import { calendarFor } from '../../core/calendar/index.ts';
 import type { VerifiedPackage } from '../../core/packages/verify.ts';
 import {
   PredictError,
@@ -135,6 +136,20 @@ export class Forecaster {
     const series = seriesOf(slot, instrument);
     if (asOf === undefined) return (await this.#newest(slot, series, this.#now())).bars;
     return barsOrProblem(this.#bars.readPast(series, pastRange(pkg, asOf)));
+  }
+
+  /** The window of `input` whose last bar opens at `asOf` (ms UTC), as a forecast was made from it. */
+  async windowOf(slot: Slot, input: PredictInput, asOf: number): Promise<PredictionWindow> {
+    const pkg = slot.opened.verified;
+    if (input.kind === 'window') return windowFromValues(pkg, { ...input, asOf: this.#now() });
+    const { timeframe, calendar } = pkg.preprocessing;
+    const closed = calendarFor(calendar).closeTime(asOf, timeframe);
+    if (input.kind === 'bars') {
+      const bars = barsFromRows(input.instrument, timeframe, input.rows);
+      return windowFromBars(pkg, bars, { asOf: closed });
+    }
+    const { bars, fromFirstBar } = await this.barsOf(slot, input.instrument, input.asOf);
+    return windowFromBars(pkg, bars, { asOf: closed, fromFirstBar });
   }
 
   /** Brings the bars of every instrument of a package into memory and onto the disk, before they are asked for. */

@@ -5,6 +5,8 @@ import type { Db } from '../../registry/in-transaction.ts';
 import { getModel } from '../../registry/models.ts';
 import { unknownModel } from '../auth.ts';
 import { ApiError, isDatabaseAway, notFound } from '../errors.ts';
+import type { Explainer } from './explainer.ts';
+import { explainPrediction, type Explanation } from './explanations.ts';
 import type { Forecaster } from './forecaster.ts';
 import type { Active, ModelHost } from './model-host.ts';
 import type { Slot } from './package-slots.ts';
@@ -26,6 +28,7 @@ export interface ServingParts {
   readonly replica: Replica;
   readonly predictions: PredictionLog;
   readonly trials: TrialRouting;
+  readonly explainer: Explainer;
   readonly hasKeys: () => boolean;
 }
 
@@ -115,6 +118,20 @@ export class LocalServing implements Serving {
   async bars(model: string, instrument: string, asOf?: number): Promise<Bars> {
     const { slot } = await this.#choose(model, undefined);
     return (await this.#parts.forecaster.barsOf(slot, instrument, asOf)).bars;
+  }
+
+  async explain(
+    model: string,
+    version: number,
+    input: PredictRequest['input'],
+    asOf: number,
+  ): Promise<Explanation> {
+    const { slot } = await this.#choose(model, version);
+    const { explainer, forecaster } = this.#parts;
+    return slot.use(async (open) => {
+      const window = await forecaster.windowOf(open, withInstrument(open, input), asOf);
+      return explainPrediction(explainer, open.opened.verified, window);
+    });
   }
 
   async describe(model: string, version?: number): Promise<ServedDescription> {

@@ -2,6 +2,7 @@ import type { ConfidenceMode } from '../../core/predict/index.ts';
 import type { PredictionAnswer } from '../../core/predict/index.ts';
 import type { Bars } from '../../core/bars/bars.ts';
 import type { BarRow } from '../../core/bars/index.ts';
+import type { Explanation } from './explanations.ts';
 import type { VerifiedPackage } from '../../core/packages/verify.ts';
 
 /** What a prediction is computed from, apart from the package. */
@@ -60,6 +61,16 @@ export interface Serving {
   ): Promise<{ readonly version: number; readonly values: Float64Array }>;
   /** Bars that the model reads for an instrument: the newest, or those known at `asOf` (ms UTC). */
   bars(model: string, instrument: string, asOf?: number): Promise<Bars>;
+  /**
+   * What each feature contributed to an answer of a version: to the window of `input` that ends with the bar `asOf` (ms UTC).
+   * Off the hot path; see `Explainer.explain` for what it throws.
+   */
+  explain(
+    model: string,
+    version: number,
+    input: PredictRequest['input'],
+    asOf: number,
+  ): Promise<Explanation>;
   /** The package that answers for a model; throws where none does. */
   describe(model: string, version?: number): Promise<ServedDescription>;
   readiness(): Readiness;
