@@ -9,9 +9,22 @@ export const transformerParams = z
       .min(4)
       .max(512)
       .default(64)
+      .meta({ search: { choices: [32, 64, 128] } })
       .describe('Width of each position; a multiple of heads.'),
-    heads: z.int().min(1).max(16).default(4).describe('Attention heads of each layer.'),
-    layers: z.int().min(1).max(8).default(2).describe('Encoder layers.'),
+    heads: z
+      .int()
+      .min(1)
+      .max(16)
+      .default(4)
+      .meta({ search: { choices: [2, 4, 8] } })
+      .describe('Attention heads of each layer.'),
+    layers: z
+      .int()
+      .min(1)
+      .max(8)
+      .default(2)
+      .meta({ search: { high: 4 } })
+      .describe('Encoder layers.'),
     feedForward: z
       .int()
       .min(4)
@@ -23,6 +36,7 @@ export const transformerParams = z
       .min(0)
       .max(0.9)
       .default(0.1)
+      .meta({ search: { high: 0.5 } })
       .describe(
         'Share dropped of the embedded bars and of what each half of a layer adds; one mask a window, ' +
           'the same for all its bars.',
@@ -81,6 +95,7 @@ export const transformer = defineModel({
     stochastic: true,
     needsTensorflow: true,
     monteCarlo: true,
+    budget: 'epochs',
   },
   version: 1,
   load: () => import('./transformer.impl.ts'),

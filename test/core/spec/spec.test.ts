@@ -57,6 +57,7 @@ test('the example of the docs and the bundled examples parse', () => {
     [example('demo'), 2],
     [example('simulated'), 2],
     [example('stocks-lightgbm'), 4],
+    [example('stocks-sweep'), 4],
   ] as const) {
     const spec = parseSpec(parse(text), { datasets });
     assert.equal(expandUnits(spec).length, models);
