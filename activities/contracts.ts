@@ -154,6 +154,8 @@ export interface EvaluateResult {
   readonly metrics?: Readonly<Record<string, number | null>>;
   /** The seed with the median validation loss. */
   readonly servedSeed: number;
+  /** All seeds are served, as their mean; absent: the served seed alone. */
+  readonly serve?: 'seedEnsemble';
   readonly beatsNaive: boolean;
   readonly verdict: string;
 }
@@ -166,7 +168,16 @@ export interface PackageInput extends ExperimentRef {
   readonly evaluation: EvaluateResult;
   readonly datasets: readonly CollectResult[];
   /** What is packaged instead of `fit`, and the rows it was fitted on. */
-  readonly refit?: { readonly fit: FitResult; readonly rows: ArtifactRef } | undefined;
+  readonly refit?:
+    | {
+        readonly fit: FitResult;
+        readonly rows: ArtifactRef;
+        /** Of a mean of seeds: every seed's, `fit` among them. */
+        readonly fits?: readonly FitResult[];
+      }
+    | undefined;
+  /** Every seed's fit, `fit` among them, where their mean is packaged. */
+  readonly fits?: readonly FitResult[] | undefined;
 }
 /** The version number is reserved (idempotently) before packaging: the manifest binds it. */
 export interface PackageResult {

@@ -226,6 +226,7 @@ async function store(
     testRows,
     metrics: flatMetrics(evaluation),
     servedSeed: evaluation.servedSeed,
+    ...(evaluation.serve && { serve: evaluation.serve }),
     beatsNaive: evaluation.beatsNaive,
     verdict: evaluation.verdict,
   };

@@ -2,7 +2,8 @@ import { decodePrepared, type Prepared } from '../core/features/prepared.ts';
 import { decodeRefit, refitted } from '../core/features/refit.ts';
 import { decodeBundle, type FitBundle } from '../core/models/bundle.ts';
 import type { Manifest } from '../core/packages/manifest.ts';
-import type { PackageInput } from './contracts.ts';
+import { seedEnsemble } from '../core/models/seed-ensemble.ts';
+import type { FitResult, PackageInput } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /** A fit with the data it was fitted on. */
@@ -23,8 +24,20 @@ type Deps = Pick<ActivityDeps, 'artifacts'>;
 export async function evaluatedFit({ artifacts }: Deps, input: PackageInput): Promise<Fit> {
   return {
     prepared: decodePrepared(await artifacts.get(input.prepared)),
-    bundle: decodeBundle(await artifacts.get(input.fit.fitted)),
+    bundle: await bundleOf({ artifacts }, input.fit, input.fits),
   };
+}
+
+/** A fit's bundle, or the mean of several. */
+async function bundleOf(
+  { artifacts }: Deps,
+  { seed, fitted }: FitResult,
+  fits: readonly FitResult[] | undefined,
+): Promise<FitBundle> {
+  if (fits === undefined) return decodeBundle(await artifacts.get(fitted));
+  const bundles: FitBundle[] = [];
+  for (const one of fits) bundles.push(decodeBundle(await artifacts.get(one.fitted)));
+  return seedEnsemble(bundles, seed);
 }
 
 /** The evaluated fit, or what it became on the refit's rows. */
@@ -37,7 +50,7 @@ export async function servedFit(
   const rows = decodeRefit(await artifacts.get(refit.rows));
   return {
     prepared: refitted(evaluated.prepared, rows),
-    bundle: decodeBundle(await artifacts.get(refit.fit.fitted)),
+    bundle: await bundleOf({ artifacts }, refit.fit, refit.fits),
     refit: {
       part: rows.part,
       samples: rows.rows.length,

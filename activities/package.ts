@@ -58,6 +58,7 @@ export function createPackageActivities(deps: Deps) {
       const made = await reservationTime(deps.db, unit.model, version);
       const inputs = [fit.fitted.sha256, input.prepared.sha256, evaluation.evaluation.sha256];
       if (input.refit) inputs.push(input.refit.fit.fitted.sha256, input.refit.rows.sha256);
+      inputs.push(...shaOf(input.fits), ...shaOf(input.refit?.fits));
       const { result, cached } = await cachedStep(
         deps,
         { step: 'package', key: [unit.model, version, experiment.spec_hash, ...inputs] },
@@ -75,6 +76,9 @@ export function createPackageActivities(deps: Deps) {
     },
   };
 }
+
+const shaOf = (fits: PackageInput['fits']): string[] =>
+  (fits ?? []).map(({ fitted }) => fitted.sha256);
 
 interface Facts {
   readonly version: number;
@@ -201,7 +205,7 @@ const declaredColumns = ({ features }: ExperimentSpec): Pick<Manifest, 'featureC
 
 function manifestOf(
   deps: Deps,
-  { unit, fit, datasets }: PackageInput,
+  { unit, fit, fits, datasets }: PackageInput,
   { prepared, bundle, refit }: ServedFit,
   { version, made, experiment }: Facts,
 ): Omit<Manifest, 'format' | 'files'> {
@@ -218,6 +222,7 @@ function manifestOf(
     datasetHash: unitDatasetHash(datasets),
     specHash: experiment.spec_hash,
     seed: fit.seed,
+    ...(fits && { seeds: fits.map(({ seed }) => seed) }),
     weightsDigest: bundle.summary.weightsDigest,
     trainedThrough: new Date(prepared.trainedThrough).toISOString(),
     ...(refit && { refit }),

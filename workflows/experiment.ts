@@ -109,10 +109,12 @@ async function runUnit(
   }
   // A history from before there were refits has none in what buildFeatures gave.
   const again = { ...input, hyperparameters };
-  const refit = rows && (await refitServed(opened, again, served, rows));
+  const all = evaluation.serve === 'seedEnsemble' ? fits : undefined;
+  const refit = rows && (await refitServed(opened, again, served, rows, all));
   const packaged = await compute.packageModel({
     ...input,
     fit: served,
+    fits: all,
     evaluation,
     datasets,
     refit,

@@ -61,13 +61,17 @@ export async function fitFolds(
   });
 }
 
-/** The served seed's fit once more on the refit's rows: what is packaged, while its twin was evaluated. */
+/** The fits of what is served once more on the refit's rows: what is packaged, while their twins were evaluated. */
 export async function refitServed(
   opened: OpenedExperiment,
   input: Pick<FitInput, 'experimentId' | 'unit' | 'prepared' | 'hyperparameters'>,
-  { seed, fitted: twin }: FitResult,
+  served: FitResult,
   rows: ArtifactRef,
+  all: readonly FitResult[] | undefined,
 ): Promise<NonNullable<PackageInput['refit']>> {
-  const fit = await training.fit({ ...input, family: opened.family, seed, refit: { rows, twin } });
-  return { fit, rows };
+  const again = ({ seed, fitted: twin }: FitResult): Promise<FitResult> =>
+    training.fit({ ...input, family: opened.family, seed, refit: { rows, twin } });
+  if (all === undefined) return { fit: await again(served), rows };
+  const fits = await Promise.all(all.map(again));
+  return { fit: fits.find(({ seed }) => seed === served.seed)!, rows, fits };
 }

@@ -1,5 +1,6 @@
 /** Evaluation: what a trained version is worth, on rows nothing was fitted or chosen on. */
 export { spreadText } from './fold-words.ts';
+export { meanForecast } from './served.ts';
 export { evaluate, evaluateWithPauses } from './evaluate.ts';
 export {
   evaluationSchema,

@@ -83,6 +83,9 @@ const twinWords = ({
       ]
     : [];
 
+const seedWords = ({ seed, seeds }: Pick<Manifest, 'seed' | 'seeds'>): string =>
+  seeds ? `mean of seeds ${seeds.join(', ')}` : `seed ${seed}`;
+
 /** What was done to outliers; the graph does the same to its input. */
 const outlierLines = ({ trainingOutliers }: Preprocessing): string[] =>
   trainingOutliers ? [`${outlierWords(trainingOutliers)}.`] : [];
@@ -100,7 +103,7 @@ export function renderCard(
   return [
     `# ${manifest.model}, version ${manifest.version}`,
     '',
-    `Family \`${manifest.family}\`, seed ${manifest.seed}: forecasts \`${label.kind}\` of ` +
+    `Family \`${manifest.family}\`, ${seedWords(manifest)}: forecasts \`${label.kind}\` of ` +
       `${manifest.instruments.join(', ')} (${timeframe}) over ${label.horizons.join(', ')} bars from ` +
       `windows of ${lookback} bars with ${preprocessing.featureNames.length} features ` +
       `(\`${manifest.featureSet}\`).`,

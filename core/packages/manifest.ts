@@ -35,6 +35,8 @@ export interface Manifest {
   readonly datasetHash: string;
   readonly specHash: string;
   readonly seed: number;
+  /** Where the graph gives the mean of several fits: their seeds, `seed` being the median one. */
+  readonly seeds?: readonly number[];
   readonly weightsDigest: string;
   /** Open time of the last bar whose label was used for anything (ISO). */
   readonly trainedThrough: string;

@@ -31,6 +31,7 @@ export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
   datasetHash: z.string(),
   specHash: z.string(),
   seed: z.int(),
+  seeds: z.array(z.int()).min(2).exactOptional(),
   weightsDigest: z.string(),
   trainedThrough: z.iso.datetime(),
   refit: z

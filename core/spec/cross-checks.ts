@@ -15,6 +15,7 @@ export function crossChecks(spec: ExperimentSpec, given: unknown): SpecIssue[] {
     ...checkLossWeights(spec),
     ...checkFamily(spec),
     ...checkOutliers(spec),
+    ...checkServe(spec),
     ...checkTasks(spec),
     ...checkPromotion(spec),
     ...checkLifecycle(spec),
@@ -156,6 +157,25 @@ function checkFamily(spec: ExperimentSpec): SpecIssue[] {
       message: `the family ${family.name} needs scaled ${part}`,
       suggestion: 'Use standard, minmax or robust',
     }));
+}
+
+/** A mean of one, or of fits that are all the same, is not what was asked for. */
+function checkServe({ serve, seeds, family: name }: ExperimentSpec): SpecIssue[] {
+  if (serve === 'medianSeed') return [];
+  const family = modelFamilies.find((f) => f.name === name);
+  const suggestion = 'Use `serve: medianSeed`';
+  if (family && !family.traits.stochastic) {
+    const message = `every seed of the family ${name} gives the same fit: there is nothing to average`;
+    return [{ path: 'serve', message, suggestion }];
+  }
+  if (seeds.length > 1) return [];
+  return [
+    {
+      path: 'serve',
+      message: 'one seed has no mean to serve',
+      suggestion: `Name two seeds or more, or ${suggestion.toLowerCase()}`,
+    },
+  ];
 }
 
 function checkConfidence(spec: ExperimentSpec, given: unknown): SpecIssue[] {

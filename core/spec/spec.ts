@@ -207,9 +207,11 @@ export const experimentSpecSchema = z.strictObject({
     .refine((s) => new Set(s).size === s.length, 'seeds must differ')
     .describe('One fit each: a gate compares distributions, not one lucky run.'),
   serve: z
-    .literal('medianSeed')
+    .enum(['medianSeed', 'seedEnsemble'])
     .default('medianSeed')
-    .describe('The seed with the median validation loss is served, never the best.'),
+    .describe(
+      'medianSeed: the seed with the median validation loss, never the best; seedEnsemble: the mean of all seeds, in one graph.',
+    ),
   baselines: z
     .array(name)
     .max(8)

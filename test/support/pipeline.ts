@@ -32,6 +32,8 @@ export interface PipelineRun {
   /** Older folds. */
   readonly folds: readonly FittedFold[];
   readonly refit: FitResult | undefined;
+  /** Of every seed that is served. */
+  readonly refits: readonly FitResult[];
   readonly evaluation: EvaluateResult;
 }
 
@@ -96,20 +98,36 @@ export async function openPipeline(): Promise<Pipeline> {
       const evaluation = await inStep(evaluate, { ...judged, validation: await validation() });
       const served = fits.find(({ seed }) => seed === evaluation.servedSeed)!;
       const { family, seed } = served;
-      const refit =
-        rows &&
-        (await inStep(fit, { ...input, family, seed, refit: { rows, twin: served.fitted } }));
+      const all = evaluation.serve === 'seedEnsemble' ? fits : undefined;
+      const refits: FitResult[] = [];
+      for (const { seed: own, fitted: twin } of rows ? (all ?? [served]) : []) {
+        refits.push(
+          await inStep(fit, { ...input, family, seed: own, refit: { rows: rows!, twin } }),
+        );
+      }
+      const refit = refits.find(({ seed: own }) => own === seed);
       const packed = await inStep(packageModel, {
         ...input,
         fit: served,
+        fits: all,
         evaluation,
         datasets,
-        refit: rows && refit && { fit: refit, rows },
+        refit: rows && refit && { fit: refit, rows, ...(all && { fits: refits }) },
       });
       const registering = { experimentId, unit: unit!, package: packed, fits, evaluation };
       const { model, version } = await inStep(register, registering);
       const { packageDigest } = packed;
-      return { experimentId, model, version, packageDigest, fits, folds, refit, evaluation };
+      return {
+        experimentId,
+        model,
+        version,
+        packageDigest,
+        fits,
+        folds,
+        refit,
+        refits,
+        evaluation,
+      };
     },
     async load({ model, version, packageDigest }) {
       const pkg = await loadPackage(deps, { model, version, packageDigest }, testKeys);

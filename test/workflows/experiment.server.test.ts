@@ -223,6 +223,44 @@ describe('workflow experiment', { skip: temporalMissing }, () => {
     });
   });
 
+  it('refits and packages every seed where the evaluation serves their mean', async () => {
+    const artifact = (name: string) => ({ uri: `cas/${name}`, sha256: name, bytes: 1 });
+    const built = {
+      prepared: artifact('prepared'),
+      samples: { train: 3000, valid: 600, test: 600 },
+      refit: artifact('rows'),
+      cached: false,
+    };
+    const fit: Activities['fit'] = async ({ family, seed, refit }) => ({
+      family,
+      seed,
+      fitted: artifact(`${family}-${seed}${refit ? '-refit' : ''}`),
+      weightsDigest: `weights-${seed}`,
+      ...{ bestValidLoss: seed, bestEpoch: 3, epochsRun: 5, attempt: 1 },
+      ...{ resumedFromEpoch: null, cached: false },
+    });
+    const evaluate: Activities['evaluate'] = async () => ({
+      evaluation: artifact('evaluation'),
+      servedSeed: 2,
+      serve: 'seedEnsemble',
+      beatsNaive: true,
+      verdict: 'Better than naive.',
+    });
+    const override = { buildFeatures: async () => built, fit, evaluate };
+    await scripted({ override }, async (calls, id) => {
+      await result(id);
+      const input = calls.find(({ name }) => name === 'packageModel')?.input as PackageInput;
+      const names = (fits: PackageInput['fits']) => fits?.map(({ fitted }) => fitted.sha256);
+      const each = [1, 2, 3].map((seed) => `lstm-multi-horizon-${seed}`);
+      assert.deepEqual(names(input.fits), each);
+      assert.deepEqual(
+        names(input.refit?.fits),
+        each.map((name) => `${name}-refit`),
+      );
+      assert.equal(input.refit!.fit.fitted.sha256, 'lstm-multi-horizon-2-refit');
+    });
+  });
+
   it('stops on failed validation, says why and registers nothing', async () => {
     const reasons = ['^GSPC: 8,509 flat bars; set from: 1962-01-02.'];
     await scripted({ validation: reasons }, async (calls, id) => {

@@ -81,6 +81,20 @@ test('the split of retrains is the declared one, then a recent one of the templa
   });
 });
 
+test('a split with several folds is retrained on one, of the sizes of the newest', () => {
+  const newest = { kind: 'recent', trainBars: 3400, validBars: 700, testBars: 720 };
+  const splitOf = (split: object): object => retrainSpec(template({ split }), request()).split;
+  assert.deepEqual(splitOf({ kind: 'walkForward', validBars: 100, testBars: 90, embargo: 3 }), {
+    ...newest,
+    ...{ purge: 'auto', embargo: 3 },
+  });
+  // Strict is a word for rows after a test part: here there are none.
+  assert.deepEqual(splitOf({ kind: 'purgedKFold', purge: 40, embargo: 'strict' }), {
+    ...newest,
+    ...{ purge: 40, embargo: 'auto' },
+  });
+});
+
 test('refit is that of retrains; parts that the schema would refuse are raised to what it takes', () => {
   const spec = retrainSpec(
     template({ refit: 'none', retrain: { refit: 'trainValid' } }),
