@@ -163,7 +163,7 @@ const isoDate = (time: number): string => new Date(time).toISOString();
 async function report(
   deps: ActivityDeps,
   { experimentId, unit }: BuildFeaturesInput,
-  { summary: { samples, dropped, parts }, refit, folds }: PreparedStep,
+  { summary: { samples, dropped, parts, valueDerived }, refit, folds }: PreparedStep,
   cached: boolean,
 ): Promise<void> {
   const described = Object.entries(parts).map(([name, part]) => [
@@ -181,6 +181,7 @@ async function report(
       split: Object.fromEntries(described),
       ...(refit && { refit: refit.rows }),
       ...(folds && { folds: folds.length + 1 }),
+      ...(valueDerived && { valueDerived }),
       cached,
     },
     dedupeKey: `stage/features/${unit.model}`,

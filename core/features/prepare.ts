@@ -48,6 +48,8 @@ export interface PreparedSummary {
   readonly parts: Readonly<
     Record<'train' | 'valid' | 'test', { rows: number; times: number; first: number; last: number }>
   >;
+  /** Instruments whose sources had no traded value: it is volume x typical price. Absent: none. */
+  readonly valueDerived?: readonly string[];
 }
 
 /**
@@ -85,7 +87,7 @@ export function prepareUnit(plan: PreparePlan, bars: readonly Bars[]): PreparedU
   const refit = refitOf(plan, stacked, samples, newest);
   return {
     prepared,
-    summary: summarise(newest, openTime, rows.length),
+    summary: { ...summarise(newest, openTime, rows.length), ...derivedValues(bars) },
     ...(refit && { refit }),
     folds: folds.slice(0, -1).map((fold) => foldOf(plan, stacked, fold)),
   };
@@ -147,6 +149,11 @@ function latest(labelEnd: Float64Array, ...parts: readonly Int32Array[]): number
   let end = -Infinity;
   for (const part of parts) for (const row of part) end = Math.max(end, labelEnd[row]!);
   return end;
+}
+
+function derivedValues(bars: readonly Bars[]): Pick<PreparedSummary, 'valueDerived'> {
+  const derived = bars.filter((one) => one.valueDerived).map(({ instrument }) => instrument);
+  return derived.length > 0 ? { valueDerived: derived } : {};
 }
 
 function summarise(split: SplitRows, openTime: Float64Array, samples: number): PreparedSummary {

@@ -113,6 +113,12 @@ test('a pool: windows stay inside instruments, parts are cut at the same time', 
   assert.ok(Math.max(...times(pool.split.valid)) < Math.min(...times(pool.split.test)));
 });
 
+test('says whose traded value is derived from volume and price', () => {
+  assert.deepEqual(summary.valueDerived, ['^GSPC']);
+  const traded = prepareUnit(plan, [{ ...bars, valueDerived: false }]).summary;
+  assert.equal('valueDerived' in traded, false);
+});
+
 test('bars with a price that is not above 0 are refused by name', () => {
   const close = Float64Array.from(bars.close);
   close[900] = -1;
