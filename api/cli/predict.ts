@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { barNameLike, shortBarName } from './bar-times.ts';
 import { openClient, type Json } from './http.ts';
 import { integer, segment, version } from './options.ts';
+import { showExplanation } from './explanation.ts';
 import type { CliContext } from './output.ts';
 
 const pathOf = (model: string): string => `/api/v1/ml-models/${segment(model)}`;
@@ -16,6 +17,7 @@ interface PredictOptions {
   readonly version?: number;
   readonly confidence: string;
   readonly record: boolean;
+  readonly explain?: boolean;
 }
 
 /** `predict`, `predictions`. */
@@ -36,6 +38,7 @@ export function register(program: Command, ctx: CliContext): void {
         .default('mc'),
     )
     .option('--no-record', 'do not keep it for scoring')
+    .option('-e, --explain', 'say what each feature contributed')
     .action((model: string, instrument: string | undefined, options: PredictOptions) =>
       predict(ctx, model, instrument, options),
     );
@@ -71,6 +74,7 @@ async function predict(
       version: options.version,
       confidence: options.confidence,
       record: options.record,
+      explain: options.explain === true,
     },
   });
   ctx.out.data(answer);
@@ -104,6 +108,7 @@ async function predict(
     answer['recorded'] === true ? `recorded as ${String(answer['id'])}` : 'not recorded',
   ];
   ctx.out.line(notes.join(', '));
+  showExplanation(ctx, answer);
 }
 
 /** "buy: sell .12, hold .31, buy .57, beyond 1.20 %" */

@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { showExplanation } from './explanation.ts';
 import { openClient, type Json } from './http.ts';
 import { version } from './options.ts';
 import type { CliContext } from './output.ts';
@@ -8,6 +9,7 @@ interface SignalOptions {
   readonly version?: number;
   readonly confidence: string;
   readonly record: boolean;
+  readonly explain?: boolean;
 }
 
 /** `signal`. */
@@ -25,6 +27,7 @@ export function register(program: Command, ctx: CliContext): void {
         .default('mc'),
     )
     .option('--no-record', 'do not keep the prediction for scoring')
+    .option('-e, --explain', 'say what each feature contributed')
     .action((model: string, instrument: string | undefined, options: SignalOptions) =>
       signal(ctx, model, instrument, options),
     );
@@ -41,7 +44,8 @@ async function signal(
 ): Promise<void> {
   const client = await openClient(ctx);
   const { asOf, confidence, record } = options;
-  const body = { model, instrument, asOf, version: options.version, confidence, record };
+  const explain = options.explain === true;
+  const body = { model, instrument, asOf, version: options.version, confidence, record, explain };
   const answer = await client.json('POST', '/api/v1/signals', { body });
   ctx.out.data(answer);
   if (ctx.json) return;
@@ -74,4 +78,5 @@ async function signal(
     ...(answer['stale'] === true ? ['STALE'] : []),
   ];
   ctx.out.line(notes.join(', '));
+  showExplanation(ctx, answer);
 }

@@ -85,6 +85,17 @@ test('a quantity without confidence has no probability, so the rule of thumb spe
   assert.notEqual(body['prediction'], null);
 });
 
+test('what cannot explain itself says why', async () => {
+  const { body } = await ask({ explain: true });
+  const explanation = body['explanation'] as unknown as { contributions: null; reason: string };
+  assert.equal(explanation.contributions, null);
+  assert.match(explanation.reason, /lstm-multi-horizon does not say/);
+  const { body: plain } = await ask({});
+  assert.equal('explanation' in plain, false);
+  const predicted = await api.call('POST', `/api/v1/ml-models/${MODEL}/predict`, { explain: true });
+  assert.deepEqual(predicted.body['explanation'], explanation);
+});
+
 test('mistakes: an unknown model, a foreign instrument, a key for another model', async () => {
   const unknown = await api.call('POST', '/api/v1/signals', { model: 'nothing-here' });
   assert.equal(unknown.status, 404);
