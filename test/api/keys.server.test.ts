@@ -215,6 +215,8 @@ describe('keys for some models', () => {
     'GET /api/v1/experiments': 'looks at the models',
     'GET /api/v1/experiments/{id}': 'looks at the models',
     'GET /api/v1/experiments/{id}/events': 'looks at the models',
+    'GET /api/v1/experiments/{id}/search': 'looks at the models',
+    'POST /api/v1/signals': 'looks at the models',
     'POST /api/v1/experiments/{id}/cancel': 'looks at the models',
     'GET /api/v1/ml-models': 'looks at the models',
     'POST /api/v1/ml-models': 'looks at the models',
@@ -265,5 +267,7 @@ describe('keys for some models', () => {
     assert.equal(create.status, 404, JSON.stringify(create.body));
     const experiments = await replica.call('GET', '/api/v1/experiments', undefined, { key });
     assert.deepEqual(experiments.body['items'], []);
+    const signal = await replica.call('POST', '/api/v1/signals', { model: MODEL }, { key });
+    assert.equal(signal.status, 404, JSON.stringify(signal.body));
   });
 });
