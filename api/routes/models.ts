@@ -44,7 +44,14 @@ const template = z
   .record(z.string(), z.unknown())
   .describe('The spec that `train` runs; default: that of the champion.');
 const description = z.string().max(2000);
-const group = modelName;
+/** A name, or the template that its models were made by. */
+const group = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9._-]*(\{instrument\})?[a-z0-9._-]*$/,
+    'a name, or the name in a spec, such as crypto-{instrument}',
+  )
+  .max(63);
 
 const newModelSchema = z
   .strictObject({

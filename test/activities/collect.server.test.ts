@@ -96,6 +96,7 @@ test('Lean stocks: factors applied as of the last bar; GOOG blocked before its s
     verdict.reasons[0]!,
     /^GOOG: split-like: 1 overnight move .*set from: 2014-04-03 or later/,
   );
+  assert.deepEqual(verdict.failed, [{ instrument: 'GOOG', reason: verdict.reasons[0] }]);
   const good = await run(depsOf(), {
     sources,
     instruments: ['AAPL', { id: 'GOOG', from: '2014-04-03' }],
