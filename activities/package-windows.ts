@@ -72,6 +72,7 @@ export async function goldenProbes(
   session: OnnxSession,
   prepared: Prepared,
   monteCarlo: MonteCarloRunner | undefined,
+  tolerance = EQUALITY_TOLERANCE,
 ): Promise<GoldenProbes> {
   // A refit has no part but the rows it was fitted on.
   const { test, valid, train } = prepared.split;
@@ -87,7 +88,7 @@ export async function goldenProbes(
     windows: encodeFloat64(windows),
     close,
     expected: rowsOf(answers, outputs),
-    tolerance: EQUALITY_TOLERANCE,
+    tolerance,
     labelSd: outputScales(prepared),
   };
   if (!monteCarlo) return probes;

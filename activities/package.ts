@@ -5,7 +5,6 @@ import { outputsOf, type Prepared } from '../core/features/prepared.ts';
 import { regressionLabelOrThrow } from '../core/labels/index.ts';
 import type { FitBundle } from '../core/models/bundle.ts';
 import { topFeatures } from '../core/models/trees/top-features.ts';
-import { openSession } from '../core/onnx/session.impl.ts';
 import { buildPackage } from '../core/packages/build.ts';
 import type { PackageContent } from '../core/packages/build.ts';
 import type { CardFacts } from '../core/packages/card.ts';
@@ -14,10 +13,9 @@ import {
   CALIBRATION_WINDOWS_MAX,
   NO_CONFIDENCE,
   evenlySpaced,
-  openMonteCarlo,
   reliabilityOf,
 } from '../core/predict/index.ts';
-import type { HorizonReliability, MonteCarloRunner } from '../core/predict/index.ts';
+import type { HorizonReliability } from '../core/predict/index.ts';
 import { missingRulesOf } from '../core/spec/missing-rules.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { experimentSpecOrThrow, getExperimentOrThrow } from '../registry/experiments.ts';
@@ -30,8 +28,10 @@ import type { ActivityDeps } from './deps.ts';
 import { forecastRows } from './forecast-rows.ts';
 import { classConfidenceOf } from './package-class-confidence.ts';
 import { calibrate, sampleWindows } from './package-confidence.ts';
+import { compressionOf, goldenTolerance, packagedBundle } from './package-compression.ts';
 import { outliersOf, safetyRules } from './package-safety.ts';
 import { evaluatedFit, servedFit, type ServedFit } from './package-fits.ts';
+import { withGraphs, withSession, type Graphs } from './package-graphs.ts';
 import { goldenProbes, proveEquality } from './package-windows.ts';
 
 /** Test windows whose stated confidence is compared with what happened; 3 s of a core. */
@@ -99,64 +99,48 @@ async function makePackage(deps: Deps, input: PackageInput, facts: Facts) {
   const served = await servedFit(deps, input, evaluated);
   const { prepared, bundle } = served;
   const evaluation = parseEvaluation(await deps.artifacts.get(input.evaluation.evaluation));
-  // A refit has no rows left to be calibrated on: its twin has.
-  const confidence = await withGraphs(evaluated.bundle, spec, (graphs) =>
-    confidenceOf(graphs, evaluated.prepared, spec),
+  const compression = await compressionOf(deps, input, evaluated, spec, () =>
+    Context.current().heartbeat(),
   );
-  const built = await withGraphs(bundle, spec, async (graphs) => {
-    const difference = await proveEquality(graphs.session, prepared, bundle.probes);
+  // A refit has no rows left to be calibrated on: its twin has.
+  const confidence = await withGraphs(
+    packagedBundle(evaluated.bundle, compression),
+    spec,
+    (graphs) => confidenceOf(graphs, evaluated.prepared, spec),
+  );
+  // The proof is of the graph as trained; what a smaller one changes was measured.
+  const difference = await withSession(bundle.graphs.model, (session) =>
+    proveEquality(session, prepared, bundle.probes),
+  );
+  const packaged = packagedBundle(bundle, compression);
+  const built = await withGraphs(packaged, spec, async (graphs) => {
     const content: PackageContent = {
-      manifest: { ...manifestOf(deps, input, served, facts), ...declaredColumns(spec) },
-      model: bundle.graphs.model,
-      monteCarlo: graphs.monteCarlo && bundle.graphs.monteCarlo?.graph,
+      manifest: {
+        ...manifestOf(deps, input, served, facts),
+        ...declaredColumns(spec),
+        ...(compression && { compression }),
+      },
+      model: packaged.graphs.model,
+      monteCarlo: graphs.monteCarlo && packaged.graphs.monteCarlo?.graph,
       trees: bundle.native,
       preprocessing: preprocessingOf(prepared, spec, confidence.calibration, evaluation),
-      golden: await goldenProbes(graphs.session, prepared, graphs.monteCarlo),
+      golden: await goldenProbes(
+        graphs.session,
+        prepared,
+        graphs.monteCarlo,
+        goldenTolerance(compression),
+      ),
       outliers: await outliersOf(prepared, breathe),
       evaluation,
       card: cardOf(evaluation, bundle, confidence.reliability, difference),
     };
     const { reliability } = confidence;
-    return { ...buildPackage(content, deps.sign), difference, reliability };
+    return { ...buildPackage(content, deps.sign), reliability };
   });
   const manifest = await storePackage(deps.db, deps.artifacts, built.files);
-  const { packageDigest, difference, reliability } = built;
+  const { packageDigest, reliability } = built;
   deps.log.info({ model: input.unit.model, version: facts.version, difference }, 'packaged');
-  return { manifest, packageDigest, difference, reliability };
-}
-
-/** Methods that draw Monte-Carlo samples. */
-const SAMPLED: ReadonlySet<string> = new Set(['directional', 'relativeStd']);
-
-interface Graphs {
-  readonly session: Awaited<ReturnType<typeof openSession>>;
-  /** Absent where family or spec have no Monte-Carlo confidence. */
-  readonly monteCarlo: MonteCarloRunner | undefined;
-  readonly noiseWidth: number;
-}
-
-async function withGraphs<T>(
-  bundle: FitBundle,
-  spec: ExperimentSpec,
-  use: (graphs: Graphs) => Promise<T>,
-): Promise<T> {
-  const { model, monteCarlo: mc } = bundle.graphs;
-  const session = await openSession(model);
-  const shape = {
-    lookback: bundle.context.lookback,
-    features: bundle.context.featureNames.length,
-    noiseWidth: mc?.noiseWidth ?? 0,
-  };
-  let monteCarlo: MonteCarloRunner | undefined;
-  try {
-    if (mc && SAMPLED.has(spec.confidence.method)) {
-      monteCarlo = await openMonteCarlo(openSession)(mc.graph, shape);
-    }
-    return await use({ session, monteCarlo, noiseWidth: shape.noiseWidth });
-  } finally {
-    await session.release();
-    await monteCarlo?.release();
-  }
+  return { manifest, packageDigest, difference, reliability, ...(compression && { compression }) };
 }
 
 interface Confidence {

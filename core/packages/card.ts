@@ -2,6 +2,7 @@ import { refitWords } from '../evaluation/refit-words.ts';
 import { labelKindOrThrow, multipliesByClose } from '../labels/index.ts';
 import type { TopFeature } from '../models/trees/top-features.ts';
 import { outlierWords } from '../scaling/index.ts';
+import { compressionWords } from './compression.ts';
 import type { Manifest, Preprocessing } from './manifest.ts';
 
 /** What the card says beside manifest and preprocessing. */
@@ -90,6 +91,10 @@ const seedWords = ({ seed, seeds }: Pick<Manifest, 'seed' | 'seeds'>): string =>
 const outlierLines = ({ trainingOutliers }: Preprocessing): string[] =>
   trainingOutliers ? [`${outlierWords(trainingOutliers)}.`] : [];
 
+/** What became of the wish for a smaller graph, where there was one. */
+const sizeSection = ({ compression }: Pick<Manifest, 'compression'>): string[] =>
+  compression ? ['## Size and speed', ...compressionWords(compression), ''] : [];
+
 /** card.md: for a person who finds the package without the platform that made it. */
 export function renderCard(
   manifest: Omit<Manifest, 'format' | 'files'>,
@@ -142,6 +147,7 @@ export function renderCard(
     '',
     '`golden.json` holds windows with the answers they must give.',
     '',
+    ...sizeSection(manifest),
     '## Limits',
     ...[
       'A forecast of returns explains little of their variance; read the skill score and its interval.',

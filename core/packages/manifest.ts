@@ -2,6 +2,7 @@ import type { MissingRules } from '../bars/index.ts';
 import type { FeatureEntry } from '../features/index.ts';
 import type { ClassStatistics } from '../features/prepared.ts';
 import type { OutlierRecord } from '../scaling/index.ts';
+import type { CompressionFacts } from './compression.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
 
 export interface PackageFile {
@@ -49,6 +50,8 @@ export interface Manifest {
     readonly newer: number;
     readonly twin: { readonly weightsDigest: string; readonly trainedThrough: string };
   };
+  /** Where the spec asked for a smaller graph. */
+  readonly compression?: CompressionFacts;
   readonly workflowId: string;
   readonly codeVersion: string;
   readonly libraries: Readonly<Record<string, string>>;

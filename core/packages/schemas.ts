@@ -3,6 +3,7 @@ import { MISSING_POLICIES } from '../bars/index.ts';
 import { COLUMNS_MAX, featureEntrySchema } from '../features/index.ts';
 import { scalerSchema } from '../features/prepared-codec.ts';
 import { outlierRecordSchema } from '../scaling/index.ts';
+import type { CompressionFacts } from './compression.ts';
 import type { GoldenProbes, Manifest, Preprocessing, StoredOutliers } from './manifest.ts';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -15,6 +16,33 @@ const label = z.strictObject({
 });
 const byClass = z.array(z.array(z.number()).min(2)).min(1);
 const text = z.record(z.string(), z.string());
+
+const both = z.strictObject({ trained: z.number(), smaller: z.number() });
+const compressionSchema: z.ZodType<CompressionFacts> = z.strictObject({
+  asked: z.strictObject({
+    quantize: z.enum(['none', 'dynamic']),
+    prune: z.strictObject({ sparsity: z.number() }).exactOptional(),
+    tolerance: z.number(),
+  }),
+  status: z.enum(['accepted', 'rejected', 'notApplicable']),
+  steps: z.array(
+    z.strictObject({
+      what: z.enum(['prune', 'quantize']),
+      status: z.enum(['applied', 'notApplicable']),
+      words: z.string(),
+    }),
+  ),
+  measured: z
+    .strictObject({
+      windows: z.int().min(1),
+      loss: both,
+      difference: z.number(),
+      bytes: both,
+      deflatedBytes: both,
+      milliseconds: both,
+    })
+    .exactOptional(),
+});
 
 export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
   format: z.literal(1),
@@ -42,6 +70,7 @@ export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
       twin: z.strictObject({ weightsDigest: z.string(), trainedThrough: z.iso.datetime() }),
     })
     .exactOptional(),
+  compression: compressionSchema.exactOptional(),
   workflowId: z.string(),
   codeVersion: z.string(),
   libraries: text,

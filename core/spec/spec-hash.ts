@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from './canonical-json.ts';
 import { outliersOf } from './outliers.ts';
+import { compressionRulesOf } from './package-schema.ts';
 import type { ExperimentSpec } from './spec.ts';
 
 /**
@@ -32,6 +33,7 @@ export function specHash(spec: ExperimentSpec): string {
     serving: { ...serving, ...(abstain && { abstain }) },
     ...(spec.tune && { tune: spec.tune }),
     ...(outliersOf(spec) && { training: spec.training }),
+    ...(compressionRulesOf(spec) && { package: spec.package }),
   };
   return createHash('sha256').update(canonicalJson(shaping)).digest('hex');
 }

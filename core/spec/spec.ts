@@ -12,6 +12,7 @@ import {
 import { outlierRuleSchema, SCALER_KINDS } from '../scaling/index.ts';
 import { monitorSchema, refitSchema, retrainSchema, servingSchema } from './lifecycle-schema.ts';
 import { INSTRUMENT_PATTERN, nameSchema } from './names.ts';
+import { packageSchema } from './package-schema.ts';
 import { promotionSchema } from './promotion-schema.ts';
 import { tuneSchema } from './tune-schema.ts';
 import { splitSchema } from '../splits/index.ts';
@@ -220,6 +221,9 @@ export const experimentSpecSchema = z.strictObject({
       'Families fitted beside, with their defaults, to compare with; of a label with classes: majority and logistic.',
     ),
   confidence: confidenceSchema.prefault({}).describe('How sure an answer is.'),
+  package: packageSchema
+    .exactOptional()
+    .describe('Smaller and faster graphs, where they are as good; default: as trained.'),
   promotion: promotionSchema.prefault({}).describe('When the version becomes champion.'),
   retrain: retrainSchema.prefault({}).describe('When the model is trained again, and how.'),
   monitor: monitorSchema.prefault({}).describe('Drift reports.'),
