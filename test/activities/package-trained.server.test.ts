@@ -6,6 +6,7 @@ import { featureSetOrThrow } from '../../core/features/index.ts';
 import { prepareUnit } from '../../core/features/prepare.ts';
 import type { Prepared } from '../../core/features/prepared.ts';
 import { runFitJob } from '../../core/models/fit-job.impl.ts';
+import { modelFamilyOrThrow } from '../../core/models/index.ts';
 import { openSession } from '../../core/onnx/session.impl.ts';
 import { openMonteCarlo, openPackage, predict } from '../../core/predict/index.ts';
 import { sp500 } from '../support/example-bars.ts';
@@ -17,7 +18,11 @@ import { testSpec } from '../support/registry-facts.ts';
 const calendar = calendarFor('nyse');
 const bars = sp500();
 const openers = { openSession, openMonteCarlo: openMonteCarlo(openSession) };
-const network = { units: [12], dense: [12], branch: 8, epochs: 3, batchSize: 64 };
+/** Short fits of the families that train for long. */
+const SHORT: Readonly<Record<string, object>> = {
+  'lstm-multi-horizon': { units: [12], dense: [12], branch: 8, epochs: 3, batchSize: 64 },
+  transformer: { dModel: 16, heads: 2, feedForward: 16, epochs: 3, batchSize: 64 },
+};
 
 let fixture: PackagingFixture;
 before(async () => {
@@ -46,6 +51,8 @@ const closeOf = (date: string): number => calendar.closeTime(Date.parse(date), '
 const cases = [
   { family: 'lstm-multi-horizon', kind: 'forwardLogReturn', skip: withoutTensorflow },
   { family: 'lstm-multi-horizon', kind: 'forwardPrice', skip: withoutTensorflow },
+  { family: 'transformer', kind: 'forwardLogReturn', skip: withoutTensorflow },
+  { family: 'transformer', kind: 'forwardPrice', skip: withoutTensorflow },
   { family: 'ridge', kind: 'forwardLogReturn', skip: false as const },
   { family: 'naive', kind: 'forwardPrice', skip: false as const },
 ];
@@ -56,8 +63,8 @@ for (const { family, kind, skip } of cases) {
     { skip },
     async () => {
       const prepared = prepare(kind);
-      const stochastic = family === 'lstm-multi-horizon';
-      const job = { family, params: stochastic ? network : {}, seed: 1, prepared };
+      const { monteCarlo } = modelFamilyOrThrow(family).traits;
+      const job = { family, params: SHORT[family] ?? {}, seed: 1, prepared };
       const context = fitContext(prepared);
       const bundle = await runFitJob({ ...job, multiplyByClose: kind === 'forwardPrice' }, context);
       const spec = testSpec({ confidence: { method: 'directional', samples: 30 } });
@@ -74,7 +81,7 @@ for (const { family, kind, skip } of cases) {
       }
       const of = (answer: typeof calm, what: 'confidence' | 'probabilityUp' | 'relativeStd') =>
         answer.horizons.map((horizon) => horizon[what]);
-      if (stochastic) {
+      if (monteCarlo) {
         assert.notDeepEqual(of(calm, 'confidence'), of(turbulent, 'confidence'));
         const width = ({ horizons, lastClose }: typeof calm) =>
           horizons.map(({ interval80 }) => (interval80![1] - interval80![0]) / lastClose);

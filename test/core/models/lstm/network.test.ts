@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
+import { assertGradientOf } from '../../../support/gradient.ts';
 import { withoutTensorflow } from '../../../support/tensorflow.ts';
 import { initialWeights } from '../../../../core/models/lstm/initialise.ts';
 import { layoutOf, toNetWeights, type NetworkShape } from '../../../../core/models/lstm/layout.ts';
@@ -112,20 +113,8 @@ describe('lstm network', { skip: withoutTensorflow }, () => {
       // Away from the start, where biases are 0 and relu units sit on their kink.
       const theta = weights.theta.map((w, i) => w + 0.1 * normals(layout.parameterCount, 6)[i]!);
       const { gradient } = step(parts, theta);
-      for (const { name, offset, size } of layout.parameters) {
-        const direction = normals(size, 7, offset);
-        const along = (scale: number): number => {
-          const moved = theta.slice();
-          for (let i = 0; i < size; i++) moved[offset + i]! += scale * direction[i]!;
-          return step(parts, moved).loss;
-        };
-        const epsilon = 2e-3 / Math.hypot(...direction);
-        const numeric = (along(epsilon) - along(-epsilon)) / (2 * epsilon);
-        let analytic = 0;
-        for (let i = 0; i < size; i++) analytic += gradient[offset + i]! * direction[i]!;
-        const scale = Math.max(Math.abs(analytic), 0.02 * Math.hypot(...direction));
-        assert.ok(Math.abs(numeric - analytic) < 0.02 * scale, `${name}: ${numeric}, ${analytic}`);
-      }
+      const lossAt = (moved: Float32Array): number => step(parts, moved).loss;
+      assertGradientOf(lossAt, { layout, theta, gradient, epsilon: 2e-3, tolerance: 0.02 });
     });
   }
 

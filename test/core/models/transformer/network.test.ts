@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Tensor1D, Tensor3D } from '@tensorflow/tfjs-node';
+import { assertGradientOf } from '../../../support/gradient.ts';
 import { goldenTransformers } from '../../../support/golden-transformer.ts';
 import { PlainTransformer } from '../../../support/plain-transformer.ts';
 import { withoutTensorflow } from '../../../support/tensorflow.ts';
@@ -91,25 +92,12 @@ function offTheKinks({ layout, theta }: SetUp): Float32Array {
   return moved;
 }
 
-/** The analytic gradient of each parameter along a random direction beside the numeric one. */
+/** Of the whole training step, parameter by parameter. */
 function assertGradient(parts: SetUp): void {
-  const { layout } = parts;
   const theta = offTheKinks(parts);
   const { gradient } = step(parts, theta);
-  for (const { name, offset, size } of layout.parameters) {
-    const direction = normals(size, 7, offset);
-    const along = (scale: number): number => {
-      const moved = theta.slice();
-      for (let i = 0; i < size; i++) moved[offset + i]! += scale * direction[i]!;
-      return step(parts, moved).loss;
-    };
-    const epsilon = 1e-2 / Math.hypot(...direction);
-    const numeric = (along(epsilon) - along(-epsilon)) / (2 * epsilon);
-    let analytic = 0;
-    for (let i = 0; i < size; i++) analytic += gradient[offset + i]! * direction[i]!;
-    const scale = Math.max(Math.abs(analytic), 0.02 * Math.hypot(...direction));
-    assert.ok(Math.abs(numeric - analytic) < 0.005 * scale, `${name}: ${numeric}, ${analytic}`);
-  }
+  const lossAt = (moved: Float32Array): number => step(parts, moved).loss;
+  assertGradientOf(lossAt, { ...parts, theta, gradient, epsilon: 1e-2, tolerance: 0.005 });
 }
 
 describe('transformer network', { skip: withoutTensorflow }, () => {
