@@ -17,6 +17,7 @@ import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { mirrorRoutes } from './routes/mirror.ts';
 import { modelRoutes } from './routes/models.ts';
 import { performanceRoutes } from './routes/performance.ts';
+import { batchPredictRoutes } from './routes/batch-predict.ts';
 import { predictRoutes } from './routes/predict.ts';
 import { signalRoutes } from './routes/signals.ts';
 import { datasetVersionRoutes } from './routes/dataset-versions.ts';
@@ -39,6 +40,7 @@ export function createApp(parts: ApiParts): App {
   const routes = [
     healthRoutes,
     predictRoutes,
+    batchPredictRoutes,
     signalRoutes,
     performanceRoutes,
     inferenceRoutes,
@@ -139,4 +141,4 @@ function measure(parts: ApiParts): MiddlewareHandler<Env> {
 }
 
 /** Routes that answer and change nothing. */
-const ANSWERS = /\/(predict|infer)$/;
+const ANSWERS = /\/(predict|batch-predict|infer)$/;

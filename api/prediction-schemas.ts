@@ -23,14 +23,50 @@ export const explainField = z
   .default(false)
   .describe('Say what each feature contributed; some 10 ms more, and not every family can.');
 
-export const predictSchema = z
-  .strictObject({
-    instrument: instrumentId
-      .optional()
-      .describe('May be left out where the model answers for one instrument.'),
-    asOf: instant
-      .optional()
-      .describe('Answer as of this time of the past; a date: as of the end of that day (UTC).'),
+/** What a prediction is computed from. */
+const inputShape = {
+  instrument: instrumentId
+    .optional()
+    .describe('May be left out where the model answers for one instrument.'),
+  asOf: instant
+    .optional()
+    .describe('Answer as of this time of the past; a date: as of the end of that day (UTC).'),
+  bars: z.array(barSchema).min(1).max(MAX_BARS).optional().describe('Bars of your own.'),
+  window: z
+    .array(z.array(z.number().nullable()).max(MAX_FEATURES))
+    .min(1)
+    .max(MAX_LOOKBACK)
+    .optional()
+    .describe('Features of your own, one row a bar, in the order of the package.'),
+  lastClose: price.optional().describe('With `window`: the close of its last bar.'),
+  openTime: instant.optional().describe('With `window`: when its last bar opens.'),
+};
+const inputSchema = z.strictObject(inputShape);
+export type InputFields = z.infer<typeof inputSchema>;
+
+/** What may stand beside what. */
+const ruled = <S extends z.ZodType<InputFields>>(schema: S): S =>
+  schema
+    .refine((body) => !(body.bars && body.window), 'give bars or a window, not both')
+    .refine(
+      (body) => body.asOf === undefined || !(body.bars ?? body.window),
+      'asOf goes with the instrument alone: bars and windows say themselves when they end',
+    )
+    .refine(
+      (body) => !body.window || (body.lastClose !== undefined && body.openTime !== undefined),
+      'a window needs lastClose and openTime',
+    )
+    .refine(
+      (body) => body.window !== undefined || (body.lastClose ?? body.openTime) === undefined,
+      'lastClose and openTime go with a window',
+    );
+
+/** One of a batch. */
+export const batchItemSchema = ruled(inputSchema).openapi('BatchItem');
+
+export const predictSchema = ruled(
+  z.strictObject({
+    ...inputShape,
     version: versionNumber.optional().describe('Default: the champion.'),
     confidence: z
       .enum(['mc', 'none'])
@@ -38,31 +74,8 @@ export const predictSchema = z
       .describe('`mc`: Monte-Carlo confidence and interval; `none`: the forecast alone.'),
     record: z.boolean().default(true).describe('Keep the prediction, to be scored later.'),
     explain: explainField,
-    bars: z.array(barSchema).min(1).max(MAX_BARS).optional().describe('Bars of your own.'),
-    window: z
-      .array(z.array(z.number().nullable()).max(MAX_FEATURES))
-      .min(1)
-      .max(MAX_LOOKBACK)
-      .optional()
-      .describe('Features of your own, one row a bar, in the order of the package.'),
-    lastClose: price.optional().describe('With `window`: the close of its last bar.'),
-    openTime: instant.optional().describe('With `window`: when its last bar opens.'),
-  })
-  .refine((body) => !(body.bars && body.window), 'give bars or a window, not both')
-  .refine(
-    (body) => body.asOf === undefined || !(body.bars ?? body.window),
-    'asOf goes with the instrument alone: bars and windows say themselves when they end',
-  )
-  .refine(
-    (body) => !body.window || (body.lastClose !== undefined && body.openTime !== undefined),
-    'a window needs lastClose and openTime',
-  )
-  .refine(
-    (body) => body.window !== undefined || (body.lastClose ?? body.openTime) === undefined,
-    'lastClose and openTime go with a window',
-  )
-  .openapi('Predict');
-export type PredictBody = z.infer<typeof predictSchema>;
+  }),
+).openapi('Predict');
 
 const horizonSchema = z
   .object({

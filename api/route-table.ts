@@ -50,6 +50,7 @@ export const ROUTES = {
   [`POST ${M}/{name}/settle`]: entry('experiment', 'settle'),
   [`POST ${M}/{name}/monitor`]: entry('experiment', 'monitor'),
   [`POST ${M}/{name}/predict`]: entry('predict', 'predict'),
+  [`POST ${M}/{name}/batch-predict`]: entry('predict', 'batch-predict'),
   'POST /api/v1/signals': entry('predict', 'signal'),
   [`GET ${M}/{name}/predictions`]: entry('read', 'predictions'),
   [`GET ${M}/{name}/performance`]: entry('read', 'performance'),

@@ -41,15 +41,22 @@ export function newApp(): App {
 
 /** Which of the parts a request can be wrong in is a 400 (not understood), and which a 422 (understood, not possible). */
 function invalid(target: string, error: z.core.$ZodError, body: z.ZodType | undefined): ApiError {
-  const issues = error.issues
-    .flatMap((issue) => issuesOf(issue, target === 'json' ? body : undefined))
-    .slice(0, MAX_ISSUES);
+  if (target === 'json') return bodyProblem(error, body);
+  const { issues, detail } = described(error, target, undefined);
+  return new ApiError('bad-request', `${target}.invalid`, detail, { issues });
+}
+
+/** The problem of a body, or of a part of one, that is not what `schema` says. */
+export function bodyProblem(error: z.core.$ZodError, schema: z.ZodType | undefined): ApiError {
+  const { issues, detail } = described(error, 'body', schema);
+  return new ApiError('unprocessable', 'body.invalid', detail, { issues });
+}
+
+function described(error: z.core.$ZodError, what: string, body: z.ZodType | undefined) {
+  const issues = error.issues.flatMap((issue) => issuesOf(issue, body)).slice(0, MAX_ISSUES);
   const first = issues[0];
-  const what = target === 'json' ? 'body' : target;
   const detail = first ? `${first.path || what}: ${first.message}` : 'not valid';
-  return target === 'json'
-    ? new ApiError('unprocessable', 'body.invalid', detail, { issues })
-    : new ApiError('bad-request', `${target}.invalid`, detail, { issues });
+  return { issues, detail };
 }
 
 function wordsOf(issue: z.core.$ZodIssue): string {

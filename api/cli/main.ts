@@ -13,6 +13,7 @@ import {
   type RegisterCommands,
 } from './output.ts';
 import { register as registerAlerts } from './alerts.ts';
+import { register as registerBatchPredict } from './batch-predict.ts';
 import { register as registerDemo } from './demo.ts';
 import { register as registerDrift } from './drift.ts';
 import { register as registerExperiments } from './experiments.ts';
@@ -40,6 +41,7 @@ const COMMANDS: readonly RegisterCommands[] = [
   registerReport,
   registerDrift,
   registerPredict,
+  registerBatchPredict,
   registerSignal,
   registerPerformance,
   registerReplay,

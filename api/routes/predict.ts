@@ -1,8 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { PredictionAnswer } from '../../core/predict/index.ts';
-import { ApiError, HTTP } from '../errors.ts';
+import { HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
-import { answerSchema, predictSchema, type PredictBody } from '../prediction-schemas.ts';
+import { inputOf } from '../prediction-input.ts';
+import { answerSchema, predictSchema } from '../prediction-schemas.ts';
 import { jsonAnswer, jsonRequest, modelParam } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 import type { Explanation } from '../serving/explanations.ts';
@@ -20,81 +21,6 @@ export const routingHeader = z.object({
         'version. Default: API key and instrument.',
     ),
 });
-
-/** Midnight UTC for a date, else the instant. */
-const msOf = (text: string): number => Date.parse(text);
-
-/** A date alone means the whole of that day: its end, up to now. */
-const END_OF_DAY_MS = 86_400_000 - 1;
-function asOfMs(text: string, now: number): number {
-  const start = msOf(text);
-  return text.length > 10 ? start : Math.min(start + END_OF_DAY_MS, Math.max(start, now));
-}
-
-/** What a prediction is computed from, as the body says it. `now`: ms UTC. */
-export function inputOf(body: PredictBody, now: number): PredictRequest['input'] {
-  const { instrument } = body;
-  if (body.window) {
-    checkRows(body.window);
-    return {
-      kind: 'window',
-      instrument: named(instrument),
-      // JSON has no NaN: a null becomes one, and is then refused by its feature's name.
-      values: Float64Array.from(body.window.flat(), (value) => value ?? Number.NaN),
-      lastClose: body.lastClose!,
-      openTime: msOf(body.openTime!),
-    };
-  }
-  if (body.bars) {
-    const rows = body.bars.map(({ openTime, value, ...row }) => ({
-      ...row,
-      openTime: msOf(openTime),
-      ...(value === undefined ? {} : { value }),
-    }));
-    checkOrder(rows);
-    return { kind: 'bars', instrument: named(instrument), rows };
-  }
-  if (instrument === undefined) return { kind: 'instrument', instrument };
-  const asOf = body.asOf === undefined ? {} : { asOf: asOfMs(body.asOf, now) };
-  return { kind: 'instrument', instrument, ...asOf };
-}
-
-/** Rows of different lengths could have the right size together and mean something else. */
-function checkRows(rows: readonly (readonly unknown[])[]): void {
-  const width = rows[0]!.length;
-  const at = rows.findIndex((row) => row.length !== width);
-  if (at < 0) return;
-  const fault = `row 0 has ${width} numbers, row ${at} has ${rows[at]!.length}`;
-  throw new ApiError('unprocessable', 'predict.bad-window', `The window is uneven: ${fault}.`, {
-    issues: [{ path: `/window/${at}`, message: fault }],
-  });
-}
-
-function named(instrument: string | undefined): string {
-  if (instrument !== undefined) return instrument;
-  throw new ApiError('unprocessable', 'predict.instrument', 'Say which instrument it is.', {
-    issues: [{ path: '/instrument', message: 'is missing' }],
-  });
-}
-
-function checkOrder(
-  rows: readonly { openTime: number; open: number; high: number; low: number; close: number }[],
-): void {
-  rows.forEach((row, i) => {
-    const fault =
-      i > 0 && row.openTime <= rows[i - 1]!.openTime
-        ? 'openTime must increase'
-        : row.high < Math.max(row.open, row.close, row.low)
-          ? 'high lies below another price'
-          : row.low > Math.min(row.open, row.close)
-            ? 'low lies above another price'
-            : undefined;
-    if (fault === undefined) return;
-    throw new ApiError('unprocessable', 'predict.bars', `Bar ${i}: ${fault}.`, {
-      issues: [{ path: `/bars/${i}`, message: fault }],
-    });
-  });
-}
 
 /** What the features contributed to an answer. A fallback's answer came from no feature. */
 export async function explained(

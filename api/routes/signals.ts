@@ -3,6 +3,7 @@ import { RECOMMENDATIONS } from '../../core/signals/index.ts';
 import { requireModel } from '../auth.ts';
 import { HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
+import { inputOf } from '../prediction-input.ts';
 import {
   answerSchema,
   barSchema,
@@ -20,7 +21,7 @@ import {
 } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 import { signalOf, type SignalSource } from '../signal.ts';
-import { explained, inputOf, routingHeader } from './predict.ts';
+import { explained, routingHeader } from './predict.ts';
 
 const bodySchema = z
   .strictObject({

@@ -16,6 +16,7 @@ import type {
   PredictInput,
   PredictRequest,
   Readiness,
+  ServedBatch,
   ServedDescription,
   Serving,
 } from './serving.ts';
@@ -56,6 +57,27 @@ export class LocalServing implements Serving {
     const route = chosen.active && trials.routeOf(chosen.active, input, request);
     if (route?.arm === 'challenger') return this.#canary(request, chosen, input, route);
     return this.#champion(request, chosen, input, { route, startedMs });
+  }
+
+  async withBatch<T>(
+    request: Omit<PredictRequest, 'input'>,
+    work: (batch: ServedBatch) => Promise<T>,
+  ): Promise<T> {
+    const { slot, generation, active } = await this.#choose(request.model, request.version);
+    const chosen = { slot, generation, ...(active ? { active } : {}) };
+    const batchId = this.#parts.predictions.newBatchId();
+    return slot.use((open) =>
+      work({
+        ...{ batchId, generation, version: open.version.version },
+        packageDigest: open.opened.verified.packageDigest,
+        predict: async (asked) => {
+          const startedMs = performance.now();
+          const input = withInstrument(open, asked);
+          const facts = { route: undefined, startedMs };
+          return this.#champion({ ...request, input, batchId }, chosen, input, facts);
+        },
+      }),
+    );
   }
 
   /** The champion's answer, or that of the version that was asked for. */

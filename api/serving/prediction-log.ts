@@ -64,6 +64,10 @@ export class PredictionLog {
     this.#parts = parts;
   }
 
+  newBatchId(): string {
+    return this.#newId(this.#parts.now());
+  }
+
   /** The answer that goes to the caller; `recorded` says whether it was kept. */
   answered(
     request: PredictRequest,
@@ -73,7 +77,9 @@ export class PredictionLog {
   ): PredictionAnswer {
     const { metrics } = this.#parts;
     const at = this.#parts.now();
-    const answer = this.#compose(arm, computed, at, request.record);
+    const composed = this.#compose(arm, computed, at, request.record);
+    const answer =
+      request.batchId === undefined ? composed : { ...composed, batchId: request.batchId };
     countPrediction(metrics, answer, computed.outcome);
     const durationMs = performance.now() - startedMs;
     metrics.predictionSeconds.observe({ role: arm.role }, durationMs / 1000);

@@ -30,8 +30,20 @@ export interface PredictRequest {
   readonly record: boolean;
   readonly requestId: string;
   readonly keyId: string;
+  /** Of the batch that it stands in; absent: it stands alone. */
+  readonly batchId?: string | undefined;
   /** Requests with the same one stay on the same arm of a canary; absent: API key and instrument. */
   readonly routingKey?: string | undefined;
+}
+
+/** Predictions of one version, one after the other or at once. */
+export interface ServedBatch {
+  readonly batchId: string;
+  readonly version: number;
+  readonly generation: number;
+  readonly packageDigest: string;
+  /** Fails as `Serving.predict` does; one that fails is no matter to the others. */
+  predict(input: PredictRequest['input']): Promise<PredictionAnswer>;
 }
 
 /** What serves a model here and now. */
@@ -53,6 +65,14 @@ export interface Readiness {
 /** The predict side of the API: everything here works with all servers stopped. */
 export interface Serving {
   predict(request: PredictRequest): Promise<PredictionAnswer>;
+  /**
+   * Holds one version for all predictions of `work`: the champion of this moment, or the one that is named. Trials take no
+   * part: a batch that two versions answered could not be compared with itself.
+   */
+  withBatch<T>(
+    request: Omit<PredictRequest, 'input' | 'batchId' | 'routingKey'>,
+    work: (batch: ServedBatch) => Promise<T>,
+  ): Promise<T>;
   /** Forecasts of raw windows [lookback x features] in learnt label units, row-major [n x horizons]. */
   infer(
     model: string,

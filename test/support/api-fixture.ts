@@ -279,7 +279,7 @@ function caller(app: App): TestReplica['call'] {
         : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    const json = response.headers.get('content-type')?.includes('json') ?? false;
+    const json = /[/+]json/.test(response.headers.get('content-type') ?? '');
     const parsed = (json ? JSON.parse(text) : { text }) as Body;
     return { status: response.status, body: parsed, headers: response.headers };
   };

@@ -24,6 +24,18 @@ export const platformMistakes: readonly CliMistake[] = [
     says: [/quik/, /`ratchet models` lists/],
   },
   {
+    what: 'a batch of nothing',
+    args: () => ['batch-predict', MODEL],
+    code: EXIT.usage,
+    says: [/either a file of items or --instruments/],
+  },
+  {
+    what: 'a batch from a file that is not there',
+    args: () => ['batch-predict', MODEL, 'no-such-items.json'],
+    code: EXIT.notFound,
+    says: [/no readable file no-such-items\.json/],
+  },
+  {
     what: 'unknown version',
     args: () => ['predict', MODEL, '--version', '99'],
     code: EXIT.notFound,

@@ -13,6 +13,7 @@ export interface HttpMistake {
 }
 
 const PREDICT = `/api/v1/ml-models/${MODEL}/predict`;
+const BATCH = `/api/v1/ml-models/${MODEL}/batch-predict`;
 const FEATURES = 152;
 
 const predicting =
@@ -118,6 +119,21 @@ export const httpMistakes: readonly HttpMistake[] = [
     status: 413,
     code: 'body.too-large',
     says: [/4194304 bytes/],
+  },
+  {
+    what: 'a batch of items and of instruments',
+    ask: ({ product }) => product.request('POST', BATCH, { items: [{}], instruments: ['^GSPC'] }),
+    status: 422,
+    code: 'body.invalid',
+    says: [/either items or instruments/],
+  },
+  {
+    what: 'a batch of too many',
+    ask: ({ product }) =>
+      product.request('POST', BATCH, { items: Array.from({ length: 1001 }, () => ({})) }),
+    status: 422,
+    code: 'body.invalid',
+    says: [/items/, /1000/],
   },
   {
     what: 'training days out of range',

@@ -83,7 +83,7 @@ export function productOf(stack: Stack, stateDir: string): Product {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
-    const json = /json/.test(response.headers.get('content-type') ?? '') && text !== '';
+    const json = /[/+]json/.test(response.headers.get('content-type') ?? '') && text !== '';
     return {
       status: response.status,
       body: (json ? JSON.parse(text) : { text }) as Record<string, unknown>,

@@ -1,0 +1,137 @@
+import { readFile } from 'node:fs/promises';
+import { text as textOf } from 'node:stream/consumers';
+import { Option, type Command } from 'commander';
+import { openClient, type Json } from './http.ts';
+import { list, segment, version } from './options.ts';
+import { CliError, EXIT, type CliContext } from './output.ts';
+
+interface BatchOptions {
+  readonly instruments?: string[];
+  readonly asOf?: string[];
+  readonly version?: number;
+  readonly confidence: string;
+  readonly record: boolean;
+}
+
+const FORMS = `
+FILE holds the items: a JSON array, a JSON body with "items", or an item a line (NDJSON).
+Items: {"instrument", "asOf"?}, {"instrument", "bars"} or {"instrument", "window", "lastClose", "openTime"}.`;
+
+/** `batch-predict`. */
+export function register(program: Command, ctx: CliContext): void {
+  program
+    .command('batch-predict')
+    .argument('<model>')
+    .argument('[file]', 'the items; `-`: from stdin')
+    .description('predict many at once, all from one version')
+    .option(
+      '-i, --instruments <ids>',
+      'in place of a file: these, as of each time of --as-of',
+      list,
+    )
+    .option(
+      '--as-of <times>',
+      'times of the past, with commas: dates, or ISO 8601 with a zone',
+      list,
+    )
+    .option('-v, --version <n>', 'this version instead of the champion', version)
+    .addOption(
+      new Option('-c, --confidence <how>', 'mc: with confidence and interval, slower')
+        .choices(['mc', 'none'])
+        .default('none'),
+    )
+    .option('--no-record', 'do not keep them for scoring')
+    .addHelpText('after', FORMS)
+    .action((model: string, file: string | undefined, options: BatchOptions) =>
+      batchPredict(ctx, model, file, options),
+    );
+}
+
+async function batchPredict(
+  ctx: CliContext,
+  model: string,
+  file: string | undefined,
+  { instruments, asOf, version: wanted, confidence, record }: BatchOptions,
+): Promise<void> {
+  if ((file === undefined) === (instruments === undefined)) {
+    throw new CliError(EXIT.usage, 'give either a file of items or --instruments');
+  }
+  const asked = file === undefined ? { instruments, asOf } : { items: await readItems(file), asOf };
+  const client = await openClient(ctx);
+  const answer = await client.json('POST', `/api/v1/ml-models/${segment(model)}/batch-predict`, {
+    body: { ...asked, version: wanted, confidence, record },
+  });
+  const items = answer['items'] as Json[];
+  const failed = Number(answer['failed']);
+  ctx.out.data(answer);
+  if (!ctx.json) {
+    showItems(ctx, items);
+    ctx.out.line(
+      `${model} version ${String(answer['version'])}, batch ${String(answer['batchId'])}: ` +
+        `${items.length - failed} predicted, ${failed} failed`,
+    );
+  }
+  // Whoever scripts this must not take half an answer for a whole one.
+  if (failed > 0) process.exitCode = EXIT.failed;
+}
+
+function showItems(ctx: CliContext, items: readonly Json[]): void {
+  const prediction = (row: Json): Json | undefined => row['prediction'] as Json | undefined;
+  const first = (row: Json): Json | undefined =>
+    (prediction(row)?.['horizons'] as Json[] | undefined)?.[0];
+  const problem = (row: Json): unknown => (row['problem'] as Json | undefined)?.['detail'];
+  const change = (row: Json): string | undefined => {
+    const value = first(row)?.['change'];
+    return typeof value === 'number' ? `${(100 * value).toFixed(2)} %` : undefined;
+  };
+  ctx.out.table(items, [
+    { title: 'item', value: (row) => Number(row['index']), align: 'right' },
+    { title: 'instrument', value: (row) => prediction(row)?.['instrument'] as string | undefined },
+    {
+      title: 'as of',
+      value: (row) => (prediction(row)?.['asOf'] as string | undefined)?.slice(0, 16),
+    },
+    {
+      title: 'bars',
+      value: (row) => first(row)?.['horizon'] as number | undefined,
+      align: 'right',
+    },
+    { title: 'change', value: change, align: 'right' },
+    { title: 'problem', value: (row) => problem(row) as string | undefined },
+  ]);
+}
+
+/** Items of a file, or of stdin: JSON (an array, or a body with `items`) or NDJSON. */
+async function readItems(file: string): Promise<readonly unknown[]> {
+  const text = file === '-' ? await textOf(process.stdin) : await readFileOrThrow(file);
+  const whole = parsed(text);
+  if (Array.isArray(whole)) return whole as unknown[];
+  if (isObject(whole))
+    return Array.isArray(whole['items']) ? (whole['items'] as unknown[]) : [whole];
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return lines.map((line, i) => {
+    const item = parsed(line);
+    if (isObject(item)) return item;
+    throw new CliError(EXIT.usage, `${file}: line ${i + 1} is no JSON object`);
+  });
+}
+
+async function readFileOrThrow(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new CliError(EXIT.notFound, `there is no readable file ${file}`, { cause });
+  }
+}
+
+/** undefined: not JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

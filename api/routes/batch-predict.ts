@@ -1,0 +1,166 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { answerBatch, type BatchOutcome } from '../batch.ts';
+import { ApiError, HTTP } from '../errors.ts';
+import type { ApiParts } from '../parts.ts';
+import { answerSchema, batchItemSchema } from '../prediction-schemas.ts';
+import {
+  instant,
+  instrumentId,
+  jsonAnswer,
+  jsonRequest,
+  modelParam,
+  versionNumber,
+} from '../schemas.ts';
+import { problemSchema, secured, type App } from '../secure.ts';
+
+/** Items of one request; their answers have some 2 kB each. */
+export const MAX_BATCH_ITEMS = 1_000;
+/** Batches that this replica computes at once; beyond, callers are told to come again. */
+const MAX_BATCHES = 8;
+export const NDJSON = 'application/x-ndjson';
+
+const batchSchema = z
+  .strictObject({
+    items: z
+      .array(z.unknown().openapi({ type: 'object', description: 'A `BatchItem`.' }))
+      .min(1)
+      .max(MAX_BATCH_ITEMS)
+      .optional()
+      .describe('Each is checked by itself: what is wrong with one fails no other.'),
+    instruments: z
+      .array(instrumentId)
+      .min(1)
+      .max(MAX_BATCH_ITEMS)
+      .optional()
+      .describe('In place of `items`: each of them as of each time of `asOf`, in this order.'),
+    asOf: z.array(instant).min(1).max(MAX_BATCH_ITEMS).optional().describe('Default: now.'),
+    version: versionNumber.optional().describe('Of the whole batch. Default: the champion.'),
+    confidence: z
+      .enum(['mc', 'none'])
+      .default('none')
+      .describe('`mc`: Monte-Carlo confidence and interval; some 10 ms an item.'),
+    record: z.boolean().default(true).describe('Keep the predictions, to be scored later.'),
+  })
+  .refine(
+    (body) => (body.items === undefined) !== (body.instruments === undefined),
+    'give either items or instruments',
+  )
+  .refine(
+    (body) => body.asOf === undefined || body.instruments !== undefined,
+    'asOf goes with instruments; an item says its own',
+  )
+  .refine(
+    (body) => (body.instruments?.length ?? 0) * (body.asOf?.length ?? 1) <= MAX_BATCH_ITEMS,
+    `instruments times asOf are ${MAX_BATCH_ITEMS} items at most`,
+  )
+  .openapi('BatchPredict');
+type BatchBody = z.infer<typeof batchSchema>;
+
+const outcomeSchema = z
+  .object({
+    index: z.int().describe('Of the item, from 0.'),
+    prediction: answerSchema.optional(),
+    problem: problemSchema.optional().describe('What a request for this item alone would get.'),
+  })
+  .openapi('BatchOutcome');
+
+const batchAnswerSchema = z
+  .object({
+    batchId: z.string(),
+    model: z.string(),
+    version: z.int().describe('It answered every item.'),
+    packageDigest: z.string(),
+    generation: z.int(),
+    failed: z.int().describe('Items with a problem.'),
+    items: z.array(outcomeSchema),
+  })
+  .openapi('BatchAnswer');
+
+/** One item a member of the product, or the items as they came. */
+function itemsOf({ items, instruments, asOf }: BatchBody): readonly unknown[] {
+  if (items) return items;
+  return instruments!.flatMap((instrument): unknown[] =>
+    asOf ? asOf.map((time) => ({ instrument, asOf: time })) : [{ instrument }],
+  );
+}
+
+/** An answer as text: one document, or a line an item that says which batch and version it is of. */
+export interface TextAnswer {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+interface BatchCall {
+  readonly model: string;
+  readonly body: BatchBody;
+  readonly lines: boolean;
+  readonly requestId: string;
+  readonly keyId: string;
+  readonly signal: AbortSignal;
+}
+
+/** Computes a batch and writes its answer. Throws what concerns all of it, such as a model without champion. */
+async function batchAnswer(parts: ApiParts, call: BatchCall): Promise<TextAnswer> {
+  const { model, body, lines, requestId, keyId, signal } = call;
+  const { version, confidence, record } = body;
+  const request = { model, version, confidence, record, requestId, keyId };
+  return parts.serving.withBatch(request, async (batch) => {
+    const work = { items: itemsOf(body), confidence, requestId, signal };
+    const outcomes: readonly BatchOutcome[] = await answerBatch(parts, batch, work);
+    const { batchId, packageDigest, generation } = batch;
+    const of = { batchId, model, version: batch.version, packageDigest, generation };
+    if (lines) {
+      const text = outcomes.map((o) => `${JSON.stringify({ batchId, ...o })}\n`).join('');
+      return { contentType: NDJSON, text };
+    }
+    const failed = outcomes.filter((o) => 'problem' in o).length;
+    const text = JSON.stringify({ ...of, failed, items: outcomes });
+    return { contentType: 'application/json', text };
+  });
+}
+
+/** Many predictions of one version in one request. */
+export function batchPredictRoutes(app: App, parts: ApiParts): void {
+  app.openAPIRegistry.register('BatchItem', batchItemSchema);
+  const route = createRoute({
+    method: 'post',
+    path: '/api/v1/ml-models/{name}/batch-predict',
+    tags: ['predict'],
+    summary: 'Predict many at once',
+    description:
+      `At most ${MAX_BATCH_ITEMS} items and 4 MiB. One version answers all; each item gets its prediction or its problem. ` +
+      `\`Accept: ${NDJSON}\`: a line an item. Trials take no part in batches.`,
+    request: { params: modelParam, body: jsonRequest(batchSchema) },
+    responses: {
+      [HTTP.ok]: {
+        description: 'The predictions, in the order of the items',
+        content: {
+          ...jsonAnswer(batchAnswerSchema, '').content,
+          [NDJSON]: { schema: z.string().describe('`BatchOutcome`, with `batchId`, a line.') },
+        },
+      },
+    },
+  });
+  let running = 0;
+  app.openapi(secured(parts.auth, route, { problems: ['conflict'] }), async (c) => {
+    if (running >= MAX_BATCHES) {
+      throw new ApiError('unavailable', 'predict.overloaded', 'Too many batches at once.', {
+        retryAfterS: 2,
+      });
+    }
+    running++;
+    try {
+      const { contentType, text } = await batchAnswer(parts, {
+        model: c.req.valid('param').name,
+        body: c.req.valid('json'),
+        lines: c.req.header('accept')?.includes(NDJSON) ?? false,
+        requestId: c.var.requestId,
+        keyId: c.var.caller.keyId,
+        signal: c.req.raw.signal,
+      });
+      return c.body(text, HTTP.ok, { 'content-type': contentType }) as never;
+    } finally {
+      running--;
+    }
+  });
+}
