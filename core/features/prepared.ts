@@ -111,6 +111,7 @@ export function samplesOf(prepared: Prepared, rows: Int32Array): Samples {
     labels,
     horizons: prepared.horizons,
     classes: labelClasses(labelKindOrThrow(prepared.labelKind)),
+    openTime: prepared.openTime,
   };
 }
 

@@ -90,7 +90,7 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
         maxRelative: assertEqual(prepared, { trained, graph }),
         rows: rows.length,
       },
-      libraries: { ...implementation.libraries?.() },
+      libraries: { ...implementation.libraries?.(params) },
     };
   } finally {
     model.dispose();

@@ -167,5 +167,8 @@ export const implementation: ModelImplementation<HybridParams> = {
     const said = await trees.contributions!(sectionOrThrow(file, 'trees', Uint8Array), seen);
     return { ...said, learned: seen.featureCount - windows.featureCount };
   },
-  libraries: () => ({ ...network.libraries?.(), ...trees.libraries?.() }),
+  libraries: (params) => ({
+    ...network.libraries?.(params.lstm),
+    ...trees.libraries?.(params.trees),
+  }),
 };

@@ -1,4 +1,5 @@
 import { RatchetError } from '../errors.ts';
+import { ensembleOf } from './ensemble.ts';
 import { lightGbm } from './lightgbm.ts';
 import { hybridLstmLightGbm } from './hybrid-lstm-lightgbm.ts';
 import { linear } from './linear.ts';
@@ -12,8 +13,8 @@ import { ridge } from './ridge.ts';
 import { transformer } from './transformer.ts';
 import { xgBoost } from './xgboost.ts';
 
-/** All model families. A new one is a file beside these and one line here. */
-export const modelFamilies: readonly ModelDescriptor[] = [
+/** Families that learn by themselves: what an ensemble is made of. A new one is a file beside these and one line here. */
+const singles: readonly ModelDescriptor[] = [
   lstmMultiHorizon,
   lstmClassifier,
   hybridLstmLightGbm,
@@ -25,6 +26,12 @@ export const modelFamilies: readonly ModelDescriptor[] = [
   logistic,
   majority,
   naive,
+];
+
+/** All model families. */
+export const modelFamilies: readonly ModelDescriptor[] = [
+  ...singles,
+  ensembleOf(singles, [lightGbm.name, xgBoost.name]),
 ];
 
 /** The family of that name; throws `model.unknown-family` that lists the names there are. */

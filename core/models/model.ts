@@ -18,6 +18,8 @@ export interface Samples {
   readonly horizons: readonly number[];
   /** Number of classes of each label; 0 of a quantity. */
   readonly classes: number;
+  /** ms UTC by row of `features`; absent: rows are consecutive bars of one instrument. */
+  readonly openTime?: Float64Array | undefined;
 }
 
 /** Windows without what came of them: what a model answers for. */
@@ -81,6 +83,13 @@ export interface FitSummary {
   readonly chosen?: Readonly<Record<string, readonly number[]>>;
   /** By horizon; of families of trees. */
   readonly importance?: readonly FeatureImportance[];
+  /** Of a family made of others: what each of them says of its own fit, in order. */
+  readonly members?: readonly MemberSummary[];
+}
+
+export interface MemberSummary {
+  readonly family: string;
+  readonly summary: FitSummary;
 }
 
 /** What the package needs besides weights to turn raw windows into label units. */
@@ -152,7 +161,7 @@ export interface ModelImplementation<P> {
    */
   contributions?(nativeFile: Uint8Array, windows: Windows): Promise<Contributions>;
   /** Native libraries a fit depends on, by name: same seed, same weights holds for one set of them. */
-  libraries?(): Readonly<Record<string, string>>;
+  libraries?(params: P): Readonly<Record<string, string>>;
 }
 
 export type ModelTask = 'regression' | 'classification';
@@ -174,6 +183,20 @@ export interface ModelTraits {
   readonly monteCarlo: boolean;
 }
 
+/** What a family is asked to learn. */
+export interface Asked {
+  readonly task: ModelTask;
+  /** Number of horizons. */
+  readonly horizons: number;
+}
+
+/** Hyperparameters that do not go with what is to be learnt; `path` is theirs. */
+export interface ParamIssue {
+  readonly path: string;
+  readonly message: string;
+  readonly suggestion?: string;
+}
+
 /** A model family: a light descriptor; `load` brings the heavy part. */
 export interface ModelDescriptor<P extends z.ZodType = z.ZodType> {
   readonly name: string;
@@ -182,6 +205,8 @@ export interface ModelDescriptor<P extends z.ZodType = z.ZodType> {
   readonly traits: ModelTraits;
   /** Raised whenever the same inputs give other weights: cached fits of an older version are not reused. */
   readonly version: number;
+  /** What single hyperparameters cannot say: those that do not go with the label. Absent: all do. */
+  check?(params: z.output<P>, asked: Asked): readonly ParamIssue[];
   load(): Promise<{ implementation: ModelImplementation<z.infer<P>> }>;
 }
 

@@ -17,6 +17,7 @@ export function crossChecks(spec: ExperimentSpec, given: unknown): SpecIssue[] {
     ...checkOutliers(spec),
     ...checkServe(spec),
     ...checkTasks(spec),
+    ...checkHyperparameters(spec),
     ...checkPromotion(spec),
     ...checkLifecycle(spec),
     ...checkConfidence(spec, given),
@@ -143,6 +144,23 @@ function checkTasks({ family, baselines, label }: ExperimentSpec): SpecIssue[] {
       message: `the family ${name} does not learn ${what}, and the label is ${label.kind}`,
       suggestion: `Families that do: ${able.join(', ')}`,
     }));
+}
+
+/** Hyperparameters that do not go with the label. */
+function checkHyperparameters({
+  family: name,
+  hyperparameters,
+  label,
+}: ExperimentSpec): SpecIssue[] {
+  const family = modelFamilies.find((f) => f.name === name);
+  const params = family?.params.safeParse(hyperparameters);
+  if (!params?.success) return [];
+  const { task } = labelKindOrThrow(label.kind);
+  const asked = { task, horizons: label.horizons.length };
+  return (family?.check?.(params.data, asked) ?? []).map((issue) => ({
+    ...issue,
+    path: `hyperparameters.${issue.path}`,
+  }));
 }
 
 function checkFamily(spec: ExperimentSpec): SpecIssue[] {

@@ -43,6 +43,15 @@ const SHORT: Readonly<Record<string, unknown>> = {
     lstm: { units: [8], dropout: 0.05, recurrentDropout: 0, learningRate: 0.02, epochs: 6 },
     trees: { rounds: 60, earlyStopping: { patience: 20 } },
   },
+  // Members of both tasks; others have a test of their own.
+  ensemble: {
+    members: [
+      { family: 'lightgbm', hyperparameters: { rounds: 40 } },
+      { family: 'xgboost', hyperparameters: { rounds: 40 } },
+    ],
+    method: 'stacking',
+    folds: 2,
+  },
   transformer: {
     dModel: 16,
     heads: 2,
@@ -67,6 +76,10 @@ const SKIPPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'hybrid-lstm-lightgbm': {
     'refitted it trains the epochs of its twin at the same rates':
       'it has two stages: its own test looks at both',
+  },
+  ensemble: {
+    'refitted it trains the epochs of its twin at the same rates':
+      'it has as many trainings as members: its own test looks at them',
   },
   majority: { 'beats the reference on a planted signal': 'it is the reference' },
 };
@@ -184,7 +197,7 @@ async function graphOf(session: OnnxSession, samples: Samples): Promise<number[]
 async function lackingLibrary(family: ModelDescriptor): Promise<string | false> {
   const { implementation } = await family.load();
   try {
-    implementation.libraries?.();
+    implementation.libraries?.(family.params.parse(SHORT[family.name] ?? {}));
     return false;
   } catch (error) {
     if (!(error instanceof RatchetError)) throw error;

@@ -28,6 +28,12 @@ type Standardised = (back: number, column: number) => number;
 const SHAPES = {
   first: (z: Standardised): number => z(0, 0),
   product: (z: Standardised): number => z(0, 0) * z(0, 1),
+  /** Half a sum of 24 features, of which trees see little, half the size of another, of which ridge sees none. */
+  sumAndSize: (z: Standardised): number => {
+    const sum = Array.from({ length: 24 }, (_, i) => z(0, 1 + i)).reduce((a, b) => a + b);
+    const size = (Math.abs(z(0, 0)) - Math.sqrt(2 / Math.PI)) / Math.sqrt(1 - 2 / Math.PI);
+    return (sum / Math.sqrt(24) + size) / Math.SQRT2;
+  },
   /** The first feature forty bars ago. */
   lagged: (z: Standardised): number => z(LAG, 0),
   /** Whether the first feature was high in any of the newest forty bars. */

@@ -67,5 +67,12 @@ export async function treeSamplesOf(
 ): Promise<Samples> {
   const { x, columns } = await treeRowsOf(extractor, samples, part, signal);
   const endRow = Int32Array.from(samples.endRow.keys());
-  return { ...samples, features: x, featureCount: columns, lookback: 1, endRow };
+  return {
+    ...samples,
+    features: x,
+    featureCount: columns,
+    lookback: 1,
+    endRow,
+    openTime: undefined,
+  };
 }
