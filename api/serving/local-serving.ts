@@ -106,13 +106,16 @@ export class LocalServing implements Serving {
   ): Promise<PredictionAnswer> {
     const { predictions, trials } = this.#parts;
     const startedMs = performance.now();
-    const { slot, computed, failure } = await trials.tryCanary(route, input, request.confidence);
-    if (failure) {
+    const tried = await trials.tryCanary(route, input, request.confidence);
+    if (tried.failure) {
+      // Meanwhile its package may have been closed for others.
+      const slot = await this.#parts.host.reopen(chosen.slot.version);
       const again = { route, startedMs: performance.now() };
-      const answer = await this.#champion(request, chosen, input, again);
-      trials.recordFailure(route, { request, answer }, failure);
+      const answer = await this.#champion(request, { ...chosen, slot }, input, again);
+      trials.recordFailure(route, { request, answer }, tried.failure);
       return answer;
     }
+    const { slot, computed } = tried;
     const { generation } = chosen;
     const arm = { slot, generation, role: 'canary', trialId: route.trial.trialId } as const;
     const answer = predictions.answered(request, arm, computed, startedMs);
