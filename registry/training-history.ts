@@ -34,5 +34,23 @@ export async function failuresOf(
   return new Map(rows.map((row) => [row.experiment_id, String(row.payload['reason'])]));
 }
 
+/** The models of an experiment that failed by themselves, while others went on, in the order in which they did. */
+export async function failedModels(
+  db: Db,
+  experimentId: string,
+): Promise<readonly { readonly model: string; readonly reason: string }[]> {
+  const rows = await db
+    .selectFrom('experiment_event')
+    .select(['model', 'payload'])
+    .where('experiment_id', '=', experimentId)
+    .where('dedupe_key', 'like', `${failureKey('')}%`)
+    .orderBy('seq')
+    .execute();
+  return rows.map(({ model, payload }) => ({
+    model: model ?? '',
+    reason: String(payload['reason']),
+  }));
+}
+
 /** Under which the event of a model's failure is kept, once an experiment. */
 export const failureKey = (model: string): string => `failed/${model}`;

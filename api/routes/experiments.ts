@@ -10,6 +10,7 @@ import {
 } from '../../registry/experiments.ts';
 import { recordAudit } from '../../registry/audit.ts';
 import { inTransaction } from '../../registry/in-transaction.ts';
+import { failedModels } from '../../registry/training-history.ts';
 import { getUpload } from '../../registry/uploads.ts';
 import { mayUseModel, requireModel, type Caller } from '../auth.ts';
 import { ApiError, HTTP, notFound } from '../errors.ts';
@@ -51,7 +52,12 @@ const experimentSchema = z
   })
   .openapi('Experiment');
 const experimentDetailSchema = experimentSchema
-  .extend({ spec: z.record(z.string(), z.unknown()) })
+  .extend({
+    failed: z
+      .array(z.object({ model: z.string(), reason: z.string() }))
+      .describe('Models that failed by themselves, while others went on.'),
+    spec: z.record(z.string(), z.unknown()),
+  })
   .openapi('ExperimentDetail');
 
 export const experimentView = (row: Experiment): z.infer<typeof experimentSchema> => ({
@@ -204,7 +210,9 @@ function readRoutes(app: App, parts: ApiParts): void {
   });
   app.openapi(secured(auth, read), async (c) => {
     const row = await experimentFor(parts, c.var.caller, c.req.valid('param').id);
-    return c.json({ ...experimentView(row), spec: row.spec as Record<string, unknown> }, HTTP.ok);
+    const failed = await failedModels(db, row.id);
+    const spec = row.spec as Record<string, unknown>;
+    return c.json({ ...experimentView(row), failed: [...failed], spec }, HTTP.ok);
   });
 }
 

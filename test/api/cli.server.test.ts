@@ -383,6 +383,8 @@ describe('command line', () => {
     assert.match(watched.text, /completed: index-gspc version 3 promoted, index-ixic failed/);
     assert.match(watched.error, /but 1 of its models failed: index-ixic \(no bars of \^IXIC\)/);
     assert.match(watched.hint, /finished ones are skipped/);
+    const detail = await replica.call('GET', `/api/v1/experiments/${id}`);
+    assert.deepEqual(detail.body['failed'], [{ model: MODEL, reason: 'no bars of here' }]);
     // Each model has the end of its own.
     const path = `/api/v1/ml-models/${MODEL}/training-status`;
     const { body } = await replica.call('GET', path);
