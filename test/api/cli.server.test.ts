@@ -25,6 +25,7 @@ import { register as registerPerformance } from '../../api/cli/performance.ts';
 import { register as registerPredict } from '../../api/cli/predict.ts';
 import { register as registerReport } from '../../api/cli/report.ts';
 import { register as registerSearch } from '../../api/cli/search.ts';
+import { register as registerSignal } from '../../api/cli/signal.ts';
 import { temporalAway } from '../../api/errors.ts';
 import { routeTable } from '../../api/route-table.ts';
 import { evaluate } from '../../core/evaluation/index.ts';
@@ -81,7 +82,8 @@ function program(ctx: CliContext): Command {
   root.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
   const modules = [registerExperiments, registerModels, registerReport, registerPredict];
   const watched = [registerDrift, registerPerformance, registerAlerts];
-  for (const register of [...modules, ...watched, registerKeys, registerMirror, registerSearch]) {
+  const others = [registerKeys, registerMirror, registerSearch, registerSignal];
+  for (const register of [...modules, ...watched, ...others]) {
     register(root, ctx);
   }
   return root;
