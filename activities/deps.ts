@@ -14,6 +14,8 @@ export interface NamedDataset {
   readonly hosts: readonly string[];
   /** Folder its files lie in; absent: it reads no files. */
   readonly root?: string;
+  /** URL of the database that its source asks, read where it is used: a secret that nothing else holds. */
+  readonly connection?: () => string;
   /** Why it can deliver nothing on this machine, in words, where that is known. */
   readonly absent?: string;
   /** Instruments it can deliver, where that is known. */

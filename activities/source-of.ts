@@ -61,6 +61,8 @@ export async function datasetForUpload(
       http: refuse,
       openFile: () => Promise.resolve(bytes),
       listFiles: () => Promise.resolve([fileName]),
+      pathOf: refuse,
+      query: refuse,
       clock,
       sleep: () => Promise.resolve(),
       signal,

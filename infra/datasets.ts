@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { NamedDataset } from '../activities/deps.ts';
@@ -22,6 +22,11 @@ const datasetSchema = z.strictObject({
   calendar: oneOf('calendar', calendars.keys()).describe('When its instruments trade.'),
   root: z.string().min(1).optional().describe('Folder of its files, relative to this file.'),
   hosts: z.array(z.string().min(1)).default([]).describe('Hosts its source may reach.'),
+  connectionFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('File that holds the URL of its database (a secret), relative to this file.'),
   instruments: z.array(z.string().regex(INSTRUMENT_PATTERN)).optional(),
   notice: z.string().optional().describe('Licence or terms of the data.'),
 });
@@ -163,7 +168,7 @@ function bundled(name: string, dataset: BundledDataset, dataDir: string | undefi
 function operatorDataset(
   file: string,
   name: string,
-  { root, instruments, notice, ...dataset }: z.output<typeof datasetSchema>,
+  { root, instruments, notice, connectionFile, ...dataset }: z.output<typeof datasetSchema>,
 ): NamedDataset {
   const params = sources.get(dataset.source)!.params.safeParse(dataset.params);
   if (!params.success) throw invalidFile(file, params.error.issues, ['datasets', name, 'params']);
@@ -171,6 +176,9 @@ function operatorDataset(
     ...dataset,
     name,
     ...(root !== undefined && { root: resolve(dirname(file), root) }),
+    ...(connectionFile !== undefined && {
+      connection: () => readFileSync(resolve(dirname(file), connectionFile), 'utf8').trim(),
+    }),
     ...(instruments !== undefined && { instruments }),
     ...(notice !== undefined && { notice }),
   };

@@ -6,6 +6,7 @@ import { gunzip } from 'node:zlib';
 import type { NamedDataset } from '../activities/deps.ts';
 import { RatchetError } from '../core/errors.ts';
 import type { SourceContext } from '../core/sources/source.ts';
+import { queryDataset } from './source-query.ts';
 
 /** No bar file of this field is larger; a larger one is a mistake or an attack. */
 const MAX_FILE_BYTES = 512 * 1024 * 1024;
@@ -30,21 +31,28 @@ export function createSourceContext(dataset: NamedDataset, signal: AbortSignal):
         .map((entry) => relative(rootOf(dataset), join(entry.parentPath, entry.name)))
         .toSorted();
     },
+    pathOf: (name) => pathBelow(dataset, name),
+    query: (text, values) => queryDataset(dataset, text, values),
     clock: () => Date.now(),
     sleep: (ms) => sleep(ms, undefined, { signal }),
     signal,
   };
 }
 
-async function openFile(dataset: NamedDataset, name: string): Promise<Uint8Array> {
+/** Checked after links are resolved, so that neither ".." nor a link leads out of the folder. */
+async function pathBelow(dataset: NamedDataset, name: string): Promise<string> {
   const root = await realpath(rootOf(dataset));
   const path = await realpath(join(root, name)).catch((cause: unknown) => {
     throw new RatchetError('source.file-missing', `dataset ${dataset.name} has no file ${name}`, {
       cause,
     });
   });
-  // Checked after links are resolved, so that neither ".." nor a link leads out of the folder.
-  if (!path.startsWith(root + sep)) throw notAllowed(dataset, `file ${name}`);
+  if (path !== root && !path.startsWith(root + sep)) throw notAllowed(dataset, `file ${name}`);
+  return path;
+}
+
+async function openFile(dataset: NamedDataset, name: string): Promise<Uint8Array> {
+  const path = await pathBelow(dataset, name);
   const { size } = await stat(path);
   if (size > MAX_FILE_BYTES) {
     throw new RatchetError(

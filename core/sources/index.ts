@@ -1,7 +1,9 @@
 import { ccxt } from './ccxt.ts';
 import { csv } from './csv.ts';
+import { duckdb } from './duckdb.ts';
 import { SourceError } from './errors.ts';
 import { parquet } from './parquet.ts';
+import { postgres } from './postgres.ts';
 import { simulated } from './simulated.ts';
 import type { SourceDescriptor } from './source.ts';
 import { upbit } from './upbit.ts';
@@ -9,7 +11,7 @@ import { yahoo } from './yahoo.ts';
 
 /** The catalogue of sources by name. */
 export const sources: ReadonlyMap<string, SourceDescriptor> = new Map(
-  [ccxt, csv, parquet, simulated, upbit, yahoo].map((source) => [
+  [ccxt, csv, duckdb, parquet, postgres, simulated, upbit, yahoo].map((source) => [
     source.name,
     source as SourceDescriptor,
   ]),

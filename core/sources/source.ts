@@ -4,6 +4,12 @@ import type { Bars, Timeframe } from '../bars/bars.ts';
 
 export type { FactorRow };
 
+/** Rows of a query, every cell as text (times as ISO in UTC). */
+export interface SqlRows {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | null)[])[];
+}
+
 /** What a source may touch: nothing else reaches the network or the file system. */
 export interface SourceContext {
   /** HTTP client bound to the hosts the operator allowed for this dataset. */
@@ -12,6 +18,10 @@ export interface SourceContext {
   readonly openFile: (name: string) => Promise<Uint8Array>;
   /** Names of the files below the dataset's root. */
   readonly listFiles: () => Promise<readonly string[]>;
+  /** Full path of a file or folder below the dataset's root, for what must open it itself. */
+  readonly pathOf: (name: string) => Promise<string>;
+  /** A read-only query of the dataset's database; cells as text, times as ISO in UTC. */
+  readonly query: (text: string, values: readonly (string | number)[]) => Promise<SqlRows>;
   /** Milliseconds since 1970 UTC. */
   readonly clock: () => number;
   readonly sleep: (ms: number) => Promise<void>;

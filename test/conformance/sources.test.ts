@@ -1,6 +1,10 @@
 /** What every source must do, run over each entry of the catalogue. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { sql } from 'kysely';
 import {
   barCount,
   barsBetween,
@@ -14,9 +18,11 @@ import type { BarPage, BarRequest, Source, SourceContext } from '../../core/sour
 import { simulateBars } from '../../core/sources/simulate.ts';
 import type { SimulatedParams } from '../../core/sources/simulated.ts';
 import { encodeBars } from '../../registry/datasets.impl.ts';
+import { createSourceContext } from '../../workers/source-context.ts';
 import { chartOf, startChartServer } from '../support/chart-server.ts';
 import { startBinance } from '../support/exchange-server.ts';
 import { walkBars } from '../support/made-bars.ts';
+import { openTestDatabase } from '../support/postgres.ts';
 import { memoryContext } from '../support/source-context.ts';
 import { startUpbitServer } from '../support/upbit-server.ts';
 
@@ -84,6 +90,40 @@ const subjects: Readonly<Record<string, (signal?: AbortSignal) => Promise<Subjec
       { pageBars: 10 },
       memoryContext({ 'WALK.csv': file }, signal && { signal }),
     );
+  },
+  duckdb: async (signal) => {
+    const root = await mkdtemp(join(tmpdir(), 'ratchet-duckdb-'));
+    servers.push({ [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }) });
+    await writeFile(join(root, 'walk.parquet'), await encodeBars(truth));
+    const query = `SELECT open_time AS timestamp, open, high, low, close, volume
+      FROM read_parquet('{root}/walk.parquet')`;
+    const dataset = {
+      name: 'walk',
+      source: 'duckdb',
+      params: {},
+      hosts: [],
+      calendar: 'nyse',
+      root,
+    };
+    const ctx = createSourceContext(dataset, signal ?? new AbortController().signal);
+    return subject('duckdb', { sql: query, pageBars: 10 }, ctx);
+  },
+  postgres: async (signal) => {
+    const database = await openTestDatabase();
+    servers.push({ [Symbol.asyncDispose]: () => database.close() });
+    await sql`CREATE TABLE walk (timestamp timestamptz, open float8, high float8, low float8, close float8, volume float8)`.execute(
+      database.db,
+    );
+    for (const [i, time] of truth.openTime.entries()) {
+      const { open, high, low, close, volume } = truth;
+      await sql`INSERT INTO walk VALUES (${new Date(time)}, ${open[i]}, ${high[i]}, ${low[i]}, ${close[i]}, ${volume[i]})`.execute(
+        database.db,
+      );
+    }
+    const dataset = { name: 'walk', source: 'postgres', params: {}, hosts: [], calendar: 'nyse' };
+    const connected = { ...dataset, connection: () => database.url };
+    const ctx = createSourceContext(connected, signal ?? new AbortController().signal);
+    return subject('postgres', { sql: 'SELECT * FROM walk', pageBars: 10 }, ctx);
   },
   parquet: async (signal) => {
     const file = await encodeBars(truth);

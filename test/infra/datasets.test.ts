@@ -60,7 +60,7 @@ const WRONG: readonly (readonly [string, string, RegExp])[] = [
   [
     'a source that does not exist',
     'datasets: { a: { source: nowhere, calendar: nyse } }',
-    /datasets\.a\.source: no such source; there are: ccxt, csv, parquet, simulated, upbit, yahoo/,
+    /datasets\.a\.source: no such source; there are: ccxt, csv, duckdb, parquet, postgres, simulated, upbit, yahoo/,
   ],
   [
     'a calendar that does not exist',
@@ -133,7 +133,8 @@ test('the example of docs/datasets.md is a configuration', async () => {
   const examples = [...docs.matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1]!);
   assert.equal((await load(examples[0]!)).get('eth-hourly')!.calendar, '24x7');
   assert.equal((await load(examples[1]!)).get('kraken-hourly')!.source, 'ccxt');
-  assert.equal((await load(examples[3]!)).get('turning')!.source, 'simulated');
+  assert.equal((await load(examples[2]!)).get('desk-hourly')!.source, 'postgres');
+  assert.equal((await load(examples[4]!)).get('turning')!.source, 'simulated');
   for (const name of (await bundled()).keys()) assert.ok(docs.includes(`\`${name}\``), name);
   for (const name of profiles.keys()) assert.ok(docs.includes(`\`${name}\``), name);
   for (const key of Object.keys(profileSchema.shape)) {

@@ -13,6 +13,8 @@ export function memoryContext(
     openFile: (name) =>
       files[name] ? Promise.resolve(files[name]) : Promise.reject(new Error(`no file ${name}`)),
     listFiles: () => Promise.resolve(Object.keys(files)),
+    pathOf: (name) => Promise.reject(new Error(`no path of ${name}`)),
+    query: () => Promise.reject(new Error('no database')),
     clock: () => now,
     sleep: (ms) => {
       waits.push(ms);
