@@ -4,6 +4,7 @@ import { experimentSpecSchema, type ExperimentSpec } from '../core/spec/spec.ts'
 import { PAGE_MAX, recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
 import { enqueueOutbox } from './outbox.ts';
+import { abandonSearchesOf } from './searches.ts';
 import type { ExperimentEventTable, ExperimentStatus, ExperimentTable } from './tables.ts';
 
 export type Experiment = Selectable<ExperimentTable>;
@@ -182,6 +183,9 @@ export function endExperiment(
       .where('id', '=', id)
       .returningAll()
       .executeTakeFirstOrThrow();
+    if (end.status === 'failed' || end.status === 'cancelled') {
+      await abandonSearchesOf(trx, id, { state: end.status, message: end.message });
+    }
     await appendEvent(trx, {
       experimentId: id,
       kind: 'done',

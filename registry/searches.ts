@@ -207,6 +207,21 @@ export function abandonSearch(
   });
 }
 
+/** Ends what an experiment that failed or was cancelled still searched: nobody else may be left to say so. */
+export async function abandonSearchesOf(
+  trx: Trx,
+  experimentId: string,
+  end: { readonly state: 'failed' | 'cancelled'; readonly message: string },
+): Promise<void> {
+  const running = await trx
+    .selectFrom('search')
+    .select('model')
+    .where('experiment_id', '=', experimentId)
+    .where('state', '=', 'running')
+    .execute();
+  for (const { model } of running) await abandonSearch(trx, { experimentId, model }, end);
+}
+
 /** A trial as far as it decides which is best. */
 export const endedOf = ({ trial, state, valid_loss: loss }: SearchTrial): Ended => ({
   trial,

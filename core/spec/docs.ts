@@ -47,7 +47,7 @@ With \`tune\` hyperparameters are searched first: each trial is one fit, judged 
 test rows are never looked at. What trial k tries depends on the results of trials up to k - \`parallel\` alone, so that neither
 the number of training slots nor a crash changes the outcome (\`budgetMinutes\` does). The best trial's hyperparameters are
 then fitted with all \`seeds\` like any others. For the gate a search is one try; its number of trials is reported, and
-deflates the winner's validation loss, on which it was chosen.
+deflates the winner's validation loss, on which it was chosen. Retrains search again, on their own rows.
 
 A *trial* of a version judges an accepted challenger on live rows before it is promoted: in the shadow of the champion, with a share of
 the traffic (canary), or by a person (manual). Days of a spec are sessions of the calendar, except those of a manual trial.`;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { bestOf } from '../../core/search/best.ts';
-import { readEvents } from '../../registry/experiments.ts';
+import { endExperiment, readEvents } from '../../registry/experiments.ts';
 import { endedOf, findSearch, trialsOf, type SearchTrial } from '../../registry/searches.ts';
 import { openSearchFixture, runSearch, type SearchFixture } from '../support/search-fixture.ts';
 import { withoutTensorflow } from '../support/tensorflow.ts';
@@ -163,6 +163,19 @@ describe('search activities', () => {
     const [trial] = await trialsOf(fixture.database.db, key);
     assert.equal(trial?.state, 'cancelled');
     assert.equal((await findSearch(fixture.database.db, key))?.state, 'cancelled');
+  });
+
+  it('ends with an experiment that ends without it', async () => {
+    const { key } = await fixture.ask(RIDGE, { seed: 10 });
+    const { activities } = fixture;
+    await activities.openSearch(key);
+    await activities.suggestTrial({ ...key, trial: 0 });
+    const message = 'the server lost its store';
+    await endExperiment(fixture.database.db, key.experimentId, { status: 'failed', message });
+    const search = await findSearch(fixture.database.db, key);
+    assert.deepEqual([search?.state, search?.message], ['failed', message]);
+    const [trial] = await trialsOf(fixture.database.db, key);
+    assert.equal(trial?.state, 'failed');
   });
 
   it(
