@@ -23,6 +23,7 @@ import { signalRoutes } from './routes/signals.ts';
 import { datasetVersionRoutes } from './routes/dataset-versions.ts';
 import { recordRoutes } from './routes/records.ts';
 import { reportRoutes } from './routes/report.ts';
+import { resultRoutes } from './routes/results.ts';
 import { searchRoutes } from './routes/search.ts';
 import { trainingRoutes } from './routes/training.ts';
 import { trialRoutes } from './routes/trials.ts';
@@ -42,6 +43,7 @@ export function createApp(parts: ApiParts): App {
     predictRoutes,
     batchPredictRoutes,
     signalRoutes,
+    resultRoutes,
     performanceRoutes,
     inferenceRoutes,
     uploadRoutes,

@@ -15,6 +15,7 @@ import { forgetOldIdempotencyKeys } from '../registry/idempotency.ts';
 import { openPackageCache } from '../registry/package-cache.ts';
 import { loadPackage } from '../registry/packages.ts';
 import { forgetOldReplicas } from '../registry/replicas.ts';
+import { AsyncResults } from './async-results.ts';
 import { Authenticator } from './auth.ts';
 import { ExperimentSweeper } from './experiment-start.ts';
 import { KeyCache } from './key-cache.ts';
@@ -139,8 +140,9 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
   });
   const wrongKeys = new WrongKeyLimit(monotonic);
   const auth = new Authenticator({ keys, wrongKeys, addressOf: peerAddress, now: clock });
+  const results = new AsyncResults({ db, log, replicaId, now: clock });
   const parts: ApiParts = {
-    ...{ db, artifacts, orchestrator, serving, auth, keys, datasets, metrics, log },
+    ...{ db, artifacts, orchestrator, serving, results, auth, keys, datasets, metrics, log },
     ...{ allowedHosts, clock, version },
     stopping: settings.stopping ?? new AbortController().signal,
   };
@@ -183,6 +185,7 @@ export async function openReplica(
   bars.start();
   recorder.start();
   sweeper.start();
+  parts.results.start();
   const timers = [
     setInterval(() => void refreshKeys(), KEYS_MS),
     setInterval(() => void keepHouse(db, log), HOUSEKEEPING_MS),
@@ -194,6 +197,7 @@ export async function openReplica(
     stopped ??= (async () => {
       for (const timer of timers) clearInterval(timer);
       sweeper.stop();
+      await parts.results.stop();
       bars.stop();
       await replica.stop();
       await shadows.close();

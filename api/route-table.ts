@@ -52,6 +52,7 @@ export const ROUTES = {
   [`POST ${M}/{name}/predict`]: entry('predict', 'predict'),
   [`POST ${M}/{name}/batch-predict`]: entry('predict', 'batch-predict'),
   'POST /api/v1/signals': entry('predict', 'signal'),
+  'GET /api/v1/results/{id}': entry('predict', 'results'),
   [`GET ${M}/{name}/predictions`]: entry('read', 'predictions'),
   [`GET ${M}/{name}/performance`]: entry('read', 'performance'),
   [`GET ${M}/{name}/drift`]: entry('read', 'drift'),

@@ -108,6 +108,22 @@ export interface ApiKeyTable {
   revoked_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
 }
 
+/** An answer that was asked for with `Prefer: respond-async`. */
+export interface ResultTable {
+  id: string;
+  key_id: string;
+  model: string;
+  replica_id: string;
+  /** Of the process that computes it. */
+  incarnation: string;
+  status: 'pending' | 'done' | 'failed';
+  /** null: pending. */
+  content_type: string | null;
+  body: string | null;
+  created_at: Timestamp;
+  expires_at: Timestamp;
+}
+
 export interface IdempotencyKeyTable {
   key: string;
   /** Route it was used on. */

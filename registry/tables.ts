@@ -10,6 +10,7 @@ import type {
   PromotionAnswerTable,
   PromotionTable,
   ReplicaTable,
+  ResultTable,
 } from './tables-serving.ts';
 import type {
   AlertDeliveryTable,
@@ -48,6 +49,7 @@ export interface Database {
   promotion: PromotionTable;
   promotion_answer: PromotionAnswerTable;
   replica: ReplicaTable;
+  result: ResultTable;
   prediction: PredictionTable;
   gate_try: GateTryTable;
   decision: DecisionTable;

@@ -3,6 +3,7 @@ import { text as textOf } from 'node:stream/consumers';
 import { Option, type Command } from 'commander';
 import { openClient, type Json } from './http.ts';
 import { list, segment, version } from './options.ts';
+import { ASYNC_HEADER, showAccepted } from './results.ts';
 import { CliError, EXIT, type CliContext } from './output.ts';
 
 interface BatchOptions {
@@ -11,6 +12,7 @@ interface BatchOptions {
   readonly version?: number;
   readonly confidence: string;
   readonly record: boolean;
+  readonly async?: boolean;
 }
 
 const FORMS = `
@@ -41,6 +43,7 @@ export function register(program: Command, ctx: CliContext): void {
         .default('none'),
     )
     .option('--no-record', 'do not keep them for scoring')
+    .option('--async', 'only hand it in; `ratchet results` has the answer')
     .addHelpText('after', FORMS)
     .action((model: string, file: string | undefined, options: BatchOptions) =>
       batchPredict(ctx, model, file, options),
@@ -51,8 +54,9 @@ async function batchPredict(
   ctx: CliContext,
   model: string,
   file: string | undefined,
-  { instruments, asOf, version: wanted, confidence, record }: BatchOptions,
+  options: BatchOptions,
 ): Promise<void> {
+  const { instruments, asOf, version: wanted, confidence, record } = options;
   if ((file === undefined) === (instruments === undefined)) {
     throw new CliError(EXIT.usage, 'give either a file of items or --instruments');
   }
@@ -60,7 +64,9 @@ async function batchPredict(
   const client = await openClient(ctx);
   const answer = await client.json('POST', `/api/v1/ml-models/${segment(model)}/batch-predict`, {
     body: { ...asked, version: wanted, confidence, record },
+    ...(options.async === true ? { headers: ASYNC_HEADER } : {}),
   });
+  if (options.async === true) return showAccepted(ctx, answer);
   const items = answer['items'] as Json[];
   const failed = Number(answer['failed']);
   ctx.out.data(answer);

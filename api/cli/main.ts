@@ -24,6 +24,7 @@ import { register as registerModels } from './models.ts';
 import { inOptions } from './option-names.ts';
 import { register as registerPerformance } from './performance.ts';
 import { register as registerPredict } from './predict.ts';
+import { register as registerResults } from './results.ts';
 import { register as registerSignal } from './signal.ts';
 import { register as registerReplay } from './replay/command.ts';
 import { register as registerReport } from './report.ts';
@@ -43,6 +44,7 @@ const COMMANDS: readonly RegisterCommands[] = [
   registerPredict,
   registerBatchPredict,
   registerSignal,
+  registerResults,
   registerPerformance,
   registerReplay,
   registerAlerts,

@@ -3,6 +3,7 @@ import { barNameLike, shortBarName } from './bar-times.ts';
 import { openClient, type Json } from './http.ts';
 import { integer, segment, version } from './options.ts';
 import { showExplanation } from './explanation.ts';
+import { ASYNC_HEADER, showAccepted } from './results.ts';
 import type { CliContext } from './output.ts';
 
 const pathOf = (model: string): string => `/api/v1/ml-models/${segment(model)}`;
@@ -18,6 +19,7 @@ interface PredictOptions {
   readonly confidence: string;
   readonly record: boolean;
   readonly explain?: boolean;
+  readonly async?: boolean;
 }
 
 /** `predict`, `predictions`. */
@@ -38,6 +40,7 @@ export function register(program: Command, ctx: CliContext): void {
         .default('mc'),
     )
     .option('--no-record', 'do not keep it for scoring')
+    .option('--async', 'only hand it in; `ratchet results` has the answer')
     .option('-e, --explain', 'say what each feature contributed')
     .action((model: string, instrument: string | undefined, options: PredictOptions) =>
       predict(ctx, model, instrument, options),
@@ -76,7 +79,9 @@ async function predict(
       record: options.record,
       explain: options.explain === true,
     },
+    ...(options.async === true ? { headers: ASYNC_HEADER } : {}),
   });
+  if (options.async === true) return showAccepted(ctx, answer);
   ctx.out.data(answer);
   if (ctx.json) return;
   const stale = answer['stale'] === true ? `, STALE by ${String(answer['staleBars'])} bars` : '';

@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { showExplanation } from './explanation.ts';
 import { openClient, type Json } from './http.ts';
 import { version } from './options.ts';
+import { ASYNC_HEADER, showAccepted } from './results.ts';
 import type { CliContext } from './output.ts';
 
 interface SignalOptions {
@@ -10,6 +11,7 @@ interface SignalOptions {
   readonly confidence: string;
   readonly record: boolean;
   readonly explain?: boolean;
+  readonly async?: boolean;
 }
 
 /** `signal`. */
@@ -27,6 +29,7 @@ export function register(program: Command, ctx: CliContext): void {
         .default('mc'),
     )
     .option('--no-record', 'do not keep the prediction for scoring')
+    .option('--async', 'only hand it in; `ratchet results` has the answer')
     .option('-e, --explain', 'say what each feature contributed')
     .action((model: string, instrument: string | undefined, options: SignalOptions) =>
       signal(ctx, model, instrument, options),
@@ -46,7 +49,11 @@ async function signal(
   const { asOf, confidence, record } = options;
   const explain = options.explain === true;
   const body = { model, instrument, asOf, version: options.version, confidence, record, explain };
-  const answer = await client.json('POST', '/api/v1/signals', { body });
+  const answer = await client.json('POST', '/api/v1/signals', {
+    body,
+    ...(options.async === true ? { headers: ASYNC_HEADER } : {}),
+  });
+  if (options.async === true) return showAccepted(ctx, answer);
   ctx.out.data(answer);
   if (ctx.json) return;
   ctx.out.line(

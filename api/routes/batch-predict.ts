@@ -1,4 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import { acceptedAnswer, answerLater, preferHeader, prefersAsync } from '../async-answer.ts';
+import type { TextAnswer } from '../async-outcome.ts';
 import { answerBatch, type BatchOutcome } from '../batch.ts';
 import { ApiError, HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
@@ -84,12 +86,6 @@ function itemsOf({ items, instruments, asOf }: BatchBody): readonly unknown[] {
   );
 }
 
-/** An answer as text: one document, or a line an item that says which batch and version it is of. */
-export interface TextAnswer {
-  readonly contentType: string;
-  readonly text: string;
-}
-
 interface BatchCall {
   readonly model: string;
   readonly body: BatchBody;
@@ -99,7 +95,7 @@ interface BatchCall {
   readonly signal: AbortSignal;
 }
 
-/** Computes a batch and writes its answer. Throws what concerns all of it, such as a model without champion. */
+/** Computes a batch and writes its answer: one document, or a line an item. Throws what concerns all of it, such as a model without champion. */
 async function batchAnswer(parts: ApiParts, call: BatchCall): Promise<TextAnswer> {
   const { model, body, lines, requestId, keyId, signal } = call;
   const { version, confidence, record } = body;
@@ -130,7 +126,11 @@ export function batchPredictRoutes(app: App, parts: ApiParts): void {
     description:
       `At most ${MAX_BATCH_ITEMS} items and 4 MiB. One version answers all; each item gets its prediction or its problem. ` +
       `\`Accept: ${NDJSON}\`: a line an item. Trials take no part in batches.`,
-    request: { params: modelParam, body: jsonRequest(batchSchema) },
+    request: {
+      params: modelParam,
+      headers: z.object(preferHeader),
+      body: jsonRequest(batchSchema),
+    },
     responses: {
       [HTTP.ok]: {
         description: 'The predictions, in the order of the items',
@@ -139,10 +139,22 @@ export function batchPredictRoutes(app: App, parts: ApiParts): void {
           [NDJSON]: { schema: z.string().describe('`BatchOutcome`, with `batchId`, a line.') },
         },
       },
+      ...acceptedAnswer,
     },
   });
   let running = 0;
   app.openapi(secured(parts.auth, route, { problems: ['conflict'] }), async (c) => {
+    const call = {
+      model: c.req.valid('param').name,
+      body: c.req.valid('json'),
+      lines: c.req.header('accept')?.includes(NDJSON) ?? false,
+      requestId: c.var.requestId,
+      keyId: c.var.caller.keyId,
+    };
+    if (prefersAsync(c.req.valid('header').prefer)) {
+      const compute = (signal: AbortSignal) => batchAnswer(parts, { ...call, signal });
+      return answerLater(parts, c, call.model, compute) as never;
+    }
     if (running >= MAX_BATCHES) {
       throw new ApiError('unavailable', 'predict.overloaded', 'Too many batches at once.', {
         retryAfterS: 2,
@@ -150,14 +162,8 @@ export function batchPredictRoutes(app: App, parts: ApiParts): void {
     }
     running++;
     try {
-      const { contentType, text } = await batchAnswer(parts, {
-        model: c.req.valid('param').name,
-        body: c.req.valid('json'),
-        lines: c.req.header('accept')?.includes(NDJSON) ?? false,
-        requestId: c.var.requestId,
-        keyId: c.var.caller.keyId,
-        signal: c.req.raw.signal,
-      });
+      const { signal } = c.req.raw;
+      const { contentType, text } = await batchAnswer(parts, { ...call, signal });
       return c.body(text, HTTP.ok, { 'content-type': contentType }) as never;
     } finally {
       running--;

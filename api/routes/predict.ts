@@ -1,5 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { PredictionAnswer } from '../../core/predict/index.ts';
+import {
+  acceptedAnswer,
+  answerLater,
+  asJson,
+  preferHeader,
+  prefersAsync,
+} from '../async-answer.ts';
 import { HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { inputOf } from '../prediction-input.ts';
@@ -20,7 +27,10 @@ export const routingHeader = z.object({
       'While a challenger gets a share of the traffic, requests with the same key are answered by the same ' +
         'version. Default: API key and instrument.',
     ),
+  ...preferHeader,
 });
+
+type Shown = z.infer<typeof answerSchema>;
 
 /** What the features contributed to an answer. A fallback's answer came from no feature. */
 export async function explained(
@@ -49,12 +59,12 @@ export function predictRoutes(app: App, parts: ApiParts): void {
     description:
       'Answers from memory, with every other server stopped too. `recorded` says whether it will be scored.',
     request: { params: modelParam, headers: routingHeader, body: jsonRequest(predictSchema) },
-    responses: { [HTTP.ok]: jsonAnswer(answerSchema, 'The prediction') },
+    responses: { [HTTP.ok]: jsonAnswer(answerSchema, 'The prediction'), ...acceptedAnswer },
   });
   app.openapi(secured(parts.auth, predict, { problems: ['conflict'] }), async (c) => {
     const body = c.req.valid('json');
     const input = inputOf(body, parts.clock());
-    const answer = await parts.serving.predict({
+    const request: PredictRequest = {
       model: c.req.valid('param').name,
       version: body.version,
       input,
@@ -63,11 +73,17 @@ export function predictRoutes(app: App, parts: ApiParts): void {
       requestId: c.var.requestId,
       keyId: c.var.caller.keyId,
       routingKey: c.req.valid('header')['x-routing-key'],
-    });
-    const explanation = body.explain ? { explanation: await explained(parts, answer, input) } : {};
-    // The answer is made of the same types; kept as it is, without copying each of its arrays.
-    const shown = { ...answer, ...explanation } as unknown as z.infer<typeof answerSchema>;
-    return c.json(shown, HTTP.ok);
+    };
+    const answer = async (): Promise<Shown> => {
+      const found = await parts.serving.predict(request);
+      const explanation = body.explain ? { explanation: await explained(parts, found, input) } : {};
+      // The answer is made of the same types; kept as it is, without copying each of its arrays.
+      return { ...found, ...explanation } as unknown as Shown;
+    };
+    if (prefersAsync(c.req.valid('header').prefer)) {
+      return answerLater(parts, c, request.model, async () => asJson(await answer())) as never;
+    }
+    return c.json(await answer(), HTTP.ok);
   });
   predictionListRoute(app, parts);
 }

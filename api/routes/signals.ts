@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { RECOMMENDATIONS } from '../../core/signals/index.ts';
+import { acceptedAnswer, answerLater, asJson, prefersAsync } from '../async-answer.ts';
 import { requireModel } from '../auth.ts';
 import { HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
@@ -21,6 +22,7 @@ import {
 } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 import { signalOf, type SignalSource } from '../signal.ts';
+import type { PredictRequest } from '../serving/serving.ts';
 import { explained, routingHeader } from './predict.ts';
 
 const bodySchema = z
@@ -118,13 +120,13 @@ export function signalRoutes(app: App, parts: ApiParts): void {
       'strong_buy, buy, hold, sell or strong_sell from the probabilities of a model. Where no model can answer, a ' +
       'rule of thumb over the same bars does, and `source` says so.',
     request: { headers: routingHeader, body: jsonRequest(bodySchema) },
-    responses: { [HTTP.ok]: jsonAnswer(signalSchema, 'The signal') },
+    responses: { [HTTP.ok]: jsonAnswer(signalSchema, 'The signal'), ...acceptedAnswer },
   });
   app.openapi(secured(parts.auth, signal, { problems: ['conflict'] }), async (c) => {
     const { model, ...body } = c.req.valid('json');
     requireModel(c.var.caller, model);
     const input = inputOf(body, parts.clock());
-    const found = await signalOf(parts, {
+    const request: PredictRequest = {
       model,
       version: body.version,
       input,
@@ -133,16 +135,20 @@ export function signalRoutes(app: App, parts: ApiParts): void {
       requestId: c.var.requestId,
       keyId: c.var.caller.keyId,
       routingKey: c.req.valid('header')['x-routing-key'],
-    });
-    const view = viewOf(model, found);
-    if (!body.explain) return c.json(view, HTTP.ok);
-    const explanation =
-      found.source === 'model'
-        ? await explained(parts, found.prediction, input)
-        : { contributions: null, reason: 'a rule of thumb answered; its terms are all there is' };
-    return c.json(
-      { ...view, explanation: explanation as z.infer<typeof explanationSchema> },
-      HTTP.ok,
-    );
+    };
+    const answer = async (): Promise<SignalView> => {
+      const found = await signalOf(parts, request);
+      const view = viewOf(model, found);
+      if (!body.explain) return view;
+      const explanation =
+        found.source === 'model'
+          ? await explained(parts, found.prediction, input)
+          : { contributions: null, reason: 'a rule of thumb answered; its terms are all there is' };
+      return { ...view, explanation: explanation as z.infer<typeof explanationSchema> };
+    };
+    if (prefersAsync(c.req.valid('header').prefer)) {
+      return answerLater(parts, c, model, async () => asJson(await answer())) as never;
+    }
+    return c.json(await answer(), HTTP.ok);
   });
 }
