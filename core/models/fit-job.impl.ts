@@ -11,7 +11,13 @@ import { labelClasses, labelKindOrThrow } from '../labels/index.ts';
 import { openSession } from '../onnx/session.impl.ts';
 import type { FitBundle } from './bundle.ts';
 import { modelFamilyOrThrow } from './index.ts';
-import type { ExportContext, FitContext, FitSummary } from './model.ts';
+import {
+  unlikeParent,
+  type ExportContext,
+  type FitContext,
+  type FitSummary,
+  type ModelDescriptor,
+} from './model.ts';
 
 /** One fit of one family on prepared data. */
 export interface FitJob {
@@ -23,9 +29,19 @@ export interface FitJob {
   readonly multiplyByClose: boolean;
   /** Of a refit: the summary of the fit that is repeated on the training part; validation chooses nothing. */
   readonly twin?: FitSummary | undefined;
+  /** A fit that this one goes on from, in the scalers of that one: weights mean nothing in others. */
+  readonly parent?: FitParent | undefined;
 }
 
-export type FitHooks = Omit<FitContext, 'seed' | 'neutralLabel' | 'scalers'>;
+/** Of a fit bundle: what another fit needs to go on from it. */
+export interface FitParent extends Pick<FitBundle, 'family' | 'weights'> {
+  readonly context: Pick<
+    ExportContext,
+    'featureNames' | 'lookback' | 'horizons' | 'classes' | 'scalers'
+  >;
+}
+
+export type FitHooks = Omit<FitContext, 'seed' | 'neutralLabel' | 'scalers' | 'parent'>;
 
 /** The graph may differ from the trained model by this share of max(|y|, label SD), no more. */
 export const EQUALITY_TOLERANCE = 1e-5;
@@ -47,14 +63,20 @@ interface Comparison {
  * Throws what the family throws, and `training.export-mismatch` where the graph differs.
  */
 export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle> {
-  const { prepared } = job;
   const descriptor = modelFamilyOrThrow(job.family);
+  const prepared = asParentSees(job, descriptor);
   const params = descriptor.params.parse(job.params);
   const { implementation } = await descriptor.load();
   const { scalers } = prepared;
   const label = labelKindOrThrow(prepared.labelKind);
   const train = trainingSamples(prepared);
-  const fitContext = { ...hooks, seed: job.seed, neutralLabel: label.unchanged, scalers };
+  const fitContext: FitContext = {
+    ...hooks,
+    seed: job.seed,
+    neutralLabel: label.unchanged,
+    scalers,
+    parent: job.parent?.weights,
+  };
   const model = job.twin
     ? await implementation.refit(params, job.twin, train, fitContext)
     : await implementation.fit(
@@ -75,7 +97,7 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
     const graphs = model.export(context);
     const rows = job.twin ? spread(prepared.split.train, REFIT_WINDOWS_MAX) : prepared.split.valid;
     const trained = await model.predict(samplesOf(prepared, rows));
-    const graph = await runGraph(graphs.model, job, rows);
+    const graph = await runGraph(graphs.model, { ...job, prepared }, rows);
     return {
       family: job.family,
       params,
@@ -95,6 +117,25 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
   } finally {
     model.dispose();
   }
+}
+
+/** The prepared data in the parent's scalers; throws `training.parent` where the fit cannot go on from it. */
+function asParentSees({ prepared, parent }: FitJob, { name, traits }: ModelDescriptor): Prepared {
+  if (parent === undefined) return prepared;
+  if (!traits.canContinue) {
+    throw new RatchetError(
+      'training.parent',
+      `a fit of the family ${name} always begins anew: train it fresh`,
+    );
+  }
+  if (parent.family !== name) throw unlikeParent(`family, ${parent.family},`);
+  const { featureNames, lookback, horizons, classes, scalers } = parent.context;
+  const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+  if (!same(featureNames, prepared.featureNames)) throw unlikeParent('features');
+  if (lookback !== prepared.lookback) throw unlikeParent('windows');
+  const own = labelClasses(labelKindOrThrow(prepared.labelKind));
+  if (!same(horizons, prepared.horizons) || classes !== own) throw unlikeParent('labels');
+  return { ...prepared, scalers };
 }
 
 /** Answers of the graph for these window ends, in label units: a price is divided by its close. */

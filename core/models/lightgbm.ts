@@ -41,6 +41,7 @@ export const lightGbm = defineModel({
     sequence: false,
     stochastic: true,
     needsTensorflow: false,
+    canContinue: true,
     monteCarlo: false,
     budget: 'rounds',
   },

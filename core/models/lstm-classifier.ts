@@ -29,6 +29,7 @@ export const lstmClassifier = defineModel({
     sequence: true,
     stochastic: true,
     needsTensorflow: true,
+    canContinue: true,
     monteCarlo: true,
     budget: 'epochs',
   },

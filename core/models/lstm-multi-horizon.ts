@@ -28,6 +28,7 @@ export const lstmMultiHorizon = defineModel({
     sequence: true,
     stochastic: true,
     needsTensorflow: true,
+    canContinue: true,
     monteCarlo: true,
     budget: 'epochs',
   },

@@ -48,6 +48,11 @@ export interface FitContext {
   /** The label that says "nothing changes": 0 for returns, 1 for the price ratio c[t+h] / c[t], the place of a class. */
   readonly neutralLabel: number;
   readonly scalers: { readonly features: ScalerState; readonly labels: ScalerState };
+  /**
+   * `save()` of a fitted model of the same family, hyperparameters that shape it and scalers: its weights are where this
+   * fit begins, its trees those that this fit adds to. Only for families that can (`canContinue`).
+   */
+  readonly parent?: Uint8Array | undefined;
   readonly signal: AbortSignal;
   readonly now: () => number;
   readonly rssBytes: () => number;
@@ -177,6 +182,8 @@ export interface ModelTraits {
   readonly stochastic: boolean;
   /** Needs TensorFlow in the training process. */
   readonly needsTensorflow: boolean;
+  /** A fit may begin where another one ended (`FitContext.parent`); absent: it may not. */
+  readonly canContinue?: true;
   /** Hyperparameter that says how long a fit trains (epochs, rounds): what a pruner cuts; absent: none. */
   readonly budget?: string;
   /** Has a Monte-Carlo graph. */
@@ -213,6 +220,14 @@ export interface ModelDescriptor<P extends z.ZodType = z.ZodType> {
 export function defineModel<P extends z.ZodType>(model: ModelDescriptor<P>): ModelDescriptor<P> {
   return Object.freeze(model);
 }
+
+/** The refusal of a parent that this fit cannot go on from. */
+export const unlikeParent = (what: string): RatchetError =>
+  new RatchetError(
+    'training.parent',
+    `the model that this fit should go on from has other ${what}: train it fresh`,
+    { details: { what } },
+  );
 
 /** The refusal of a refit whose twin does not say what it chose. */
 export const twinLacks = (what: string): RatchetError =>

@@ -94,6 +94,7 @@ export const transformer = defineModel({
     sequence: true,
     stochastic: true,
     needsTensorflow: true,
+    canContinue: true,
     monteCarlo: true,
     budget: 'epochs',
   },

@@ -35,6 +35,7 @@ export const xgBoost = defineModel({
     sequence: false,
     stochastic: true,
     needsTensorflow: false,
+    canContinue: true,
     monteCarlo: false,
     budget: 'rounds',
   },

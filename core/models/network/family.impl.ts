@@ -7,9 +7,10 @@ import {
   type ModelImplementation,
   type Samples,
   twinLacks,
+  unlikeParent,
 } from '../model.ts';
 import { assertUsable, scaleFeatures, scaleLabels } from '../scaled.ts';
-import type { DataSizes, NetworkFamily } from './design.ts';
+import type { DataSizes, NetworkDesign, NetworkFamily } from './design.ts';
 import { FittedNetwork } from './fitted.impl.ts';
 import { classWeightsOf, type HeadTask } from './head.ts';
 import type { FlatWeights } from './layout.ts';
@@ -62,6 +63,28 @@ function fingerprintOf(asked: unknown, train: Samples, chooser: Chooser): string
   return hash.digest('hex');
 }
 
+/** Where a training begins: the weights of its parent, or those that the seed draws. */
+function initialWeights<P extends TrainingParams>(
+  family: NetworkFamily<P>,
+  design: NetworkDesign,
+  sizes: DataSizes,
+  { seed, parent }: FitContext,
+): FlatWeights {
+  const drawn = design.initialWeights(seed);
+  if (parent === undefined) return drawn;
+  const { state } = decodeNetwork<P>(family, parent);
+  const same = (Object.keys(sizes) as (keyof DataSizes)[]).every(
+    (key) => state[key] === sizes[key],
+  );
+  if (!same) throw unlikeParent('features, lookback, horizons or classes');
+  const { layout } = family.design(state.params, sizes);
+  if (JSON.stringify(layout) !== JSON.stringify(design.layout)) throw unlikeParent('layers');
+  return state.weights;
+}
+
+const digestOfBytes = (bytes: Uint8Array): string =>
+  createHash('sha256').update(bytes).digest('hex');
+
 interface Trained<P> {
   readonly native: NativeOps;
   readonly state: NetworkState<P>;
@@ -99,13 +122,22 @@ async function train<P extends TrainingParams>(
       native,
       network,
       layout: design.layout,
-      initial: design.initialWeights(seed),
+      initial: initialWeights(family, design, sizes, context),
       params,
       head,
       train: setOf(train),
       course,
       context,
-      fingerprint: fingerprintOf({ kind: family.kind, params: untimed, seed }, train, chooser),
+      fingerprint: fingerprintOf(
+        {
+          kind: family.kind,
+          params: untimed,
+          seed,
+          ...(context.parent && { parent: digestOfBytes(context.parent) }),
+        },
+        train,
+        chooser,
+      ),
     });
     return { native, state: { params, ...sizes, scalers, weights: result.weights }, result };
   } finally {

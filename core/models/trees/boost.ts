@@ -24,6 +24,8 @@ export interface BoostJob<P extends BoostParams> {
   /** One a horizon. */
   readonly horizons: readonly HorizonRows[];
   readonly rounds: Rounds;
+  /** Boosters to go on from, one a horizon. */
+  readonly after?: readonly Uint8Array[] | undefined;
 }
 
 export interface Boosted {
@@ -151,7 +153,8 @@ export async function boost<P extends BoostParams>(
     for (const [index, rows] of job.horizons.entries()) {
       course.signal.throwIfAborted();
       const { params, task } = job;
-      const booster = engine.start({ params, task, ...rows, seed: course.seed });
+      const after = job.after?.[index];
+      const booster = engine.start({ params, task, ...rows, seed: course.seed, after });
       horizons.push(new Horizon(booster, job, index));
     }
     const history = await growAll(horizons, job, course);

@@ -37,6 +37,8 @@ export interface GrowthJob<P> {
   /** Absent in a refit. */
   readonly valid?: TreeRows | undefined;
   readonly seed: number;
+  /** What `save` gave of a booster of the same task: its trees come first, and new ones correct what it says. */
+  readonly after?: Uint8Array | undefined;
 }
 
 /** A booster that grows in native memory; `dispose` frees it. */

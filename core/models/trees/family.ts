@@ -7,6 +7,7 @@ import {
   type ModelImplementation,
   type Samples,
   twinLacks,
+  unlikeParent,
 } from '../model.ts';
 import { classWeightsOf } from '../network/head.ts';
 import { assertUsable, scaleLabels } from '../scaled.ts';
@@ -75,6 +76,20 @@ function importanceOf<P>(engine: TreeEngine<P>, { texts, columns }: TreeState) {
   }
 }
 
+/** The boosters of the parent, one a horizon; the targets must be scaled as theirs were. */
+function parentOf<P>(engine: TreeEngine<P>, { train }: Parts, ctx: FitContext) {
+  if (ctx.parent === undefined) return undefined;
+  const { state } = decodeTrees(ctx.parent, engine.name);
+  const { task, columns, labelScaler, texts } = state;
+  const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+  if (columns !== train.featureCount) throw unlikeParent('features');
+  if (!same(task, taskOf(train.classes)) || texts.length !== train.horizons.length) {
+    throw unlikeParent('labels');
+  }
+  if (!same(labelScaler, ctx.scalers.labels)) throw unlikeParent('label scalers');
+  return texts;
+}
+
 async function train<P extends BoostParams>(
   engine: TreeEngine<P>,
   params: P,
@@ -86,7 +101,11 @@ async function train<P extends BoostParams>(
   if (parts.valid) assertUsable(parts.valid, 'valid', 'last-row');
   const task = taskOf(parts.train.classes);
   const horizons = rowsByHorizon(parts, params, ctx);
-  const boosted = await boost(engine, { params, task, horizons, rounds }, ctx);
+  const boosted = await boost(
+    engine,
+    { params, task, horizons, rounds, after: parentOf(engine, parts, ctx) },
+    ctx,
+  );
   const { featureCount: columns } = parts.train;
   const { texts } = boosted;
   const state = { task, columns, labelScaler: ctx.scalers.labels, texts };

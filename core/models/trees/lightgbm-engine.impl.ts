@@ -11,6 +11,7 @@ import {
   type TreeRows,
   type TreeTask,
 } from './engine.ts';
+import { offsetsOf } from './offsets.ts';
 import { made, openLibrary, type Handle, type NativeLibrary } from './library.impl.ts';
 
 /** C_API_DTYPE_*, C_API_PREDICT_* and C_API_FEATURE_IMPORTANCE_* of LightGBM's c_api.h. */
@@ -37,6 +38,13 @@ function bindings(library: NativeLibrary) {
       'int LGBM_DatasetSetField(void* dataset, const char* name, void* data, int rows, int type)',
     ),
     datasetFree: func('int LGBM_DatasetFree(void* dataset)'),
+    leafValue: func(
+      'int LGBM_BoosterGetLeafValue(void* booster, int tree, int leaf, _Out_ double* out)',
+    ),
+    setLeafValue: func(
+      'int LGBM_BoosterSetLeafValue(void* booster, int tree, int leaf, double value)',
+    ),
+    merge: func('int LGBM_BoosterMerge(void* booster, void* other)'),
     create: func('int LGBM_BoosterCreate(void* train, const char* params, _Out_ void** out)'),
     addValid: func('int LGBM_BoosterAddValidData(void* booster, void* valid)'),
     update: func('int LGBM_BoosterUpdateOneIter(void* booster, _Out_ int* finished)'),
@@ -117,6 +125,15 @@ function datasetOf(rows: TreeRows, params: string, reference: Handle | null): Ha
   return dataset;
 }
 
+/** What a finished booster says of the rows, as where boosting begins: class after class, as the library takes it. */
+function beginFrom(parent: Loaded, dataset: Handle, rows: TreeRows, task: TreeTask): void {
+  const raw = parent.raw(rows.x, rows.columns);
+  const [count, scores] = [rows.y.length, scoresOf(task)];
+  const start = raw.map((_, at) => raw[(at % count) * scores + Math.floor(at / count)]!);
+  const native = lightGbm();
+  check(native.datasetSetField(dataset, 'init_score', start, start.length, FLOAT64));
+}
+
 class Growing implements GrowingBooster {
   readonly #native = lightGbm();
   readonly #job: GrowthJob<LightGbmParams>;
@@ -129,11 +146,29 @@ class Growing implements GrowingBooster {
     const params = lightGbmParameters(job.params, job.task, job.seed);
     const train = datasetOf(job.train, params, null);
     this.#datasets.push(train);
-    this.#booster = made(check, (out) => this.#native.create(train, params, out));
-    if (!job.valid) return;
-    const valid = datasetOf(job.valid, params, train);
-    this.#datasets.push(valid);
-    check(this.#native.addValid(this.#booster, valid));
+    const valid = job.valid && datasetOf(job.valid, params, train);
+    if (valid) this.#datasets.push(valid);
+    const parent = job.after && new Loaded(job.after);
+    try {
+      if (parent) this.#begin(parent, train, valid);
+      this.#booster = made(check, (out) => this.#native.create(train, params, out));
+      parent?.mergeInto(this.#booster);
+      if (valid) check(this.#native.addValid(this.#booster, valid));
+    } finally {
+      parent?.dispose();
+    }
+  }
+
+  /**
+   * Both parts begin where the parent's trees end. What it is off by on the training rows as a whole goes into its first
+   * trees, as the mean does in a fit that begins anew: under a penalty no split finds a constant.
+   */
+  #begin(parent: Loaded, train: Handle, valid: Handle | undefined): void {
+    const { task, ...job } = this.#job;
+    const raw = parent.raw(job.train.x, job.train.columns);
+    parent.shift(offsetsOf(task, raw, job.train));
+    beginFrom(parent, train, job.train, task);
+    if (valid) beginFrom(parent, valid, job.valid!, task);
   }
 
   grow(): void {
@@ -205,9 +240,11 @@ class Loaded implements LoadedBooster {
   readonly #native = lightGbm();
   readonly #booster: Handle;
   readonly #scores: number;
+  readonly #text: string;
 
   constructor(text: Uint8Array) {
     const readable = new TextDecoder().decode(text);
+    this.#text = readable;
     this.#booster = made(check, (out) => this.#native.load(readable, [0], out));
     const scores = [0];
     check(this.#native.scores(this.#booster, scores));
@@ -224,6 +261,22 @@ class Loaded implements LoadedBooster {
 
   raw(x: Float64Array, columns: number): Float64Array {
     return this.#predict('raw', x, columns, this.#scores);
+  }
+
+  /** Adds a constant to each raw score: to all leaves of the first tree that gives it. */
+  shift(offsets: readonly number[]): void {
+    offsets.forEach((offset, tree) => {
+      const leaves = new RegExp(`^Tree=${tree}\nnum_leaves=(\\d+)$`, 'm').exec(this.#text);
+      for (let leaf = 0; leaf < Number(leaves![1]); leaf++) {
+        const value = [0];
+        check(this.#native.leafValue(this.#booster, tree, leaf, value));
+        check(this.#native.setLeafValue(this.#booster, tree, leaf, value[0]! + offset));
+      }
+    });
+  }
+
+  mergeInto(booster: Handle): void {
+    check(this.#native.merge(booster, this.#booster));
   }
 
   contributions(x: Float64Array, columns: number): Float64Array {

@@ -47,6 +47,7 @@ function bindings(library: NativeLibrary) {
       'int XGBoosterPredictFromDMatrix(void* booster, void* matrix, const char* config, ' +
         '_Out_ void** shape, _Out_ uint64_t* dimensions, _Out_ void** out)',
     ),
+    rounds: func('int XGBoosterBoostedRounds(void* booster, _Out_ int* out)'),
     slice: func('int XGBoosterSlice(void* booster, int from, int to, int step, _Out_ void** out)'),
     save: func(
       'int XGBoosterSaveModelToBuffer(void* booster, const char* config, _Out_ uint64_t* length, _Out_ void** out)',
@@ -150,6 +151,21 @@ class Growing implements GrowingBooster {
     const params = xgBoostParameters(job.params, job.task, job.seed);
     for (const [name, value] of Object.entries(params)) {
       check(this.#native.setParam(this.#booster, name, String(value)));
+    }
+    if (job.after) this.#continue(job.after);
+  }
+
+  /** Takes the trees of a finished booster; rounds go on counting where it ended. */
+  #continue(after: Uint8Array): void {
+    const native = this.#native;
+    check(native.load(this.#booster, after, after.length));
+    const rounds = [0];
+    check(native.rounds(this.#booster, rounds));
+    this.#rounds = Number(rounds[0]);
+    this.#kept = this.#rounds;
+    const params = xgBoostParameters(this.#job.params, this.#job.task, this.#job.seed);
+    for (const [name, value] of Object.entries(params)) {
+      check(native.setParam(this.#booster, name, String(value)));
     }
   }
 
