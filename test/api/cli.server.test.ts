@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { getRequestListener } from '@hono/node-server';
 import { Command, CommanderError } from 'commander';
 import { register as registerAlerts } from '../../api/cli/alerts.ts';
+import { register as registerBatchPredict } from '../../api/cli/batch-predict.ts';
 import { register as registerDrift } from '../../api/cli/drift.ts';
 import { register as registerExperiments } from '../../api/cli/experiments.ts';
 import { register as registerKeys } from '../../api/cli/keys.ts';
@@ -82,7 +83,10 @@ function program(ctx: CliContext): Command {
   root.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
   const modules = [registerExperiments, registerModels, registerReport, registerPredict];
   const watched = [registerDrift, registerPerformance, registerAlerts];
-  const others = [registerKeys, registerMirror, registerSearch, registerSignal];
+  const others = [
+    ...[registerKeys, registerMirror, registerSearch, registerSignal],
+    registerBatchPredict,
+  ];
   for (const register of [...modules, ...watched, ...others]) {
     register(root, ctx);
   }
