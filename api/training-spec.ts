@@ -1,3 +1,5 @@
+import { labelKindOrThrow } from '../core/labels/index.ts';
+import { modelFamilyOrThrow } from '../core/models/index.ts';
 import type { ExperimentSpec } from '../core/spec/index.ts';
 import { bordersOf } from '../core/splits/index.ts';
 import { ApiError } from './errors.ts';
@@ -16,6 +18,10 @@ export interface TrainRequest {
   /** Share of the test part, and of the validation part before it. */
   readonly testSize?: number | undefined;
   readonly lookbackDays?: number | undefined;
+  /** Least return that counts as a move, of labels with classes: 0.02 = 2 %. */
+  readonly threshold?: number | undefined;
+  /** How long a fit trains: the family's own rounds or epochs. */
+  readonly rounds?: number | undefined;
   readonly forceRetrain?: boolean | undefined;
   readonly seeds?: readonly number[] | undefined;
 }
@@ -52,7 +58,8 @@ export function minimumTrainingDays(horizon: number, testSize: number): number |
 
 /**
  * The spec of a training that was asked for in a few numbers: the model's template with its split
- * replaced. Throws a 422 that names the computed minimum where the samples cannot be split.
+ * replaced, and its threshold and rounds where they are given. Throws a 422 that names the computed minimum where the
+ * samples cannot be split, and one that says why where the template has no threshold or its family no rounds.
  */
 export function trainingSpec(
   template: ExperimentSpec,
@@ -69,6 +76,8 @@ export function trainingSpec(
     data: { ...template.data, instruments, asOf: undefined },
     split: splitOf(template, request, horizon),
     lookback: request.lookbackDays ?? template.lookback,
+    label: labelOf(template, request.threshold),
+    hyperparameters: hyperparametersOf(template, request.rounds),
     seeds: request.seeds ? [...request.seeds] : template.seeds,
     forceRetrain: request.forceRetrain ?? false,
   };
@@ -114,3 +123,42 @@ function splitOf(
   }
   return { kind: 'recent', ...parts, ...bordersOf(template.split) };
 }
+
+function labelOf(
+  { label }: ExperimentSpec,
+  threshold: number | undefined,
+): ExperimentSpec['label'] {
+  if (threshold === undefined) return label;
+  if (labelKindOrThrow(label.kind).task === 'classification') {
+    return { ...label, by: 'fixed', threshold };
+  }
+  throw notApplicable(
+    'threshold',
+    `the template learns ${label.kind}, a quantity: only labels with classes have a threshold`,
+  );
+}
+
+function hyperparametersOf(
+  { family, hyperparameters }: ExperimentSpec,
+  rounds: number | undefined,
+): ExperimentSpec['hyperparameters'] {
+  if (rounds === undefined) return hyperparameters;
+  const { traits } = modelFamilyOrThrow(family);
+  const path = traits.rounds ?? traits.budget;
+  if (path !== undefined) return withValue(hyperparameters, path.split('.'), rounds);
+  throw notApplicable('rounds', `the family ${family} does not train in rounds`);
+}
+
+type Tree = Readonly<Record<string, unknown>>;
+
+function withValue(tree: Tree, [key, ...rest]: readonly string[], value: number): Tree {
+  if (key === undefined) return tree;
+  if (rest.length === 0) return { ...tree, [key]: value };
+  const below = (tree[key] ?? {}) as Tree;
+  return { ...tree, [key]: withValue(below, rest, value) };
+}
+
+const notApplicable = (field: string, message: string): ApiError =>
+  new ApiError('unprocessable', `train.no-${field}`, `${field}: ${message}.`, {
+    issues: [{ path: `/${field}`, message }],
+  });

@@ -10,6 +10,8 @@ interface TrainOptions {
   readonly days?: number;
   readonly testSize?: number;
   readonly lookback?: number;
+  readonly threshold?: number;
+  readonly rounds?: number;
   readonly force?: boolean;
   readonly watch?: boolean;
   readonly status?: boolean;
@@ -30,6 +32,16 @@ export function registerTrain(program: Command, ctx: CliContext): void {
       fraction(0.05, 0.4),
     )
     .option('--lookback <bars>', 'bars of a window', integer(1, 512))
+    .option(
+      '--threshold <return>',
+      'least return that counts as a move, 0.02 = 2 %',
+      fraction(1e-9, 1),
+    )
+    .option(
+      '--rounds <n>',
+      'how long a fit trains: rounds or epochs of the family',
+      integer(1, 100_000),
+    )
     .option('-f, --force', 'train although a fitting version exists')
     .option('-w, --watch', 'stay and show its progress')
     .option('--status', 'only show what the newest training does')
@@ -51,6 +63,8 @@ async function train(ctx: CliContext, model: string, options: TrainOptions): Pro
       trainingDays: options.days,
       testSize: options.testSize,
       lookbackDays: options.lookback,
+      threshold: options.threshold,
+      rounds: options.rounds,
       forceRetrain: options.force,
     },
     headers: { 'idempotency-key': randomUUID() },

@@ -32,6 +32,18 @@ const trainSchema = z
       .describe('Labelled samples. Fewer than the split needs: refused with the minimum.'),
     testSize: z.number().min(0.05).max(0.4).optional(),
     lookbackDays: z.int().min(1).max(512).optional(),
+    threshold: z
+      .number()
+      .positive()
+      .max(1)
+      .optional()
+      .describe('Least return that counts as a move, 0.02 = 2 %; of labels with classes.'),
+    rounds: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .optional()
+      .describe("How long a fit trains: the family's rounds or epochs."),
     seeds: z.array(z.int().min(0).max(2_147_483_647)).min(1).max(16).optional(),
     forceRetrain: z.boolean().default(false),
   })

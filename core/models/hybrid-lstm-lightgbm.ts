@@ -27,6 +27,8 @@ export const hybridLstmLightGbm = defineModel({
     sequence: true,
     stochastic: true,
     needsTensorflow: true,
+    // Its trees decide; the network in front only learns to see.
+    rounds: 'trees.rounds',
     monteCarlo: false,
   },
   version: 1,

@@ -186,6 +186,8 @@ export interface ModelTraits {
   readonly canContinue?: true;
   /** Hyperparameter that says how long a fit trains (epochs, rounds): what a pruner cuts; absent: none. */
   readonly budget?: string;
+  /** Path of what a training in a few numbers calls its rounds; absent: `budget`. */
+  readonly rounds?: string;
   /** Has a Monte-Carlo graph. */
   readonly monteCarlo: boolean;
 }

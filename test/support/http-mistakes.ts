@@ -144,6 +144,21 @@ export const httpMistakes: readonly HttpMistake[] = [
     says: [/trainingDays/, /5000/],
   },
   {
+    what: 'a threshold where nothing has classes',
+    ask: ({ product }) =>
+      product.request('POST', `/api/v1/ml-models/${MODEL}/train`, { threshold: 0.02 }),
+    status: 422,
+    code: 'train.no-threshold',
+    says: [/forwardLogReturn, a quantity: only labels with classes/],
+  },
+  {
+    what: 'a result that is not there',
+    ask: ({ product }) => product.request('GET', '/api/v1/results/01JCRATCHET0000000000000AB'),
+    status: 404,
+    code: 'result.not-found',
+    says: [/the key that asked/],
+  },
+  {
     what: 'an Idempotency-Key with another body',
     ask: twice,
     status: 422,
