@@ -38,3 +38,13 @@ export {
 } from './missing.ts';
 export { CLOSE_GRACE_MS, dropProvisional } from './provisional.ts';
 export { knownAt, newRevisions, type NewRevisions, type StoredBars } from './revisions.ts';
+export {
+  joinSeries,
+  SERIES_JOINS,
+  type SeriesColumn,
+  type SeriesJoin,
+  type SeriesPoint,
+  type SeriesPoints,
+  type SourcedSeries,
+} from './series.ts';
+export { newVintages, type SeriesArrival } from './vintages.ts';
