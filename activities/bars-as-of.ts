@@ -1,7 +1,12 @@
 import type { Bars, Timeframe } from '../core/bars/bars.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { seriesSource } from '../registry/collections.ts';
-import { deliveredSource, readServedBars, type ServedSource } from '../registry/served-bars.ts';
+import {
+  deliveredSource,
+  readServedBars,
+  shapeOf,
+  type ServedSource,
+} from '../registry/served-bars.ts';
 import type { ActivityDeps } from './deps.ts';
 
 export interface SeriesAsOf {
@@ -30,7 +35,8 @@ export async function barsAsOf(
       : uploaded
         ? await deliveredSource(deps.db, dataset, instrument, timeframe)
         : undefined;
-    if (source !== undefined) served.push({ dataset, role, source });
+    if (source === undefined) continue;
+    served.push({ dataset, role, source, ...(known && shapeOf(known)) });
   }
   const range = { last: Number.MAX_SAFE_INTEGER, before: asOf };
   return (await readServedBars(deps.db, instrument, timeframe, served, range)).bars;

@@ -1,6 +1,8 @@
 import type { Bars } from '../core/bars/bars.ts';
+import type { SeriesColumn } from '../core/bars/series.ts';
 import { RatchetError } from '../core/errors.ts';
 import { SourceError } from '../core/sources/errors.ts';
+import { seriesColumnsOf } from '../core/sources/series.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import {
   findFreshCollection,
@@ -12,9 +14,11 @@ import {
   type CollectionKey,
 } from '../registry/collections.ts';
 import { countBars } from '../registry/bars.ts';
+import { summarizePoints } from '../registry/series.ts';
 import { deliver, type Delivered, type Delivery } from './deliver.ts';
 import type { ActivityDeps } from './deps.ts';
-import { openSource, type OpenedSource } from './source-of.ts';
+import { deliverSeries, isSeries } from './deliver-series.ts';
+import { openSeries, openSource, type OpenedSeries, type OpenedSource } from './source-of.ts';
 
 /** Time a source has to deliver an instrument; of one that delivers in increments, each page of it. */
 export const SOURCE_TIMEOUT_MS = 30_000;
@@ -31,6 +35,8 @@ export interface Gathered {
   readonly series?: CollectionKey;
   readonly state?: string;
   readonly calendar?: string;
+  /** Columns that it adds to bars; absent: it gives bars. */
+  readonly columns?: readonly SeriesColumn[];
   /** Its bars were made, not traded. */
   readonly simulated: boolean;
   /** Nothing was asked: its bars are fresh. Where it failed with an outage: bars of an earlier delivery are there. */
@@ -61,7 +67,8 @@ export interface GatherRequest {
  */
 export async function gatherSource(deps: ActivityDeps, request: GatherRequest): Promise<Gathered> {
   const { use, instrument, timeframe } = request;
-  const opened = await openSource(deps, use.dataset);
+  const exogenous = use.role === 'exogenous' ? openSeries(deps, use.dataset) : undefined;
+  const opened = exogenous ?? (await openSource(deps, use.dataset));
   const { dataset } = opened;
   const series: CollectionKey = {
     dataset: dataset.name,
@@ -69,8 +76,10 @@ export async function gatherSource(deps: ActivityDeps, request: GatherRequest): 
     instrument,
     timeframe,
   };
-  const simulated = opened.descriptor.simulated ?? false;
-  const answered = { use, series, calendar: dataset.calendar, simulated };
+  const simulated = !isSeries(opened) && (opened.descriptor.simulated ?? false);
+  const columns = seriesColumnsOf(dataset);
+  const shape = { calendar: dataset.calendar, simulated, ...(columns && { columns }) };
+  const answered = { use, series, ...shape };
   if (!request.recollect) {
     const fresh = await findFreshCollection(deps.db, series, deps.clock());
     if (fresh) {
@@ -86,7 +95,10 @@ export async function gatherSource(deps: ActivityDeps, request: GatherRequest): 
     error: outcome.error?.message,
     finishedAt: deps.clock(),
   });
-  if (outcome.error) return { ...answered, ...outcome, ...(await earlier(deps, series, outcome)) };
+  if (outcome.error) {
+    const before = await earlier(deps, series, outcome, isSeries(opened));
+    return { ...answered, ...outcome, ...before };
+  }
   return { ...answered, ...outcome, state: await seriesState(deps.db, series), reused: false };
 }
 
@@ -98,11 +110,12 @@ async function earlier(
   { db }: ActivityDeps,
   series: CollectionKey,
   { error }: Outcome,
+  points: boolean,
 ): Promise<Partial<Gathered> & Pick<Gathered, 'reused'>> {
   const outage = error && (!error.permanent || error.code === 'source.blocked');
   if (!outage || !(await wasDelivered(db, series))) return { reused: false };
-  const rows = await countBars(db, series);
-  const notes = [`${rows} bars of earlier deliveries are used`];
+  const rows = points ? (await summarizePoints(db, series)).rows : await countBars(db, series);
+  const notes = [`${rows} ${points ? 'values' : 'bars'} of earlier deliveries are used`];
   return { reused: true, rows, notes, state: await seriesState(db, series) };
 }
 
@@ -116,7 +129,7 @@ interface Outcome {
 
 async function attempt(
   deps: ActivityDeps,
-  opened: OpenedSource,
+  opened: OpenedSource | OpenedSeries,
   series: CollectionKey,
   collectionId: string,
   request: GatherRequest,
@@ -127,7 +140,7 @@ async function attempt(
   const signal = AbortSignal.any([request.signal, patience.signal]);
   const onPage = (kept: boolean): void => {
     progressed ||= kept;
-    if (opened.descriptor.increments) patience.renew();
+    if (isSeries(opened) || opened.descriptor.increments) patience.renew();
   };
   const run = { series, collectionId, signal, onPage, onFetched: patience.end };
   try {
@@ -185,11 +198,12 @@ function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
 
 async function deliverFrom(
   deps: ActivityDeps,
-  { dataset, descriptor, context }: OpenedSource,
+  opened: OpenedSource | OpenedSeries,
   run: Pick<Delivery, 'series' | 'collectionId' | 'onPage' | 'onFetched'> & {
     readonly signal: AbortSignal;
   },
 ): Promise<Delivered | 'unavailable'> {
+  const { dataset, context } = opened;
   const { instrument } = run.series;
   if (dataset.instruments && !dataset.instruments.includes(instrument)) {
     throw new SourceError(
@@ -198,6 +212,8 @@ async function deliverFrom(
     );
   }
   if (dataset.absent !== undefined) return 'unavailable';
+  if (isSeries(opened)) return deliverSeries({ deps, opened, ...run });
+  const { descriptor } = opened;
   const { create } = await descriptor.load();
   const source = create(descriptor.params.parse(dataset.params));
   const ctx = context(run.signal);

@@ -1,13 +1,20 @@
 import { Context } from '@temporalio/activity';
 import { adjustBars } from '../core/bars/adjust.ts';
-import { barCount, sliceBars, TIMEFRAME_MS, type Bars } from '../core/bars/bars.ts';
+import { BAR_COLUMNS, barCount, sliceBars, TIMEFRAME_MS, type Bars } from '../core/bars/bars.ts';
 import { barsBetween } from '../core/bars/build.ts';
 import { barsCompleteBy } from '../core/bars/provisional.ts';
-import { mergeSources, type SourceDelivery, type SourcedBars } from '../core/bars/merge.ts';
+import {
+  mergeSources,
+  rankSources,
+  type SourceDelivery,
+  type SourcedBars,
+} from '../core/bars/merge.ts';
+import { joinSeries, type SourcedSeries } from '../core/bars/series.ts';
 import type { Calendar } from '../core/calendar/calendar.ts';
 import { calendarFor } from '../core/calendar/index.ts';
 import { isoTime } from '../core/calendar/day.ts';
 import { RatchetError } from '../core/errors.ts';
+import { featureSetOf } from '../core/features/index.ts';
 import { leadingArtefactRows, type QualityFinding } from '../core/quality/index.ts';
 import { leadingArtefact } from '../core/quality/rules/leading-artefact.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
@@ -15,6 +22,7 @@ import { readBarsAsOf, readFactors } from '../registry/bars.ts';
 import { writeDatasetVersion } from '../registry/datasets.impl.ts';
 import { deliveriesOf, type DatasetDelivery } from '../registry/dataset-versions.ts';
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
+import { readPoints } from '../registry/series.ts';
 import { cachedStep } from '../registry/step-cache.ts';
 import type { Gathered } from './collect-source.ts';
 import type { CollectInput, CollectResult } from './contracts.ts';
@@ -33,6 +41,7 @@ export function createCollectActivities(deps: ActivityDeps) {
       const context = Context.current();
       const spec = await experimentSpecOrThrow(deps.db, experimentId);
       const gathered = await gatherAll(deps, spec, instrument, context);
+      requireColumns(spec, gathered);
       context.heartbeat();
       const range = rangeOf(spec, instrument);
       const { result, cached } = await cachedStep(
@@ -90,6 +99,7 @@ async function freeze(
   const findings: QualityFinding[] = [];
   const parts: SourcedBars[] = [];
   for (const source of gathered.filter(isKnown)) {
+    if (source.columns) continue;
     const calendar = calendarFor(source.calendar);
     const bars = await adjustedBars(deps, source, range, calendar);
     const artefacts = leadingArtefactRows(bars, calendar);
@@ -100,10 +110,12 @@ async function freeze(
       bars: artefacts > 0 ? sliceBars(bars, artefacts) : bars,
     });
   }
-  const merged = mergeSources(parts);
-  if (!merged || barCount(merged.bars) === 0) {
+  const bare = mergeSources(parts);
+  if (!bare || barCount(bare.bars) === 0) {
     throw noBars(instrument, range);
   }
+  const series = await seriesOf(deps, gathered.filter(isKnown), range);
+  const merged = joinSeries(bare, series, calendarOfBars(parts, gathered.filter(isKnown)));
   const { bars } = merged;
   const deliveredBy = wordsOf(merged.deliveredBy, gathered);
   const version = await writeDatasetVersion(deps.db, deps.artifacts, {
@@ -126,6 +138,45 @@ async function freeze(
     deliveredBy,
     findings,
   };
+}
+
+/** The series among the sources, as they were known at the range's moment. */
+function seriesOf(
+  { db }: ActivityDeps,
+  known: readonly Known[],
+  { asOf }: Range,
+): Promise<SourcedSeries[]> {
+  const found = known.flatMap(({ use, series, columns }) =>
+    columns ? [{ name: use.dataset, columns, series }] : [],
+  );
+  return Promise.all(
+    found.map(async ({ series, ...rest }) => ({
+      ...rest,
+      points: await readPoints(db, series, { asOf }),
+    })),
+  );
+}
+
+/** The calendar that the merged bars close by: that of the source that leads. */
+function calendarOfBars(parts: readonly SourcedBars[], known: readonly Known[]): Calendar {
+  const lead = rankSources(parts)[0]!;
+  return calendarFor(known.find(({ use }) => use.dataset === lead.name)!.calendar);
+}
+
+/** A misspelt column would have no value for ever: what a source that answered does not have is the spec's mistake. */
+function requireColumns(spec: ExperimentSpec, gathered: readonly Gathered[]): void {
+  const read = featureSetOf(spec.features).columns.flatMap(({ use }) => use.exogenous);
+  for (const { use, series, columns } of gathered) {
+    if (use.role !== 'exogenous' || !series) continue;
+    const offered = columns?.map(({ name }) => name) ?? BAR_COLUMNS;
+    const names = offered.map((name) => `${use.dataset}.${name}`);
+    const missing = read.filter(
+      (name) => name.slice(0, name.lastIndexOf('.')) === use.dataset && !names.includes(name),
+    );
+    if (missing.length === 0) continue;
+    const message = `dataset ${use.dataset} has no column ${missing.join(', ')}; it has: ${names.join(', ')}`;
+    throw new RatchetError('collect.column', message);
+  }
 }
 
 /** Who delivered, in words: how many bars each where there are several, and what no market made. */

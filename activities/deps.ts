@@ -16,6 +16,8 @@ export interface NamedDataset {
   readonly root?: string;
   /** URL of the database that its source asks, read where it is used: a secret that nothing else holds. */
   readonly connection?: () => string;
+  /** The vendor's key, read where it is used: nothing else holds it. */
+  readonly secret?: () => string;
   /** Why it can deliver nothing on this machine, in words, where that is known. */
   readonly absent?: string;
   /** Instruments it can deliver, where that is known. */

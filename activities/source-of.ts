@@ -3,6 +3,8 @@ import type { Calendar } from '../core/calendar/calendar.ts';
 import { RatchetError } from '../core/errors.ts';
 import { inspectBytes } from '../core/sources/inspect.ts';
 import { sourceOrThrow } from '../core/sources/index.ts';
+import type { SeriesDescriptor } from '../core/sources/series-source.ts';
+import { seriesSources } from '../core/sources/series.ts';
 import type { SourceContext, SourceDescriptor } from '../core/sources/source.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { getUploadOrThrow, readUpload } from '../registry/uploads.ts';
@@ -18,16 +20,41 @@ export interface OpenedSource {
 
 type Deps = Pick<ActivityDeps, 'db' | 'artifacts' | 'datasets' | 'sourceContext' | 'clock'>;
 
-/** The dataset a spec names: an operator's, or `upload:SHA256`. Errors: `dataset.unknown`. */
+/** A dataset that delivers series: they become columns of bars. */
+export interface OpenedSeries extends Omit<OpenedSource, 'descriptor'> {
+  readonly descriptor: SeriesDescriptor;
+}
+
+/**
+ * The dataset of bars that a spec names: an operator's, or `upload:SHA256`.
+ * Errors: `dataset.unknown`, `dataset.series`.
+ */
 export async function openSource(deps: Deps, name: string): Promise<OpenedSource> {
   if (name.startsWith(UPLOAD_PREFIX)) return openUpload(deps, name.slice(UPLOAD_PREFIX.length));
   const dataset = deps.datasets.get(name);
+  if (dataset && seriesSources.has(dataset.source)) {
+    throw new RatchetError(
+      'dataset.series',
+      `dataset "${name}" delivers columns and no bars: name it with role: exogenous`,
+    );
+  }
   if (dataset) {
     const descriptor = sourceOrThrow(dataset.source);
     return { dataset, descriptor, context: (signal) => deps.sourceContext(dataset, signal) };
   }
   const known = [...deps.datasets.keys()].join(', ');
   throw new RatchetError('dataset.unknown', `there is no dataset "${name}"; there are: ${known}`);
+}
+
+/** The dataset that a spec names where it delivers series; undefined: bars, or there is none. */
+export function openSeries(
+  deps: Pick<Deps, 'datasets' | 'sourceContext'>,
+  name: string,
+): OpenedSeries | undefined {
+  const dataset = deps.datasets.get(name);
+  const descriptor = dataset && seriesSources.get(dataset.source);
+  if (!dataset || !descriptor) return undefined;
+  return { dataset, descriptor, context: (signal) => deps.sourceContext(dataset, signal) };
 }
 
 /** An uploaded file as a dataset: its format is found out, its bytes are all it can open. */
@@ -63,6 +90,9 @@ export async function datasetForUpload(
       listFiles: () => Promise.resolve([fileName]),
       pathOf: refuse,
       query: refuse,
+      secret: () => {
+        throw new RatchetError('source.not-allowed', 'an uploaded file has no secret');
+      },
       clock,
       sleep: () => Promise.resolve(),
       signal,

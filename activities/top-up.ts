@@ -6,13 +6,13 @@ import { RatchetError } from '../core/errors.ts';
 import { SLOT_MS } from '../core/outcomes/settle-prediction.ts';
 import { sourceOrThrow } from '../core/sources/index.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
-import { seriesSource, seriesState } from '../registry/collections.ts';
+import { lastDelivery, seriesSource, seriesState } from '../registry/collections.ts';
 import { liveVersions, newestBar, type LiveVersion } from '../registry/top-up.ts';
 import { gatherSource } from './collect-source.ts';
 import type { AtSlot, TopUpResult } from './contracts-lifecycle.ts';
-import type { ActivityDeps } from './deps.ts';
+import type { ActivityDeps, NamedDataset } from './deps.ts';
 import { whileBeating } from './heartbeat.ts';
-import { openSource } from './source-of.ts';
+import { openSeries, openSource } from './source-of.ts';
 
 /** A source that does not answer is asked again this often; then settling goes on with what is stored. */
 const ATTEMPTS = 3;
@@ -118,6 +118,9 @@ async function topUpSeries(
   asOf: number,
   signal: AbortSignal,
 ): Promise<Found> {
+  const columns = use.role === 'exogenous' ? openSeries(deps, use.dataset) : undefined;
+  if (columns)
+    return topUpColumns(deps, { use, instrument, timeframe }, columns.dataset, asOf, signal);
   let opened: Awaited<ReturnType<typeof openSource>>;
   try {
     opened = await openSource(deps, use.dataset);
@@ -141,6 +144,24 @@ async function topUpSeries(
   const newest = await newestBar(deps.db, key, asOf + SLOT_MS);
   const newRows = Number(BigInt(after) - BigInt(before));
   return { newest, newRows, ...(error && { error }) };
+}
+
+/** Series have no bar that says up to when they are complete: they are asked again where nobody did since `asOf`. */
+async function topUpColumns(
+  deps: ActivityDeps,
+  { use, instrument, timeframe }: Series,
+  dataset: NamedDataset,
+  asOf: number,
+  signal: AbortSignal,
+): Promise<Found> {
+  const key = { dataset: dataset.name, source: seriesSource(dataset), instrument, timeframe };
+  const last = await lastDelivery(deps.db, key);
+  if (last !== undefined && last >= asOf) return { newest: undefined, newRows: 0 };
+  const before = await seriesState(deps.db, key);
+  const request = { use, instrument, timeframe, recollect: true, signal };
+  const { error } = await gatherSource(deps, request);
+  const newRows = Number(BigInt(await seriesState(deps.db, key)) - BigInt(before));
+  return { newest: undefined, newRows, ...(error && { error }) };
 }
 
 /** Open time of the calendar's newest bar that had closed at `time`. */

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { NamedDataset } from '../activities/deps.ts';
 import { calendars } from '../core/calendar/index.ts';
 import { sources } from '../core/sources/index.ts';
+import { seriesSources } from '../core/sources/series.ts';
 import { INSTRUMENT_PATTERN, NAME_PATTERN } from '../core/spec/spec.ts';
 import { findConfigFile, invalidFile, readSection } from './config-file.ts';
 import type { Config } from './config.ts';
@@ -17,7 +18,9 @@ const oneOf = (what: string, names: Iterable<string>): z.ZodType<string> => {
 };
 
 const datasetSchema = z.strictObject({
-  source: oneOf('source', sources.keys()).describe('Source plug-in that reads it.'),
+  source: oneOf('source', [...sources.keys(), ...seriesSources.keys()]).describe(
+    'Source plug-in that reads it.',
+  ),
   params: z.record(z.string(), z.unknown()).default({}).describe("The plug-in's own settings."),
   calendar: oneOf('calendar', calendars.keys()).describe('When its instruments trade.'),
   root: z.string().min(1).optional().describe('Folder of its files, relative to this file.'),
@@ -27,6 +30,11 @@ const datasetSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('File that holds the URL of its database (a secret), relative to this file.'),
+  secretFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("File that holds the vendor's key (a secret), relative to this file."),
   instruments: z.array(z.string().regex(INSTRUMENT_PATTERN)).optional(),
   notice: z.string().optional().describe('Licence or terms of the data.'),
 });
@@ -168,9 +176,17 @@ function bundled(name: string, dataset: BundledDataset, dataDir: string | undefi
 function operatorDataset(
   file: string,
   name: string,
-  { root, instruments, notice, connectionFile, ...dataset }: z.output<typeof datasetSchema>,
+  {
+    root,
+    instruments,
+    notice,
+    connectionFile,
+    secretFile,
+    ...dataset
+  }: z.output<typeof datasetSchema>,
 ): NamedDataset {
-  const params = sources.get(dataset.source)!.params.safeParse(dataset.params);
+  const source = sources.get(dataset.source) ?? seriesSources.get(dataset.source)!;
+  const params = source.params.safeParse(dataset.params);
   if (!params.success) throw invalidFile(file, params.error.issues, ['datasets', name, 'params']);
   return {
     ...dataset,
@@ -178,6 +194,9 @@ function operatorDataset(
     ...(root !== undefined && { root: resolve(dirname(file), root) }),
     ...(connectionFile !== undefined && {
       connection: () => readFileSync(resolve(dirname(file), connectionFile), 'utf8').trim(),
+    }),
+    ...(secretFile !== undefined && {
+      secret: () => readFileSync(resolve(dirname(file), secretFile), 'utf8').trim(),
     }),
     ...(instruments !== undefined && { instruments }),
     ...(notice !== undefined && { notice }),

@@ -119,6 +119,20 @@ export async function wasDelivered(db: Db, key: CollectionKey): Promise<boolean>
   return row !== undefined;
 }
 
+/** When the newest attempt that answered was finished (ms UTC); undefined: none did. */
+export async function lastDelivery(db: Db, key: CollectionKey): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('collection')
+    .select((eb) => eb.fn.max('finished_at').as('at'))
+    .where('dataset', '=', key.dataset)
+    .where('source', '=', key.source)
+    .where('instrument', '=', key.instrument)
+    .where('timeframe', '=', key.timeframe)
+    .where('status', 'in', ['delivered', 'empty'])
+    .executeTakeFirst();
+  return row?.at?.getTime();
+}
+
 /**
  * Adds what an attempt changed, in the transaction that changed it: a crash between the two would leave
  * newer bars under the name of the older state.

@@ -1,15 +1,38 @@
 import { barCount, sliceBars, type Bars, type Timeframe } from '../core/bars/bars.ts';
 import { adjustBars } from '../core/bars/adjust.ts';
 import { barsBetween, emptyBars } from '../core/bars/build.ts';
-import { mergeSources, type SourcedBars, type SourceRole } from '../core/bars/merge.ts';
+import {
+  mergeSources,
+  rankSources,
+  type SourcedBars,
+  type SourceRole,
+} from '../core/bars/merge.ts';
+import { joinSeries, type SeriesColumn, type SourcedSeries } from '../core/bars/series.ts';
+import { calendarFor } from '../core/calendar/index.ts';
+import { seriesColumnsOf } from '../core/sources/series.ts';
 import { readBarsAsOf, readFactors } from './bars.ts';
 import type { Db } from './in-transaction.ts';
+import { readPoints } from './series.ts';
 
 /** One source of a served instrument: the name that specs use, and the key its bars are stored under. */
 export interface ServedSource {
   readonly dataset: string;
   readonly role: SourceRole;
   readonly source: string;
+  /** Of its dataset; for uploads, which say nothing of it, absent. */
+  readonly calendar?: string;
+  /** Columns that it adds to bars; absent: it gives bars. */
+  readonly columns?: readonly SeriesColumn[];
+}
+
+/** What reading its stored rows needs to know of a dataset: when its bars close, or which columns it adds. */
+export function shapeOf(dataset: {
+  readonly source: string;
+  readonly params: unknown;
+  readonly calendar: string;
+}): Pick<ServedSource, 'calendar' | 'columns'> {
+  const columns = seriesColumnsOf(dataset);
+  return { calendar: dataset.calendar, ...(columns && { columns }) };
 }
 
 export interface ServedRange {
@@ -33,7 +56,10 @@ export async function readServedBars(
   sources: readonly ServedSource[],
   range: ServedRange,
 ): Promise<{ readonly bars: Bars; readonly fromFirstBar: boolean }> {
-  const merged = await mergedBars(db, instrument, timeframe, sources, range);
+  const all = await mergedBars(db, instrument, timeframe, sources, range);
+  // What became known before the bars that were read would stand at the first of them.
+  const part = range.since !== undefined && sources.some(({ columns }) => columns);
+  const merged = part ? sliceBars(all, Math.min(1, barCount(all))) : all;
   const end = barCount(merged);
   if (range.since !== undefined && end < range.last) {
     return readServedBars(db, instrument, timeframe, sources, { ...range, since: undefined });
@@ -51,8 +77,14 @@ async function mergedBars(
   range: ServedRange,
 ): Promise<Bars> {
   const sourced: SourcedBars[] = [];
-  for (const { dataset, role, source } of sources) {
+  const columnsOnly: SourcedSeries[] = [];
+  for (const { dataset, role, source, columns } of sources) {
     const series = { instrument, timeframe, source };
+    if (columns) {
+      const points = await readPoints(db, series, { asOf: range.before });
+      columnsOnly.push({ name: dataset, columns, points });
+      continue;
+    }
     const [known, factors] = await Promise.all([
       readBarsAsOf(db, series, range.before, range.since),
       readFactors(db, series, range.before),
@@ -60,7 +92,12 @@ async function mergedBars(
     const bars = barsBetween(known, Number.NEGATIVE_INFINITY, range.before ?? Infinity);
     sourced.push({ name: dataset, role, bars: adjustBars(bars, factors, bars.openTime.at(-1)) });
   }
-  return mergeSources(sourced)?.bars ?? emptyBars(instrument, timeframe);
+  const merged = mergeSources(sourced);
+  if (!merged) return emptyBars(instrument, timeframe);
+  const lead = rankSources(sourced)[0]!.name;
+  const calendar = sources.find(({ dataset }) => dataset === lead)?.calendar;
+  if (calendar === undefined) return merged.bars;
+  return joinSeries(merged, columnsOnly, calendarFor(calendar)).bars;
 }
 
 /**

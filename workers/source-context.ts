@@ -33,6 +33,10 @@ export function createSourceContext(dataset: NamedDataset, signal: AbortSignal):
     },
     pathOf: (name) => pathBelow(dataset, name),
     query: (text, values) => queryDataset(dataset, text, values),
+    secret: () => {
+      if (!dataset.secret) throw notAllowed(dataset, 'a secret: secretFile is not set');
+      return dataset.secret();
+    },
     clock: () => Date.now(),
     sleep: (ms) => sleep(ms, undefined, { signal }),
     signal,

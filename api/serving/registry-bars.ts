@@ -5,6 +5,7 @@ import {
   deliveredSource,
   deliveryState,
   readServedBars,
+  shapeOf,
   type ServedSource,
 } from '../../registry/served-bars.ts';
 import type { BarsReader, Series } from './bars-store.ts';
@@ -24,7 +25,9 @@ export function registryBars(db: Db, datasets: ReadonlyMap<string, NamedDataset>
     const found: ServedSource[] = [];
     for (const { dataset, role } of series.sources) {
       const source = await keyOf(series, dataset);
-      if (source !== undefined) found.push({ dataset, role, source });
+      if (source === undefined) continue;
+      const known = datasets.get(dataset);
+      found.push({ dataset, role, source, ...(known && shapeOf(known)) });
     }
     return found;
   };

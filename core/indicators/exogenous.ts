@@ -13,8 +13,8 @@ export const exogenous = defineIndicator({
     column: z
       .string()
       .regex(
-        /^[a-z0-9][a-z0-9._-]{0,62}\.(open|high|low|close|volume|value)$/,
-        'dataset.column, such as vix-daily.close',
+        /^[a-z0-9][a-z0-9._-]{0,62}\.[a-z][a-z0-9_]{0,40}$/,
+        'dataset.column, such as vix-daily.close or macro.cpi',
       ),
     period: z.int().min(1).max(1000).default(1),
     otherwise: z.number().exactOptional(),

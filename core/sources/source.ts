@@ -22,6 +22,8 @@ export interface SourceContext {
   readonly pathOf: (name: string) => Promise<string>;
   /** A read-only query of the dataset's database; cells as text, times as ISO in UTC. */
   readonly query: (text: string, values: readonly (string | number)[]) => Promise<SqlRows>;
+  /** The key that the operator keeps in `secretFile`; throws where there is none. Never in a message or a note. */
+  readonly secret: () => string;
   /** Milliseconds since 1970 UTC. */
   readonly clock: () => number;
   readonly sleep: (ms: number) => Promise<void>;

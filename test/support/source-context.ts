@@ -15,6 +15,7 @@ export function memoryContext(
     listFiles: () => Promise.resolve(Object.keys(files)),
     pathOf: (name) => Promise.reject(new Error(`no path of ${name}`)),
     query: () => Promise.reject(new Error('no database')),
+    secret: () => 'played-key',
     clock: () => now,
     sleep: (ms) => {
       waits.push(ms);
