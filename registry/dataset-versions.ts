@@ -33,6 +33,19 @@ export async function deliveriesOf(db: Db, hash: string): Promise<readonly Datas
   return row?.deliveries ?? [];
 }
 
+/** The Parquet file of a dataset version; undefined where there is no such version. */
+export async function barsFileOf(
+  db: Db,
+  hash: string,
+): Promise<{ readonly uri: string; readonly sha256: string } | undefined> {
+  const row = await db
+    .selectFrom('dataset_version')
+    .select(['artifact_uri as uri', 'artifact_sha256 as sha256'])
+    .where('hash', '=', hash)
+    .executeTakeFirst();
+  return row;
+}
+
 /** Dataset versions of an instrument (default: of all), newest first. */
 export async function listDatasetVersions(
   db: Db,

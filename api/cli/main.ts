@@ -30,6 +30,7 @@ import { register as registerReplay } from './replay/command.ts';
 import { register as registerReport } from './report.ts';
 import { connect } from './stack-connect.ts';
 import { register as registerSearch } from './search.ts';
+import { register as registerSql } from './sql.ts';
 import { register as registerStack } from './stack-commands.ts';
 
 /** In the order of the help. */
@@ -51,6 +52,7 @@ const COMMANDS: readonly RegisterCommands[] = [
   registerKeys,
   registerMirror,
   registerInspect,
+  registerSql,
 ];
 
 function describe(error: unknown): {

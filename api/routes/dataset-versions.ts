@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { listDatasetVersions } from '../../registry/dataset-versions.ts';
-import { HTTP } from '../errors.ts';
+import { barsFileOf, listDatasetVersions } from '../../registry/dataset-versions.ts';
+import { askStore } from '../ask-store.ts';
+import { HTTP, notFound } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { jsonAnswer, limitQuery } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
@@ -73,5 +74,34 @@ export function datasetVersionRoutes(app: App, parts: ApiParts): void {
       createdAt: createdAt.toISOString(),
     }));
     return c.json({ items }, HTTP.ok);
+  });
+  barsRoute(app, parts);
+}
+
+function barsRoute(app: App, parts: ApiParts): void {
+  const bars = createRoute({
+    method: 'get',
+    path: '/api/v1/dataset-versions/{hash}/bars',
+    tags: ['datasets'],
+    summary: 'The bars of a dataset version as one Parquet file',
+    request: { params: z.object({ hash: z.string().regex(/^[0-9a-f]{64}$/, 'the whole hash') }) },
+    responses: {
+      [HTTP.ok]: {
+        description: 'open_time (UTC), open, high, low, close, volume, value, exogenous columns',
+        content: { 'application/vnd.apache.parquet': { schema: z.string() } },
+      },
+    },
+  });
+  app.openapi(secured(parts.auth, bars), async (c) => {
+    const { hash } = c.req.valid('param');
+    const file = await barsFileOf(parts.db, hash);
+    if (!file) throw notFound('dataset.not-found', `There is no dataset version ${hash}.`);
+    const bytes = await askStore(parts, (store) => store.get(file));
+    // Named by its content: it never changes.
+    const headers = {
+      'content-type': 'application/vnd.apache.parquet',
+      'cache-control': 'private, max-age=31536000, immutable',
+    };
+    return c.body(new Uint8Array(bytes), HTTP.ok, headers) as never;
   });
 }

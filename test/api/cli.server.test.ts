@@ -27,6 +27,7 @@ import { register as registerPredict } from '../../api/cli/predict.ts';
 import { register as registerReport } from '../../api/cli/report.ts';
 import { register as registerSearch } from '../../api/cli/search.ts';
 import { register as registerSignal } from '../../api/cli/signal.ts';
+import { register as registerSql } from '../../api/cli/sql.ts';
 import { temporalAway } from '../../api/errors.ts';
 import { routeTable } from '../../api/route-table.ts';
 import { evaluate } from '../../core/evaluation/index.ts';
@@ -85,7 +86,7 @@ function program(ctx: CliContext): Command {
   const watched = [registerDrift, registerPerformance, registerAlerts];
   const others = [
     ...[registerKeys, registerMirror, registerSearch, registerSignal],
-    registerBatchPredict,
+    ...[registerBatchPredict, registerSql],
   ];
   for (const register of [...modules, ...watched, ...others]) {
     register(root, ctx);

@@ -223,6 +223,7 @@ describe('keys for some models', () => {
     'POST /api/v1/ml-models': 'looks at the models',
     'GET /api/v1/datasets': 'of no model',
     'GET /api/v1/dataset-versions': 'of no model',
+    'GET /api/v1/dataset-versions/{hash}/bars': 'of no model',
     'GET /api/v1/audit': 'for all models only',
     'POST /api/v1/mirror/rebuild': 'for all models only',
     'GET /api/v1/alerts': 'looks at the models',
