@@ -60,6 +60,8 @@ export interface TrainingJob {
   /** Of a refit: the summary of the fit that is repeated. */
   readonly twin?: import('../core/models/model.ts').FitSummary | undefined;
   readonly checkpoint: Uint8Array | undefined;
+  /** Encoded fit bundle that this fit goes on from. */
+  readonly parent?: Uint8Array | undefined;
   readonly multiplyByClose: boolean;
 }
 

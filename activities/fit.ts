@@ -20,6 +20,7 @@ import { experimentSpecOrThrow } from '../registry/experiments.ts';
 import { cachedStep, stepKey, type CachedStep } from '../registry/step-cache.ts';
 import type { FitInput, FitResult } from './contracts.ts';
 import type { ActivityDeps, ExperimentEventInput } from './deps.ts';
+import { assertUntested, parentFit, type ParentFit } from './parent-fit.ts';
 
 /** What the cache keeps: everything but who asked. */
 type Fitted = Omit<FitResult, 'cached' | 'seed'>;
@@ -60,10 +61,12 @@ export async function fitOnce(
   spec: ExperimentSpec,
   quiet?: QuietFit,
 ): Promise<FitResult> {
-  const keyOf = (one: FitInput): string => stepKey(deps.codeVersion, fitStep(one, spec));
-  const { result, cached } = await cachedStep(deps, fitStep(input, spec), () =>
-    new Fit(deps, input, spec, { own: keyOf(input), after: quiet?.after.map(keyOf) }).run(),
-  );
+  const parent = await parentFit(deps, input, spec);
+  const keyOf = (one: FitInput): string => stepKey(deps.codeVersion, fitStep(one, spec, parent));
+  const { result, cached } = await cachedStep(deps, fitStep(input, spec, parent), () => {
+    const keys = { own: keyOf(input), after: quiet?.after.map(keyOf) };
+    return new Fit(deps, input, spec, { ...keys, parent }).run();
+  });
   return { ...result, seed: input.seed, cached };
 }
 
@@ -74,7 +77,7 @@ function paramsOf(input: FitInput, spec: ExperimentSpec): unknown {
 }
 
 /** Everything the weights depend on; the seed only where the family looks at it. */
-function fitStep(input: FitInput, spec: ExperimentSpec): CachedStep {
+function fitStep(input: FitInput, spec: ExperimentSpec, parent: ParentFit | undefined): CachedStep {
   const { name, traits, version } = modelFamilyOrThrow(input.family);
   return {
     step: 'fit',
@@ -85,6 +88,7 @@ function fitStep(input: FitInput, spec: ExperimentSpec): CachedStep {
       input.prepared.sha256,
       ...(input.refit ? [input.refit.rows.sha256, input.refit.twin.sha256] : []),
       ...(input.fold ? [input.fold.rows.sha256] : []),
+      ...(parent ? [{ parent: parent.fitted.sha256 }] : []),
     ],
   };
 }
@@ -150,20 +154,25 @@ interface FitKeys {
   readonly after: readonly string[] | undefined;
 }
 
+/** What a fit is called, and what it goes on from. */
+interface FitOrigin extends FitKeys {
+  readonly parent: ParentFit | undefined;
+}
+
 /** One attempt of one fit. */
 class Fit {
   readonly #deps: ActivityDeps;
   readonly #input: FitInput;
   readonly #spec: ExperimentSpec;
   readonly #by: FitAttempt;
-  readonly #keys: FitKeys;
+  readonly #keys: FitOrigin;
   readonly #context = Context.current();
   readonly #abort = new AbortController();
   #at: FitHeartbeat = { epoch: 0, batch: 0, checkpoint: null };
   /** Events go to the database in order; the training does not wait for them. */
   #events: Promise<void> = Promise.resolve();
 
-  constructor(deps: ActivityDeps, input: FitInput, spec: ExperimentSpec, keys: FitKeys) {
+  constructor(deps: ActivityDeps, input: FitInput, spec: ExperimentSpec, keys: FitOrigin) {
     this.#deps = deps;
     this.#input = input;
     this.#spec = spec;
@@ -215,6 +224,7 @@ class Fit {
     checkpoint: Uint8Array | undefined,
   ): Promise<Uint8Array> {
     const { family, seed } = this.#input;
+    const parent = await this.#parent(prepared);
     const cancelled = this.#context.cancellationSignal;
     const signal = AbortSignal.any([cancelled, this.#abort.signal]);
     try {
@@ -226,6 +236,7 @@ class Fit {
           prepared,
           twin,
           checkpoint,
+          parent,
           multiplyByClose: multipliesByClose(labelKindOrThrow(this.#spec.label.kind)),
         },
         {
@@ -243,6 +254,14 @@ class Fit {
       if (cancelled.aborted) await this.#context.cancelled;
       throw error;
     }
+  }
+
+  /** The bundle that the fit goes on from; refused where it knows what the fit is tested on. */
+  async #parent(prepared: Uint8Array): Promise<Uint8Array | undefined> {
+    const { parent } = this.#keys;
+    if (parent === undefined) return undefined;
+    assertUntested(parent, decodePrepared(prepared));
+    return this.#deps.artifacts.get(parent.fitted);
   }
 
   #heartbeat(progress: Partial<FitHeartbeat>): void {

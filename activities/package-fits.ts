@@ -22,11 +22,16 @@ type Deps = Pick<ActivityDeps, 'artifacts'>;
 
 /** What was judged on the test rows. */
 export async function evaluatedFit({ artifacts }: Deps, input: PackageInput): Promise<Fit> {
-  return {
-    prepared: decodePrepared(await artifacts.get(input.prepared)),
-    bundle: await bundleOf({ artifacts }, input.fit, input.fits),
-  };
+  const prepared = decodePrepared(await artifacts.get(input.prepared));
+  const bundle = await bundleOf({ artifacts }, input.fit, input.fits);
+  return { prepared: inItsScalers(prepared, bundle), bundle };
 }
+
+/** A fit that went on from another one has the scalers of that one. */
+const inItsScalers = (prepared: Prepared, { context }: FitBundle): Prepared => ({
+  ...prepared,
+  scalers: context.scalers,
+});
 
 /** A fit's bundle, or the mean of several. */
 async function bundleOf(
@@ -48,9 +53,10 @@ export async function servedFit(
 ): Promise<ServedFit> {
   if (refit === undefined) return evaluated;
   const rows = decodeRefit(await artifacts.get(refit.rows));
+  const bundle = await bundleOf({ artifacts }, refit.fit, refit.fits);
   return {
-    prepared: refitted(evaluated.prepared, rows),
-    bundle: await bundleOf({ artifacts }, refit.fit, refit.fits),
+    prepared: inItsScalers(refitted(evaluated.prepared, rows), bundle),
+    bundle,
     refit: {
       part: rows.part,
       samples: rows.rows.length,

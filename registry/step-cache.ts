@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
+import { sql } from 'kysely';
+import { z } from 'zod';
 import { RatchetError } from '../core/errors.ts';
 import { canonicalJson } from '../core/spec/canonical-json.ts';
+import type { ArtifactRef } from '../workflows/messages.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 import type { Db } from './in-transaction.ts';
 
@@ -71,6 +74,30 @@ export async function cachedStep<T>(
     .onConflict((oc) => oc.column('key').doUpdateSet({ result: json }))
     .execute();
   return { result, cached: false };
+}
+
+const keptFit = z.looseObject({
+  fitted: z.looseObject({ uri: z.string(), sha256: z.string(), bytes: z.number() }),
+});
+
+/** The bundle of a finished fit, by its family and the digest of its weights. */
+export async function findFit(
+  db: Db,
+  family: string,
+  weightsDigest: string,
+): Promise<ArtifactRef | undefined> {
+  const row = await db
+    .selectFrom('step_cache')
+    .select('result')
+    .where('step', '=', 'fit')
+    .where(sql<string>`result ->> 'family'`, '=', family)
+    .where(sql<string>`result ->> 'weightsDigest'`, '=', weightsDigest)
+    .orderBy('created_at')
+    .orderBy('key')
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const { uri, sha256, bytes } = keptFit.parse(row.result).fitted;
+  return { uri, sha256, bytes };
 }
 
 async function allExist(artifacts: Pick<ArtifactStore, 'has'>, result: unknown): Promise<boolean> {

@@ -9,7 +9,7 @@ import { performance } from 'node:perf_hooks';
 import { ZodError } from 'zod';
 import { RatchetError } from '../core/errors.ts';
 import { decodePrepared } from '../core/features/prepared.ts';
-import { encodeBundle } from '../core/models/bundle.ts';
+import { decodeBundle, encodeBundle } from '../core/models/bundle.ts';
 import { runFitJob } from '../core/models/fit-job.impl.ts';
 import { endWithParent } from '../infra/end-with-parent.ts';
 import { isOutOfMemory } from './out-of-memory.ts';
@@ -75,11 +75,14 @@ const machineClass = (): Record<string, string> => ({
 
 async function train(job: Job, payload: Uint8Array): Promise<Uint8Array> {
   const { family, params, seed, multiplyByClose, twin } = job;
-  const prepared = decodePrepared(payload.subarray(0, job.preparedBytes));
-  const checkpoint = job.checkpointBytes > 0 ? payload.subarray(job.preparedBytes) : undefined;
+  const [afterData, afterCheckpoint] = [job.preparedBytes, job.preparedBytes + job.checkpointBytes];
+  const prepared = decodePrepared(payload.subarray(0, afterData));
+  const checkpoint =
+    job.checkpointBytes > 0 ? payload.subarray(afterData, afterCheckpoint) : undefined;
+  const parent = job.parentBytes > 0 ? decodeBundle(payload.subarray(afterCheckpoint)) : undefined;
   let batchSentMs = -Infinity;
   const bundle = await runFitJob(
-    { family, params, seed, multiplyByClose, twin, prepared },
+    { family, params, seed, multiplyByClose, twin, prepared, parent },
     {
       signal: new AbortController().signal,
       now: () => performance.now(),

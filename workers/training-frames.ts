@@ -24,9 +24,10 @@ export type ToChild =
       readonly multiplyByClose: boolean;
       /** Of a refit: the summary of the fit that is repeated. */
       readonly twin?: FitSummary | undefined;
-      /** The payload is the prepared data, then the checkpoint (0 bytes: none). */
+      /** The payload: the prepared data, the checkpoint, the bundle to go on from (0 bytes: none). */
       readonly preparedBytes: number;
       readonly checkpointBytes: number;
+      readonly parentBytes: number;
     }
   /** The checkpoint of that number is durable. */
   | { readonly type: 'durable'; readonly id: number };

@@ -105,9 +105,14 @@ class Conversation {
   /** The encoded fit bundle; throws what the child failed with, or how it died. */
   async run(job: TrainingJob): Promise<Uint8Array> {
     const ended = this.#untilClosed();
-    const { family, params, seed, multiplyByClose, twin, prepared, checkpoint } = job;
-    const sizes = { preparedBytes: prepared.length, checkpointBytes: checkpoint?.length ?? 0 };
-    const payload = checkpoint ? Buffer.concat([prepared, checkpoint]) : prepared;
+    const { family, params, seed, multiplyByClose, twin, prepared, checkpoint, parent } = job;
+    const sizes = {
+      preparedBytes: prepared.length,
+      checkpointBytes: checkpoint?.length ?? 0,
+      parentBytes: parent?.length ?? 0,
+    };
+    const others = [checkpoint, parent].filter((bytes) => bytes !== undefined);
+    const payload = others.length > 0 ? Buffer.concat([prepared, ...others]) : prepared;
     this.#send({ type: 'job', family, params, seed, multiplyByClose, twin, ...sizes }, payload);
     const watch = setInterval(() => this.#watch(), ALIVE_INTERVAL_MS);
     const { exitCode, signal } = await ended.finally(() => clearInterval(watch));

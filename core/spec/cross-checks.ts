@@ -1,5 +1,6 @@
 import { labelKindOrThrow } from '../labels/index.ts';
 import { modelFamilies } from '../models/index.ts';
+import { checkContinue } from './continue-checks.ts';
 import { expandUnits } from './fit-units.ts';
 import { checkLifecycle } from './lifecycle-checks.ts';
 import { checkOutliers } from './outliers.ts';
@@ -18,6 +19,7 @@ export function crossChecks(spec: ExperimentSpec, given: unknown): SpecIssue[] {
     ...checkServe(spec),
     ...checkTasks(spec),
     ...checkHyperparameters(spec),
+    ...checkContinue(spec),
     ...checkPromotion(spec),
     ...checkLifecycle(spec),
     ...checkConfidence(spec, given),

@@ -31,6 +31,7 @@ export function specHash(spec: ExperimentSpec): string {
     confidence: spec.confidence,
     // Fields that came later count where they are set: versions from before keep their hash.
     serving: { ...serving, ...(abstain && { abstain }) },
+    ...(spec.continueFrom && { continueFrom: spec.continueFrom }),
     ...(spec.tune && { tune: spec.tune }),
     ...(outliersOf(spec) && { training: spec.training }),
     ...(compressionRulesOf(spec) && { package: spec.package }),

@@ -190,6 +190,14 @@ export const experimentSpecSchema = z.strictObject({
     .record(z.string(), z.unknown())
     .default({})
     .describe("Checked against the family's own schema."),
+  continueFrom: z
+    .union([z.literal('champion'), z.strictObject({ version: z.int().min(1) })])
+    .exactOptional()
+    .describe(
+      'The fits begin where a version of the model ended, in its scalers: `champion` (of the moment the experiment is ' +
+        'made; anew where there is none, and in every retrain the champion of then), or `{ version }`. Its labels must ' +
+        'end before the test part. Default: anew.',
+    ),
   tune: tuneSchema
     .optional()
     .describe(

@@ -20,10 +20,11 @@ export interface FitFixture {
   readonly artifacts: ArtifactStore;
   /** Folder of the artifacts, for tests that damage one. */
   readonly root: string;
-  /** Stores prepared data and an experiment that asks for this network on it. */
+  /** Stores prepared data and an experiment that asks for this network (or what `change` of the spec says) on it. */
   ask(
     hyperparameters: Readonly<Record<string, unknown>>,
     planted?: PlantedOptions,
+    change?: Readonly<Record<string, unknown>>,
   ): Promise<FitInput>;
   /** Starts one attempt of the activity in its own context. */
   attempt(input: FitInput, options?: AttemptOptions): Attempt;
@@ -55,13 +56,14 @@ export async function openFitFixture(): Promise<FitFixture> {
     database,
     artifacts,
     root,
-    async ask(hyperparameters, planted) {
+    async ask(hyperparameters, planted, change) {
       const spec = experimentSpecSchema.parse({
         name: 'planted',
         model: 'planted',
         data: { sources: [{ dataset: 'planted' }], instruments: ['PLANTED'] },
         label: { horizons: [1, 2, 3] },
         hyperparameters,
+        ...change,
       });
       const experimentId = `experiment-${experiments++}`;
       const names = { name: 'planted', model: 'planted', specHash: experimentId };
