@@ -67,6 +67,26 @@ function checkFinite(values: Float64Array, pkg: VerifiedPackage): void {
   );
 }
 
+/**
+ * Throws `predict.stale-source` where a feature has no value because its exogenous source has had none for longer than
+ * the feature's `period`, the age that the spec allows.
+ */
+function checkKnown(values: Float64Array, pkg: VerifiedPackage): void {
+  const { columns } = packagedFeatureSetOrThrow(pkg.manifest);
+  const at = values.findIndex(
+    (value, i) => Number.isNaN(value) && columns[i % columns.length]!.use.exogenous.length > 0,
+  );
+  if (at < 0) return;
+  const { name, use: read } = columns[at % columns.length]!;
+  const row = Math.floor(at / columns.length);
+  const [column] = read.exogenous;
+  throw new PredictError(
+    'predict.stale-source',
+    `${column} has no value that is recent enough for ${name} in row ${row} of the window: the source has brought nothing newer`,
+    { details: { row, field: name, column } },
+  );
+}
+
 /** Number of leading bars that are complete at `asOf`. */
 function completeBars(bars: Bars, calendar: Calendar, asOf: number): number {
   let n = barCount(bars);
@@ -142,7 +162,7 @@ function firstFrom(bars: Bars, time: number): number {
  *
  * `fromFirstBar`: the bars begin where the instrument's recorded history begins, which counts as an
  * anchor too. Throws `predict.too-few-bars` (details: missing, needed, have), `predict.timeframe`,
- * `predict.unknown-instrument`, `predict.bad-window` (a feature that is not finite).
+ * `predict.unknown-instrument`, `predict.stale-source`, `predict.bad-window` (a feature that is not finite).
  */
 export function windowFromBars(
   pkg: VerifiedPackage,
@@ -160,6 +180,7 @@ export function windowFromBars(
   if (lacking > 0) throw tooFew(lacking, rows + lacking, rows);
   const from = (rows - lookback) * featureNames.length;
   const values = matrix.values.slice(from, rows * featureNames.length);
+  checkKnown(values, pkg);
   checkFinite(values, pkg);
   const asOf = used.openTime[rows - 1]!;
   const thresholds = thresholdsAfter(pkg, bars, asOf);
