@@ -1,10 +1,11 @@
 import { fred } from './fred.ts';
 import type { SeriesColumn } from '../bars/series.ts';
+import { newsSentiment } from './news-sentiment.ts';
 import type { SeriesDescriptor } from './series-source.ts';
 
 /** The catalogue of sources that deliver series, by name; those that deliver bars: index.ts. */
 export const seriesSources: ReadonlyMap<string, SeriesDescriptor> = new Map(
-  [fred].map((source) => [source.name, source as SeriesDescriptor]),
+  [fred, newsSentiment].map((source) => [source.name, source as SeriesDescriptor]),
 );
 
 /** The columns that a dataset adds to bars; undefined where it delivers bars. Its params were checked when it was read. */

@@ -1,4 +1,4 @@
-/** Macro series from the vendor to bars: collected, revised, frozen in dataset versions, and read for serving. */
+/** Macro series and news from the vendor to bars: collected, revised, frozen in dataset versions, and read for serving. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { NamedDataset } from '../../activities/deps.ts';
@@ -9,6 +9,7 @@ import { summarizePoints } from '../../registry/series.ts';
 import { chartOf, startChartServer, type ChartServer } from '../support/chart-server.ts';
 import { chart, COLLECT_NOW, june, openCollectFixture } from '../support/collect-fixture.ts';
 import type { CollectFixture } from '../support/collect-fixture.ts';
+import { startNewsServer, type PlayedArticle } from '../support/news-server.ts';
 import { startFredServer, type FredVintage } from '../support/fred-server.ts';
 
 let fixture: CollectFixture;
@@ -122,6 +123,49 @@ test('a column that a source does not have is refused; so is a series where bars
     fixture.run(deps, { sources: [{ dataset: 'macro2' }] }),
     /delivers columns and no bars: name it with role: exogenous/,
   );
+});
+
+test('articles become a mean and a number of each bar, and later ones are added to those stored', async () => {
+  const article = (at: string, score: number): PlayedArticle => {
+    return { url: `https://news.example/${at}`, at, ticker: 'GSPC', score };
+  };
+  // Tuesday's session closes at 20:00 UTC; what is published 15 minutes before is known at its close.
+  const articles = [
+    article('20240625T120000', 0.1),
+    article('20240625T194500', 0.3),
+    article('20240625T194600', 0.9),
+  ];
+  await using server = await startNewsServer({ articles });
+  const news: NamedDataset = {
+    name: 'news',
+    source: 'news-sentiment',
+    params: { baseUrl: server.url, tickers: { '^GSPC': 'GSPC' } },
+    hosts: [new URL(server.url).host],
+    calendar: 'nyse',
+    secret: () => 'played-key',
+  };
+  const deps = fixture.depsOf({ datasets: [chart('bars', bars), news] });
+  const run = async () => {
+    const data = { sources: [{ dataset: 'bars' }, { dataset: 'news', role: 'exogenous' }] };
+    const { collected } = await fixture.run(
+      deps,
+      { ...data, recollect: true },
+      { features: features('news.sentiment') },
+    );
+    const { exogenous } = await readBars(deps.artifacts, collected[0]!.bars);
+    return [exogenous!['news.sentiment']!, exogenous!['news.articles']!].map((c) => Array.from(c));
+  };
+  assert.deepEqual(await run(), [
+    [NaN, (0.1 + 0.3) / 2, 0.9, NaN, NaN],
+    [NaN, 2, 1, NaN, NaN],
+  ]);
+  articles.push(article('20240627T120000', -0.5));
+  assert.deepEqual(await run(), [
+    [NaN, (0.1 + 0.3) / 2, 0.9, -0.5, NaN],
+    [NaN, 2, 1, 1, NaN],
+  ]);
+  // The second time it was asked from shortly before the newest article on.
+  assert.equal(server.asked.at(-1)!.searchParams.get('time_from'), '20240622T1946');
 });
 
 test('where the vendor is away the bars go on without news, and with what was stored', async () => {

@@ -56,6 +56,26 @@ datasets:
   assert.ok(datasets.has('nasdaq-daily'));
 });
 
+test("a vendor's key stays in its file: nothing that is shown, hashed or stored holds it", async () => {
+  await writeFile(join(folder, 'vendor.key'), 'very-secret\n');
+  const datasets = await load(`
+datasets:
+  macro:
+    source: fred
+    calendar: nyse
+    secretFile: vendor.key
+    params: { series: { rate: { id: DFF, frequency: daily } } }
+`);
+  const macro = datasets.get('macro')!;
+  assert.equal(createSourceContext(macro, new AbortController().signal).secret(), 'very-secret');
+  assert.doesNotMatch(JSON.stringify(macro), /very-secret/);
+  const without = { ...macro };
+  delete without.secret;
+  assert.throws(() => createSourceContext(without, new AbortController().signal).secret(), {
+    code: 'source.not-allowed',
+  });
+});
+
 const WRONG: readonly (readonly [string, string, RegExp])[] = [
   [
     'a source that does not exist',
@@ -134,7 +154,9 @@ test('the example of docs/datasets.md is a configuration', async () => {
   assert.equal((await load(examples[0]!)).get('eth-hourly')!.calendar, '24x7');
   assert.equal((await load(examples[1]!)).get('kraken-hourly')!.source, 'ccxt');
   assert.equal((await load(examples[2]!)).get('desk-hourly')!.source, 'postgres');
-  assert.equal((await load(examples[4]!)).get('turning')!.source, 'simulated');
+  assert.equal((await load(examples[3]!)).get('macro')!.source, 'fred');
+  assert.equal((await load(examples[5]!)).get('news')!.source, 'news-sentiment');
+  assert.equal((await load(examples[7]!)).get('turning')!.source, 'simulated');
   for (const name of (await bundled()).keys()) assert.ok(docs.includes(`\`${name}\``), name);
   for (const name of profiles.keys()) assert.ok(docs.includes(`\`${name}\``), name);
   for (const key of Object.keys(profileSchema.shape)) {
