@@ -85,7 +85,7 @@ function planOf(spec: ExperimentSpec, set: FeatureSet, calendar: Calendar): Prep
     lookback,
     label,
     split,
-    scaling,
+    scaling: { ...scaling, per: scaling.per ?? (spec.fit === 'pooled' ? 'instrument' : 'unit') },
     timeframe,
     calendar,
     ...missing,
@@ -125,7 +125,7 @@ function cacheKey(
     ...otherRules(spec, datasets),
     ...(outliersOf(spec) ? [outliersOf(spec)] : []),
     // What earlier releases prepared of a pool has no statistics by instrument.
-    ...(datasets.length > 1 ? ['by instrument'] : []),
+    ...(datasets.length > 1 ? ['by instrument/2'] : []),
   ];
 }
 

@@ -71,8 +71,11 @@ async function sourcesOf(
   rules: MissingRules,
 ): Promise<Part[]> {
   const { test } = prepared.split;
+  // Its own order of instruments is what its graph goes by; of one that it does not know it says nothing.
+  const position = (id: string): number => manifest.instruments.indexOf(id);
   if (manifest.featureHash === prepared.featureHash) {
-    const source = { ...prepared, featureCount: prepared.featureNames.length };
+    const instruments = prepared.instruments.map((own) => ({ ...own, position: position(own.id) }));
+    const source = { ...prepared, instruments, featureCount: prepared.featureNames.length };
     return [{ source, rows: test, at: [...test.keys()] }];
   }
   const set = packagedFeatureSet(manifest);
@@ -93,7 +96,7 @@ async function sourcesOf(
         features: matrix.values,
         featureCount: matrix.names.length,
         close: bars.close,
-        instruments: [{ from: 0, to: matrix.rows }],
+        instruments: [{ from: 0, to: matrix.rows, position: position(id) }],
       },
       // -1: no such bar, so no full window and no answer.
       rows: Int32Array.from(at, (i) => rowAt.get(prepared.openTime[test[i]!]!) ?? -1),

@@ -11,7 +11,12 @@ export interface WindowSource {
   readonly featureCount: number;
   readonly close: Float64Array;
   /** Row ranges [from, to) of instruments: a window never crosses from one to the next. */
-  readonly instruments: readonly { readonly from: number; readonly to: number }[];
+  readonly instruments: readonly {
+    readonly from: number;
+    readonly to: number;
+    /** Among those that the graph knows, for a graph that scales by instrument; absent: the place in this list. */
+    readonly position?: number;
+  }[];
 }
 
 /**
@@ -42,7 +47,8 @@ export async function forecastRows(
     });
     const closeOf = (n: number): number => source.close[rows[chunk[n]!]!]!;
     const shape = { lookback, features: source.featureCount };
-    const inputs = windowInputs(session, shape, windows, closeOf);
+    const instrument = (n: number): number => positionOf(source, rows[chunk[n]!]!);
+    const inputs = windowInputs(session, shape, windows, closeOf, instrument);
     const answers = await session.run(inputs);
     const multiplied = 'close' in inputs;
     chunk.forEach((i, n) => {
@@ -55,10 +61,15 @@ export async function forecastRows(
   return out;
 }
 
+function positionOf({ instruments }: WindowSource, row: number): number {
+  const at = instruments.findIndex(({ from, to }) => row >= from && row < to);
+  return instruments[at]?.position ?? at;
+}
+
 function isFullWindow(source: WindowSource, row: number, lookback: number): boolean {
   const first = row - lookback + 1;
   const own = source.instruments.find(({ from, to }) => row >= from && row < to);
-  if (!own || first < own.from) return false;
+  if (!own || first < own.from || (own.position ?? 0) < 0) return false;
   const { featureCount, features } = source;
   for (let i = first * featureCount; i < (row + 1) * featureCount; i++) {
     if (!Number.isFinite(features[i]!)) return false;

@@ -1,12 +1,13 @@
 import { deflateSync } from 'node:zlib';
 import { taskOf } from '../core/evaluation/task.ts';
+import { instrumentAt } from '../core/features/instrument-scaling.ts';
 import { outputScales, outputsOf, samplesOf, type Prepared } from '../core/features/prepared.ts';
 import { labelKindOrThrow } from '../core/labels/index.ts';
 import type { FitBundle } from '../core/models/bundle.ts';
 import { compressGraph, type CompressionRules } from '../core/onnx/compress/compress.ts';
 import type { OnnxSession } from '../core/onnx/session.ts';
 import { isWithin, lossRise, type CompressionFacts } from '../core/packages/compression.ts';
-import { EQUALITY_TOLERANCE, largestDifference } from '../core/packages/golden.ts';
+import { EQUALITY_TOLERANCE, largestDifference, windowInputs } from '../core/packages/golden.ts';
 import { evenlySpaced } from '../core/predict/index.ts';
 import { lossWeightsOf } from '../core/spec/loss-weights.ts';
 import { compressionRulesOf } from '../core/spec/package-schema.ts';
@@ -40,7 +41,8 @@ export async function compressionOf(
 ): Promise<CompressionFacts | undefined> {
   const asked = compressionRulesOf(spec);
   if (asked === undefined) return undefined;
-  const key = [input.fit.fitted.sha256, input.prepared.sha256, asked, lossWeightsOf(spec)];
+  const fits = (input.fits ?? [input.fit]).map(({ fitted }) => fitted.sha256);
+  const key = [fits.join(), input.prepared.sha256, asked, lossWeightsOf(spec)];
   const { result } = await cachedStep(deps, { step: 'compress', key }, () =>
     judge(evaluated, asked, lossWeightsOf(spec), breathe),
   );
@@ -127,14 +129,15 @@ async function medianMs(
   prepared: Prepared,
   row: number,
 ): Promise<{ trained: number; smaller: number }> {
-  const dims = [1, prepared.lookback, prepared.featureNames.length];
-  const x = { data: windowAt(prepared, row).slice(), dims };
-  const close = { data: Float64Array.of(prepared.close[row]!), dims: [1, 1] };
+  const shape = { lookback: prepared.lookback, features: prepared.featureNames.length };
+  const window = windowAt(prepared, row).slice();
+  const close = (): number => prepared.close[row]!;
+  const instrument = (): number => instrumentAt(prepared, row);
   const times = { trained: [] as number[], smaller: [] as number[] };
   for (let run = -TIMED_RUNS / 10; run < TIMED_RUNS; run++) {
     for (const name of ['trained', 'smaller'] as const) {
       const session = sessions[name];
-      const inputs = session.inputNames.includes('close') ? { x, close } : { x };
+      const inputs = windowInputs(session, shape, window, close, instrument);
       const began = performance.now();
       await session.run(inputs);
       if (run >= 0) times[name].push(performance.now() - began);

@@ -1,3 +1,4 @@
+import { instrumentAt, instrumentScalers } from '../core/features/instrument-scaling.ts';
 import type { Prepared } from '../core/features/prepared.ts';
 import { regressionLabelOrThrow } from '../core/labels/index.ts';
 import type { ConfidenceCalibration } from '../core/packages/manifest.ts';
@@ -29,10 +30,14 @@ export async function sampleWindows(
   const label = regressionLabelOrThrow(prepared.labelKind);
   const horizons = prepared.horizons.length;
   const windows: CalibrationWindow[] = [];
+  const own = instrumentScalers(prepared);
   for (const [i, row] of rows.entries()) {
     await onWindow();
     const forecast = forecasts.slice(i * horizons, (i + 1) * horizons);
+    const instrument = instrumentAt(prepared, row);
+    const scalers = own?.[instrument] ?? prepared.scalers;
     const drawn = await monteCarlo.sample({
+      instrument,
       window: windowAt(prepared, row),
       samples,
       noiseKey: CALIBRATION_NOISE_KEY,
@@ -40,7 +45,7 @@ export async function sampleWindows(
     windows.push({
       forecast,
       actual: prepared.labels.slice(row * horizons, (row + 1) * horizons),
-      summary: summariseSamples(drawn, forecast, label, prepared.scalers.labels),
+      summary: summariseSamples(drawn, forecast, label, scalers.labels),
     });
   }
   return windows;

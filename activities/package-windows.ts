@@ -1,3 +1,4 @@
+import { instrumentAt, instrumentScalers } from '../core/features/instrument-scaling.ts';
 import { outputScales, outputsOf, type Prepared } from '../core/features/prepared.ts';
 import type { OnnxSession } from '../core/onnx/session.ts';
 import {
@@ -6,7 +7,7 @@ import {
   largestDifference,
   windowInputs,
 } from '../core/packages/golden.ts';
-import type { GoldenProbes } from '../core/packages/manifest.ts';
+import type { GoldenProbes, Preprocessing } from '../core/packages/manifest.ts';
 import { PackageError } from '../core/packages/files.ts';
 import { evenlySpaced } from '../core/predict/index.ts';
 import type { MonteCarloRunner } from '../core/predict/index.ts';
@@ -46,7 +47,9 @@ export async function proveEquality(
   prepared: Prepared,
   { rows, predictions }: FitBundle['probes'],
 ): Promise<number> {
-  const inputs = windowInputs(session, shapeOf(prepared), windowsAt(prepared, rows), () => 1);
+  const windows = windowsAt(prepared, rows);
+  const instrument = (i: number): number => instrumentAt(prepared, rows[i]!);
+  const inputs = windowInputs(session, shapeOf(prepared), windows, () => 1, instrument);
   const worst =
     rows.length === 0
       ? Infinity
@@ -58,6 +61,15 @@ export async function proveEquality(
       `${rows.length} probes (allowed: ${EQUALITY_TOLERANCE})`,
     { worst, tolerance: EQUALITY_TOLERANCE, probes: rows.length },
   );
+}
+
+/** Scalers by instrument, where the graph reads whose window it is given. */
+export function ownScalers(
+  { inputNames }: Pick<OnnxSession, 'inputNames'>,
+  prepared: Prepared,
+): Pick<Preprocessing, 'instrumentScalers'> {
+  const scalers = inputNames.includes('instrument') ? instrumentScalers(prepared) : undefined;
+  return scalers ? { instrumentScalers: scalers } : {};
 }
 
 /** Rows as [n][outputs]. */
@@ -81,12 +93,19 @@ export async function goldenProbes(
   const windows = windowsAt(prepared, rows);
   const close = Array.from(rows, (row) => prepared.close[row]!);
   const outputs = outputsOf(prepared);
-  const answers = await session.run(
-    windowInputs(session, shapeOf(prepared), windows, (i) => close[i]!),
+  const instrument = Array.from(rows, (row) => instrumentAt(prepared, row));
+  const inputs = windowInputs(
+    session,
+    shapeOf(prepared),
+    windows,
+    (i) => close[i]!,
+    (i) => instrument[i],
   );
+  const answers = await session.run(inputs);
   const probes: GoldenProbes = {
     windows: encodeFloat64(windows),
     close,
+    ...('instrument' in inputs && { instrument }),
     expected: rowsOf(answers, outputs),
     tolerance,
     labelSd: outputScales(prepared),
@@ -95,6 +114,7 @@ export async function goldenProbes(
   const samples = await monteCarlo.sample({
     window: windowAt(prepared, rows[0]!),
     samples: GOLDEN_SAMPLES,
+    instrument: instrument[0],
     noiseKey: GOLDEN_NOISE_KEY,
   });
   const expected = rowsOf(samples, outputs);

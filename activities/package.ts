@@ -32,7 +32,7 @@ import { compressionOf, goldenTolerance, packagedBundle } from './package-compre
 import { outliersOf, safetyRules } from './package-safety.ts';
 import { evaluatedFit, servedFit, type ServedFit } from './package-fits.ts';
 import { withGraphs, withSession, type Graphs } from './package-graphs.ts';
-import { goldenProbes, proveEquality } from './package-windows.ts';
+import { goldenProbes, ownScalers, proveEquality } from './package-windows.ts';
 
 /** Test windows whose stated confidence is compared with what happened; 3 s of a core. */
 const RELIABILITY_WINDOWS_MAX = 250;
@@ -123,7 +123,10 @@ async function makePackage(deps: Deps, input: PackageInput, facts: Facts) {
       model: packaged.graphs.model,
       monteCarlo: graphs.monteCarlo && packaged.graphs.monteCarlo?.graph,
       trees: bundle.native,
-      preprocessing: preprocessingOf(prepared, spec, confidence.calibration, evaluation),
+      preprocessing: {
+        ...preprocessingOf(prepared, spec, confidence.calibration, evaluation),
+        ...ownScalers(graphs.session, prepared),
+      },
       golden: await goldenProbes(
         graphs.session,
         prepared,

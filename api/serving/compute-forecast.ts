@@ -4,7 +4,9 @@ import { labelKindOrThrow } from '../../core/labels/index.ts';
 import type { VerifiedPackage } from '../../core/packages/verify.ts';
 import {
   forecastFrom,
+  instrumentOf,
   naiveForecast,
+  scalersOf,
   summariseSamples,
   type ConfidenceMode,
   type FallbackReason,
@@ -75,7 +77,7 @@ async function summarise(
   { purpose, log }: ComputeOptions,
 ): Promise<Summaries> {
   const { verified, monteCarlo } = opened;
-  const { confidence, scalers, label } = verified.preprocessing;
+  const { confidence, label } = verified.preprocessing;
   const kind = labelKindOrThrow(label.kind);
   // Classes are as sure as their probabilities: nothing is sampled.
   if (!monteCarlo || confidence.method === 'none' || kind.task === 'classification') {
@@ -85,10 +87,11 @@ async function summarise(
     const samples = await monteCarlo.sample({
       window: window.values,
       samples: confidence.samples,
+      instrument: instrumentOf(verified, window),
       noiseKey: verified.packageDigest,
       background: purpose === 'shadow',
     });
-    return summariseSamples(samples, values, kind, scalers.labels);
+    return summariseSamples(samples, values, kind, scalersOf(verified, window).labels);
   } catch (error) {
     // `ApiError`: too many wait; the caller can ask again, or without confidence.
     if (error instanceof ApiError || purpose !== 'answer') throw error;

@@ -38,8 +38,8 @@ export class McPool {
       throw error;
     }
     return {
-      sample: async ({ window, samples, noiseKey, background = false }) => {
-        const draw = () => this.#ask({ kind: 'sample', graph, window, samples, noiseKey });
+      sample: async ({ background = false, ...request }) => {
+        const draw = () => this.#ask({ kind: 'sample', graph, ...request });
         const waiting = background ? this.#background.length : this.#pending.size;
         if (waiting >= MAX_WAITING) throw overloaded();
         const values = await (background ? this.#later(draw) : draw());

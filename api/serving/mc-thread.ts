@@ -21,6 +21,7 @@ export type McCommand =
       readonly graph: number;
       readonly window: Float64Array;
       readonly samples: number;
+      readonly instrument?: number | undefined;
       readonly noiseKey: string;
     }
   | { readonly kind: 'release'; readonly id: number; readonly graph: number };

@@ -33,7 +33,8 @@ export const classStatisticsSchema = z.strictObject({
   changes: z.array(z.array(z.number())).min(1),
 });
 
-const scalersSchema = z.strictObject({ features: scalerSchema, labels: scalerSchema });
+/** Of features and labels. */
+export const scalersSchema = z.strictObject({ features: scalerSchema, labels: scalerSchema });
 
 const labelStatisticsShape = {
   trainLabelMean: z.array(z.number()),

@@ -20,7 +20,7 @@ export interface LabelStatistics {
 /** The training rows of one instrument of a pool. */
 export interface InstrumentStatistics extends LabelStatistics {
   /** Where each instrument is scaled by itself. */
-  readonly scalers?: Scalers;
+  readonly scalers?: Scalers | undefined;
 }
 
 /** What is fitted on a training part, and on nothing else, beside the weights. */

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { RatchetError } from '../errors.ts';
+import { instrumentAt } from '../features/instrument-scaling.ts';
 import {
   outputScales,
   outputsOf,
@@ -18,6 +19,7 @@ import {
   type FitSummary,
   type ModelDescriptor,
 } from './model.ts';
+import { seenData, withScalersOf } from './seen-data.ts';
 
 /** One fit of one family on prepared data. */
 export interface FitJob {
@@ -37,7 +39,7 @@ export interface FitJob {
 export interface FitParent extends Pick<FitBundle, 'family' | 'weights'> {
   readonly context: Pick<
     ExportContext,
-    'featureNames' | 'lookback' | 'horizons' | 'classes' | 'scalers'
+    'featureNames' | 'lookback' | 'horizons' | 'classes' | 'scalers' | 'instrumentScalers'
   >;
 }
 
@@ -67,9 +69,11 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
   const prepared = asParentSees(job, descriptor);
   const params = descriptor.params.parse(job.params);
   const { implementation } = await descriptor.load();
-  const { scalers } = prepared;
+  const { needsScaling } = descriptor.traits;
+  const seen = seenData(prepared, { needsScaling, multiplyByClose: job.multiplyByClose });
+  const { scalers } = seen.prepared;
   const label = labelKindOrThrow(prepared.labelKind);
-  const train = trainingSamples(prepared);
+  const train = trainingSamples(seen.prepared);
   const fitContext: FitContext = {
     ...hooks,
     seed: job.seed,
@@ -82,7 +86,7 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
     : await implementation.fit(
         params,
         train,
-        samplesOf(prepared, prepared.split.valid),
+        samplesOf(seen.prepared, prepared.split.valid),
         fitContext,
       );
   try {
@@ -92,11 +96,13 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
       horizons: prepared.horizons,
       classes: labelClasses(label),
       scalers,
-      multiplyByClose: job.multiplyByClose,
+      ...(seen.instrumentScalers && { instrumentScalers: seen.instrumentScalers }),
+      multiplyByClose: seen.multiplyByClose,
     };
-    const graphs = model.export(context);
+    const graphs = seen.graphsOf(model.export(context));
     const rows = job.twin ? spread(prepared.split.train, REFIT_WINDOWS_MAX) : prepared.split.valid;
-    const trained = await model.predict(samplesOf(prepared, rows));
+    const said = await model.predict(samplesOf(seen.prepared, rows));
+    const trained = seen.answersOf(rows, said);
     const graph = await runGraph(graphs.model, { ...job, prepared }, rows);
     return {
       family: job.family,
@@ -105,7 +111,7 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
       summary: model.summary,
       weights: model.save(),
       graphs,
-      native: model.nativeFile?.(),
+      native: seen.raw ? model.nativeFile?.() : undefined,
       context,
       probes: probesOf(prepared, rows, trained),
       equality: {
@@ -129,13 +135,13 @@ function asParentSees({ prepared, parent }: FitJob, { name, traits }: ModelDescr
     );
   }
   if (parent.family !== name) throw unlikeParent(`family, ${parent.family},`);
-  const { featureNames, lookback, horizons, classes, scalers } = parent.context;
+  const { featureNames, lookback, horizons, classes } = parent.context;
   const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
   if (!same(featureNames, prepared.featureNames)) throw unlikeParent('features');
   if (lookback !== prepared.lookback) throw unlikeParent('windows');
   const own = labelClasses(labelKindOrThrow(prepared.labelKind));
   if (!same(horizons, prepared.horizons) || classes !== own) throw unlikeParent('labels');
-  return { ...prepared, scalers };
+  return withScalersOf(parent.context, prepared);
 }
 
 /** Answers of the graph for these window ends, in label units: a price is divided by its close. */
@@ -156,6 +162,12 @@ async function runGraph(bytes: Uint8Array, job: FitJob, rows: Int32Array): Promi
           dims: [part.length, prepared.lookback, prepared.featureNames.length],
         },
         ...(multiplyByClose ? { close: { data: close, dims: [part.length, 1] } } : {}),
+        ...(session.inputNames.includes('instrument') && {
+          instrument: {
+            data: BigInt64Array.from(part, (row) => BigInt(instrumentAt(prepared, row))),
+            dims: [part.length],
+          },
+        }),
       });
       for (let at = 0; at < y.length; at++) {
         const scale = multiplyByClose ? close[Math.floor(at / outputs)]! : 1;

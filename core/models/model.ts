@@ -105,6 +105,8 @@ export interface ExportContext {
   /** Number of classes of each label; 0 of a quantity. */
   readonly classes: number;
   readonly scalers: FitContext['scalers'];
+  /** By id, where each instrument is scaled by itself before the family sees it: `scalers` then do nothing. */
+  readonly instrumentScalers?: Readonly<Record<string, FitContext['scalers']>>;
   /** `forwardPrice`: the graph multiplies its ratio by the input `close` [N,1]. */
   readonly multiplyByClose: boolean;
 }

@@ -10,6 +10,7 @@ function toTensor(name: string, { data, dims }: SessionInput): ort.Tensor {
   }
   // The LSTM kernel ends the whole process on an empty batch (onnxruntime 1.30).
   if (data.length === 0) throw new RatchetError('onnx.input', `${name}: no values`);
+  if (data instanceof BigInt64Array) return new ort.Tensor('int64', data, dims);
   return data instanceof Float32Array
     ? new ort.Tensor('float32', data, dims)
     : new ort.Tensor('float64', data, dims);

@@ -1,6 +1,6 @@
 /** One input tensor, row-major. */
 export interface SessionInput {
-  readonly data: Float64Array | Float32Array;
+  readonly data: Float64Array | Float32Array | BigInt64Array;
   readonly dims: readonly number[];
 }
 export type SessionInputs = Readonly<Record<string, SessionInput>>;

@@ -95,6 +95,30 @@ const outlierLines = ({ trainingOutliers }: Preprocessing): string[] =>
 const sizeSection = ({ compression }: Pick<Manifest, 'compression'>): string[] =>
   compression ? ['## Size and speed', ...compressionWords(compression), ''] : [];
 
+/** How anyone loads the graph in Python. */
+function pythonLines(
+  { label, lookback, instruments }: Pick<Manifest, 'label' | 'lookback' | 'instruments'>,
+  { featureNames, instrumentScalers }: Preprocessing,
+): string[] {
+  const byInstrument = instrumentScalers !== undefined;
+  const byClose = multipliesByClose(labelKindOrThrow(label.kind));
+  return [
+    '```python',
+    'import onnxruntime',
+    "session = onnxruntime.InferenceSession('model.onnx', providers=['CPUExecutionProvider'])",
+    `# windows: float64 [N, ${lookback}, ${featureNames.length}], unscaled, columns as in preprocessing.json` +
+      (byClose ? " and 'close' (float64 [N, 1])" : ''),
+    ...(byInstrument
+      ? [`# instrument: int64 [N], each window's place in ${JSON.stringify(instruments)}`]
+      : []),
+    "y = session.run(['y'], {'x': windows" +
+      (byClose ? ", 'close': close" : '') +
+      (byInstrument ? ", 'instrument': instrument" : '') +
+      '})[0]',
+    '```',
+  ];
+}
+
 /** card.md: for a person who finds the package without the platform that made it. */
 export function renderCard(
   manifest: Omit<Manifest, 'format' | 'files'>,
@@ -102,9 +126,6 @@ export function renderCard(
   facts: CardFacts,
 ): string {
   const { label, lookback, timeframe } = manifest;
-  const closeInput = multipliesByClose(labelKindOrThrow(label.kind))
-    ? " and 'close' (float64 [N, 1])"
-    : '';
   return [
     `# ${manifest.model}, version ${manifest.version}`,
     '',
@@ -136,14 +157,7 @@ export function renderCard(
     '',
     'The graph scales its input and gives label units; anyone can load it:',
     '',
-    '```python',
-    'import onnxruntime',
-    "session = onnxruntime.InferenceSession('model.onnx', providers=['CPUExecutionProvider'])",
-    `# windows: float64 [N, ${lookback}, ${preprocessing.featureNames.length}], unscaled, columns as ` +
-      'in preprocessing.json' +
-      closeInput,
-    "y = session.run(['y'], {'x': windows" + (closeInput ? ", 'close': close" : '') + '})[0]',
-    '```',
+    ...pythonLines(manifest, preprocessing),
     '',
     '`golden.json` holds windows with the answers they must give.',
     '',

@@ -1,3 +1,4 @@
+import { RatchetError } from '../errors.ts';
 import type { OnnxSession, SessionInputs } from '../onnx/session.ts';
 import { PackageError } from './files.ts';
 import type { GoldenProbes } from './manifest.ts';
@@ -23,18 +24,35 @@ export interface WindowShape {
   readonly features: number;
 }
 
-/** `windows` [n, lookback, features] as session inputs; `close` only where the graph multiplies by it. */
+/**
+ * `windows` [n, lookback, features] as session inputs; `close` only where the graph multiplies by it, `instrument` (the
+ * position among those of the package) only where it scales each by itself. Throws `onnx.input` where it is not known.
+ */
 export function windowInputs(
   session: Pick<OnnxSession, 'inputNames'>,
   shape: WindowShape,
   windows: Float64Array,
   close: (row: number) => number,
+  instrument?: (row: number) => number | undefined,
 ): SessionInputs {
   const n = windows.length / (shape.lookback * shape.features);
   const x = { data: windows, dims: [n, shape.lookback, shape.features] };
-  if (!session.inputNames.includes('close')) return { x };
-  const data = Float64Array.from({ length: n }, (_, row) => close(row));
-  return { x, close: { data, dims: [n, 1] } };
+  const each = <T>(of: (row: number) => T): T[] => Array.from({ length: n }, (_, row) => of(row));
+  const reads = (name: string): boolean => session.inputNames.includes(name);
+  const positions = reads('instrument') ? each((row) => positionOf(instrument?.(row))) : [];
+  return {
+    x,
+    ...(reads('close') && { close: { data: Float64Array.from(each(close)), dims: [n, 1] } }),
+    ...(reads('instrument') && {
+      instrument: { data: BigInt64Array.from(positions), dims: [n] },
+    }),
+  };
+}
+
+/** A position that is not known must not be taken for one from the end. */
+function positionOf(instrument: number | undefined): bigint {
+  if (instrument !== undefined && instrument >= 0) return BigInt(instrument);
+  throw new RatchetError('onnx.input', 'the graph scales by instrument, and none is named');
 }
 
 /**
@@ -80,7 +98,13 @@ export async function probePackage(
   shape: WindowShape,
 ): Promise<void> {
   const windows = decodeFloat64(golden.windows);
-  const inputs = windowInputs(session, shape, windows, (row) => golden.close[row]!);
+  const inputs = windowInputs(
+    session,
+    shape,
+    windows,
+    (row) => golden.close[row]!,
+    (row) => golden.instrument?.[row],
+  );
   checkProbe(await session.run(inputs), golden.expected, golden);
 }
 

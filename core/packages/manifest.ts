@@ -68,6 +68,8 @@ export interface Preprocessing extends MissingRules {
   /** Of labels with classes: shares and mean returns of the training rows, by horizon and class. */
   readonly classes?: ClassStatistics;
   readonly scalers: { readonly features: ScalerState; readonly labels: ScalerState };
+  /** Where each instrument is scaled by itself, in the manifest's order; the graph's input `instrument` says which. */
+  readonly instrumentScalers?: readonly Preprocessing['scalers'][];
   /** What was done to outliers of the training rows; bounds of features are in their scaler. */
   readonly trainingOutliers?: OutlierRecord;
   readonly calendar: string;
@@ -123,6 +125,8 @@ export interface GoldenProbes {
   /** base64 of float64 little-endian [probes, lookback, features]. */
   readonly windows: string;
   readonly close: readonly number[];
+  /** Positions in the manifest's instruments; only where the graph reads them. */
+  readonly instrument?: readonly number[];
   readonly expected: readonly (readonly number[])[];
   /** abs(difference) <= tolerance x max(abs(y), labelSd[output]); 1 of a probability. */
   readonly tolerance: number;

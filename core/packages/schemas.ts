@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { MISSING_POLICIES } from '../bars/index.ts';
 import { COLUMNS_MAX, featureEntrySchema } from '../features/index.ts';
-import { scalerSchema } from '../features/prepared-codec.ts';
+import { scalersSchema } from '../features/prepared-codec.ts';
 import { outlierRecordSchema } from '../scaling/index.ts';
 import type { CompressionFacts } from './compression.ts';
 import type { GoldenProbes, Manifest, Preprocessing, StoredOutliers } from './manifest.ts';
@@ -89,7 +89,8 @@ export const preprocessingSchema: z.ZodType<Preprocessing> = z
     lookback: z.int().min(1),
     label,
     classes: z.strictObject({ priors: byClass, changes: byClass }).exactOptional(),
-    scalers: z.strictObject({ features: scalerSchema, labels: scalerSchema }),
+    scalers: scalersSchema,
+    instrumentScalers: z.array(scalersSchema).min(2).exactOptional(),
     trainingOutliers: outlierRecordSchema.exactOptional(),
     missing: z.enum(MISSING_POLICIES),
     missingBy: z.record(z.string(), z.enum(MISSING_POLICIES)).exactOptional(),
@@ -145,6 +146,7 @@ const rows = z.array(z.array(z.number()));
 export const goldenSchema: z.ZodType<GoldenProbes> = z.strictObject({
   windows: z.base64(),
   close: z.array(z.number()).min(1),
+  instrument: z.array(z.int().min(0)).exactOptional(),
   expected: rows.min(1),
   tolerance: z.number().positive(),
   labelSd: z.array(z.number()),

@@ -31,9 +31,11 @@ export { openPackage, windowShape, type OpenedPackage, type Openers } from './op
 export {
   forecastFrom,
   forecastValues,
+  instrumentOf,
   naiveForecast,
   predict,
   predictWindows,
+  scalersOf,
   type ConfidenceMode,
   type Forecast,
   type Summaries,

@@ -12,6 +12,8 @@ export interface MonteCarloRequest {
   /** Raw window, row-major [lookback x features]. */
   readonly window: Float64Array;
   readonly samples: number;
+  /** Position of its instrument among those of the package; read where the graph scales by instrument. */
+  readonly instrument?: number | undefined;
   /** With the window and the sample number it fixes the noise: the package's digest. */
   readonly noiseKey: string;
   /** Nobody waits for it: samples that somebody waits for go first, where the runner has a queue. */
@@ -37,7 +39,7 @@ export interface MonteCarloShape extends WindowShape {
 export function drawSamples(
   session: Pick<OnnxSession, 'inputNames' | 'run'>,
   shape: MonteCarloShape,
-  { window, samples, noiseKey }: MonteCarloRequest,
+  { window, samples, noiseKey, instrument }: MonteCarloRequest,
 ): Promise<Float64Array> {
   const key = { packageDigest: noiseKey, windowDigest: windowDigest(window) };
   const noise = {
@@ -45,7 +47,14 @@ export function drawSamples(
     dims: [samples, shape.noiseWidth],
   };
   // Close 1 gives learnt units (a ratio) where the graph would give a price.
-  return session.run({ ...windowInputs(session, shape, window, () => 1), noise });
+  const inputs = windowInputs(
+    session,
+    shape,
+    window,
+    () => 1,
+    () => instrument,
+  );
+  return session.run({ ...inputs, noise });
 }
 
 /** What opens a runner: `openMonteCarlo` bound to an opener, or one that owns a worker thread. */

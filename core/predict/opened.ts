@@ -42,7 +42,9 @@ async function probeMonteCarlo(pkg: VerifiedPackage, runner: MonteCarloRunner): 
   const { lookback, features } = windowShape(pkg);
   const window = decodeFloat64(golden.windows).subarray(0, lookback * features);
   const { noiseKey, expected } = golden.monteCarlo;
-  probeSamples(await runner.sample({ window, samples: expected.length, noiseKey }), golden);
+  const instrument = golden.instrument?.[0];
+  const samples = expected.length;
+  probeSamples(await runner.sample({ window, samples, instrument, noiseKey }), golden);
 }
 
 /**

@@ -4,6 +4,7 @@ import { labelKindOrThrow, labelOutputs } from '../labels/index.ts';
 import type { ClassLabel, LabelKind, RegressionLabel } from '../labels/index.ts';
 import { PackageError } from '../packages/files.ts';
 import { windowInputs } from '../packages/golden.ts';
+import type { Preprocessing } from '../packages/manifest.ts';
 import type { VerifiedPackage } from '../packages/verify.ts';
 import type { HorizonAnswer, PredictionAnswer } from './answer.ts';
 import { classForecast } from './class-answer.ts';
@@ -59,7 +60,9 @@ export async function forecastValues(
   const size = shape.lookback * shape.features;
   const x = new Float64Array(windows.length * size);
   windows.forEach((window, i) => x.set(window.values, i * size));
-  const values = await pkg.session.run(windowInputs(pkg.session, shape, x, () => 1));
+  const instrument = (i: number): number => instrumentOf(pkg.verified, windows[i]!);
+  const inputs = windowInputs(pkg.session, shape, x, () => 1, instrument);
+  const values = await pkg.session.run(inputs);
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) {
     const { kind, horizons } = pkg.verified.preprocessing.label;
@@ -69,6 +72,21 @@ export async function forecastValues(
   return values;
 }
 
+/** Position of a window's instrument among those of the package. */
+export const instrumentOf = (
+  { manifest }: VerifiedPackage,
+  { instrument }: Pick<PredictionWindow, 'instrument'>,
+): number => manifest.instruments.indexOf(instrument);
+
+/** The scalers of a window: its instrument's own, where each has some. */
+export function scalersOf(
+  pkg: VerifiedPackage,
+  window: Pick<PredictionWindow, 'instrument'>,
+): Preprocessing['scalers'] {
+  const { instrumentScalers, scalers } = pkg.preprocessing;
+  return instrumentScalers?.[instrumentOf(pkg, window)] ?? scalers;
+}
+
 /** What the Monte-Carlo samples say of one window; undefined where the package has no confidence. */
 async function sampleSummary(
   pkg: OpenedPackage,
@@ -76,15 +94,16 @@ async function sampleSummary(
   values: Float64Array,
   label: LabelKind,
 ): Promise<SampleSummary[] | undefined> {
-  const { confidence, scalers } = pkg.verified.preprocessing;
+  const { confidence } = pkg.verified.preprocessing;
   if (!pkg.monteCarlo || label.task === 'classification') return undefined;
   if (confidence.method === 'none') return undefined;
   const samples = await pkg.monteCarlo.sample({
     window: window.values,
     samples: confidence.samples,
+    instrument: instrumentOf(pkg.verified, window),
     noiseKey: pkg.verified.packageDigest,
   });
-  return summariseSamples(samples, values, label, scalers.labels);
+  return summariseSamples(samples, values, label, scalersOf(pkg.verified, window).labels);
 }
 
 /** Which bar one horizon is about. */

@@ -17,6 +17,7 @@ export function crossChecks(spec: ExperimentSpec, given: unknown): SpecIssue[] {
     ...checkFamily(spec),
     ...checkOutliers(spec),
     ...checkServe(spec),
+    ...checkScaling(spec),
     ...checkTasks(spec),
     ...checkHyperparameters(spec),
     ...checkContinue(spec),
@@ -177,6 +178,13 @@ function checkFamily(spec: ExperimentSpec): SpecIssue[] {
       message: `the family ${family.name} needs scaled ${part}`,
       suggestion: 'Use standard, minmax or robust',
     }));
+}
+
+/** Where each instrument has a model of its own, it has scalers of its own. */
+function checkScaling({ fit, scaling }: ExperimentSpec): SpecIssue[] {
+  if (fit === 'pooled' || scaling.per === undefined) return [];
+  const message = 'says something of pooled fits only: here each instrument is a unit';
+  return [{ path: 'scaling.per', message, suggestion: 'Leave it out, or use `fit: pooled`' }];
 }
 
 /** A mean of one, or of fits that are all the same, is not what was asked for. */

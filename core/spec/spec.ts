@@ -124,6 +124,12 @@ export const scalingSchema = z.strictObject({
     .enum(SCALER_KINDS)
     .default('minmax')
     .describe('Scaler of each label, fitted on the training part only.'),
+  per: z
+    .enum(['unit', 'instrument'])
+    .optional()
+    .describe(
+      'Of a pooled fit: one scaler for all, or one an instrument, in the graph too; default: instrument. Families that need no scaling read raw values.',
+    ),
 });
 
 export const trainingSchema = z.strictObject({
