@@ -25,6 +25,7 @@ import {
 import { register as registerPerformance } from '../../api/cli/performance.ts';
 import { register as registerPredict } from '../../api/cli/predict.ts';
 import { register as registerReport } from '../../api/cli/report.ts';
+import { register as registerResults } from '../../api/cli/results.ts';
 import { register as registerSearch } from '../../api/cli/search.ts';
 import { register as registerSignal } from '../../api/cli/signal.ts';
 import { register as registerSql } from '../../api/cli/sql.ts';
@@ -86,7 +87,7 @@ function program(ctx: CliContext): Command {
   const watched = [registerDrift, registerPerformance, registerAlerts];
   const others = [
     ...[registerKeys, registerMirror, registerSearch, registerSignal],
-    ...[registerBatchPredict, registerSql],
+    ...[registerBatchPredict, registerResults, registerSql],
   ];
   for (const register of [...modules, ...watched, ...others]) {
     register(root, ctx);
