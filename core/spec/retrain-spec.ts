@@ -63,7 +63,9 @@ function instrumentsOf(
         { details: { template: model, instrument: id } },
       );
     }
-    return 'from' in own && own.from !== undefined ? { id, from: own.from } : { id };
+    const { missing } = own;
+    const from = 'from' in own ? own.from : undefined;
+    return { id, ...(from !== undefined && { from }), ...(missing && { missing }) };
   });
 }
 

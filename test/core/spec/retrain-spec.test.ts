@@ -57,6 +57,15 @@ test('an instrument keeps its own begin and loses its own end', () => {
   assert.deepEqual(expandUnits(spec), [{ model: 'index-ixic', instruments: ['^IXIC'] }]);
 });
 
+test('an instrument keeps its own policy for missing bars', () => {
+  const instruments = ['^GSPC', { id: '^IXIC', missing: 'drop' }];
+  const spec = retrainSpec(
+    template({}, { instruments }),
+    request({ model: 'index-ixic', instruments: ['^IXIC'] }),
+  );
+  assert.deepEqual(spec.data.instruments, [{ id: '^IXIC', missing: 'drop' }]);
+});
+
 test('a pooled template keeps its pool', () => {
   const pooled = template({ fit: 'pooled', model: 'indices' });
   const instruments = ['^GSPC', '^IXIC'];
