@@ -1,5 +1,7 @@
 import { calendarFor } from '../../core/calendar/index.ts';
 import { packagedFeatureSetOrThrow } from '../../core/features/index.ts';
+import { labelKindOrThrow } from '../../core/labels/index.ts';
+import type { PackagedLabel } from '../../core/packages/manifest.ts';
 import type { VerifiedPackage } from '../../core/packages/verify.ts';
 import { PredictError } from '../../core/predict/index.ts';
 import { ApiError } from '../errors.ts';
@@ -29,9 +31,16 @@ export const seriesOf = (slot: Slot, instrument: string): Series => ({
 
 /** How many of the newest bars a window needs at most at `now` (ms UTC). */
 export function wantedBars(pkg: VerifiedPackage, now: number): number {
-  const { lookback, calendar, timeframe } = pkg.preprocessing;
+  const { lookback, calendar, timeframe, label } = pkg.preprocessing;
   const set = packagedFeatureSetOrThrow(pkg.manifest);
-  return set.barsNeeded(now, lookback, calendarFor(calendar), timeframe) + SLACK_BARS;
+  const ofFeatures = set.barsNeeded(now, lookback, calendarFor(calendar), timeframe);
+  return Math.max(ofFeatures, thresholdBars(label)) + SLACK_BARS;
+}
+
+/** Closes that a label with classes looks at to say which move counts; 0 of a quantity. */
+function thresholdBars({ kind: name, params = {} }: PackagedLabel): number {
+  const kind = labelKindOrThrow(name);
+  return kind.task === 'classification' ? kind.thresholdBars(params) : 0;
 }
 
 /** The bars for a window as of `asOf` (ms UTC): how many, and from where the calendar expects them. */

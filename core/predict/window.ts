@@ -183,7 +183,7 @@ export function windowFromBars(
   checkKnown(values, pkg);
   checkFinite(values, pkg);
   const asOf = used.openTime[rows - 1]!;
-  const thresholds = thresholdsAfter(pkg, bars, asOf);
+  const thresholds = thresholdsAfter(pkg, bars, { asOf, fromFirstBar });
   return {
     instrument: bars.instrument,
     values,
@@ -195,17 +195,22 @@ export function windowFromBars(
   };
 }
 
-/** From the recorded closes up to `asOf`, as labels are made; undefined of a label without classes. */
+/**
+ * From the recorded closes up to `asOf`, as labels are made; undefined of a label without classes. Where bars begin later
+ * than the history, fewer closes than a label looks at would say another threshold than training had: NaN.
+ */
 function thresholdsAfter(
   { preprocessing: { label } }: VerifiedPackage,
   { openTime, close }: Bars,
-  asOf: number,
+  { asOf, fromFirstBar }: { readonly asOf: number; readonly fromFirstBar: boolean },
 ): readonly number[] | undefined {
   const kind = labelKindOrThrow(label.kind);
   if (kind.task === 'regression') return undefined;
   const end = lowerBound(openTime, asOf) + 1;
   const params = label.params ?? {};
-  const known = close.subarray(Math.max(0, end - kind.thresholdBars(params)), end);
+  const reach = kind.thresholdBars(params);
+  if (end < reach && !fromFirstBar) return label.horizons.map(() => NaN);
+  const known = close.subarray(Math.max(0, end - reach), end);
   return label.horizons.map((horizon) => kind.thresholdAfter(params, known, horizon));
 }
 

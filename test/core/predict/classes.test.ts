@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { wantedBars } from '../../../api/serving/version-bars.ts';
+import { sliceBars } from '../../../core/bars/bars.ts';
 import { classLabelOrThrow, labelParamsOf } from '../../../core/labels/index.ts';
 import type { VerifiedPackage } from '../../../core/packages/verify.ts';
 import {
@@ -62,6 +64,28 @@ test('the threshold is that of the label at the last bar', () => {
     assert.equal(classes!.threshold, kind.thresholdAfter(params, bars.close, h));
     assert.ok(classes!.threshold! > 0);
   });
+});
+
+test('bars that begin too late for the threshold give none rather than another one', () => {
+  const count = 900;
+  const wide = { ...params, window: count };
+  const { label: packaged } = pkg.preprocessing;
+  const far: VerifiedPackage = {
+    ...pkg,
+    preprocessing: { ...pkg.preprocessing, label: { ...packaged, params: wide } },
+  };
+  const cut = sliceBars(bars, bars.openTime.length - count);
+  assert.deepEqual(windowFromBars(far, cut, { asOf: now }).thresholds, [NaN, NaN, NaN]);
+  const kind = classLabelOrThrow('threeClass');
+  const whole = label.horizons.map((h) => kind.thresholdAfter(wide, bars.close, h));
+  const enough = sliceBars(bars, bars.openTime.length - wantedBars(far, now));
+  assert.deepEqual(windowFromBars(far, enough, { asOf: now }).thresholds, whole);
+  // Where the history itself begins there, training had no more either.
+  const { thresholds } = windowFromBars(far, cut, { asOf: now, fromFirstBar: true });
+  assert.deepEqual(
+    thresholds,
+    label.horizons.map((h) => kind.thresholdAfter(wide, cut.close, h)),
+  );
 });
 
 test('probabilities that cannot be are refused', () => {
