@@ -4,7 +4,7 @@ import { modelFamilyOrThrow } from '../core/models/index.ts';
 import { decodePrepared, encodePrepared } from '../core/features/prepared.ts';
 import { decodeFold, folded } from '../core/features/fold.ts';
 import { decodeRefit, refitted } from '../core/features/refit.ts';
-import type { EpochEvent, FitSummary } from '../core/models/model.ts';
+import { fitVersion, type EpochEvent, type FitSummary } from '../core/models/model.ts';
 import { verifySections } from '../core/models/sections.ts';
 import { decodeBundle } from '../core/models/bundle.ts';
 import { RatchetError } from '../core/errors.ts';
@@ -78,13 +78,14 @@ function paramsOf(input: FitInput, spec: ExperimentSpec): unknown {
 
 /** Everything the weights depend on; the seed only where the family looks at it. */
 function fitStep(input: FitInput, spec: ExperimentSpec, parent: ParentFit | undefined): CachedStep {
-  const { name, traits, version } = modelFamilyOrThrow(input.family);
+  const family = modelFamilyOrThrow(input.family);
+  const params = paramsOf(input, spec);
   return {
     step: 'fit',
-    version: `${name}/${version}`,
+    version: fitVersion(family, params),
     key: [
-      paramsOf(input, spec),
-      traits.stochastic ? input.seed : null,
+      params,
+      family.traits.stochastic ? input.seed : null,
       input.prepared.sha256,
       ...(input.refit ? [input.refit.rows.sha256, input.refit.twin.sha256] : []),
       ...(input.fold ? [input.fold.rows.sha256] : []),

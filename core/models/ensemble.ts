@@ -156,6 +156,16 @@ function issuesOf(
   return [...unable, { path: 'voting', message, suggestion: 'Use soft or weighted' }];
 }
 
+/** The members' families, and what those are made of. */
+const partsOf = (
+  families: readonly ModelDescriptor[],
+  members: readonly EnsembleMember[],
+): readonly ModelDescriptor[] =>
+  members.flatMap(({ family, hyperparameters }) => {
+    const found = families.find(({ name }) => name === family)!;
+    return [found, ...(found.partsOf?.(hyperparameters) ?? [])];
+  });
+
 /** Several models as one. `families` may be members; `standard` are those of an ensemble that names none. */
 export function ensembleOf(families: readonly ModelDescriptor[], standard: readonly string[]) {
   return defineModel({
@@ -174,6 +184,7 @@ export function ensembleOf(families: readonly ModelDescriptor[], standard: reado
       monteCarlo: false,
     },
     version: 1,
+    partsOf: ({ members }) => partsOf(families, members),
     check: (params, asked) => issuesOf(families, params, asked),
     async load() {
       const { ensembleOver } = await import('./ensemble.impl.ts');

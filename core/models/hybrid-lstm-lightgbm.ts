@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { lightGbmParams } from './lightgbm.ts';
-import { lstmClassifierParams } from './lstm-classifier.ts';
+import { lightGbm, lightGbmParams } from './lightgbm.ts';
+import { lstmClassifier, lstmClassifierParams } from './lstm-classifier.ts';
 import { defineModel } from './model.ts';
 
 export const hybridParams = z.strictObject({
@@ -32,5 +32,6 @@ export const hybridLstmLightGbm = defineModel({
     monteCarlo: false,
   },
   version: 1,
+  partsOf: () => [lstmClassifier, lightGbm],
   load: () => import('./hybrid-lstm-lightgbm.impl.ts'),
 });

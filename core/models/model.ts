@@ -216,6 +216,8 @@ export interface ModelDescriptor<P extends z.ZodType = z.ZodType> {
   readonly traits: ModelTraits;
   /** Raised whenever the same inputs give other weights: cached fits of an older version are not reused. */
   readonly version: number;
+  /** Families whose fits are parts of its own: their versions count with its own. Absent: it has none. */
+  partsOf?(params: z.output<P>): readonly ModelDescriptor[];
   /** What single hyperparameters cannot say: those that do not go with the label. Absent: all do. */
   check?(params: z.output<P>, asked: Asked): readonly ParamIssue[];
   load(): Promise<{ implementation: ModelImplementation<z.infer<P>> }>;
@@ -223,6 +225,12 @@ export interface ModelDescriptor<P extends z.ZodType = z.ZodType> {
 
 export function defineModel<P extends z.ZodType>(model: ModelDescriptor<P>): ModelDescriptor<P> {
   return Object.freeze(model);
+}
+
+/** Names the code that a fit runs, its parts' included: other words, other weights. */
+export function fitVersion(family: ModelDescriptor, params: unknown): string {
+  const parts = family.partsOf?.(params) ?? [];
+  return [family, ...parts].map(({ name, version }) => `${name}/${version}`).join(' ');
 }
 
 /** The refusal of a parent that this fit cannot go on from. */
