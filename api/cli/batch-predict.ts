@@ -88,11 +88,21 @@ function showItems(ctx: CliContext, items: readonly Json[]): void {
   const problem = (row: Json): unknown => (row['problem'] as Json | undefined)?.['detail'];
   const change = (row: Json): string | undefined => {
     const value = first(row)?.['change'];
-    return typeof value === 'number' ? `${(100 * value).toFixed(2)} %` : undefined;
+    return typeof value === 'number'
+      ? `${value > 0 ? '+' : ''}${(100 * value).toFixed(2)} %`
+      : undefined;
   };
+  const answered = (row: Json): string | undefined => {
+    const classes = first(row)?.['classes'] as Json | undefined;
+    if (classes === undefined) return undefined;
+    const name = String(classes['class']);
+    return `${name} ${Number((classes['probabilities'] as Json)[name]).toFixed(2)}`;
+  };
+  const instrument = (row: Json): unknown =>
+    (prediction(row) ?? (row['problem'] as Json | undefined))?.['instrument'];
   ctx.out.table(items, [
     { title: 'item', value: (row) => Number(row['index']), align: 'right' },
-    { title: 'instrument', value: (row) => prediction(row)?.['instrument'] as string | undefined },
+    { title: 'instrument', value: (row) => instrument(row) as string | undefined },
     {
       title: 'as of',
       value: (row) => (prediction(row)?.['asOf'] as string | undefined)?.slice(0, 16),
@@ -103,6 +113,9 @@ function showItems(ctx: CliContext, items: readonly Json[]): void {
       align: 'right',
     },
     { title: 'change', value: change, align: 'right' },
+    ...(items.some((row) => answered(row) !== undefined)
+      ? [{ title: 'class', value: answered }]
+      : []),
     { title: 'problem', value: (row) => problem(row) as string | undefined },
   ]);
 }

@@ -24,10 +24,14 @@ export function printEvaluation(
 ): void {
   if (json) return out.data({ model, version, evaluation });
   out.line(`${model} version ${version}: ${evaluation.verdict}`);
-  const { from, to } = evaluation.split.test;
+  const { split, folds } = evaluation;
+  // Of several folds the rows are of all test parts; `split` is the newest fold's.
+  const part = folds
+    ? `Test parts of ${folds.length} folds, ${folds[0]!.test.from}`
+    : `Test part ${split.test.from}`;
   const { rows, timeStamps, independent } = evaluation.rows;
   out.line(
-    `Test part ${from} to ${to}: ${rows} rows, ${timeStamps} decision times, ` +
+    `${part} to ${split.test.to}: ${rows} rows, ${timeStamps} decision times, ` +
       `${independent.toFixed(1)} independent. In brackets 95 % intervals; *: too few blocks.`,
   );
   printScores(out, evaluation);

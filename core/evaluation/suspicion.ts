@@ -67,7 +67,12 @@ export function suspicionsOf(
       const chance = 1 / classes;
       return [
         ...(balanced && suspect(balanced, chance, chance + limitAt(horizon, BALANCED_MARGIN))
-          ? [tell(`Balanced accuracy ${balanced.value!.toFixed(3)}`, horizon)]
+          ? [
+              tell(
+                `Balanced accuracy, priors divided out, of ${balanced.value!.toFixed(3)}`,
+                horizon,
+              ),
+            ]
           : []),
         ...(area && suspect(area, CHANCE_AREA, AREA_MAX)
           ? [tell(`AUC of the direction ${area.value!.toFixed(3)}`, horizon)]

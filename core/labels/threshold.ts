@@ -26,7 +26,7 @@ export const thresholdFields = (defaults: {
     .min(10)
     .max(5000)
     .default(defaults.window)
-    .describe('by volatility: log returns that the SD is taken of.'),
+    .describe('by volatility: log returns that the SD is taken of; 60 % of them are enough.'),
   floor: z
     .number()
     .min(0)

@@ -92,7 +92,7 @@ function requireEnough(
     'splits.tooFewRows',
     `too few rows: the ${part} part has ${rows} after purging and needs ${minimum}; ` +
       `there are ${samples} labelled samples, at least ${minimumSamples} are needed. ` +
-      'Take a longer range (data.from), shorter horizons or a smaller lookback',
+      'Take a longer range (data.from), shorter horizons, a smaller lookback or smaller parts of the split',
     { details: { part, rows, minimum, samples, minimumSamples, missing } },
   );
 }

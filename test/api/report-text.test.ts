@@ -32,6 +32,19 @@ test('verdict, scores beside the baselines, slices and warnings', () => {
   assert.match(text, /\nWarnings:\n- /);
 });
 
+test('of several folds it names the days of all test parts, not of the newest', () => {
+  const evaluation = evaluate(plantClasses(0.5));
+  const { split } = evaluation;
+  assert.match(printed(evaluation), new RegExp(`\nTest part ${split.test.from} to `));
+  const figures = { weightedLoss: 1, referenceLoss: 1, skill: 0, interval: null, seedLosses: [1] };
+  const fold = { ...split, learntLater: false, ...figures };
+  const folds = [{ ...fold, test: { ...split.test, from: '1999-01-04' } }, fold];
+  assert.match(
+    printed({ ...evaluation, folds }),
+    new RegExp(`\nTest parts of 2 folds, 1999-01-04 to ${split.test.to}: `),
+  );
+});
+
 test('a quantity, with NaN forecasts: dashes, no NaN', () => {
   const { input } = plant();
   const seeds = input.seeds.map((s) => ({ ...s, predictions: s.predictions.map(() => NaN) }));
