@@ -41,11 +41,9 @@ export async function queryDataset(
     await client.connect();
     await client.query("SET TimeZone = 'UTC'");
     await client.query('BEGIN TRANSACTION READ ONLY');
-    const { fields, rows } = await client.query<(string | null)[]>({
-      text,
-      values: [...values],
-      rowMode: 'array',
-    });
+    // One statement a text, also where it has no values: a second one could end the transaction.
+    const query = { text, values: [...values], rowMode: 'array' as const, queryMode: 'extended' };
+    const { fields, rows } = await client.query<(string | null)[]>(query);
     return { columns: fields.map(({ name }) => name), rows };
   } finally {
     await client.end().catch(() => {});

@@ -60,6 +60,9 @@ test('a query that writes is refused by the database, and nothing is written', a
   await assert.rejects(read('DELETE FROM quotes RETURNING *'), { code: 'source.sql' });
   const writes = `WITH gone AS (DELETE FROM quotes RETURNING *) SELECT * FROM gone`;
   await assert.rejects(read(writes), { code: 'source.sql' });
+  // Several statements in one text would end the read-only transaction first.
+  const many = 'SELECT 1) AS one; COMMIT; DELETE FROM quotes; SELECT * FROM (SELECT 1 AS one';
+  await assert.rejects(read(many), { code: 'source.sql', message: /multiple commands/ });
   assert.equal(barCount(await read(QUERY)), 4);
 });
 
