@@ -49,6 +49,12 @@ the number of training slots nor a crash changes the outcome (\`budgetMinutes\` 
 then fitted with all \`seeds\` like any others. For the gate a search is one try; its number of trials is reported, and
 deflates the winner's validation loss, on which it was chosen. Retrains search again, on their own rows.
 
+A split with several folds (\`walkForward\`, \`purgedKFold\`) fits every seed and baseline on each. A test row is forecast
+by the fold that had not seen it, all figures are of all test parts together, and the folds stand beside with their
+spread. What is served is the newest fold's fit, or its refit, and against a champion only the newest fold's rows count.
+With \`serve: seedEnsemble\` the mean of all seeds is judged, packaged as one graph, and refitted seed by seed. A pooled fit
+scales each instrument by itself inside the graph (\`scaling.per\`), whose input \`instrument\` says whose window it is.
+
 A *trial* of a version judges an accepted challenger on live rows before it is promoted: in the shadow of the champion, with a share of
 the traffic (canary), or by a person (manual). Days of a spec are sessions of the calendar, except those of a manual trial.`;
 
