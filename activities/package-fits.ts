@@ -1,6 +1,7 @@
 import { decodePrepared, type Prepared } from '../core/features/prepared.ts';
 import { decodeRefit, refitted } from '../core/features/refit.ts';
 import { decodeBundle, type FitBundle } from '../core/models/bundle.ts';
+import { withScalersOf } from '../core/models/seen-data.ts';
 import type { Manifest } from '../core/packages/manifest.ts';
 import { seedEnsemble } from '../core/models/seed-ensemble.ts';
 import type { FitResult, PackageInput } from './contracts.ts';
@@ -27,11 +28,9 @@ export async function evaluatedFit({ artifacts }: Deps, input: PackageInput): Pr
   return { prepared: inItsScalers(prepared, bundle), bundle };
 }
 
-/** A fit that went on from another one has the scalers of that one. */
-const inItsScalers = (prepared: Prepared, { context }: FitBundle): Prepared => ({
-  ...prepared,
-  scalers: context.scalers,
-});
+/** A fit that went on from another one has the scalers of that one, of each instrument too. */
+const inItsScalers = (prepared: Prepared, { context }: FitBundle): Prepared =>
+  withScalersOf(context, prepared);
 
 /** A fit's bundle, or the mean of several. */
 async function bundleOf(

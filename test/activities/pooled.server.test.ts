@@ -53,6 +53,8 @@ describe('a pool scaled by instrument', () => {
     assert.deepEqual(manifest.instruments, ids);
     assert.equal(preprocessing.instrumentScalers?.length, 2);
     assert.notDeepEqual(preprocessing.instrumentScalers[0], preprocessing.instrumentScalers[1]);
+    // Those of all, not what is left for the family once each is scaled: nothing.
+    assert.notEqual(preprocessing.scalers.labels.kind, 'none');
     assert.equal(golden.instrument?.length, golden.close.length);
     assert.deepEqual(new Set(golden.instrument), new Set([0, 1]), 'probes of both');
     const card = new TextDecoder().decode(files.get('card.md'));
