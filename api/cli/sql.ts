@@ -112,7 +112,9 @@ async function sql(ctx: CliContext, query: string, options: SqlOptions): Promise
   const connection = await instance.connect();
   try {
     await fill(connection, client, versions, folder);
-    const reader = await connection.runAndReadUntil(query, options.rows + 1).catch(refused);
+    const reader = await connection
+      .runAndReadUntil(`SELECT * FROM (${query})`, options.rows + 1)
+      .catch(refused);
     const names = reader.columnNames();
     const rows = reader.getRowObjectsJson().slice(0, options.rows);
     ctx.out.table(

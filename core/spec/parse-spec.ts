@@ -66,7 +66,9 @@ function withFittingConfidence(spec: ExperimentSpec): ExperimentSpec {
   const { confidence, label } = spec;
   if (labelKindOrThrow(label.kind).task === 'classification') {
     const method = confidence.method === 'none' ? 'none' : 'probability';
-    return { ...spec, confidence: { ...confidence, method } };
+    // The place of a class has no scale: two specs that differ in it alone are one.
+    const scaling = { ...spec.scaling, labels: 'none' as const };
+    return { ...spec, scaling, confidence: { ...confidence, method } };
   }
   const family = modelFamilies.find((f) => f.name === spec.family);
   if (!family || family.traits.monteCarlo) return spec;

@@ -77,6 +77,7 @@ test('a query sees the bars and nothing else of the machine', async () => {
     "SELECT * FROM read_csv('/etc/hostname')",
     "COPY bars TO '/tmp/ratchet-stolen.csv'",
     'SELECT nothing FROM bars',
+    'DROP TABLE bars',
   ]) {
     await assert.rejects(ask(query), (error: CliError) => error.exitCode === EXIT.usage, query);
   }
