@@ -261,8 +261,9 @@ class Fit {
   async #parent(prepared: Uint8Array): Promise<Uint8Array | undefined> {
     const { parent } = this.#keys;
     if (parent === undefined) return undefined;
-    assertUntested(parent, decodePrepared(prepared));
-    return this.#deps.artifacts.get(parent.fitted);
+    const bytes = await this.#deps.artifacts.get(parent.fitted);
+    assertUntested(parent, decodeBundle(bytes).knowledge, decodePrepared(prepared));
+    return bytes;
   }
 
   #heartbeat(progress: Partial<FitHeartbeat>): void {

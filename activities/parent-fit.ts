@@ -1,5 +1,6 @@
 import type { Prepared } from '../core/features/prepared.ts';
 import { RatchetError } from '../core/errors.ts';
+import type { Knowledge } from '../core/models/knowledge.ts';
 import { manifestSchema } from '../core/packages/schemas.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { getJson, refOf, sha256OfUri } from '../registry/artifacts.ts';
@@ -60,15 +61,31 @@ const notKept = (model: string, version: number): RatchetError =>
     { details: { model, version } },
   );
 
-/** Throws `training.parent-leaks` where the parent knew labels of the part that the child is tested on. */
-export function assertUntested(parent: ParentFit, { split, openTime }: Prepared): void {
-  const first = split.test[0];
-  if (first === undefined || Date.parse(parent.trainedThrough) < openTime[first]!) return;
-  const tested = new Date(openTime[first]!).toISOString();
-  throw new RatchetError(
-    'training.parent-leaks',
-    `version ${parent.version} knows labels up to ${parent.trainedThrough}, and the test part begins at ${tested}: ` +
-      'what it is tested on must be new to it; take a smaller test part, or wait for newer bars',
-    { details: { version: parent.version, trainedThrough: parent.trainedThrough, tested } },
-  );
+/**
+ * Throws `training.parent-leaks` where the parent (or whatever it went on from) knew labels of the part that the child is
+ * tested on, or was fitted on labels of the part that chooses its epoch and calibrates its confidence.
+ */
+export function assertUntested(
+  { version, trainedThrough }: ParentFit,
+  knowledge: Knowledge | undefined,
+  { split, openTime }: Prepared,
+): void {
+  const known = Math.max(Date.parse(trainedThrough), knowledge?.knownThrough ?? -Infinity);
+  // A bundle of an earlier release does not say where its training part ended: all that it knew counts as fitted.
+  const fitted = knowledge?.fittedThrough ?? known;
+  const parts = [
+    { part: 'test', rows: split.test, through: known },
+    { part: 'validation', rows: split.valid, through: fitted },
+  ];
+  for (const { part, rows, through } of parts) {
+    const first = rows[0];
+    if (first === undefined || through < openTime[first]!) continue;
+    const [knows, begins] = [through, openTime[first]!].map((at) => new Date(at).toISOString());
+    throw new RatchetError(
+      'training.parent-leaks',
+      `version ${version} has learnt labels up to ${knows}, and the ${part} part begins at ${begins}: ` +
+        'it must be new to it; take a smaller part, or wait for newer bars',
+      { details: { version, part, knows, begins } },
+    );
+  }
 }

@@ -125,7 +125,7 @@ interface CalendarBars {
 /** The bars that the request is about: the caller's, those that the model reads, or those its template names. */
 async function barsOf(
   parts: ApiParts,
-  { model, input }: PredictRequest,
+  { model, version, input }: PredictRequest,
   prediction: PredictionAnswer | null,
 ): Promise<CalendarBars> {
   if (input.kind === 'window') {
@@ -137,8 +137,8 @@ async function barsOf(
   }
   const asOf = 'asOf' in input ? input.asOf : undefined;
   if (prediction !== null && input.kind === 'instrument') {
-    const { pkg } = await parts.serving.describe(model);
-    const bars = await parts.serving.bars(model, prediction.instrument, asOf);
+    const { pkg } = await parts.serving.describe(model, version);
+    const bars = await parts.serving.bars(model, version, prediction.instrument, asOf);
     return {
       bars: closedBars(bars, pkg.preprocessing.calendar, asOf ?? parts.clock()),
       calendar: pkg.preprocessing.calendar,

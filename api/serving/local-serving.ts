@@ -140,8 +140,13 @@ export class LocalServing implements Serving {
     });
   }
 
-  async bars(model: string, instrument: string, asOf?: number): Promise<Bars> {
-    const { slot } = await this.#choose(model, undefined);
+  async bars(
+    model: string,
+    version: number | undefined,
+    instrument: string,
+    asOf?: number,
+  ): Promise<Bars> {
+    const { slot } = await this.#choose(model, version);
     return (await this.#parts.forecaster.barsOf(slot, instrument, asOf)).bars;
   }
 

@@ -80,7 +80,12 @@ export interface Serving {
     windows: readonly Float64Array[],
   ): Promise<{ readonly version: number; readonly values: Float64Array }>;
   /** Bars that the model reads for an instrument: the newest, or those known at `asOf` (ms UTC). */
-  bars(model: string, instrument: string, asOf?: number): Promise<Bars>;
+  bars(
+    model: string,
+    version: number | undefined,
+    instrument: string,
+    asOf?: number,
+  ): Promise<Bars>;
   /**
    * What each feature contributed to an answer of a version: to the window of `input` that ends with the bar `asOf` (ms UTC).
    * Off the hot path; see `Explainer.explain` for what it throws.

@@ -1,3 +1,4 @@
+import type { Knowledge } from './knowledge.ts';
 import type { ExportContext, ExportedGraphs, FitSummary } from './model.ts';
 import { decodeSections, encodeSections, sectionOrThrow } from './sections.ts';
 
@@ -25,6 +26,8 @@ export interface FitBundle {
   };
   /** Largest |graph - trained| / max(|y|, label SD) seen over `rows` windows right after the fit. */
   readonly equality: { readonly maxRelative: number; readonly rows: number };
+  /** Absent in bundles of earlier releases. */
+  readonly knowledge?: Knowledge;
   /** Native libraries and machine class the weights were made with. */
   readonly libraries: Readonly<Record<string, string>>;
 }
@@ -34,7 +37,7 @@ const VERSION = 1;
 
 type Meta = Pick<
   FitBundle,
-  'family' | 'params' | 'seed' | 'summary' | 'context' | 'equality' | 'libraries'
+  'family' | 'params' | 'seed' | 'summary' | 'context' | 'equality' | 'knowledge' | 'libraries'
 > & { readonly noiseWidth: number | null };
 
 /** One digest-guarded file; see sections.ts for the layout. */

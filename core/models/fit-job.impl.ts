@@ -12,6 +12,7 @@ import { labelClasses, labelKindOrThrow } from '../labels/index.ts';
 import { openSession } from '../onnx/session.impl.ts';
 import type { FitBundle } from './bundle.ts';
 import { modelFamilyOrThrow } from './index.ts';
+import { knowledgeOf } from './knowledge.ts';
 import {
   unlikeParent,
   type ExportContext,
@@ -36,7 +37,7 @@ export interface FitJob {
 }
 
 /** Of a fit bundle: what another fit needs to go on from it. */
-export interface FitParent extends Pick<FitBundle, 'family' | 'weights'> {
+export interface FitParent extends Pick<FitBundle, 'family' | 'weights' | 'knowledge'> {
   readonly context: Pick<
     ExportContext,
     'featureNames' | 'lookback' | 'horizons' | 'classes' | 'scalers' | 'instrumentScalers'
@@ -118,6 +119,7 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
         maxRelative: assertEqual(prepared, { trained, graph }),
         rows: rows.length,
       },
+      knowledge: knowledgeOf(prepared, job.parent?.knowledge),
       libraries: { ...implementation.libraries?.(params) },
     };
   } finally {
