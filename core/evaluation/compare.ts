@@ -6,28 +6,37 @@ import { meanOf } from '../metrics/metric.ts';
 import { powerOf } from '../metrics/power.ts';
 import { figureOf, type EvaluatedComparison } from './evaluation.ts';
 import type { EvaluationInput, NamedForecast } from './input.ts';
+import { rowsWithoutHindsight } from './folds.ts';
 import { lossesByTime } from './losses.ts';
 import { onRows, pickRows } from './pick-rows.ts';
 import { drawAll, skillInterval, type Draws } from './scores.ts';
 import type { Served } from './served.ts';
 
-/** All seeds against a reference or a baseline, on all test rows. */
+/** All seeds against a reference or a baseline, on the test rows that no fit knew more than a live one. */
 export function compareWith(
   input: EvaluationInput,
   served: Served,
   other: NamedForecast,
   draws: Draws,
 ): EvaluatedComparison {
-  const { groups } = draws;
+  const rows = rowsWithoutHindsight(input);
+  const only = rows === undefined ? input : onRows(input, rows);
+  const groups = rows === undefined ? draws.groups : groupByTime(only.rows.openTime);
+  const width = input.horizons.length * labelOutputs(input.label);
+  const lossOf = (predictions: Float64Array): Float64Array => {
+    const picked = rows === undefined ? predictions : pickRows(predictions, rows, width);
+    return lossesByTime(only, picked, groups);
+  };
+  const others = lossOf(other.predictions);
   const comparison = compareLosses({
-    other: lossesByTime(input, other.predictions, groups),
-    challenger: served.challengers.map((one) => lossesByTime(input, one, groups)),
+    other: others,
+    challenger: served.challengers.map(lossOf),
     horizon: Math.max(...input.horizons),
   });
   return recordOf(comparison, other.name, null, {
-    served: lossesByTime(input, served.predictions, groups),
-    other: lossesByTime(input, other.predictions, groups),
-    input,
+    served: lossOf(served.predictions),
+    other: others,
+    input: only,
   });
 }
 

@@ -67,6 +67,18 @@ function learntLater(input: EvaluationInput, at: number): boolean {
   return first !== undefined && input.folds![at]!.trainedThrough >= input.rows.openTime[first]!;
 }
 
+/**
+ * Rows that a claim may rest on: those of folds that had not learnt from bars after their test part, as no live model can.
+ * undefined: all of them.
+ */
+export function rowsWithoutHindsight(input: EvaluationInput): number[] | undefined {
+  const { folds, rows } = input;
+  if (folds === undefined) return undefined;
+  const honest = folds.map((_, at) => !learntLater(input, at));
+  if (honest.every(Boolean)) return undefined;
+  return [...rows.openTime.keys()].filter((row) => honest[rows.fold?.[row] ?? -1] === true);
+}
+
 /** What folds mean for the reader, in sentences. */
 export function foldCaveats(input: EvaluationInput): string[] {
   const { folds } = input;
@@ -78,7 +90,7 @@ export function foldCaveats(input: EvaluationInput): string[] {
     `The served fit on ${rows - newest} of the ${rows} test rows: they were forecast by its twins of older folds.`,
     ...(later > 0
       ? [
-          `Hindsight of fits: ${later} of ${folds.length} folds have learnt from bars after their test part, as no live model can.`,
+          `Hindsight of fits: ${later} of ${folds.length} folds have learnt from bars after their test part, as no live model can: tests and verdict leave their rows out.`,
         ]
       : []),
     ...(input.searched

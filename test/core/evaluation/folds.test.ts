@@ -85,6 +85,12 @@ test('a fold that learnt from later bars is said to have had hindsight', () => {
   assert.ok(
     evaluation.notTested.some((text) => text.startsWith('Hindsight of fits: 1 of 3 folds')),
   );
+  // No claim rests on what it knew: the tests see the rows of the others, figures show all.
+  const against = evaluation.comparisons.find((c) => c.against === 'naive')!;
+  assert.equal(against.rows, (2 * ROWS) / FOLDS);
+  assert.equal(evaluation.rows.rows, ROWS);
+  const clean = evaluate(whole).comparisons.find((c) => c.against === 'naive')!;
+  assert.equal(clean.rows, ROWS);
 });
 
 test('against the champion count the rows of the newest fold only', () => {
