@@ -20,6 +20,8 @@ interface ChampionRequest {
   readonly deps: Pick<ActivityDeps, 'db' | 'artifacts' | 'trustedKeys'>;
   /** The challenger's data: its test rows are what both are compared on. */
   readonly prepared: Prepared;
+  /** What `prepared` does about missing bars. */
+  readonly missing: MissingRules;
   readonly datasets: readonly CollectResult[];
   readonly model: string;
   readonly version: number;
@@ -66,14 +68,15 @@ interface Part {
 }
 
 async function sourcesOf(
-  { deps, prepared, datasets, heartbeat }: ChampionRequest,
+  { deps, prepared, missing, datasets, heartbeat }: ChampionRequest,
   manifest: Manifest,
   rules: MissingRules,
 ): Promise<Part[]> {
   const { test } = prepared.split;
   // Its own order of instruments is what its graph goes by; of one that it does not know it says nothing.
   const position = (id: string): number => manifest.instruments.indexOf(id);
-  if (manifest.featureHash === prepared.featureHash) {
+  // Filled by other rules, the same bars give other features than the champion gets when it serves.
+  if (manifest.featureHash === prepared.featureHash && sameRules(rules, missing)) {
     const instruments = prepared.instruments.map((own) => ({ ...own, position: position(own.id) }));
     const source = { ...prepared, instruments, featureCount: prepared.featureNames.length };
     return [{ source, rows: test, at: [...test.keys()] }];
@@ -105,6 +108,11 @@ async function sourcesOf(
   }
   return parts;
 }
+
+const sameRules = (a: MissingRules, b: MissingRules): boolean =>
+  a.missing === b.missing &&
+  a.missingHead === b.missingHead &&
+  isDeepStrictEqual(a.missingBy ?? {}, b.missingBy ?? {});
 
 /** Its package, verified from the signature inwards as serving does it, before native code reads the graph. */
 async function championPackage(

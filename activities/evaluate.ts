@@ -17,6 +17,7 @@ import { decodeRefit } from '../core/features/refit.ts';
 import { labelKindOrThrow } from '../core/labels/index.ts';
 import type { QualityReport } from '../core/quality/report.ts';
 import { outlierWords } from '../core/scaling/index.ts';
+import { missingRulesOf } from '../core/spec/missing-rules.ts';
 import { lossWeightsOf } from '../core/spec/loss-weights.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { currentChampion } from '../registry/champions.ts';
@@ -47,7 +48,7 @@ export function createEvaluateActivities(deps: ActivityDeps) {
       const run = { artifacts: deps.artifacts, heartbeat };
       const folds = await foldRuns(run, input, prepared);
       const { seeds, baselines } = await forecastsOf(run, folds);
-      const newest = await championOn({ deps, prepared, heartbeat }, input);
+      const newest = await championOn({ deps, spec, prepared, heartbeat }, input);
       const champion = championOnFolds(newest, folds);
       const reports = await qualityOf(deps, input);
       heartbeat();
@@ -78,7 +79,12 @@ export function createEvaluateActivities(deps: ActivityDeps) {
 
 /** The serving version on the same rows, or null where nothing serves the model. */
 async function championOn(
-  run: { readonly deps: ActivityDeps; readonly prepared: Prepared; readonly heartbeat: () => void },
+  run: {
+    readonly deps: ActivityDeps;
+    readonly spec: ExperimentSpec;
+    readonly prepared: Prepared;
+    readonly heartbeat: () => void;
+  },
   input: EvaluateInput,
 ): Promise<ChampionForecast | null> {
   const champion = await currentChampion(run.deps.db, input.unit.model);
@@ -86,6 +92,7 @@ async function championOn(
   return forecastOfChampion({
     deps: run.deps,
     prepared: run.prepared,
+    missing: missingRulesOf(run.spec, run.prepared.instruments),
     datasets: input.datasets,
     model: input.unit.model,
     version: champion.version,

@@ -184,7 +184,7 @@ function contentOf(prepared: Prepared, version: number, share: number): PackageC
   const { featureSet, featureNames, featureHash, lookback, scalers } = prepared;
   return {
     manifest: {
-      ...{ model: MODEL, version, family: 'ridge', instruments: ['^GSPC'], timeframe: '1d' },
+      ...{ model: MODEL, version, family: 'ridge', instruments: ['PLANTED'], timeframe: '1d' },
       ...{ featureSet, featureHash, label, lookback, seed: 1, libraries: {} },
       datasetHash: 'd'.repeat(64),
       specHash: 'e'.repeat(64),
