@@ -84,6 +84,11 @@ describe('orders to a lifecycle that runs', { skip: temporalMissing }, () => {
       return ids.length === 2;
     });
     assert.equal((await championHistory(fixture.db, MODEL, 10)).length, 1);
+    // It ends a moment after its schedules stand, and the next promotion needs its place.
+    await eventually('the promotion has ended', async () => {
+      const { status } = await temporal.client.workflow.getHandle(`promote/${MODEL}`).describe();
+      return status.name !== 'RUNNING';
+    });
   });
 
   it('a model that an experiment promoted has its lifecycle too', async () => {
