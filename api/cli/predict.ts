@@ -1,9 +1,9 @@
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { barNameLike, shortBarName } from './bar-times.ts';
+import { askForecast, forecastOptions, type ForecastOptions } from './forecast.ts';
 import { openClient, type Json } from './http.ts';
 import { integer, segment, version } from './options.ts';
 import { showExplanation } from './explanation.ts';
-import { ASYNC_HEADER, showAccepted } from './results.ts';
 import type { CliContext } from './output.ts';
 
 const pathOf = (model: string): string => `/api/v1/ml-models/${segment(model)}`;
@@ -13,38 +13,17 @@ const percent = (value: unknown): string =>
 const share = (value: unknown): string => (typeof value === 'number' ? value.toFixed(2) : '-');
 const price = (value: unknown): string => (typeof value === 'number' ? value.toFixed(2) : '-');
 
-interface PredictOptions {
-  readonly asOf?: string;
-  readonly version?: number;
-  readonly confidence: string;
-  readonly record: boolean;
-  readonly explain?: boolean;
-  readonly async?: boolean;
-}
-
 /** `predict`, `predictions`. */
 export function register(program: Command, ctx: CliContext): void {
-  program
+  const command = program
     .command('predict')
     .argument('<model>')
     .argument('[instrument]', 'where the model answers for several')
-    .description('predict from the champion, or from a version')
-    .option(
-      '--as-of <time>',
-      'as of a time of the past: a date (its end: the last bar of that day), or ISO 8601 with a zone',
-    )
-    .option('-v, --version <n>', 'this version instead of the champion', version)
-    .addOption(
-      new Option('-c, --confidence <how>', 'mc: with confidence and interval; none: faster')
-        .choices(['mc', 'none'])
-        .default('mc'),
-    )
-    .option('--no-record', 'do not keep it for scoring')
-    .option('--async', 'only hand it in; `ratchet results` has the answer')
-    .option('-e, --explain', 'say what each feature contributed')
-    .action((model: string, instrument: string | undefined, options: PredictOptions) =>
+    .description('predict from the champion, or from a version');
+  forecastOptions(command, { confidence: 'mc: with confidence and interval; none: faster' }).action(
+    (model: string, instrument: string | undefined, options: ForecastOptions) =>
       predict(ctx, model, instrument, options),
-    );
+  );
 
   program
     .command('predictions')
@@ -66,24 +45,15 @@ async function predict(
   ctx: CliContext,
   model: string,
   instrument: string | undefined,
-  options: PredictOptions,
+  options: ForecastOptions,
 ): Promise<void> {
   const client = await openClient(ctx);
-  const answer = await client.json('POST', `${pathOf(model)}/predict`, {
-    body: {
-      // A time of the past needs its instrument; the model's only one need not be named.
-      instrument: instrument ?? (options.asOf ? await onlyInstrument(client, model) : undefined),
-      asOf: options.asOf,
-      version: options.version,
-      confidence: options.confidence,
-      record: options.record,
-      explain: options.explain === true,
-    },
-    ...(options.async === true ? { headers: ASYNC_HEADER } : {}),
-  });
-  if (options.async === true) return showAccepted(ctx, answer);
-  ctx.out.data(answer);
-  if (ctx.json) return;
+  // A time of the past needs its instrument; the model's only one need not be named.
+  const subject = {
+    instrument: instrument ?? (options.asOf ? await onlyInstrument(client, model) : undefined),
+  };
+  const answer = await askForecast(ctx, client, `${pathOf(model)}/predict`, subject, options);
+  if (answer === undefined) return;
   const stale = answer['stale'] === true ? `, STALE by ${String(answer['staleBars'])} bars` : '';
   const horizons = answer['horizons'] as Json[];
   const asOf = barNameLike(String(answer['asOf']), String(horizons[0]?.['targetDate']));

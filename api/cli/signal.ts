@@ -1,39 +1,23 @@
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { showExplanation } from './explanation.ts';
+import { askForecast, forecastOptions, type ForecastOptions } from './forecast.ts';
 import { openClient, type Json } from './http.ts';
-import { version } from './options.ts';
-import { ASYNC_HEADER, showAccepted } from './results.ts';
 import type { CliContext } from './output.ts';
-
-interface SignalOptions {
-  readonly asOf?: string;
-  readonly version?: number;
-  readonly confidence: string;
-  readonly record: boolean;
-  readonly explain?: boolean;
-  readonly async?: boolean;
-}
 
 /** `signal`. */
 export function register(program: Command, ctx: CliContext): void {
-  program
+  const command = program
     .command('signal')
     .argument('<model>')
     .argument('[instrument]', 'where the model answers for several')
-    .description('a five-step recommendation from the champion; a rule of thumb where none answers')
-    .option('--as-of <time>', 'as of a time of the past: a date, or ISO 8601 with a zone')
-    .option('-v, --version <n>', 'this version instead of the champion', version)
-    .addOption(
-      new Option('-c, --confidence <how>', 'mc: quantities have a probability; none: faster')
-        .choices(['mc', 'none'])
-        .default('mc'),
-    )
-    .option('--no-record', 'do not keep the prediction for scoring')
-    .option('--async', 'only hand it in; `ratchet results` has the answer')
-    .option('-e, --explain', 'say what each feature contributed')
-    .action((model: string, instrument: string | undefined, options: SignalOptions) =>
-      signal(ctx, model, instrument, options),
+    .description(
+      'a five-step recommendation from the champion; a rule of thumb where none answers',
     );
+  forecastOptions(command, {
+    confidence: 'mc: quantities have a probability; none: faster',
+  }).action((model: string, instrument: string | undefined, options: ForecastOptions) =>
+    signal(ctx, model, instrument, options),
+  );
 }
 
 const share = (value: unknown): string => (typeof value === 'number' ? value.toFixed(2) : '-');
@@ -43,19 +27,11 @@ async function signal(
   ctx: CliContext,
   model: string,
   instrument: string | undefined,
-  options: SignalOptions,
+  options: ForecastOptions,
 ): Promise<void> {
   const client = await openClient(ctx);
-  const { asOf, confidence, record } = options;
-  const explain = options.explain === true;
-  const body = { model, instrument, asOf, version: options.version, confidence, record, explain };
-  const answer = await client.json('POST', '/api/v1/signals', {
-    body,
-    ...(options.async === true ? { headers: ASYNC_HEADER } : {}),
-  });
-  if (options.async === true) return showAccepted(ctx, answer);
-  ctx.out.data(answer);
-  if (ctx.json) return;
+  const answer = await askForecast(ctx, client, '/api/v1/signals', { model, instrument }, options);
+  if (answer === undefined) return;
   ctx.out.line(
     `${String(answer['instrument'])} as of ${String(answer['asOf']).slice(0, 16)}, last close ${share(answer['lastClose'])}: ${words(answer['recommendation'])}`,
   );
