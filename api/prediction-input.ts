@@ -35,9 +35,20 @@ export function inputOf(body: InputFields, now: number): PredictRequest['input']
     checkOrder(rows);
     return { kind: 'bars', instrument: named(instrument), rows };
   }
-  if (instrument === undefined) return { kind: 'instrument', instrument };
   const asOf = body.asOf === undefined ? {} : { asOf: asOfMs(body.asOf, now) };
   return { kind: 'instrument', instrument, ...asOf };
+}
+
+/** The instrument meant by who names none. Throws `predict.instrument` where the model answers for several. */
+export function onlyInstrumentOrThrow(model: string, instruments: readonly string[]): string {
+  const [only] = instruments;
+  if (only !== undefined && instruments.length === 1) return only;
+  throw new ApiError(
+    'unprocessable',
+    'predict.instrument',
+    `${model} answers for several instruments; name one of ${instruments.join(', ')}.`,
+    { issues: [{ path: '/instrument', message: 'is missing' }] },
+  );
 }
 
 /** Rows of different lengths could have the right size together and mean something else. */

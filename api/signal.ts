@@ -15,6 +15,7 @@ import { getModelOrThrow } from '../registry/models.ts';
 import { ApiError } from './errors.ts';
 import { templateOf } from './model-template.ts';
 import type { ApiParts } from './parts.ts';
+import { onlyInstrumentOrThrow } from './prediction-input.ts';
 import { registryBars } from './serving/registry-bars.ts';
 import type { PredictRequest } from './serving/serving.ts';
 
@@ -167,7 +168,12 @@ async function barsOfTemplate(
   if (input.kind === 'bars') {
     return { bars: barsFromRows(input.instrument, timeframe, input.rows), calendar };
   }
-  const instrument = input.instrument ?? instruments[0]!.id;
+  const instrument =
+    input.instrument ??
+    onlyInstrumentOrThrow(
+      model,
+      instruments.map(({ id }) => id),
+    );
   const series = {
     instrument,
     timeframe,

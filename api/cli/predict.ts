@@ -48,11 +48,13 @@ async function predict(
   options: ForecastOptions,
 ): Promise<void> {
   const client = await openClient(ctx);
-  // A time of the past needs its instrument; the model's only one need not be named.
-  const subject = {
-    instrument: instrument ?? (options.asOf ? await onlyInstrument(client, model) : undefined),
-  };
-  const answer = await askForecast(ctx, client, `${pathOf(model)}/predict`, subject, options);
+  const answer = await askForecast(
+    ctx,
+    client,
+    `${pathOf(model)}/predict`,
+    { instrument },
+    options,
+  );
   if (answer === undefined) return;
   const stale = answer['stale'] === true ? `, STALE by ${String(answer['staleBars'])} bars` : '';
   const horizons = answer['horizons'] as Json[];
@@ -115,15 +117,6 @@ function warnings(answer: Json): string[] {
       : []),
     ...(confidenceFailed === true ? ['its confidence could not be computed'] : []),
   ];
-}
-
-async function onlyInstrument(
-  client: Awaited<ReturnType<typeof openClient>>,
-  model: string,
-): Promise<string | undefined> {
-  const row = await client.json('GET', pathOf(model));
-  const instruments = row['instruments'] as string[];
-  return instruments.length === 1 ? instruments[0] : undefined;
 }
 
 async function predictions(

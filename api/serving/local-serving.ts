@@ -5,6 +5,7 @@ import type { Db } from '../../registry/in-transaction.ts';
 import { getModel } from '../../registry/models.ts';
 import { unknownModel } from '../auth.ts';
 import { ApiError, isDatabaseAway, notFound } from '../errors.ts';
+import { onlyInstrumentOrThrow } from '../prediction-input.ts';
 import type { Explainer } from './explainer.ts';
 import { explainPrediction, type Explanation } from './explanations.ts';
 import type { Forecaster } from './forecaster.ts';
@@ -199,15 +200,7 @@ const BARE_WINDOW = { instrument: '', lastClose: 1, asOf: 0, staleBars: 0, volat
 function withInstrument(slot: Slot, input: PredictRequest['input']): PredictInput {
   if (input.instrument !== undefined) return input;
   const { instruments, model } = slot.opened.verified.manifest;
-  const [only] = instruments;
-  if (only !== undefined && instruments.length === 1)
-    return { kind: 'instrument', instrument: only };
-  throw new ApiError(
-    'unprocessable',
-    'predict.instrument',
-    `${model} answers for several instruments; name one of ${instruments.join(', ')}.`,
-    { issues: [{ path: '/instrument', message: 'is missing' }] },
-  );
+  return { ...input, instrument: onlyInstrumentOrThrow(model, instruments) };
 }
 
 async function noChampion(parts: ServingParts, model: string): Promise<ApiError> {

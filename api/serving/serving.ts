@@ -25,7 +25,9 @@ export interface PredictRequest {
   /** Absent: the champion. */
   readonly version?: number | undefined;
   /** Absent instrument: the model's only one. */
-  readonly input: PredictInput | { readonly kind: 'instrument'; readonly instrument: undefined };
+  readonly input:
+    | PredictInput
+    | { readonly kind: 'instrument'; readonly instrument: undefined; readonly asOf?: number };
   readonly confidence: ConfidenceMode;
   readonly record: boolean;
   readonly requestId: string;

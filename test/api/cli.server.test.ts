@@ -192,6 +192,10 @@ describe('command line', () => {
     assert.match(predicted.text, /80 % interval/);
     assert.match(predicted.text, /as of \d{4}-\d{2}-\d{2}, last close/);
     assert.match(predicted.text, /does NOT beat the naive forecast/);
+    for (const command of ['predict', 'signal']) {
+      const past = await run(address, command, MODEL, '--as-of', '2019-12-01', '-c', 'mc');
+      assert.match(past.text, /^\^GSPC as of 2019-11-29/, `${command}: ${past.error}`);
+    }
     const json = await run(address, '--json', 'predict', MODEL, '-c', 'none');
     assert.equal((JSON.parse(json.text) as { version: number }).version, 1);
     await replica.recorder.drain();

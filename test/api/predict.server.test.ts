@@ -65,6 +65,11 @@ describe('predict', () => {
     assert.equal(past.status, 200, JSON.stringify(past.body));
     assert.equal(past.body['asOf'], '2019-11-29T00:00:00.000Z');
     assert.equal(past.body['staleBars'], 0);
+    const unnamed = await replica.call('POST', PREDICT, { asOf: '2019-12-01', confidence: 'none' });
+    assert.deepEqual(
+      [unnamed.body['instrument'], unnamed.body['asOf'], unnamed.body['horizons']],
+      [INSTRUMENT, past.body['asOf'], past.body['horizons']],
+    );
     const few = await replica.call('POST', PREDICT, {
       instrument: INSTRUMENT,
       bars: [

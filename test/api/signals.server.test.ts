@@ -32,6 +32,7 @@ test('without a champion a rule of thumb speaks, from the bars that the template
   const past = await ask({ instrument: INSTRUMENT, asOf: '2019-06-03T23:00:00Z' });
   assert.equal(past.body['asOf'], '2019-06-03T00:00:00.000Z');
   assert.notDeepEqual(past.body['terms'], body['terms']);
+  assert.deepEqual((await ask({ asOf: '2019-06-03T23:00:00Z' })).body, past.body);
 });
 
 test('bars of the caller: too few are refused with how many there must be', async () => {
@@ -58,6 +59,11 @@ test('a champion speaks for itself: by its probability of a rise, cut in five', 
     const { body } = await ask({ instrument: INSTRUMENT });
     return body['source'] === 'model';
   });
+  const past = await ask({ asOf: '2019-12-01', confidence: 'mc' });
+  assert.deepEqual(
+    [past.body['instrument'], past.body['asOf']],
+    [INSTRUMENT, '2019-11-29T00:00:00.000Z'],
+  );
   const { body } = await ask({});
   const steps = body['horizons'] as unknown as {
     horizon: number;
