@@ -207,10 +207,22 @@ describe('command line', () => {
     assert.match((await run(address, 'compare', MODEL, 'h7.rmse')).text, /lower is better/);
     assert.match((await run(address, 'metrics', MODEL)).text, /h7\.rmse/);
     assert.match((await run(address, 'datasets')).text, /sp500-daily/);
-    assert.match((await run(address, 'datasets', 'KRW-BTC')).text, /no bars of it were frozen/);
+    assert.match(
+      (await run(address, 'datasets', 'sp500-daily')).text,
+      /^dataset[\s\S]+sp500-daily/,
+    );
+    const unknown = await run(address, 'datasets', 'KRW-BTX');
+    assert.deepEqual([unknown.code, unknown.text], [EXIT.notFound, '']);
+    assert.match(unknown.error, /no dataset KRW-BTX/);
+    assert.doesNotMatch(unknown.hint, /KRW-BTC/, 'nothing of it is known yet');
     await addDatasetVersion(fixture.db);
     const frozen = (await run(address, 'datasets', 'KRW-BTC')).text;
     const spans = '2024-01-01..2024-01-02, 2024-01-04..2024-01-04, 2024-01-06..2024-01-06, 7 more';
+    const mistyped = await run(address, '--json', 'datasets', 'KRW-BTX');
+    assert.deepEqual([mistyped.code, mistyped.text], [EXIT.notFound, '']);
+    assert.match(mistyped.hint, /did you mean "KRW-BTC"/);
+    const swapped = await run(address, 'datasets', 'sp500-dialy');
+    assert.match(swapped.hint, /did you mean "sp500-daily"/);
     assert.ok(frozen.replaceAll(/\s+/g, ' ').includes(`exchange (primary): 90 (${spans})`), frozen);
     assert.match((await run(address, 'audit')).text, /champion\.switch/);
     assert.match((await run(address, 'mirror', 'rebuild')).text, /3 things will be written/);
