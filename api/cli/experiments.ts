@@ -191,7 +191,7 @@ export async function watch(ctx: CliContext, client: ApiClient, id: string): Pro
       if (event.kind === 'done') failed = failedModels(event.payload);
       if (ctx.json) continue;
       const shown = view.lineOf(event);
-      if (shown?.live === true) ctx.out.progress(shown.line);
+      if (shown?.live !== undefined) ctx.out.progress(shown.line, shown.live);
       else if (shown) ctx.out.line(shown.line);
     }
   } catch (error) {

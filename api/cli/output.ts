@@ -1,6 +1,7 @@
 /** What every command shares: how it prints, how it fails, how it reaches the platform. */
 import type { Command } from 'commander';
 import type { Config } from '../../infra/config.ts';
+import { LiveLines } from './live-lines.ts';
 import { wrapped } from './wrapped.ts';
 
 /** Exit codes, the same for every command (`ratchet --help` lists them). */
@@ -108,9 +109,12 @@ export interface Output {
   event(value: unknown): void;
   /** Rows as a table, or as a JSON array under `--json`. */
   table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], empty?: string): void;
-  /** Replaces the line being shown; without a terminal it prints a plain line. */
-  progress(text: string): void;
-  /** Ends the line of `progress`, so that what follows starts on its own line. */
+  /**
+   * Replaces the line that is shown of `key`; lines of several keys stand one below the other. A plain line takes their
+   * place. Without a terminal each is a plain line.
+   */
+  progress(text: string, key?: string): void;
+  /** Ends the lines of `progress`, so that what follows starts on its own line. */
   endProgress(): void;
 }
 
@@ -177,14 +181,17 @@ export function formatTable<Row>(
  * tables are fitted to its width; what goes to a file or a pipe is one line each.
  */
 export function createOutput(
-  stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number },
+  stdout: NodeJS.WritableStream & {
+    readonly isTTY?: boolean;
+    readonly columns?: number;
+    readonly rows?: number;
+  },
   json: () => boolean,
 ): Output {
-  let open = false;
+  const live = new LiveLines(stdout);
   const width = (): number => (stdout.isTTY === true && stdout.columns) || Infinity;
   const print = (text: string): void => {
-    if (open) stdout.write(stdout.isTTY ? '\r\u001b[2K' : '\n');
-    open = false;
+    live.erase();
     stdout.write(`${text}\n`);
   };
   return {
@@ -206,16 +213,11 @@ export function createOutput(
         for (const text of formatTable(rows, columns, width())) print(text);
       }
     },
-    progress: (text) => {
+    progress: (text, key = '') => {
       if (json()) return;
       if (!stdout.isTTY) return print(text);
-      stdout.write(`\r\u001b[2K${text.slice(0, (stdout.columns ?? 100) - 1)}`);
-      open = true;
+      live.set(key, text, { columns: stdout.columns ?? 100, rows: stdout.rows ?? 24 });
     },
-    endProgress: () => {
-      if (!open) return;
-      open = false;
-      stdout.write('\n');
-    },
+    endProgress: () => live.end(),
   };
 }

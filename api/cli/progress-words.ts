@@ -1,3 +1,4 @@
+import { modelFamilies } from '../../core/models/index.ts';
 import type { Json } from './http.ts';
 import { lossWords, pointWords, spaceWords } from './search-words.ts';
 
@@ -18,6 +19,21 @@ function failuresOf(sources: unknown): readonly string[] {
     const instead = Array.isArray(notes) && notes.length > 0 ? ` (${notes.join('; ')})` : '';
     return [`${String(dataset)}: ${error}${instead}`];
   });
+}
+
+/** What a family counts while it trains, in its own word. */
+export function iterationOf(family: unknown): string {
+  return modelFamilies.find(({ name }) => name === family)?.traits.iteration ?? 'epoch';
+}
+
+const counted = (count: number, family: string): string => `${count} ${iterationOf(family)}s`;
+
+/** A fit that came from the cache; others tell their epochs. */
+function fitWords({ family, cached, epochs, bestValidLoss }: Json): string | undefined {
+  if (typeof family !== 'string' || cached !== true) return undefined;
+  const found = typeof bestValidLoss === 'number' ? bestValidLoss.toPrecision(4) : '-';
+  const ran = typeof epochs === 'number' && epochs > 1 ? `${counted(epochs, family)}, ` : '';
+  return `${family}, ${ran}valid ${found}${fromCache(cached)}`;
 }
 
 /** Undefined where the payload is not as expected: then its plain facts are shown. */
@@ -41,7 +57,7 @@ const STAGES: Readonly<Record<string, (payload: Json) => string | undefined>> = 
     const each = Object.entries(scores).map(([id, score]) => `${id} ${Number(score).toFixed(3)}`);
     return `the bars ${passed ? 'pass' : 'do NOT pass'}: quality ${each.join(', ')}`;
   },
-  features: ({ samples, split, cached }) => {
+  features: ({ samples, split, folds, cached }) => {
     if (typeof samples !== 'number' || typeof split !== 'object' || split === null) return;
     // The database keeps an object's keys in an order of its own.
     const inTime = Object.entries(split as Record<string, Json>).toSorted(([, a], [, b]) =>
@@ -51,17 +67,13 @@ const STAGES: Readonly<Record<string, (payload: Json) => string | undefined>> = 
       ([name, { rows, from, to }]) =>
         `${name} ${rows} (${String(from).slice(0, 10)} to ${String(to).slice(0, 10)})`,
     );
-    return `${samples} samples: ${parts.join(', ')}${fromCache(cached)}`;
+    const newest = typeof folds === 'number' ? `, ${folds} folds, the newest` : '';
+    return `${samples} samples${newest}: ${parts.join(', ')}${fromCache(cached)}`;
   },
-  fit: ({ family, cached, epochs, bestValidLoss }) => {
-    if (typeof family !== 'string' || cached !== true) return;
-    const loss = typeof bestValidLoss === 'number' ? bestValidLoss.toPrecision(4) : '-';
-    const ran = typeof epochs === 'number' && epochs > 1 ? `${epochs} epochs, ` : '';
-    return `${family}, ${ran}valid ${loss}${fromCache(cached)}`;
-  },
+  fit: fitWords,
   refit: ({ family, epochs }) => {
     if (typeof family !== 'string') return;
-    const ran = typeof epochs === 'number' && epochs > 1 ? `, ${epochs} epochs` : '';
+    const ran = typeof epochs === 'number' && epochs > 1 ? `, ${counted(epochs, family)}` : '';
     return `${family} once more on the rows of the refit${ran} (from the cache)`;
   },
   search: ({ search, space, of, trials, pruned, failed, stoppedBy, best }) => {

@@ -1,5 +1,5 @@
 import type { ProgressEvent } from './events.ts';
-import { trialWords, wordsOf } from './progress-words.ts';
+import { iterationOf, trialWords, wordsOf } from './progress-words.ts';
 
 const number = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) ? value : undefined;
@@ -17,32 +17,64 @@ export function duration(seconds: number): string {
 const loss = (value: number | undefined): string =>
   value === undefined ? '-' : value.toPrecision(4);
 
+/** A line for a person. */
+export interface ProgressLine {
+  readonly line: string;
+  /** The fit or search that it is about: its next line takes its place. Absent: the line stays. */
+  readonly live?: string;
+}
+
 /** What the events of one experiment say, as lines for a person. */
 export class ProgressView {
   /** Seconds per epoch, per fit, and when the first trial of a search ended: for the time that is left. */
   readonly #pace = new Map<string, number>();
+  /** Folds by model, where its split has several. */
+  readonly #folds = new Map<string | null, number>();
 
   /**
-   * The line of an event; `live`: it may be overwritten by the next one. None for an epoch of a fit that
-   * came from the cache: nobody trains, nothing is left to wait for, and the fit's own line follows.
+   * The line of an event. None for an epoch of a fit that came from the cache: nobody trains, nothing is left to
+   * wait for, and the fit's own line follows.
    */
-  lineOf(event: ProgressEvent): { readonly line: string; readonly live: boolean } | undefined {
-    if (event.kind === 'epoch' && event.payload['cached'] === true) return undefined;
-    const where = [event.model, event.seed === null ? undefined : `seed ${event.seed}`]
-      .filter((part) => part !== null && part !== undefined)
-      .join(' ');
-    const prefix = where === '' ? '' : `${where}: `;
-    if (event.kind === 'epoch') return { line: prefix + this.#epoch(event), live: true };
+  lineOf(event: ProgressEvent): ProgressLine | undefined {
     const { payload } = event;
-    if (event.stage === 'search' && payload['trial'] !== undefined) {
-      return { line: prefix + this.#trial(event), live: true };
+    if (event.kind === 'epoch' && payload['cached'] === true) return undefined;
+    if (event.stage === 'features') {
+      const folds = number(payload['folds']);
+      if (folds !== undefined) this.#folds.set(event.model, folds);
     }
-    if (event.kind === 'done') return { line: endOf(payload), live: false };
-    const stage = event.stage ?? event.kind;
-    return {
-      line: `${prefix}${stage}: ${wordsOf(event.kind === 'finding' ? 'finding' : stage, payload)}`,
-      live: false,
-    };
+    const where = this.#where(event);
+    const prefix = where === '' ? '' : `${where}: `;
+    if (event.kind === 'epoch') {
+      const key = `${where}/${event.stage}`;
+      return { line: prefix + this.#epoch(event, key), live: key };
+    }
+    if (event.stage === 'search' && payload['trial'] !== undefined) {
+      return { line: prefix + this.#trial(event), live: `${event.model ?? ''}/search` };
+    }
+    if (event.kind === 'done') return { line: endOf(payload) };
+    // Which fold it is stands before.
+    const stage = event.stage === 'fold' ? 'fit' : (event.stage ?? event.kind);
+    const words = wordsOf(event.kind === 'finding' ? 'finding' : stage, payload);
+    return { line: `${prefix}${stage}: ${words}` };
+  }
+
+  /** Whose event it is: model, family, seed, and which of the fits of a seed. */
+  #where(event: ProgressEvent): string {
+    const { model, seed, kind, payload } = event;
+    const parts = [
+      model ?? undefined,
+      kind === 'epoch' ? text(payload['family']) : undefined,
+      seed === null ? undefined : `seed ${seed}`,
+      this.#fold(event),
+    ];
+    return parts.filter((part) => part !== undefined).join(' ');
+  }
+
+  /** Which fold of how many; none where there is but one. The newest fold's fits are those that name none. */
+  #fold({ model, stage, seed, payload }: ProgressEvent): string | undefined {
+    const of = this.#folds.get(model);
+    const fold = number(payload['fold']) ?? (stage === 'fit' && seed !== null ? of : undefined);
+    return fold === undefined ? undefined : `fold ${fold}${of === undefined ? '' : `/${of}`}`;
   }
 
   /** A trial of a search after a rung: which, what it came to, the best so far, and the time that is left at most. */
@@ -59,27 +91,29 @@ export class ProgressView {
     return `search: ${trialWords(payload)}; ${ended} of ${of} trials ended${left}`;
   }
 
-  #epoch(event: ProgressEvent): string {
+  #epoch(event: ProgressEvent, fit: string): string {
     const { payload } = event;
     const epoch = number(payload['epoch']) ?? 0;
     const epochs = number(payload['epochs']) ?? 0;
-    const fold = number(payload['fold']);
     // Of a family that trains one part after the other; a round of trees takes another time than an epoch.
     const part = text(payload['stage']);
-    const key = [event.model, event.seed, event.stage, fold, part].join('/');
+    const key = `${fit}/${part ?? ''}`;
     const seconds = number(payload['seconds']);
     const before = this.#pace.get(key);
     if (seconds !== undefined) {
       this.#pace.set(key, before === undefined ? seconds : 0.7 * before + 0.3 * seconds);
     }
     const pace = this.#pace.get(key);
-    const left = pace === undefined ? '' : `, at most ${duration(pace * (epochs - epoch))} left`;
+    const left =
+      pace === undefined || epoch >= epochs
+        ? ''
+        : `, at most ${duration(pace * (epochs - epoch))} left`;
     const refit = event.stage === 'refit';
     // A refit has no rows to validate on.
     const valid = refit ? '' : `, valid ${loss(number(payload['validLoss']))}`;
-    const of = refit ? ' of the refit' : fold === undefined ? '' : ` of fold ${fold}`;
+    const what = `${iterationOf(payload['family'])} ${epoch}/${epochs}${refit ? ' of the refit' : ''}`;
     const stage = part === undefined ? '' : ` (${part})`;
-    return `epoch ${epoch}/${epochs}${of}${stage} loss ${loss(number(payload['loss']))}${valid}${left}`;
+    return `${what}${stage} loss ${loss(number(payload['loss']))}${valid}${left}`;
   }
 }
 

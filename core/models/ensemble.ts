@@ -182,6 +182,7 @@ export function ensembleOf(families: readonly ModelDescriptor[], standard: reado
       stochastic: true,
       needsTensorflow: true,
       monteCarlo: false,
+      iteration: 'step',
     },
     version: 1,
     partsOf: ({ members }) => partsOf(families, members),

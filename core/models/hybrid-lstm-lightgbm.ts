@@ -30,6 +30,7 @@ export const hybridLstmLightGbm = defineModel({
     // Its trees decide; the network in front only learns to see.
     rounds: 'trees.rounds',
     monteCarlo: false,
+    iteration: 'step',
   },
   version: 1,
   partsOf: () => [lstmClassifier, lightGbm],

@@ -43,6 +43,7 @@ export const lightGbm = defineModel({
     needsTensorflow: false,
     canContinue: true,
     monteCarlo: false,
+    iteration: 'round',
     budget: 'rounds',
   },
   version: 1,

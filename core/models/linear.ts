@@ -15,6 +15,7 @@ export const linear = defineModel({
     stochastic: false,
     needsTensorflow: false,
     monteCarlo: false,
+    iteration: 'step',
   },
   version: 1,
   load: () => import('./linear.impl.ts'),

@@ -28,6 +28,7 @@ export const logistic = defineModel({
     stochastic: false,
     needsTensorflow: false,
     monteCarlo: false,
+    iteration: 'step',
   },
   version: 1,
   load: () => import('./logistic.impl.ts'),

@@ -31,6 +31,7 @@ export const lstmClassifier = defineModel({
     needsTensorflow: true,
     canContinue: true,
     monteCarlo: true,
+    iteration: 'epoch',
     budget: 'epochs',
   },
   version: 1,

@@ -30,6 +30,7 @@ export const lstmMultiHorizon = defineModel({
     needsTensorflow: true,
     canContinue: true,
     monteCarlo: true,
+    iteration: 'epoch',
     budget: 'epochs',
   },
   version: 1,

@@ -15,6 +15,7 @@ export const majority = defineModel({
     stochastic: false,
     needsTensorflow: false,
     monteCarlo: false,
+    iteration: 'step',
   },
   version: 1,
   load: () => import('./majority.impl.ts'),

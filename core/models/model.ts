@@ -192,6 +192,8 @@ export interface ModelTraits {
   readonly rounds?: string;
   /** Has a Monte-Carlo graph. */
   readonly monteCarlo: boolean;
+  /** What is counted while it trains; `step` of those that solve at once, and of those that count several things. */
+  readonly iteration: 'epoch' | 'round' | 'step';
 }
 
 /** What a family is asked to learn. */

@@ -15,6 +15,7 @@ export const naive = defineModel({
     stochastic: false,
     needsTensorflow: false,
     monteCarlo: false,
+    iteration: 'step',
   },
   version: 1,
   load: () => import('./naive.impl.ts'),

@@ -28,6 +28,7 @@ export const ridge = defineModel({
     stochastic: false,
     needsTensorflow: false,
     monteCarlo: false,
+    iteration: 'step',
   },
   version: 2,
   load: () => import('./ridge.impl.ts'),

@@ -96,6 +96,7 @@ export const transformer = defineModel({
     needsTensorflow: true,
     canContinue: true,
     monteCarlo: true,
+    iteration: 'epoch',
     budget: 'epochs',
   },
   version: 1,

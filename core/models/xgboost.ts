@@ -37,6 +37,7 @@ export const xgBoost = defineModel({
     needsTensorflow: false,
     canContinue: true,
     monteCarlo: false,
+    iteration: 'round',
     budget: 'rounds',
   },
   version: 1,

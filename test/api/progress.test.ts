@@ -160,6 +160,49 @@ it('the time that is left follows the pace of the fit it belongs to', () => {
   assert.equal(duration(3661), '1h01m');
 });
 
+it('folds side by side: each has a line of its own, in the word of its family', () => {
+  const view = new ProgressView();
+  const model = 'm';
+  const parts = {
+    train: { rows: 10, from: '2001-01-02', to: '2001-01-16' },
+    test: { rows: 2, from: '2001-02-01', to: '2001-02-02' },
+  };
+  const features = { samples: 12, split: parts, folds: 3 };
+  assert.equal(
+    view.lineOf(event({ stage: 'features', model, payload: features }))!.line,
+    'm: features: 12 samples, 3 folds, the newest: train 10 (2001-01-02 to 2001-01-16), test 2 (2001-02-01 to 2001-02-02)',
+  );
+  const told = (stage: string, payload: ProgressEvent['payload'], seed = 1) =>
+    view.lineOf(
+      event({ kind: 'epoch', stage, model, seed, payload: { epochs: 9, loss: 1, ...payload } }),
+    )!;
+  const trees = { family: 'lightgbm', validLoss: 1 };
+  const second = told('fold', { ...trees, fold: 2, epoch: 4 });
+  assert.equal(second.line, 'm lightgbm seed 1 fold 2/3: round 4/9 loss 1.000, valid 1.000');
+  const newest = told('fit', { ...trees, epoch: 9, seconds: 3 });
+  assert.equal(newest.line, 'm lightgbm seed 1 fold 3/3: round 9/9 loss 1.000, valid 1.000');
+  assert.match(told('refit', { ...trees, epoch: 1 }).line, /^m lightgbm seed 1: round 1\/9 of the/);
+  const words = { 'lstm-multi-horizon': 'epoch', xgboost: 'round', ridge: 'step' };
+  for (const [family, word] of Object.entries(words)) {
+    assert.match(told('fold', { family, fold: 1, epoch: 1 }, 0).line, RegExp(`1/3: ${word} 1/9`));
+  }
+  const keys = [1, 2].map((fold) => told('fold', { ...trees, fold, epoch: 5 }).live);
+  assert.ok(newest.live! > keys[1]!, 'the newest fold stands last');
+  assert.equal(keys[1], second.live, 'the next round takes the place of the one before');
+  assert.equal(
+    new Set([...keys, newest.live, told('fit', { ...trees, epoch: 1 }, 2).live]).size,
+    4,
+  );
+  const cached = event({
+    ...{ kind: 'note', stage: 'fold', model, seed: 1 },
+    payload: { family: 'lightgbm', fold: 2, cached: true, epochs: 30, bestValidLoss: 0.5 },
+  });
+  assert.equal(
+    view.lineOf(cached)!.line,
+    'm seed 1 fold 2/3: fit: lightgbm, 30 rounds, valid 0.5000 (from the cache)',
+  );
+});
+
 it('epochs of a fit from the cache show nothing and set no pace; the line of the fit says it', () => {
   const view = new ProgressView();
   const payload = { epoch: 3, epochs: 100, loss: 1, validLoss: 1, seconds: 30, family: 'lstm' };

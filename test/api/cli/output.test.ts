@@ -79,3 +79,58 @@ test('only a terminal gets lines of its width', () => {
     2,
   );
 });
+
+/** What a terminal shows after what was written: erasing, and going up a line, is all it has to know. */
+function screen(text: string): string[] {
+  const lines = [''];
+  let row = 0;
+  const words = text.replaceAll('\u001b[2K', '\0erase\0').replaceAll('\u001b[1A', '\0up\0');
+  for (const part of words.replaceAll('\n', '\0down\0').replaceAll('\r', '').split('\0')) {
+    if (part === 'erase') lines[row] = '';
+    else if (part === 'up') row--;
+    else if (part === 'down') lines[++row] ??= '';
+    else lines[row] += part;
+  }
+  return lines;
+}
+
+test('what goes on side by side has a line each, in order, drawn over again', () => {
+  const drawn = written(30, (out) => {
+    out.line('before');
+    out.progress('fold 10: round 1', 'fold 10');
+    out.progress('fold 2: round 1', 'fold 2');
+    out.progress('fold 10: round 2', 'fold 10');
+    out.progress('x'.repeat(50), 'fold 3');
+  });
+  const wide = 'x'.repeat(29);
+  assert.deepEqual(screen(drawn), ['before', 'fold 2: round 1', wide, 'fold 10: round 2']);
+});
+
+test('a plain line takes the place of what goes on; at its end it stays', () => {
+  const show = (out: Output): void => {
+    out.progress('a 1', 'a');
+    out.progress('b 1', 'b');
+  };
+  const replaced = written(30, (out) => {
+    show(out);
+    out.line('done');
+    out.progress('c 1', 'c');
+  });
+  assert.deepEqual(screen(replaced), ['done', 'c 1']);
+  const ended = written(30, (out) => {
+    show(out);
+    out.endProgress();
+    out.line('after');
+  });
+  assert.deepEqual(screen(ended), ['a 1', 'b 1', 'after', '']);
+});
+
+test('of many things that go on, those told last are shown', () => {
+  const drawn = written(30, (out) => {
+    for (let i = 1; i <= 20; i++) out.progress(`fit ${i}`, `${i}`);
+    out.progress('fit 13 again', '13');
+    out.progress('fit 7 again', '7');
+  });
+  const last = [14, 15, 16, 17, 18, 19, 20].map((i) => `fit ${i}`);
+  assert.deepEqual(screen(drawn), ['fit 7 again', 'fit 13 again', ...last.slice(1)]);
+});
