@@ -4,7 +4,12 @@ import type { Calendar } from '../core/calendar/calendar.ts';
 import { RatchetError } from '../core/errors.ts';
 import { featureSetOf, type FeatureSet } from '../core/features/index.ts';
 import { encodeFold } from '../core/features/fold.ts';
-import { type PreparedSummary, type PreparePlan, prepareUnit } from '../core/features/prepare.ts';
+import {
+  type PreparedSummary,
+  type PreparePlan,
+  prepareUnit,
+  type RowsPlan,
+} from '../core/features/prepare.ts';
 import { encodePrepared } from '../core/features/prepared.ts';
 import { encodeRefit } from '../core/features/refit.ts';
 import { outliersOf } from '../core/spec/outliers.ts';
@@ -75,23 +80,24 @@ function datasetsOf({ unit, datasets }: BuildFeaturesInput): CollectResult[] {
   });
 }
 
-function planOf(spec: ExperimentSpec, set: FeatureSet, calendar: Calendar): PreparePlan {
-  const { lookback, label, split, scaling } = spec;
-  const { timeframe } = spec.data;
-  const missing = missingRulesOf(spec);
-  const refit = spec.refit === 'none' ? undefined : spec.refit;
+/** How rows of a spec are made, whatever part they stand in. */
+export function rowsPlanOf(spec: ExperimentSpec, set: FeatureSet, calendar: Calendar): RowsPlan {
+  const { lookback, label, scaling } = spec;
   return {
     set,
     lookback,
     label,
-    split,
     scaling: { ...scaling, per: scaling.per ?? (spec.fit === 'pooled' ? 'instrument' : 'unit') },
-    timeframe,
+    timeframe: spec.data.timeframe,
     calendar,
-    ...missing,
-    refit,
+    ...missingRulesOf(spec),
     outliers: outliersOf(spec),
   };
+}
+
+function planOf(spec: ExperimentSpec, set: FeatureSet, calendar: Calendar): PreparePlan {
+  const refit = spec.refit === 'none' ? undefined : spec.refit;
+  return { ...rowsPlanOf(spec, set, calendar), split: spec.split, refit };
 }
 
 /** What is declared of missing bars beside the one policy for all. */

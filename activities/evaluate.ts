@@ -1,6 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import { calendarFor } from '../core/calendar/index.ts';
 import {
   encodeTestRows,
   evaluateWithPauses,
@@ -14,29 +13,27 @@ import { plotsOf, type Plot } from '../core/evaluation/report/plots.ts';
 import { renderReport } from '../core/evaluation/report/render.ts';
 import { decodePrepared, type Prepared } from '../core/features/prepared.ts';
 import { decodeRefit } from '../core/features/refit.ts';
-import { labelKindOrThrow } from '../core/labels/index.ts';
 import type { QualityReport } from '../core/quality/report.ts';
-import { outlierWords } from '../core/scaling/index.ts';
 import { missingRulesOf } from '../core/spec/missing-rules.ts';
-import { lossWeightsOf } from '../core/spec/loss-weights.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { currentChampion } from '../registry/champions.ts';
+import { readBars } from '../registry/datasets.impl.ts';
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
 import { countGateTries } from '../registry/gate-tries.ts';
 import type { ArtifactRef } from '../workflows/messages.ts';
-import { forecastOfChampion } from './champion-forecast.ts';
 import type { EvaluateInput, EvaluateResult } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import {
   championOnFolds,
-  evaluatedRows,
   foldRuns,
   type FoldRun,
   forecastsOf,
   testRowsOfFolds,
 } from './evaluate-forecasts.ts';
+import { unitFacts } from './evaluation-facts.ts';
 import { renderPng } from './evaluation-plots.ts';
 import { searchReportOf } from './search-report.ts';
+import { forecastOfVersion } from './version-forecast.ts';
 
 /** Judges a unit's seeds on the test rows: figures as JSON, a report as HTML, charts as PNG. */
 export function createEvaluateActivities(deps: ActivityDeps) {
@@ -55,7 +52,12 @@ export function createEvaluateActivities(deps: ActivityDeps) {
       const key = { experimentId: input.experimentId, model: input.unit.model };
       const search = await searchReportOf(deps, key);
       const facts: EvaluationInput = {
-        ...unitFacts(deps, input, spec, folds),
+        ...unitFacts(spec, folds, {
+          model: input.unit.model,
+          instruments: input.unit.instruments,
+          datasets: input.datasets,
+          codeVersion: deps.codeVersion,
+        }),
         refit: await refitOf(deps, input),
         search: search?.facts,
         quality: reports,
@@ -89,11 +91,14 @@ async function championOn(
 ): Promise<ChampionForecast | null> {
   const champion = await currentChampion(run.deps.db, input.unit.model);
   if (!champion) return null;
-  return forecastOfChampion({
+  return forecastOfVersion({
     deps: run.deps,
     prepared: run.prepared,
     missing: missingRulesOf(run.spec, run.prepared.instruments),
-    datasets: input.datasets,
+    barsOf: async (id) => {
+      const dataset = input.datasets.find(({ instrument }) => instrument === id);
+      return dataset && readBars(run.deps.artifacts, dataset.bars, dataset.datasetHash);
+    },
     model: input.unit.model,
     version: champion.version,
     heartbeat: run.heartbeat,
@@ -120,78 +125,6 @@ async function qualityOf(deps: ActivityDeps, input: EvaluateInput): Promise<Qual
   const bytes = await deps.artifacts.get(input.validation.reports);
   const reports = JSON.parse(new TextDecoder().decode(bytes)) as readonly QualityReport[];
   return reports.filter((report) => input.unit.instruments.includes(report.instrument));
-}
-
-type UnitFacts = Omit<
-  EvaluationInput,
-  'quality' | 'seeds' | 'baselines' | 'champion' | 'triesBefore' | 'refit'
->;
-
-function unitFacts(
-  deps: ActivityDeps,
-  input: EvaluateInput,
-  spec: ExperimentSpec,
-  folds: readonly FoldRun[],
-): UnitFacts {
-  const { prepared } = folds.at(-1)!;
-  const calendar = calendarFor(prepared.calendar);
-  return {
-    model: input.unit.model,
-    family: spec.family,
-    codeVersion: deps.codeVersion,
-    instruments: input.unit.instruments,
-    timeframe: prepared.timeframe,
-    barsPerDay: Math.round(calendar.barsPerYear(prepared.timeframe) / calendar.barsPerYear('1d')),
-    featureSet: prepared.featureSet,
-    featureHash: prepared.featureHash,
-    featureCount: prepared.featureNames.length,
-    featureNames: prepared.featureNames,
-    lookback: prepared.lookback,
-    outliers: prepared.outliers && outlierWords(prepared.outliers),
-    label: labelKindOrThrow(prepared.labelKind),
-    labelParams: prepared.labelParams,
-    classes: prepared.classes,
-    horizons: prepared.horizons,
-    lossWeights: lossWeightsOf(spec),
-    datasets: input.datasets.map((dataset) => ({
-      instrument: dataset.instrument,
-      hash: dataset.datasetHash,
-      firstBar: dataset.firstBar,
-      lastBar: dataset.lastBar,
-      deliveredBy: dataset.deliveredBy,
-    })),
-    split: partsOf(prepared),
-    ...(folds.length > 1 && {
-      folds: folds.map(({ prepared: of }) => ({
-        ...partsOf(of),
-        trainedThrough: of.trainedThrough,
-      })),
-    }),
-    serve: spec.serve,
-    searched: spec.tune !== undefined,
-    trainedThrough: prepared.trainedThrough,
-    trainLabelMean: prepared.trainLabelMean,
-    trainLabelVariance: prepared.trainLabelVariance,
-    ...evaluatedRows(folds, input.unit.instruments),
-    alpha: spec.promotion.alpha,
-  };
-}
-
-function partsOf(prepared: Prepared): EvaluationInput['split'] {
-  const part = (rows: Int32Array) => ({
-    samples: rows.length,
-    times: new Set(Array.from(rows, (row) => prepared.openTime[row])).size,
-    from: dateOf(prepared, rows[0]),
-    to: dateOf(prepared, rows.at(-1)),
-  });
-  const { train, valid, test } = prepared.split;
-  return { train: part(train), valid: part(valid), test: part(test) };
-}
-
-function dateOf(prepared: Prepared, row: number | undefined): string {
-  if (row === undefined) return '-';
-  const iso = new Date(prepared.openTime[row]!).toISOString();
-  return prepared.timeframe === '1d' ? iso.slice(0, 10) : iso.slice(0, 16);
 }
 
 /** What drift is measured against later: what is served, on rows that it, or its twin of an older fold, never saw. */

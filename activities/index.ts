@@ -5,6 +5,7 @@ import { createCollectActivities } from './collect.ts';
 import { createDecideActivities } from './decide.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createEvaluateActivities } from './evaluate.ts';
+import { createEvaluateVersionActivities } from './evaluate-version.ts';
 import { createExperimentRecordActivities } from './experiment-record.ts';
 import { withFailures } from './failures.ts';
 import { createFitActivities } from './fit.ts';
@@ -32,6 +33,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createFitActivities(deps),
     ...createSearchActivities(deps),
     ...createEvaluateActivities(deps),
+    ...createEvaluateVersionActivities(deps),
     ...createPackageActivities(deps),
     ...createRegisterActivities(deps),
     ...createDecideActivities(deps),

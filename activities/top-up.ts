@@ -7,8 +7,10 @@ import { SLOT_MS } from '../core/outcomes/settle-prediction.ts';
 import { sourceOrThrow } from '../core/sources/index.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { lastDelivery, seriesSource, seriesState } from '../registry/collections.ts';
-import { liveVersions, newestBar, type LiveVersion } from '../registry/top-up.ts';
+import { evaluationOrThrow } from '../registry/evaluations.ts';
+import { dataOfVersions, liveVersions, newestBar, type LiveVersion } from '../registry/top-up.ts';
 import { gatherSource } from './collect-source.ts';
+import type { EvaluationRef, TopUpEvaluatedResult } from './contracts-evaluation.ts';
 import type { AtSlot, TopUpResult } from './contracts-lifecycle.ts';
 import type { ActivityDeps, NamedDataset } from './deps.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -34,21 +36,42 @@ export function createTopUpActivities(deps: ActivityDeps) {
   return {
     async topUpBars({ model, asOf }: AtSlot): Promise<TopUpResult> {
       const context = Context.current();
-      return whileBeating(context, () => topUp(deps, model, Date.parse(asOf), context));
+      const { newestBar, newRows } = await whileBeating(context, async () =>
+        topUp(deps, model, await liveVersions(deps.db, model), Date.parse(asOf), context),
+      );
+      return { newestBar, newRows };
+    },
+
+    /** The same for the versions of an evaluation, with what could not be brought, in words. */
+    async topUpEvaluated({ evaluationId }: EvaluationRef): Promise<TopUpEvaluatedResult> {
+      const context = Context.current();
+      const { model, version, champion, ...row } = await evaluationOrThrow(deps.db, evaluationId);
+      const numbers = champion === null ? [version] : [version, champion];
+      const versions = await dataOfVersions(deps.db, model, numbers);
+      const { failures } = await whileBeating(context, () =>
+        topUp(deps, model, versions, row.as_of.getTime(), context),
+      );
+      return { missing: [...new Set(failures.map(({ message }) => message))] };
     },
   };
+}
+
+interface ToppedUp extends TopUpResult {
+  /** Of sources that brought nothing newer. */
+  readonly failures: readonly RatchetError[];
 }
 
 async function topUp(
   deps: ActivityDeps,
   model: string,
+  versions: readonly LiveVersion[],
   asOf: number,
   context: Context,
-): Promise<TopUpResult> {
+): Promise<ToppedUp> {
   let newest = -Infinity;
   let newRows = 0;
   const failures: RatchetError[] = [];
-  for (const series of await seriesOf(deps, await liveVersions(deps.db, model))) {
+  for (const series of await seriesOf(deps, versions)) {
     const found = await topUpSeries(deps, series, asOf, context.cancellationSignal);
     newRows += found.newRows;
     if (series.use.role !== 'exogenous') newest = Math.max(newest, found.newest ?? -Infinity);
@@ -62,7 +85,8 @@ async function topUp(
   const passing = failures.find((error) => !error.permanent);
   // A bar that comes late is settled late: no source may stop the slot for ever.
   if (passing && context.info.attempt < ATTEMPTS) throw passing;
-  return { newestBar: Number.isFinite(newest) ? new Date(newest).toISOString() : null, newRows };
+  const newestBar = Number.isFinite(newest) ? new Date(newest).toISOString() : null;
+  return { newestBar, newRows, failures };
 }
 
 /** Each series once, though several versions read it. */

@@ -6,6 +6,7 @@ import { alertRoutes } from './routes/alerts.ts';
 import { championRoutes } from './routes/champion.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { driftRoutes } from './routes/drift.ts';
+import { evaluationRoutes } from './routes/evaluations.ts';
 import { explainRoutes } from './routes/explain.ts';
 import { experimentEventRoutes } from './routes/experiment-events.ts';
 import { experimentRoutes } from './routes/experiments.ts';
@@ -53,6 +54,7 @@ export function createApp(parts: ApiParts): App {
     modelRoutes,
     versionRoutes,
     reportRoutes,
+    evaluationRoutes,
     championRoutes,
     lifecycleRoutes,
     explainRoutes,

@@ -12,7 +12,7 @@ import type { PromoteRequest } from '../workflows/lifecycle-messages.ts';
 import { workflowIds } from '../workflows/messages.ts';
 import type { AuthVariables } from './auth.ts';
 import { ApiError } from './errors.ts';
-import { digestOf, keyReused } from './experiment-start.ts';
+import { digestOf, keyReused } from './recorded-start.ts';
 import type { UpdateName } from './orchestrator-lifecycle.ts';
 import type { ApiParts } from './parts.ts';
 

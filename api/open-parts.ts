@@ -17,7 +17,7 @@ import { loadPackage } from '../registry/packages.ts';
 import { forgetOldReplicas } from '../registry/replicas.ts';
 import { AsyncResults } from './async-results.ts';
 import { Authenticator } from './auth.ts';
-import { ExperimentSweeper } from './experiment-start.ts';
+import { StartSweeper } from './start-sweeper.ts';
 import { KeyCache } from './key-cache.ts';
 import { createApiMetrics } from './metrics.ts';
 import type { Orchestrator } from './orchestrator.ts';
@@ -178,7 +178,7 @@ export async function openReplica(
   const { bars, pool, explainer, ...opened } = await assemble(settings, services);
   const { parts, replica, recorder, spool, shadows, slots } = opened;
   const { db, log, keys } = parts;
-  const sweeper = new ExperimentSweeper(parts, parts.clock);
+  const sweeper = new StartSweeper(parts, parts.clock);
   const refreshKeys = (): Promise<void> => syncKeys(db, keys, settings.adminToken, log);
   await refreshKeys();
   await replica.start();

@@ -25,6 +25,9 @@ export interface Orchestrator extends LifecycleOrders {
   /** Asks an experiment to stop; false when it does not run. */
   cancelExperiment(experimentId: string): Promise<boolean>;
   experimentState(experimentId: string): Promise<WorkflowState>;
+  /** Starts `evaluation/<id>`; false when that workflow exists already. */
+  startEvaluation(evaluationId: string): Promise<boolean>;
+  evaluationState(evaluationId: string): Promise<WorkflowState>;
   /** Starts `alert/<id>`, which delivers it; false when that was begun before. */
   startAlert(alertId: string): Promise<boolean>;
   close(): Promise<void>;
@@ -41,6 +44,11 @@ export function openOrchestrator(options: {
   const call: Call = (work) => callInTime(connection, work);
   const start: Start = (type, startOptions) => startOnce(call, workflow, type, startOptions);
   const experiment = (id: string): WorkflowHandle => workflow.getHandle(workflowIds.experiment(id));
+  const stateOf = async (workflowId: string): Promise<WorkflowState> => {
+    const found = await orNotFound(() => call(() => workflow.getHandle(workflowId).describe()));
+    if (found === undefined) return 'unknown';
+    return found.status.name === 'RUNNING' ? 'running' : 'ended';
+  };
 
   return {
     async ping() {
@@ -63,11 +71,14 @@ export function openOrchestrator(options: {
       const answer = await orNotFound(() => call(() => experiment(id).cancel()));
       return answer !== undefined;
     },
-    async experimentState(id) {
-      const found = await orNotFound(() => call(() => experiment(id).describe()));
-      if (found === undefined) return 'unknown';
-      return found.status.name === 'RUNNING' ? 'running' : 'ended';
-    },
+    experimentState: (id) => stateOf(workflowIds.experiment(id)),
+    startEvaluation: (evaluationId) =>
+      start('evaluation', {
+        workflowId: workflowIds.evaluation(evaluationId),
+        args: [{ evaluationId }],
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      }),
+    evaluationState: (id) => stateOf(workflowIds.evaluation(id)),
     ...openLifecycleOrders({ connection, client, call, start }),
     close: () => connection.close(),
   };

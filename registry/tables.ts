@@ -25,8 +25,10 @@ import type {
   TrialTable,
   VersionScaleTable,
 } from './tables-lifecycle.ts';
+import type { VersionEvaluationTable } from './tables-evaluations.ts';
 import type { SearchTable, SearchTrialTable } from './tables-search.ts';
 
+export type * from './tables-evaluations.ts';
 export type * from './tables-lifecycle.ts';
 export type * from './tables-search.ts';
 export type * from './tables-serving.ts';
@@ -53,6 +55,7 @@ export interface Database {
   prediction: PredictionTable;
   gate_try: GateTryTable;
   decision: DecisionTable;
+  version_evaluation: VersionEvaluationTable;
   api_key: ApiKeyTable;
   idempotency_key: IdempotencyKeyTable;
   audit: AuditTable;

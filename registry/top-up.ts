@@ -7,7 +7,7 @@ import type { Db } from './in-transaction.ts';
 import { settledVersions } from './settling.ts';
 import { runningTrial } from './trials.ts';
 
-/** A version whose bars are kept up to date: instruments and the data of its spec. */
+/** A version whose bars are brought up to date: instruments and the data of its spec. */
 export interface LiveVersion {
   readonly version: number;
   readonly instruments: readonly string[];
@@ -21,6 +21,15 @@ export async function liveVersions(db: Db, model: string): Promise<LiveVersion[]
     runningTrial(db, model),
   ]);
   const numbers = [champion?.version, trial?.version].filter((version) => version !== undefined);
+  return dataOfVersions(db, model, numbers);
+}
+
+/** What some versions of a model read, in their order. */
+export async function dataOfVersions(
+  db: Db,
+  model: string,
+  numbers: readonly number[],
+): Promise<LiveVersion[]> {
   const found = await settledVersions(db, model, [...new Set(numbers)]);
   return numbers.flatMap((number) => {
     const row = found.find(({ version }) => version === number);

@@ -24,10 +24,16 @@ export const workflowIds = {
   settle: (model: string): string => `settle/${model}`,
   monitor: (model: string): string => `monitor/${model}`,
   alert: (id: string): string => `alert/${id}`,
+  evaluation: (ulid: string): string => `evaluation/${ulid}`,
 };
 
 export interface ExperimentInput {
   readonly experimentId: string;
+}
+
+/** A version judged again. */
+export interface EvaluationRunInput {
+  readonly evaluationId: string;
 }
 
 export interface SweepInput {

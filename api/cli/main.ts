@@ -16,6 +16,7 @@ import { register as registerAlerts } from './alerts.ts';
 import { register as registerBatchPredict } from './batch-predict.ts';
 import { register as registerDemo } from './demo.ts';
 import { register as registerDrift } from './drift.ts';
+import { register as registerEvaluate } from './evaluate.ts';
 import { register as registerExperiments } from './experiments.ts';
 import { register as registerInspect } from './inspect.ts';
 import { register as registerKeys } from './keys.ts';
@@ -41,6 +42,7 @@ const COMMANDS: readonly RegisterCommands[] = [
   registerSearch,
   registerModels,
   registerReport,
+  registerEvaluate,
   registerDrift,
   registerPredict,
   registerBatchPredict,

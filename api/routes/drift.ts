@@ -14,7 +14,6 @@ import {
 import { getModelOrThrow } from '../../registry/models.ts';
 import { askStore } from '../ask-store.ts';
 import { HTTP, notFound } from '../errors.ts';
-import { policyOf } from '../page-policy.ts';
 import type { ApiParts } from '../parts.ts';
 import {
   instant,
@@ -26,6 +25,7 @@ import {
   versionText,
 } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
+import { sendStoredPage } from '../stored-page.ts';
 
 const summarySchema = z
   .object({
@@ -186,10 +186,6 @@ function readRoutes(app: App, parts: ApiParts): void {
     }
     const bytes = await askStore(parts, (store) => store.get({ uri, sha256 }));
     const html = new TextDecoder().decode(bytes);
-    c.header('content-security-policy', policyOf(html));
-    c.header('content-disposition', `inline; filename="${id}-${name}.html"`);
-    // The bytes never change, but a key that may read them can be revoked.
-    c.header('cache-control', 'private, no-cache');
-    return c.html(html, HTTP.ok);
+    return sendStoredPage(c, html, `${id}-${name}.html`);
   });
 }

@@ -4,10 +4,10 @@ import { refOf, sha256OfUri } from '../../registry/artifacts.ts';
 import { getModelOrThrow, getVersionOrThrow } from '../../registry/models.ts';
 import { askStore } from '../ask-store.ts';
 import { HTTP, notFound } from '../errors.ts';
-import { policyOf } from '../page-policy.ts';
 import type { ApiParts } from '../parts.ts';
 import { jsonAnswer, versionParam } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
+import { sendStoredPage } from '../stored-page.ts';
 
 /** The attachment that evaluations leave. */
 const REPORT = 'report.html';
@@ -35,11 +35,7 @@ export function reportRoutes(app: App, parts: ApiParts): void {
     }
     const bytes = await askStore(parts, (store) => store.get(attachment));
     const page = new TextDecoder().decode(bytes);
-    c.header('content-security-policy', policyOf(page));
-    c.header('content-disposition', `inline; filename="report-${name}-v${version}.html"`);
-    // The bytes never change, but a key that may read them can be revoked.
-    c.header('cache-control', 'private, no-cache');
-    return c.html(page, HTTP.ok);
+    return sendStoredPage(c, page, `report-${name}-v${version}.html`);
   });
 }
 

@@ -41,6 +41,14 @@ export function warningsOf(
   return warnings;
 }
 
+function championCaveat({ champion, again }: EvaluationInput): string[] {
+  const looks =
+    'Other looks: each evaluation of one version is another look at much the same rows; the level of the test counts none of them, and nothing is decided by it.';
+  if (champion !== null) return again ? [looks] : [];
+  if (again === undefined) return ['A champion: nothing serves this model yet.'];
+  return [looks, 'A champion: it serves itself, or nothing does.'];
+}
+
 /** All rows the same forecast? */
 function isConstant(predictions: Float64Array, width: number): boolean {
   if (predictions.length <= width) return false;
@@ -73,7 +81,7 @@ export function notTestedOf(input: EvaluationInput, timeStamps: number): string[
           `Horizon ${short.join(', ')}: fewer than ${MIN_INDEPENDENT} independent outcomes in the test part, so no test by itself.`,
         ]
       : []),
-    ...(input.champion === null ? ['A champion: nothing serves this model yet.'] : []),
+    ...championCaveat(input),
     ...(unused
       ? ['Confidence: calibrated on the validation part when packaged, not measured here.']
       : []),

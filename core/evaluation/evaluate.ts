@@ -96,6 +96,7 @@ function* evaluationSteps(input: EvaluationInput): Generator<void, Evaluation> {
     split: { ...input.split, trainedThrough: isoOf(input.trainedThrough) },
     ...(input.folds && { folds: foldsOf(input, served, others) }),
     ...(input.refit && { refit: input.refit }),
+    ...(input.again && { again: input.again }),
     ...(input.search && { search: input.search }),
     rows: {
       rows: input.rows.openTime.length,

@@ -235,6 +235,8 @@ export const evaluationSchema = z.object({
       trainedThrough: z.string(),
     })
     .optional(),
+  /** Where a version that existed was judged again, on rows that came after all it knows: outcomes known by `asOf`. */
+  again: z.object({ version: z.int(), asOf: z.string() }).optional(),
   /** Where a search chose the hyperparameters. */
   search: searchFactsSchema.optional(),
   rows: z.object({

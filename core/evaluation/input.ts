@@ -120,6 +120,8 @@ export interface EvaluationInput {
   readonly refit?: Evaluation['refit'];
   /** The search that chose the hyperparameters; absent: the spec gives them. */
   readonly search?: Evaluation['search'];
+  /** A version that existed is judged again. */
+  readonly again?: Evaluation['again'];
   /** ms UTC. */
   readonly trainedThrough: number;
   readonly trainLabelMean: readonly number[];

@@ -20,11 +20,15 @@ import type { Prepared } from './prepared.ts';
 import type { Refit } from './refit.ts';
 import { sampleRows, stack, type Stacked } from './stack.ts';
 
-/** What a unit is prepared by; its rules say what stands in features for bars that were not recorded. */
-export interface PreparePlan extends FittedPlan, MissingRules {
-  readonly split: SplitSpec;
+/** What rows are made by; its rules say what stands in features for bars that were not recorded. */
+export interface RowsPlan extends FittedPlan, MissingRules {
   readonly timeframe: Timeframe;
   readonly calendar: Calendar;
+}
+
+/** What a unit is prepared by. */
+export interface PreparePlan extends RowsPlan {
+  readonly split: SplitSpec;
   /** What the served fit will be repeated on; absent: it will not. */
   readonly refit?: RefitPart | undefined;
 }
@@ -61,12 +65,25 @@ export interface PreparedSummary {
  */
 export function prepareUnit(plan: PreparePlan, bars: readonly Bars[]): PreparedUnit {
   const stacked = stack(plan, bars);
-  const { openTime, close, features, labels, changes, labelEnd } = stacked;
+  const { openTime, labelEnd } = stacked;
   const rows = sampleRows(plan, stacked.instruments);
   const samples = { ...shapeOf(plan), rows, openTime, labelEnd };
   const folds = explained(plan, bars, () => splitFolds(plan.split, samples));
   const newest = folds.at(-1)!;
-  const prepared: Prepared = {
+  const prepared: Prepared = { ...rowsOf(plan, stacked), ...foldOf(plan, stacked, newest) };
+  const refit = refitOf(plan, stacked, samples, newest);
+  return {
+    prepared,
+    summary: { ...summarise(newest, openTime, rows.length), ...derivedValues(bars) },
+    ...(refit && { refit }),
+    folds: folds.slice(0, -1).map((fold) => foldOf(plan, stacked, fold)),
+  };
+}
+
+/** Features and labels of all rows, whatever part they stand in. */
+export function rowsOf(plan: RowsPlan, stacked: Stacked): Omit<Prepared, keyof Fold> {
+  const { openTime, close, features, labels, changes, instruments } = stacked;
+  return {
     featureSet: plan.set.name,
     featureHash: plan.set.hash,
     featureNames: plan.set.names,
@@ -76,20 +93,12 @@ export function prepareUnit(plan: PreparePlan, bars: readonly Bars[]): PreparedU
     horizons: plan.label.horizons,
     timeframe: plan.timeframe,
     calendar: plan.calendar.name,
-    instruments: stacked.instruments.map(({ id, from, to }) => ({ id, from, to })),
+    instruments: instruments.map(({ id, from, to }) => ({ id, from, to })),
     openTime,
     close,
     features,
     labels,
     ...(hasClasses(plan.label) && { labelChanges: changes }),
-    ...foldOf(plan, stacked, newest),
-  };
-  const refit = refitOf(plan, stacked, samples, newest);
-  return {
-    prepared,
-    summary: { ...summarise(newest, openTime, rows.length), ...derivedValues(bars) },
-    ...(refit && { refit }),
-    folds: folds.slice(0, -1).map((fold) => foldOf(plan, stacked, fold)),
   };
 }
 

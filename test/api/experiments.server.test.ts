@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { ExperimentSweeper } from '../../api/experiment-start.ts';
+import { StartSweeper } from '../../api/start-sweeper.ts';
 import { appendEvent, endExperiment, getExperiment } from '../../registry/experiments.ts';
 import {
   ADMIN,
@@ -126,7 +126,7 @@ describe('experiments and models over HTTP', () => {
     const id = String((await call('POST', EXPERIMENTS, SPEC)).body['id']);
     fixture.orchestrator.experiments.delete(id);
     const parts = { db: fixture.db, orchestrator: fixture.orchestrator, log: memoryLog() };
-    const sweeper = new ExperimentSweeper(parts, () => Date.now() + 60_000);
+    const sweeper = new StartSweeper(parts, () => Date.now() + 60_000);
     await sweeper.sweep();
     assert.ok(fixture.orchestrator.experiments.has(id));
     fixture.orchestrator.state = 'ended';

@@ -49,6 +49,11 @@ export async function alert({ alertId }: Anything): Promise<void> {
   await record.deliverAlert({ alertId, webhook: 'ops' });
 }
 
+export async function evaluation({ evaluationId }: { evaluationId: string }): Promise<void> {
+  // The real one opens it first.
+  await compute.evaluateVersion({ evaluationId, missing: [] });
+}
+
 export async function sweep({ experimentId, model }: Anything): Promise<void> {
   // The real one ends with this, or with nothing.
   await record.completeSearch({ experimentId, model });

@@ -67,6 +67,7 @@ export function memoryLog(): Log & { readonly lines: { level: string; message: s
 export class ScriptedOrchestrator implements Orchestrator {
   away: Error | undefined;
   readonly experiments = new Set<string>();
+  readonly evaluations = new Set<string>();
   readonly orders: LifecycleOrder[] = [];
   readonly slots: { readonly type: 'settle' | 'monitor'; readonly input: SlotInput }[] = [];
   readonly endedModels: string[] = [];
@@ -126,6 +127,15 @@ export class ScriptedOrchestrator implements Orchestrator {
     await this.ping();
     this.cancelled.push(id);
     return this.experiments.has(id);
+  }
+  async startEvaluation(id: string): Promise<boolean> {
+    await this.ping();
+    const fresh = !this.evaluations.has(id);
+    this.evaluations.add(id);
+    return fresh;
+  }
+  evaluationState(): Promise<'running' | 'ended' | 'unknown'> {
+    return Promise.resolve(this.state);
   }
   async startAlert(id: string): Promise<boolean> {
     await this.ping();

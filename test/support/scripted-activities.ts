@@ -86,6 +86,10 @@ export function scriptedActivities(script: Script = {}): {
       resumedFromEpoch: null,
       cached: false,
     }),
+    openEvaluation: async () => undefined,
+    topUpEvaluated: async () => ({ missing: [] }),
+    evaluateVersion: async () => ({ verdict: 'Better than naive.' }),
+    failEvaluation: async () => undefined,
     evaluate: async () => ({
       evaluation: artifact,
       servedSeed: 2,

@@ -95,7 +95,9 @@ export function renderReport(evaluation: Evaluation, plots: readonly Plot[]): st
   ]);
   const nav = shown.map(({ id, title }) => `<a href="#${id}">${title}</a>`).join('');
   const sections = shown.map(({ id, title, body }) => section(id, title, ...body));
-  const title = `Evaluation of ${evaluation.model}`;
+  const { again } = evaluation;
+  const judged = again ? `, version ${again.version} judged again` : '';
+  const title = `Evaluation of ${evaluation.model}${judged}`;
   const { data, split, folds } = evaluation;
   const good = isGoodNews(evaluation) ? ' good' : '';
   return [

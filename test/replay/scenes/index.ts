@@ -1,5 +1,6 @@
 import type { Scene } from '../scene.ts';
 import { ALERT_SCENES } from './alert.ts';
+import { EVALUATION_SCENES } from './evaluation.ts';
 import { EXPERIMENT_SCENES } from './experiment.ts';
 import { LIFECYCLE_SCENES } from './lifecycle.ts';
 import { PROMOTE_SCENES } from './promote.ts';
@@ -11,6 +12,7 @@ import { TRIAL_SCENES } from './trial.ts';
 /** Every run that is recorded, of every workflow type. */
 export const SCENES: readonly Scene[] = [
   ...ALERT_SCENES,
+  ...EVALUATION_SCENES,
   ...EXPERIMENT_SCENES,
   ...LIFECYCLE_SCENES,
   ...MONITOR_SCENES,

@@ -1,4 +1,15 @@
 import { createHash } from 'node:crypto';
+import type { Context } from 'hono';
+import { HTTP } from './errors.ts';
+
+/** Answers with a page that an activity stored, under a policy that lets it do nothing but be styled. */
+export function sendStoredPage(c: Context, page: string, filename: string) {
+  c.header('content-security-policy', policyOf(page));
+  c.header('content-disposition', `inline; filename="${filename}"`);
+  // The bytes never change, but a key that may read them can be revoked.
+  c.header('cache-control', 'private, no-cache');
+  return c.html(page, HTTP.ok);
+}
 
 /**
  * Content security policy of a stored page: no script, no request, no form, an origin of its own; the only style

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Bars } from '../core/bars/bars.ts';
 import { fillMissing, type MissingRules } from '../core/bars/index.ts';
 import { calendarFor } from '../core/calendar/index.ts';
 import { RatchetError } from '../core/errors.ts';
@@ -9,33 +10,32 @@ import { labelKindOrThrow, labelOutputs, type LabelKind } from '../core/labels/i
 import { openSession } from '../core/onnx/session.impl.ts';
 import type { Manifest } from '../core/packages/manifest.ts';
 import type { VerifiedPackage } from '../core/packages/verify.ts';
-import { readBars } from '../registry/datasets.impl.ts';
 import { loadPackage } from '../registry/packages.ts';
 import { getVersionOrThrow } from '../registry/versions.ts';
-import type { CollectResult } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { forecastRows, type WindowSource } from './forecast-rows.ts';
 
-interface ChampionRequest {
+interface ForecastRequest {
   readonly deps: Pick<ActivityDeps, 'db' | 'artifacts' | 'trustedKeys'>;
-  /** The challenger's data: its test rows are what both are compared on. */
+  /** Its test rows are what answers are wanted for; of a comparison they are the challenger's. */
   readonly prepared: Prepared;
   /** What `prepared` does about missing bars. */
   readonly missing: MissingRules;
-  readonly datasets: readonly CollectResult[];
+  /** Recorded bars of an instrument, for a version that reads other features; undefined: there are none. */
+  readonly barsOf: (instrument: string) => Promise<Bars | undefined>;
   readonly model: string;
   readonly version: number;
   readonly heartbeat: () => void;
 }
 
 /**
- * What the serving version says on the challenger's test rows, in the challenger's label units and horizons. Rows or
+ * What a registered version says on test rows, in the rows' label units and horizons. Rows or
  * horizons it cannot answer are NaN, so that they are not compared. Where it uses other features they are
  * built from the same bars; without bars, or where the feature set is gone, no row has an answer.
  */
-export async function forecastOfChampion(request: ChampionRequest): Promise<ChampionForecast> {
+export async function forecastOfVersion(request: ForecastRequest): Promise<ChampionForecast> {
   const { deps, prepared, model, version } = request;
-  const pkg = await championPackage(deps, model, version);
+  const pkg = await packageOf(deps, model, version);
   const { manifest } = pkg;
   const { test } = prepared.split;
   const width = outputsOf({ labelKind: manifest.label.kind, horizons: manifest.label.horizons });
@@ -68,7 +68,7 @@ interface Part {
 }
 
 async function sourcesOf(
-  { deps, prepared, missing, datasets, heartbeat }: ChampionRequest,
+  { prepared, missing, barsOf, heartbeat }: ForecastRequest,
   manifest: Manifest,
   rules: MissingRules,
 ): Promise<Part[]> {
@@ -86,9 +86,8 @@ async function sourcesOf(
   const calendar = calendarFor(prepared.calendar);
   const parts: Part[] = [];
   for (const { id, from, to } of prepared.instruments) {
-    const dataset = datasets.find(({ instrument }) => instrument === id);
-    if (!dataset) continue;
-    const recorded = await readBars(deps.artifacts, dataset.bars, dataset.datasetHash);
+    const recorded = await barsOf(id);
+    if (!recorded) continue;
     const bars = fillMissing(recorded, calendar, rules, set.warmupBars);
     const matrix = buildFeatures(set, bars, calendar);
     heartbeat();
@@ -115,20 +114,20 @@ const sameRules = (a: MissingRules, b: MissingRules): boolean =>
   isDeepStrictEqual(a.missingBy ?? {}, b.missingBy ?? {});
 
 /** Its package, verified from the signature inwards as serving does it, before native code reads the graph. */
-async function championPackage(
-  deps: ChampionRequest['deps'],
+async function packageOf(
+  deps: ForecastRequest['deps'],
   model: string,
   version: number,
 ): Promise<VerifiedPackage> {
   const { package_digest: packageDigest } = await getVersionOrThrow(deps.db, model, version);
   if (packageDigest === null) {
-    throw new RatchetError('evaluate.champion', `version ${version} of ${model} has no package`);
+    throw new RatchetError('evaluate.package', `version ${version} of ${model} has no package`);
   }
   return loadPackage(deps, { model, version, packageDigest }, deps.trustedKeys);
 }
 
 /**
- * From the champion's label kind and horizons to the challenger's; what it lacks is NaN. Classes can be told from no
+ * From the version's label kind and horizons to those of the rows; what it lacks is NaN. Classes can be told from no
  * quantity, nor from classes by other thresholds.
  */
 function inUnitsOf(prepared: Prepared, manifest: Manifest, answers: Float64Array): Float64Array {

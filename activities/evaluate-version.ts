@@ -1,0 +1,224 @@
+import { setImmediate } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
+import type { Bars } from '../core/bars/bars.ts';
+import { barCount } from '../core/bars/bars.ts';
+import { hashBars } from '../core/bars/hash.ts';
+import { isoTime } from '../core/calendar/day.ts';
+import type { Calendar } from '../core/calendar/calendar.ts';
+import { RatchetError } from '../core/errors.ts';
+import {
+  evaluateWithPauses,
+  flatMetrics,
+  parseEvaluation,
+  type Evaluation,
+  type EvaluationInput,
+} from '../core/evaluation/index.ts';
+import { plotsOf } from '../core/evaluation/report/plots.ts';
+import { renderReport } from '../core/evaluation/report/render.ts';
+import { packagedFeatureSetOrThrow } from '../core/features/index.ts';
+import { prepareJudged, type LearntRows } from '../core/features/prepare-judged.ts';
+import type { Prepared } from '../core/features/prepared.ts';
+import type { Manifest } from '../core/packages/manifest.ts';
+import { manifestSchema } from '../core/packages/schemas.ts';
+import { assessQuality } from '../core/quality/index.ts';
+import { missingRulesOf } from '../core/spec/missing-rules.ts';
+import type { ExperimentSpec } from '../core/spec/spec.ts';
+import { getJson, refOf, sha256OfUri } from '../registry/artifacts.ts';
+import {
+  beginEvaluation,
+  endEvaluation,
+  evaluationOrThrow,
+  type VersionEvaluation,
+} from '../registry/evaluations.ts';
+import { experimentSpecOrThrow } from '../registry/experiments.ts';
+import { countGateTries } from '../registry/gate-tries.ts';
+import { getVersionOrThrow } from '../registry/versions.ts';
+import { barsAsOf } from './bars-as-of.ts';
+import { rowsPlanOf } from './build-features.ts';
+import type {
+  EvaluateVersionInput,
+  EvaluateVersionResult,
+  EvaluationRef,
+  FailEvaluationInput,
+} from './contracts-evaluation.ts';
+import type { ActivityDeps } from './deps.ts';
+import { unitFacts } from './evaluation-facts.ts';
+import { calendarOfSpec } from './source-of.ts';
+import { forecastOfVersion } from './version-forecast.ts';
+
+/** Judges a version that exists, on rows that came after all it knows. All may run twice: the row decides. */
+export function createEvaluateVersionActivities(deps: ActivityDeps) {
+  return {
+    async openEvaluation({ evaluationId }: EvaluationRef): Promise<void> {
+      await beginEvaluation(deps.db, evaluationId);
+    },
+
+    /**
+     * Permanent errors: `evaluation.noRows`, `evaluation.noTraining`, `evaluation.package`, `evaluate.package`,
+     * `features.notFinite`, `features.noBars`, `dataset.unknown`.
+     */
+    async evaluateVersion(input: EvaluateVersionInput): Promise<EvaluateVersionResult> {
+      const row = await evaluationOrThrow(deps.db, input.evaluationId);
+      if (row.verdict !== null) return { verdict: row.verdict };
+      const { facts, evaluation } = await judge(deps, row);
+      const text = new TextEncoder();
+      const stored = await deps.artifacts.put(text.encode(JSON.stringify(evaluation)));
+      const html = renderReport(evaluation, plotsOf(evaluation, facts));
+      const report = await deps.artifacts.put(text.encode(html));
+      const { verdict } = evaluation;
+      await endEvaluation(deps.db, row.id, {
+        status: 'completed',
+        message: input.missing.length > 0 ? input.missing.join(' ') : null,
+        verdict,
+        metrics: flatMetrics(evaluation),
+        evaluationUri: stored.uri,
+        reportUri: report.uri,
+      });
+      return { verdict };
+    },
+
+    async failEvaluation({ evaluationId, reason }: FailEvaluationInput): Promise<void> {
+      await endEvaluation(deps.db, evaluationId, { status: 'failed', message: reason });
+    },
+  };
+}
+
+interface Judged {
+  readonly spec: ExperimentSpec;
+  readonly manifest: Manifest;
+  /** The evaluation that it was registered with. */
+  readonly own: Evaluation;
+}
+
+async function judge(
+  deps: ActivityDeps,
+  row: VersionEvaluation,
+): Promise<{ facts: EvaluationInput; evaluation: Evaluation }> {
+  const heartbeat = (): void => Context.current().heartbeat();
+  const version = await judgedVersion(deps, row);
+  const { spec, manifest } = version;
+  const calendar = await calendarOfSpec(deps, spec);
+  const bars = new Map<string, Bars>();
+  for (const instrument of manifest.instruments) {
+    const { timeframe, sources } = spec.data;
+    const asOf = row.as_of.getTime();
+    bars.set(instrument, await barsAsOf(deps, { instrument, timeframe, sources, asOf }));
+    heartbeat();
+  }
+  const set = packagedFeatureSetOrThrow(manifest);
+  const prepared = prepareJudged(
+    rowsPlanOf(spec, set, calendar),
+    [...bars.values()],
+    learntBy(version),
+    { from: row.decided_from?.getTime() ?? -Infinity, to: row.decided_to?.getTime() ?? Infinity },
+  );
+  heartbeat();
+  const facts = await factsOf({ deps, row, bars, prepared, heartbeat }, version, calendar);
+  const evaluation = await evaluateWithPauses(facts, async () => {
+    heartbeat();
+    // Lets the heartbeat leave before the next part.
+    await setImmediate();
+  });
+  return { facts, evaluation };
+}
+
+async function judgedVersion(
+  { db, artifacts }: ActivityDeps,
+  { model, version: number }: VersionEvaluation,
+): Promise<Judged> {
+  const version = await getVersionOrThrow(db, model, number);
+  const { manifest_uri: manifest, evaluation_uri: evaluation } = version;
+  if (manifest === null || evaluation === null) {
+    throw new RatchetError(
+      'evaluation.package',
+      `version ${number} of ${model} has no package to judge`,
+    );
+  }
+  const read = (uri: string) => refOf(sha256OfUri(uri));
+  return {
+    spec: await experimentSpecOrThrow(db, version.experiment_id),
+    manifest: manifestSchema.parse(await getJson(artifacts, read(manifest))),
+    own: parseEvaluation(await artifacts.get(read(evaluation))),
+  };
+}
+
+/** Dates of an evaluation are days or minutes, in UTC. */
+const timeOf = (date: string): number => Date.parse(date.length === 10 ? date : `${date}Z`);
+
+function learntBy({ manifest, own }: Judged): LearntRows {
+  const times = ({ from, to }: Evaluation['split']['train']) => ({
+    from: timeOf(from),
+    to: timeOf(to),
+  });
+  return {
+    trainedThrough: Date.parse(manifest.trainedThrough),
+    train: times(own.split.train),
+    valid: times(own.split.valid),
+    refitSamples: manifest.refit?.samples,
+  };
+}
+
+interface Run {
+  readonly deps: ActivityDeps;
+  readonly row: VersionEvaluation;
+  readonly bars: ReadonlyMap<string, Bars>;
+  readonly prepared: Prepared;
+  readonly heartbeat: () => void;
+}
+
+async function factsOf(
+  run: Run,
+  { spec, manifest, own }: Judged,
+  calendar: Calendar,
+): Promise<EvaluationInput> {
+  const { deps, row, bars, prepared, heartbeat } = run;
+  const forecast = (version: number) =>
+    forecastOfVersion({
+      ...{ deps, prepared, heartbeat, version },
+      missing: missingRulesOf(spec, prepared.instruments),
+      barsOf: async (id) => bars.get(id),
+      model: row.model,
+    });
+  const series = [...bars.values()];
+  const quality = series.map((one) =>
+    assessQuality(one, calendar, {
+      ...spec.quality,
+      references: series.filter((other) => other !== one),
+    }),
+  );
+  const { predictions } = await forecast(row.version);
+  const served = own.seeds.find(({ seed }) => seed === own.servedSeed)!;
+  const unit = {
+    model: row.model,
+    instruments: manifest.instruments,
+    datasets: series.map((one) => datasetOf(one, spec)),
+    codeVersion: deps.codeVersion,
+  };
+  return {
+    ...unitFacts(spec, [{ prepared, fits: [], baselines: [] }], unit),
+    serve: 'medianSeed',
+    again: { version: row.version, asOf: row.as_of.toISOString() },
+    quality,
+    seeds: [
+      {
+        ...served,
+        bestValidLoss: served.bestValidLoss ?? NaN,
+        weightsDigest: manifest.weightsDigest,
+        history: [],
+        predictions,
+      },
+    ],
+    baselines: [],
+    champion: row.champion === null ? null : await forecast(row.champion),
+    triesBefore: await countGateTries(deps.db, row.model, row.champion ?? 0),
+  };
+}
+
+/** No dataset version is frozen of them; their content has a name all the same. */
+const datasetOf = (bars: Bars, { data }: ExperimentSpec) => ({
+  instrument: bars.instrument,
+  datasetHash: hashBars(bars),
+  firstBar: isoTime(bars.openTime[0]!),
+  lastBar: isoTime(bars.openTime[barCount(bars) - 1]!),
+  deliveredBy: data.sources.map(({ dataset }) => dataset).join(', '),
+});

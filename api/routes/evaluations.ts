@@ -1,0 +1,219 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { evaluationSchema, parseEvaluation } from '../../core/evaluation/index.ts';
+import { refOf, sha256OfUri } from '../../registry/artifacts.ts';
+import { currentChampion } from '../../registry/champions.ts';
+import {
+  createEvaluation,
+  evaluationOrThrow,
+  listEvaluations,
+  type VersionEvaluation,
+} from '../../registry/evaluations.ts';
+import { getModelOrThrow, getVersionOrThrow } from '../../registry/models.ts';
+import { askStore } from '../ask-store.ts';
+import { ApiError, HTTP } from '../errors.ts';
+import type { ApiParts } from '../parts.ts';
+import { startRecorded } from '../recorded-start.ts';
+import {
+  idempotencyHeader,
+  instant,
+  iso,
+  jsonAnswer,
+  jsonRequest,
+  limitQuery,
+  modelName,
+  modelParam,
+  ulidSchema,
+  versionNumber,
+} from '../schemas.ts';
+import { secured, type App } from '../secure.ts';
+import { sendStoredPage } from '../stored-page.ts';
+
+const askedSchema = z
+  .strictObject({
+    version: versionNumber.optional().describe('Default: the champion.'),
+    from: instant
+      .optional()
+      .describe('First decision that counts; default: the first after all that the version knows.'),
+    to: instant
+      .optional()
+      .describe('Last decision that counts (a date: its start, 00:00 UTC); default: the newest.'),
+  })
+  .refine(({ from, to }) => from === undefined || to === undefined || at(from) <= at(to), {
+    path: ['to'],
+    message: 'not before `from`',
+  })
+  .openapi('EvaluateRequest');
+
+const at = (text: string): number => Date.parse(text);
+
+const runSchema = z
+  .object({
+    id: z.string(),
+    model: z.string(),
+    version: z.int(),
+    champion: z.int().nullable().describe('Compared with, on the same rows; null: none.'),
+    from: z.string().nullable(),
+    to: z.string().nullable(),
+    asOf: z.string().describe('Outcomes known by then count.'),
+    status: z.enum(['queued', 'running', 'completed', 'failed']),
+    message: z
+      .string()
+      .nullable()
+      .describe('Why it failed; of a completed one what its bars lack.'),
+    verdict: z.string().nullable(),
+    metrics: z
+      .record(z.string(), z.number().nullable())
+      .describe('By name, such as `h7.rmse`; empty until it is completed.'),
+    createdAt: z.string(),
+    finishedAt: z.string().nullable(),
+  })
+  .openapi('EvaluationRun');
+
+const view = (row: VersionEvaluation): z.infer<typeof runSchema> => ({
+  id: row.id,
+  model: row.model,
+  version: row.version,
+  champion: row.champion,
+  from: iso(row.decided_from),
+  to: iso(row.decided_to),
+  asOf: row.as_of.toISOString(),
+  status: row.status,
+  message: row.message,
+  verdict: row.verdict,
+  metrics: row.metrics ?? {},
+  createdAt: row.created_at.toISOString(),
+  finishedAt: iso(row.finished_at),
+});
+
+const PATH = '/api/v1/ml-models/{name}/evaluations';
+const evaluationParam = z.object({ name: modelName, id: ulidSchema });
+
+/** Versions judged again, on rows that came after all they know. */
+export function evaluationRoutes(app: App, parts: ApiParts): void {
+  startRoute(app, parts);
+  listRoute(app, parts);
+  const one = createRoute({
+    method: 'get',
+    path: `${PATH}/{id}`,
+    tags: ['evaluation'],
+    summary: 'How an evaluation stands, and its figures once it is completed',
+    request: { params: evaluationParam },
+    responses: {
+      [HTTP.ok]: jsonAnswer(
+        runSchema.extend({ evaluation: evaluationSchema.nullable() }),
+        '`evaluation`: all figures; null until it is completed',
+      ),
+    },
+  });
+  app.openapi(secured(parts.auth, one), async (c) => {
+    const row = await rowOf(parts, c.req.valid('param'));
+    const bytes = row.evaluation_uri === null ? null : await read(parts, row.evaluation_uri);
+    return c.json({ ...view(row), evaluation: bytes && parseEvaluation(bytes) }, HTTP.ok);
+  });
+  const report = createRoute({
+    method: 'get',
+    path: `${PATH}/{id}/report`,
+    tags: ['evaluation'],
+    summary: 'The evaluation as one HTML page that loads nothing',
+    request: { params: evaluationParam },
+    responses: {
+      [HTTP.ok]: { description: 'The page', content: { 'text/html': { schema: z.string() } } },
+    },
+  });
+  app.openapi(secured(parts.auth, report, { problems: ['conflict'] }), async (c) => {
+    const row = await rowOf(parts, c.req.valid('param'));
+    if (row.report_uri === null) {
+      const why = row.status === 'failed' ? `: ${row.message}` : '';
+      throw new ApiError('conflict', 'evaluation.unfinished', `It is ${row.status}${why}`);
+    }
+    const page = new TextDecoder().decode(await read(parts, row.report_uri));
+    return sendStoredPage(c, page, `evaluation-${row.model}-v${row.version}-${row.id}.html`);
+  });
+}
+
+async function rowOf(
+  { db }: ApiParts,
+  { name, id }: z.infer<typeof evaluationParam>,
+): Promise<VersionEvaluation> {
+  await getModelOrThrow(db, name);
+  return evaluationOrThrow(db, id, name);
+}
+
+const read = (parts: ApiParts, uri: string): Promise<Uint8Array> =>
+  askStore(parts, (store) => store.get(refOf(sha256OfUri(uri))));
+
+function startRoute(app: App, parts: ApiParts): void {
+  const { auth, db } = parts;
+  const route = createRoute({
+    method: 'post',
+    path: '/api/v1/ml-models/{name}/evaluate',
+    tags: ['evaluation'],
+    summary: 'Judge a version again, on rows that came after all it knows',
+    description:
+      'Brings the bars up to date and measures the version against naive references, and against the champion where ' +
+      'it is another, on decisions later than the last outcome that the version learnt from. It decides nothing.',
+    request: { params: modelParam, headers: idempotencyHeader, body: jsonRequest(askedSchema) },
+    responses: { [HTTP.accepted]: jsonAnswer(runSchema, 'Started') },
+  });
+  app.openapi(secured(auth, route, { problems: ['conflict'] }), async (c) => {
+    const { name: model } = c.req.valid('param');
+    const body = c.req.valid('json');
+    await getModelOrThrow(db, model);
+    const champion = (await currentChampion(db, model))?.version;
+    const version = body.version ?? champion;
+    if (version === undefined) {
+      const message = `${model} has no champion; name a version.`;
+      throw new ApiError('conflict', 'champion.none', message);
+    }
+    await getVersionOrThrow(db, model, version);
+    const id = await startRecorded(parts, {
+      idempotencyKey: c.req.valid('header')['idempotency-key'],
+      route: `POST evaluate ${model}`,
+      body,
+      insert: (trx, made) =>
+        createEvaluation(trx, {
+          ...{ id: made, model, version },
+          champion: champion === undefined || champion === version ? null : champion,
+          from: body.from === undefined ? null : new Date(body.from),
+          to: body.to === undefined ? null : new Date(body.to),
+          asOf: new Date(parts.clock()),
+          actor: c.var.caller.keyId,
+          requestId: c.var.requestId,
+        }),
+      start: (made) => parts.orchestrator.startEvaluation(made),
+    });
+    c.header('location', `/api/v1/ml-models/${model}/evaluations/${id}`);
+    return c.json(view(await evaluationOrThrow(db, id)), HTTP.accepted);
+  });
+}
+
+function listRoute(app: App, parts: ApiParts): void {
+  const route = createRoute({
+    method: 'get',
+    path: PATH,
+    tags: ['evaluation'],
+    summary: 'Evaluations that were asked for, newest first',
+    request: {
+      params: modelParam,
+      query: z.object({
+        limit: limitQuery,
+        version: z.coerce.number().pipe(versionNumber).optional(),
+        before: ulidSchema.optional().describe('`nextCursor` of the page before.'),
+      }),
+    },
+    responses: {
+      [HTTP.ok]: jsonAnswer(
+        z.object({ items: z.array(runSchema), nextCursor: z.string().nullable() }),
+        'One page',
+      ),
+    },
+  });
+  app.openapi(secured(parts.auth, route), async (c) => {
+    const { name } = c.req.valid('param');
+    const query = c.req.valid('query');
+    await getModelOrThrow(parts.db, name);
+    const rows = await listEvaluations(parts.db, name, query);
+    const nextCursor = rows.length === query.limit ? (rows.at(-1)?.id ?? null) : null;
+    return c.json({ items: rows.map(view), nextCursor }, HTTP.ok);
+  });
+}
