@@ -1,9 +1,10 @@
 import type { Log } from '../../activities/deps.ts';
-import { RatchetError } from '../../core/errors.ts';
 import { labelKindOrThrow } from '../../core/labels/index.ts';
 import type { VerifiedPackage } from '../../core/packages/verify.ts';
 import {
+  fallbackReasonOf,
   forecastFrom,
+  hasFallback,
   instrumentOf,
   naiveForecast,
   scalersOf,
@@ -57,8 +58,8 @@ export async function computeForecast(
     return { forecast, fallback: null, fallbackReason: null, outcome: 'computed' };
   } catch (error) {
     if (error instanceof ApiError || purpose !== 'answer') throw error;
-    const reason = reasonOf(error);
-    if (pkg.preprocessing.fallback !== 'naive') throw noFallback(pkg, reason, error);
+    const reason = fallbackReasonOf(error);
+    if (!hasFallback(pkg)) throw noFallback(pkg, reason, error);
     const { model, version } = pkg.manifest;
     log.error({ err: error, model, version, reason }, 'inference failed; the fallback answers');
     const forecast = naiveForecast(pkg, window);
@@ -100,14 +101,6 @@ async function summarise(
     return 'failed';
   }
 }
-
-const REASON_BY_CODE: Readonly<Record<string, FallbackReason>> = {
-  'predict.non-finite': 'not-finite',
-  'predict.implausible': 'implausible',
-};
-
-const reasonOf = (error: unknown): FallbackReason =>
-  (error instanceof RatchetError ? REASON_BY_CODE[error.code] : undefined) ?? 'inference-failed';
 
 const PROBLEMS: Readonly<Record<FallbackReason, { code: string; words: string }>> = {
   'inference-failed': { code: 'predict.inference-failed', words: 'its computation failed' },

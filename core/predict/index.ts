@@ -41,4 +41,6 @@ export {
   type Summaries,
 } from './predict.ts';
 export { PredictError, windowFromBars, windowFromValues, type PredictionWindow } from './window.ts';
+export { fallbackReasonOf, hasFallback } from './fallback.ts';
+export { forecastRange, type RangeAnswer } from './range.ts';
 export { classReliability, reliabilityOf, type HorizonReliability } from './reliability.ts';

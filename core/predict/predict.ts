@@ -49,10 +49,10 @@ function barName(openTime: number, timeframe: Timeframe): string {
 }
 
 /**
- * Forecasts in learnt label units or probabilities, row-major [windows x outputs], in one batch. Throws
- * `predict.non-finite` rather than give a NaN to anybody.
+ * What the graph computes for windows in one run: learnt label units or probabilities, row-major [windows x outputs]. Not
+ * checked: whoever shows it looks whether it is finite.
  */
-export async function forecastValues(
+export function windowValues(
   pkg: OpenedPackage,
   windows: readonly PredictionWindow[],
 ): Promise<Float64Array> {
@@ -62,7 +62,15 @@ export async function forecastValues(
   windows.forEach((window, i) => x.set(window.values, i * size));
   const instrument = (i: number): number => instrumentOf(pkg.verified, windows[i]!);
   const inputs = windowInputs(pkg.session, shape, x, () => 1, instrument);
-  const values = await pkg.session.run(inputs);
+  return pkg.session.run(inputs);
+}
+
+/** The same; throws `predict.non-finite` rather than give a NaN to anybody. */
+export async function forecastValues(
+  pkg: OpenedPackage,
+  windows: readonly PredictionWindow[],
+): Promise<Float64Array> {
+  const values = await windowValues(pkg, windows);
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) {
     const { kind, horizons } = pkg.verified.preprocessing.label;

@@ -37,14 +37,19 @@ const VOLATILITY_20 = use(volatility, { period: 20 }).key;
 const iso = (time: number): string => new Date(time).toISOString();
 
 /** Complete bars of the calendar after the one that opens at `openTime`, at the instant `now`. */
-function barsBehind(calendar: Calendar, openTime: number, now: number, pkg: VerifiedPackage) {
+export function barsBehind(
+  calendar: Calendar,
+  openTime: number,
+  now: number,
+  pkg: VerifiedPackage,
+) {
   const { timeframe } = pkg.preprocessing;
   const newest = calendar.indexOf(now, timeframe);
   const open = calendar.closeTime(calendar.openTimeAt(newest, timeframe), timeframe) > now;
   return Math.max(0, newest - (open ? 1 : 0) - calendar.indexOf(openTime, timeframe));
 }
 
-function checkInstrument(pkg: VerifiedPackage, instrument: string): void {
+export function checkInstrument(pkg: VerifiedPackage, instrument: string): void {
   const { instruments, model } = pkg.manifest;
   if (instruments.includes(instrument)) return;
   throw new PredictError(
@@ -55,7 +60,7 @@ function checkInstrument(pkg: VerifiedPackage, instrument: string): void {
 }
 
 /** Throws `predict.bad-window` that names the first value which is not finite. */
-function checkFinite(values: Float64Array, pkg: VerifiedPackage): void {
+export function checkFinite(values: Float64Array, pkg: VerifiedPackage): void {
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return;
   const names = pkg.preprocessing.featureNames;
@@ -71,7 +76,7 @@ function checkFinite(values: Float64Array, pkg: VerifiedPackage): void {
  * Throws `predict.stale-source` where a feature has no value because its exogenous source has had none for longer than
  * the feature's `period`, the age that the spec allows.
  */
-function checkKnown(values: Float64Array, pkg: VerifiedPackage): void {
+export function checkKnown(values: Float64Array, pkg: VerifiedPackage): void {
   const { columns } = packagedFeatureSetOrThrow(pkg.manifest);
   const at = values.findIndex(
     (value, i) => Number.isNaN(value) && columns[i % columns.length]!.use.exogenous.length > 0,
@@ -87,6 +92,18 @@ function checkKnown(values: Float64Array, pkg: VerifiedPackage): void {
   );
 }
 
+/** Throws `predict.timeframe`. */
+export function checkTimeframe(
+  { manifest, preprocessing: { timeframe } }: VerifiedPackage,
+  bars: Bars,
+): void {
+  if (bars.timeframe === timeframe) return;
+  throw new PredictError(
+    'predict.timeframe',
+    `${manifest.model} reads ${timeframe} bars, not ${bars.timeframe}`,
+  );
+}
+
 /** Number of leading bars that are complete at `asOf`. */
 function completeBars(bars: Bars, calendar: Calendar, asOf: number): number {
   let n = barCount(bars);
@@ -94,7 +111,7 @@ function completeBars(bars: Bars, calendar: Calendar, asOf: number): number {
   return n;
 }
 
-function tooFew(missing: number, needed: number, have: number): PredictError {
+export function tooFew(missing: number, needed: number, have: number): PredictError {
   return new PredictError(
     'predict.too-few-bars',
     `${needed} complete bars are needed, ${missing} more than the ${have} there are`,
@@ -125,12 +142,7 @@ function barsSinceAnchor(
   const { calendar: name, timeframe, lookback } = pkg.preprocessing;
   const calendar = calendarFor(name);
   const set = packagedFeatureSetOrThrow(pkg.manifest);
-  if (bars.timeframe !== timeframe) {
-    throw new PredictError(
-      'predict.timeframe',
-      `${pkg.manifest.model} reads ${timeframe} bars, not ${bars.timeframe}`,
-    );
-  }
+  checkTimeframe(pkg, bars);
   const end = completeBars(bars, calendar, options.asOf);
   const last = end === 0 ? options.asOf : bars.openTime[end - 1]!;
   const needed = set.barsNeeded(last, lookback, calendar, timeframe);
@@ -199,7 +211,7 @@ export function windowFromBars(
  * From the recorded closes up to `asOf`, as labels are made; undefined of a label without classes. Where bars begin later
  * than the history, fewer closes than a label looks at would say another threshold than training had: NaN.
  */
-function thresholdsAfter(
+export function thresholdsAfter(
   { preprocessing: { label } }: VerifiedPackage,
   { openTime, close }: Bars,
   { asOf, fromFirstBar }: { readonly asOf: number; readonly fromFirstBar: boolean },

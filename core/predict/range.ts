@@ -1,0 +1,205 @@
+import { fillMissing } from '../bars/index.ts';
+import { barCount, sliceBars, type Bars } from '../bars/bars.ts';
+import { calendarFor } from '../calendar/index.ts';
+import { RatchetError } from '../errors.ts';
+import { buildFeatures, packagedFeatureSetOrThrow, type FeatureMatrix } from '../features/index.ts';
+import type { VerifiedPackage } from '../packages/verify.ts';
+import type { FallbackReason } from './answer.ts';
+import { volatility20 } from './direction.ts';
+import { fallbackReasonOf, hasFallback } from './fallback.ts';
+import type { OpenedPackage } from './opened.ts';
+import { forecastFrom, naiveForecast, windowValues, type Forecast } from './predict.ts';
+import {
+  barsBehind,
+  checkFinite,
+  checkInstrument,
+  checkKnown,
+  checkTimeframe,
+  thresholdsAfter,
+  tooFew,
+  type PredictionWindow,
+} from './window.ts';
+
+/** Windows of one run of the graph: 64 of 60 x 152 float64 are 4.7 MB. */
+const CHUNK = 64;
+
+/** What was answered at one instant of a range; `problem`: why nothing could be. */
+export type RangeAnswer = { readonly asOf: number } & (
+  | {
+      readonly forecast: Forecast;
+      readonly fallback: 'naive' | null;
+      readonly fallbackReason: FallbackReason | null;
+    }
+  | { readonly problem: RatchetError }
+);
+
+/**
+ * The answers of a package at many instants (`asOf`, ms UTC, ascending), chunk by chunk: each is what `predict` says at that
+ * instant without confidence, for the features of one bar do not depend on later ones, and are built once for all.
+ * `bars` must be the whole recorded history, and no bar of it may have been revised, or come late, between the first and
+ * the last instant (registry/knowledge.ts parts a range where one was). Memory: the features of all bars.
+ *
+ * An instant that cannot be answered gives its problem (`predict.too-few-bars`, ...; see `windowFromBars`); a computation that
+ * fails gives the declared fallback, marked. Throws `predict.unknown-instrument` and `predict.timeframe`.
+ */
+export async function* forecastRange(
+  pkg: OpenedPackage,
+  bars: Bars,
+  asOf: Float64Array,
+): AsyncGenerator<readonly RangeAnswer[], void, undefined> {
+  const windowAt = windowsOf(pkg.verified, bars, asOf);
+  for (let from = 0; from < asOf.length; from += CHUNK) {
+    const chunk = [...asOf.subarray(from, from + CHUNK)].map((at, i) =>
+      attempt(at, () => windowAt(from + i)),
+    );
+    const windows = chunk.flatMap((one) => ('window' in one ? [one.window] : []));
+    const values = await valuesOf(pkg, windows);
+    let next = 0;
+    yield chunk.map((one) => ('window' in one ? answerOf(pkg.verified, one, values(next++)) : one));
+  }
+}
+
+interface Asked {
+  readonly asOf: number;
+  readonly window: PredictionWindow;
+}
+
+function attempt(
+  asOf: number,
+  window: () => PredictionWindow,
+): Asked | { readonly asOf: number; readonly problem: RatchetError } {
+  try {
+    return { asOf, window: window() };
+  } catch (problem) {
+    if (problem instanceof RatchetError) return { asOf, problem };
+    throw problem;
+  }
+}
+
+/** Forecast values by window; where the run of all fails each is asked alone, so that one takes no other with it. */
+async function valuesOf(
+  pkg: OpenedPackage,
+  windows: readonly PredictionWindow[],
+): Promise<(at: number) => Float64Array | Error> {
+  if (windows.length === 0) return () => new Error('no window');
+  try {
+    const values = await windowValues(pkg, windows);
+    const width = values.length / windows.length;
+    return (at) => values.subarray(at * width, (at + 1) * width);
+  } catch {
+    const alone: (Float64Array | Error)[] = [];
+    for (const window of windows) {
+      const error = (cause: unknown): Error =>
+        cause instanceof Error ? cause : new Error(String(cause));
+      alone.push(await windowValues(pkg, [window]).catch(error));
+    }
+    return (at) => alone[at]!;
+  }
+}
+
+function answerOf(
+  pkg: VerifiedPackage,
+  { asOf, window }: Asked,
+  values: Float64Array | Error,
+): RangeAnswer {
+  try {
+    if (values instanceof Error) throw values;
+    const forecast = forecastFrom(pkg, window, values);
+    return { asOf, forecast, fallback: null, fallbackReason: null };
+  } catch (error) {
+    if (!hasFallback(pkg)) return { asOf, problem: asProblem(pkg, error) };
+    const forecast = naiveForecast(pkg, window);
+    return { asOf, forecast, fallback: 'naive', fallbackReason: fallbackReasonOf(error) };
+  }
+}
+
+const asProblem = ({ manifest }: VerifiedPackage, cause: unknown): RatchetError =>
+  cause instanceof RatchetError
+    ? cause
+    : new RatchetError(
+        'predict.inference-failed',
+        `${manifest.model} ${manifest.version} could not compute a forecast`,
+        { cause },
+      );
+
+/** The window of each instant, cut from features that are built once. */
+function windowsOf(
+  pkg: VerifiedPackage,
+  bars: Bars,
+  asOf: Float64Array,
+): (at: number) => PredictionWindow {
+  checkInstrument(pkg, bars.instrument);
+  checkTimeframe(pkg, bars);
+  const { calendar: name, lookback, timeframe } = pkg.preprocessing;
+  const calendar = calendarFor(name);
+  const set = packagedFeatureSetOrThrow(pkg.manifest);
+  const ends = endsOf(bars, asOf, (time) => calendar.closeTime(time, timeframe));
+  const recorded = sliceBars(bars, 0, ends.at(-1) ?? 0);
+  const filled = fillMissing(recorded, calendar, pkg.preprocessing, set.warmupBars);
+  const matrix = buildFeatures(set, filled, calendar);
+  const rows = rowsOf(recorded, filled);
+  const isWhole = wholeWindows(matrix, lookback);
+  const width = matrix.names.length;
+  return (at) => {
+    const end = ends[at]!;
+    if (end === 0) throw tooFew(lookback, lookback, 0);
+    const row = rows[end - 1]!;
+    const lacking = matrix.firstWarmRow + lookback - (row + 1);
+    if (lacking > 0) throw tooFew(lacking, row + 1 + lacking, row + 1);
+    const values = matrix.values.subarray((row + 1 - lookback) * width, (row + 1) * width);
+    if (!isWhole(row)) {
+      checkKnown(values, pkg);
+      checkFinite(values, pkg);
+    }
+    const openTime = filled.openTime[row]!;
+    const known = { asOf: openTime, fromFirstBar: true };
+    const thresholds = thresholdsAfter(pkg, bars, known);
+    return {
+      instrument: bars.instrument,
+      values,
+      lastClose: filled.close[row]!,
+      asOf: openTime,
+      staleBars: barsBehind(calendar, openTime, asOf[at]!, pkg),
+      volatility: volatility20(filled.close.subarray(0, row + 1)),
+      ...(thresholds && { thresholds }),
+    };
+  };
+}
+
+/** How many of the bars are complete at each instant. */
+function endsOf(
+  { openTime }: Bars,
+  asOf: Float64Array,
+  closeOf: (openTime: number) => number,
+): Int32Array {
+  let end = 0;
+  return Int32Array.from(asOf, (at) => {
+    while (end < openTime.length && closeOf(openTime[end]!) <= at) end++;
+    return end;
+  });
+}
+
+/** Row of each recorded bar among the filled ones. */
+function rowsOf(recorded: Bars, filled: Bars): Int32Array {
+  let row = 0;
+  return Int32Array.from({ length: barCount(recorded) }, (_, i) => {
+    while (filled.openTime[row]! < recorded.openTime[i]!) row++;
+    return row;
+  });
+}
+
+/** Is every value of the `lookback` rows up to a row finite? Each row is looked at once, however many windows hold it. */
+function wholeWindows({ values, names, rows }: FeatureMatrix, lookback: number) {
+  const newestBad = new Int32Array(rows);
+  let bad = -1;
+  for (let row = 0; row < rows; row++) {
+    const end = (row + 1) * names.length;
+    for (let at = row * names.length; at < end; at++) {
+      if (Number.isFinite(values[at]!)) continue;
+      bad = row;
+      break;
+    }
+    newestBad[row] = bad;
+  }
+  return (row: number): boolean => newestBad[row]! <= row - lookback;
+}
