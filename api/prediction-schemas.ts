@@ -161,7 +161,7 @@ export const answerSchema = z
     fallback: z
       .literal('naive')
       .nullable()
-      .describe('`naive`: the model has no forecast, and this one says that nothing changes.'),
+      .describe('`naive`: the model has no forecast, and this is the naive baseline.'),
     fallbackReason: z.enum(['inference-failed', 'not-finite', 'implausible']).nullable(),
     trial: z
       .object({ role: z.literal('canary'), trialId: z.string() })

@@ -53,10 +53,14 @@ async function demo(ctx: CliContext): Promise<void> {
     { title: 'change', value: (row) => percent(row.change), align: 'right' },
     { title: 'direction', value: (row) => row.direction },
     { title: 'confidence', value: (row) => row.confidence?.toFixed(2), align: 'right' },
-    { title: 'skill against naive', value: (row) => row.skillVsNaive?.toFixed(3), align: 'right' },
+    {
+      title: 'skill against naive baseline',
+      value: (row) => row.skillVsNaive?.toFixed(3),
+      align: 'right',
+    },
   ]);
   ctx.out.line(
-    '\nSkill is 1 - loss/loss of "no change" on rows the model never saw: 0 is no better.',
+    '\nSkill is 1 - loss/loss of the naive baseline ("nothing changes") on rows the model never saw: 0 is no better.',
   );
   const status = await askStatus(layoutOf(ctx.config.stateDir));
   if (status && !ctx.json) showAddresses(ctx, status);

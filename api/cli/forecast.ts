@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { NAIVE_BASELINE } from '../../core/evaluation/index.ts';
 import type { ApiClient, Json } from './http.ts';
 import { version } from './options.ts';
 import { ASYNC_HEADER, showAccepted } from './results.ts';
@@ -51,3 +52,7 @@ export async function askForecast(
   ctx.out.data(answer);
   return ctx.json ? undefined : answer;
 }
+
+/** Whether the version that answered is worth more than the naive baseline. */
+export const beatsNaiveWords = ({ beatsNaive }: Json): string =>
+  `${beatsNaive === true ? 'beats' : 'does NOT beat'} ${NAIVE_BASELINE}`;

@@ -94,7 +94,7 @@ function explain(ctx: CliContext, answer: Json, items: readonly Json[]): void {
   const first = items[0]!;
   const lines = [
     `settled up to ${String(answer['settledAsOf'])} (market time)`,
-    'skill: 1 - squared error / that of "nothing changes"; direction: of moves beyond 0.5 %',
+    'skill: 1 - squared error / that of the naive baseline ("nothing changes"); direction: of moves beyond 0.5 %',
     `signal: long or short by the forecast, per decision, ${costWords(items)}` +
       (items.some((row) => row['hypothetical'] === true)
         ? '; HYPOTHETICAL where the instrument cannot be traded'

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { barNameLike, shortBarName } from './bar-times.ts';
-import { askForecast, forecastOptions, type ForecastOptions } from './forecast.ts';
+import { askForecast, beatsNaiveWords, forecastOptions, type ForecastOptions } from './forecast.ts';
 import { openClient, type Json } from './http.ts';
 import { integer, segment, version } from './options.ts';
 import { showExplanation } from './explanation.ts';
@@ -80,7 +80,7 @@ async function predict(
   const notes = [
     `${model} version ${String(answer['version'])}`,
     `consistency ${share(answer['consistency'])}`,
-    answer['beatsNaive'] === true ? 'beats naive' : 'does NOT beat the naive forecast',
+    beatsNaiveWords(answer),
     ...warnings(answer),
     answer['recorded'] === true ? `recorded as ${String(answer['id'])}` : 'not recorded',
   ];

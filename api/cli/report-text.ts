@@ -1,4 +1,4 @@
-import type { Evaluation } from '../../core/evaluation/index.ts';
+import { referenceName, type Evaluation } from '../../core/evaluation/index.ts';
 import { shownMetric, type ShownMetric } from '../../core/evaluation/report/shown-metric.ts';
 import { sliceName } from '../../core/evaluation/report/slice-section.ts';
 import type { CliContext } from './output.ts';
@@ -67,7 +67,8 @@ function printSlices(out: CliContext['out'], { slices, data }: Evaluation): void
     slices.metric,
     data.classes?.map(({ name }) => name),
   );
-  out.line(`\nSlices, skill against ${slices.reference}:`);
+  const reference = referenceName(slices.reference, { ofClasses: data.classes !== undefined });
+  out.line(`\nSlices, skill against ${reference}:`);
   const few = 'too few rows';
   out.table(slices.slices, [
     { title: 'slice', value: sliceName },

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { showExplanation } from './explanation.ts';
-import { askForecast, forecastOptions, type ForecastOptions } from './forecast.ts';
+import { askForecast, beatsNaiveWords, forecastOptions, type ForecastOptions } from './forecast.ts';
 import { openClient, type Json } from './http.ts';
 import type { CliContext } from './output.ts';
 
@@ -56,7 +56,7 @@ async function signal(
   ]);
   const notes = [
     `${model} version ${String(answer['version'])}`,
-    answer['beatsNaive'] === true ? 'beats naive' : 'does NOT beat the simplest forecast',
+    beatsNaiveWords(answer),
     ...(answer['abstain'] === true ? ['ABSTAIN'] : []),
     ...(answer['stale'] === true ? ['STALE'] : []),
   ];

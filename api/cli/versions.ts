@@ -46,7 +46,10 @@ async function list(ctx: CliContext, model: string, limit: number): Promise<void
       { title: 'champion', value: (row) => (row['champion'] === true ? 'yes' : '') },
       { title: 'family', value: (row) => String(row['family']) },
       { title: 'trained through', value: (row) => (row['trainedThrough'] as string)?.slice(0, 10) },
-      { title: 'beats naive', value: (row) => (row['beatsNaive'] === true ? 'yes' : 'no') },
+      {
+        title: 'beats naive baseline',
+        value: (row) => (row['beatsNaive'] === true ? 'yes' : 'no'),
+      },
       { title: 'verdict', value: (row) => row['verdict'] as string | null },
     ],
     'no versions yet',

@@ -33,7 +33,7 @@ const performanceSchema = z
     to: z.string().describe('Last decision.'),
     mse: z.number().describe('Label units squared.'),
     rmse: z.number(),
-    naiveMse: z.number().describe('Of the forecast "nothing changes", on the same rows.'),
+    naiveMse: z.number().describe('Of the naive baseline, "nothing changes", on the same rows.'),
     skillVsNaive: share.describe('1 - mse / naiveMse; null where nothing moved.'),
     scaledLoss: share.describe('Mean of error^2 / variance of the training labels.'),
     directionAccuracy3: z.number().describe('Up, down and neutral (within +-0.5 %).'),

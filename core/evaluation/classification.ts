@@ -24,7 +24,7 @@ const notClasses = (name: string): RatchetError =>
 /** Class probabilities: log loss, against the shares of the classes in the training part. */
 export const classificationTask: EvaluationTask = {
   gate: MAJORITY,
-  gateWords: { short: 'the majority class', long: "the training part's class shares" },
+  gateSays: "the training part's class shares",
   skillReference: MAJORITY,
   mainMetric: MAIN_CLASS_METRIC,
 

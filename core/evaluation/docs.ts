@@ -29,8 +29,8 @@ const INTRODUCTION = `# Scores
 Written from the catalogues by \`node --import tsx infra/write-docs.ts\`; do not edit.
 
 Every score is of rows that nothing was fitted or chosen on, and stands beside the same score of the references
-and baselines on the same rows: \`naive\` and the training mean for quantities, \`majority\` (the class shares of the
-training part) for classes. Of pooled units the references know the instrument: that one market moves more than
+and baselines on the same rows. **The naive baseline** is what every model has to beat: for quantities \`naive\`, that
+nothing changes; for classes \`majority\`, the class shares of the training part. Quantities have the training mean beside it. Of pooled units the references know the instrument: that one market moves more than
 another is no skill.
 
 **Intervals**: 95 %, percentile, circular block bootstrap of 2,000 resamples; a block has the largest of twice

@@ -18,7 +18,7 @@ export type {
 export { rowsByInstrument, trainingByInstrument, trainingOfFold } from './panel.ts';
 export { medianSeed } from './median-seed.ts';
 export { searchWords } from './search-facts.ts';
-export { MAJORITY, NAIVE, TRAINING_MEAN } from './references.ts';
+export { MAJORITY, NAIVE, NAIVE_BASELINE, referenceName, TRAINING_MEAN } from './references.ts';
 export { flatMetricDirection, flatMetrics } from './flat-metrics.ts';
 export {
   decodeTestRows,

@@ -14,7 +14,7 @@ function labelOf({ label }: Pick<LossFacts, 'label'>): RegressionLabel {
 /** Quantities: squared errors, in proportion to the variance of the training labels. */
 export const regressionTask: EvaluationTask = {
   gate: NAIVE,
-  gateWords: { short: 'naive', long: '"nothing changes"' },
+  gateSays: '"nothing changes"',
   skillReference: TRAINING_MEAN,
   mainMetric: 'rankIc',
 

@@ -28,12 +28,12 @@ interface Limit {
 /** The limits in words, for the page of scores. */
 export const LIMITS = [
   {
-    figure: 'skill of a quantity against naive',
+    figure: 'skill of a quantity against the naive baseline',
     near: `${QUANTITY_SKILL.near} up to ${barsText(QUANTITY_SKILL.bars)}`,
     far: String(QUANTITY_SKILL.far),
   },
   {
-    figure: 'skill of classes against their shares',
+    figure: 'skill of classes against the naive baseline',
     near: `${CLASS_SKILL.near} up to ${barsText(CLASS_SKILL.bars)}`,
     far: String(CLASS_SKILL.far),
   },

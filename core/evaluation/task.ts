@@ -24,19 +24,12 @@ export interface Reference {
   readonly valuesOf: (instrument: number) => readonly number[];
 }
 
-/** How it is said in a sentence that a loss is compared with the reference's. */
-export interface ReferenceWords {
-  /** "better than naive" */
-  readonly short: string;
-  /** "lower than ..." */
-  readonly long: string;
-}
-
 /** What differs between learning a quantity and learning classes. Predictions are row-major [rows x horizons x outputs]. */
 export interface EvaluationTask {
-  /** What a model has to beat before it may be called of any use. */
+  /** The naive baseline: what a model has to beat before it may be called of any use. */
   readonly gate: string;
-  readonly gateWords: ReferenceWords;
+  /** What the naive baseline says: a loss is "lower than ..." */
+  readonly gateSays: string;
   /** What skill is measured against where the market's drift must not count as skill: slices use it. */
   readonly skillReference: string;
   /** Name of the metric that slices show. */

@@ -1,6 +1,7 @@
 import type { LabelKind } from '../labels/index.ts';
 import type { EvaluatedComparison, Evaluation } from './evaluation.ts';
 import { answersClause } from './class-figures.ts';
+import { NAIVE_BASELINE } from './references.ts';
 import { taskOf } from './task.ts';
 
 /** Better beyond chance, and the served seed better by itself. */
@@ -24,7 +25,7 @@ export interface VerdictFacts {
   readonly classFigures?: Evaluation['classFigures'];
 }
 
-/** The evaluation in one sentence: against the champion where there is one, and against the simplest forecast always. */
+/** The evaluation in one sentence: against the champion where there is one, and against the naive baseline always. */
 export function verdictOf(facts: VerdictFacts): string {
   const naive = facts.comparisons.find((c) => c.against === taskOf(facts.label).gate)!;
   if (naive.challengerLoss === null) {
@@ -54,11 +55,10 @@ function againstChampion(version: number, { comparisons, tries }: VerdictFacts):
 }
 
 function againstReference(naive: EvaluatedComparison, facts: VerdictFacts): string {
-  const { short, long } = taskOf(facts.label).gateWords;
-  const figures = `weighted loss ${changeText(naive)} than ${long}`;
+  const figures = `weighted loss ${changeText(naive)} than ${taskOf(facts.label).gateSays}`;
   const interval = intervalText(naive);
   if (facts.beatsNaive) {
-    const proved = `better than ${short}: ${figures} (${interval}, ${pText(naive.test!.p)})`;
+    const proved = `better than ${NAIVE_BASELINE}: ${figures} (${interval}, ${pText(naive.test!.p)})`;
     if (facts.label.task === 'classification') return proved;
     const mean = facts.beatsTrainingMean
       ? 'and better than the training mean'
@@ -66,13 +66,14 @@ function againstReference(naive: EvaluatedComparison, facts: VerdictFacts): stri
     return `${proved}, ${mean}`;
   }
   if ((naive.servedMeanDifference ?? -1) <= 0) {
-    return `no better than ${short}: ${figures} (${interval})`;
+    return `no better than ${NAIVE_BASELINE}: ${figures} (${interval})`;
   }
   if ((naive.meanDifference ?? -1) <= 0) {
-    return `no better than ${short}: ${figures} for the served seed (${interval}), not lower over all seeds`;
+    return `no better than ${NAIVE_BASELINE}: ${figures} for the served seed (${interval}), not lower over all seeds`;
   }
-  if (naive.test === null) return `not proved better than ${short}: ${independentText(naive)}`;
-  return `not proved better than ${short}: ${figures} (${interval}, ${pText(naive.test.p)})`;
+  if (naive.test === null)
+    return `not proved better than ${NAIVE_BASELINE}: ${independentText(naive)}`;
+  return `not proved better than ${NAIVE_BASELINE}: ${figures} (${interval}, ${pText(naive.test.p)})`;
 }
 
 /** The served seed's loss relative to the other's. */

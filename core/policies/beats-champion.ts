@@ -24,7 +24,7 @@ const params = z.object({
   requireSkill: z
     .boolean()
     .default(false)
-    .describe('Refuse a first champion that is not proved better than naive forecasts.'),
+    .describe('Refuse a first champion that is not proved better than the naive baseline.'),
 });
 
 /** Superiority: the challenger must be proved better than the champion, on the same rows. */
@@ -34,7 +34,7 @@ export const beatsChampion = definePolicy({
     "Accepts a challenger whose loss is lower than the champion's on the same rows with a one-sided p of at " +
     'most alpha x 6 / (pi^2 k^2) for the k-th try against this champion, and whose deployed seed is itself ' +
     'better. Fewer than 20 independent horizons: insufficient evidence, the champion stays. A first champion ' +
-    'is accepted and marked when it does not beat naive; requireSkill refuses it.',
+    'is accepted and marked when it does not beat the naive baseline; requireSkill refuses it.',
   params,
   decide(evidence, { alpha, requireSkill }) {
     const alphaK = levelOfTry(alpha, evidence.tries.k);

@@ -33,7 +33,7 @@ const params = z.object({
   requireSkill: z
     .boolean()
     .default(false)
-    .describe('Refuse a first champion that is not proved better than naive forecasts.'),
+    .describe('Refuse a first champion that is not proved better than the naive baseline.'),
 });
 type Params = z.output<typeof params>;
 

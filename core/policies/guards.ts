@@ -1,6 +1,12 @@
 /** What every policy asks before its own question. */
 import type { EvaluatedComparison } from '../evaluation/evaluation.ts';
-import { MAJORITY, NAIVE, TRAINING_MEAN } from '../evaluation/references.ts';
+import {
+  MAJORITY,
+  NAIVE,
+  NAIVE_BASELINE,
+  referenceName,
+  TRAINING_MEAN,
+} from '../evaluation/references.ts';
 import { provedBetter } from '../evaluation/verdict.ts';
 import { MIN_INDEPENDENT } from '../metrics/comparison.ts';
 import type { Decision, Evidence } from './policy.ts';
@@ -50,17 +56,16 @@ export function decideFirst(evidence: Evidence, alphaK: number, requireSkill: bo
   const ofClasses = evidence.comparisons.some((c) => c.against === MAJORITY);
   const references = ofClasses ? [MAJORITY] : [NAIVE, TRAINING_MEAN];
   const missing = references.filter((name) => !proved(name));
-  const simplest = ofClasses ? 'the class shares of its training part' : 'the naive forecast';
   if (requireSkill && missing.length > 0) {
     return reject(
-      `requireSkill: a first champion must be proved better than ${missing.join(' and ')} ` +
+      `requireSkill: a first champion must be proved better than ${missing.map((name) => referenceName(name, { ofClasses })).join(' and ')} ` +
         `(p <= ${alphaK.toPrecision(3)}), and this one is not`,
       evidence.verdict.replace(/\.$/, ''),
     );
   }
   const mark = evidence.beatsNaive
-    ? `it is proved better than ${simplest}`
-    : `it is not proved better than ${simplest}, and each answer says so (beatsNaive: false)`;
+    ? `it is proved better than ${NAIVE_BASELINE}`
+    : `it is not proved better than ${NAIVE_BASELINE}, and each answer says so (beatsNaive: false)`;
   return {
     verdict: 'accept',
     reasons: ['Nothing serves this model yet, so it becomes the first champion', mark],

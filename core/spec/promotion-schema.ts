@@ -100,7 +100,7 @@ export const promotionSchema = z.strictObject({
   requireSkill: z
     .boolean()
     .default(false)
-    .describe('Refuse a first champion that does not beat naive.'),
+    .describe('Refuse a first champion that does not beat the naive baseline.'),
   guarantee: z
     .enum(['asymptotic', 'strict'])
     .default('asymptotic')

@@ -227,7 +227,7 @@ test('a first version, then a worse and a better challenger: evidence from graph
   const { db } = database;
   const first = await inputOf(data, 0.3);
   const evaluated = await evaluateOnce(first);
-  assert.match(evaluated.verdict, /^Better than naive: /);
+  assert.match(evaluated.verdict, /^Better than the naive baseline: /);
   assert.equal(evaluated.beatsNaive, true);
   assert.equal(evaluated.servedSeed, 1);
   const evaluation = parseEvaluation(await artifacts.get(evaluated.evaluation));

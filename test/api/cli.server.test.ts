@@ -191,7 +191,7 @@ describe('command line', () => {
     assert.equal(predicted.code, 0, predicted.error);
     assert.match(predicted.text, /80 % interval/);
     assert.match(predicted.text, /as of \d{4}-\d{2}-\d{2}, last close/);
-    assert.match(predicted.text, /does NOT beat the naive forecast/);
+    assert.match(predicted.text, /does NOT beat the naive baseline/);
     for (const command of ['predict', 'signal']) {
       const past = await run(address, command, MODEL, '--as-of', '2019-12-01', '-c', 'mc');
       assert.match(past.text, /^\^GSPC as of 2019-11-29/, `${command}: ${past.error}`);

@@ -129,10 +129,15 @@ it('progress lines say what happened, for a person', () => {
         kind: 'done',
         payload: {
           status: 'completed',
-          message: 'Better than naive. No better than naive.',
+          message: 'Better than the naive baseline. No better than the naive baseline.',
           versions: [
             { model: 'm-a', version: 1, promoted: true, verdict: 'Better than naive.' },
-            { model: 'm-b', version: 7, promoted: false, verdict: 'No better than naive.' },
+            {
+              model: 'm-b',
+              version: 7,
+              promoted: false,
+              verdict: 'No better than the naive baseline.',
+            },
           ],
         },
       },

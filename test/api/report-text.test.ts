@@ -19,14 +19,14 @@ test('verdict, scores beside the baselines, slices and warnings', () => {
   const input = plantClasses(0.9);
   const regime = Int32Array.from(input.rows.labels, (_, i) => (i < 15 ? 0 : 1 + (i % 2)));
   const text = printed(evaluate({ ...input, rows: { ...input.rows, regime } }));
-  assert.match(text, /^btc version 3: Better than the majority class: /);
+  assert.match(text, /^btc version 3: Better than the naive baseline: /);
   assert.match(text, /\n1 bar ahead:\nmetric +model +majority\n/);
   assert.match(
     text,
     /\nBalanced accuracy, priors divided out +\d+\.\d % \[[\d.]+ %, [\d.]+ %\] +33\.3 % \[/,
   );
   assert.match(text, /\nPrecision of buy +\d/);
-  assert.match(text, /\nSlices, skill against majority:\n/);
+  assert.match(text, /\nSlices, skill against the naive baseline:\n/);
   assert.match(text, /\ncalm market +too few rows +too few rows +15 +15\.0\n/);
   assert.match(text, /\nlively market +[+-]\d/);
   assert.match(text, /\nWarnings:\n- /);

@@ -50,7 +50,10 @@ describe('examples/notebook.ipynb and the Python client', { skip }, () => {
       );
     assert.match(printed[1]!, /register.*\ncompleted\n$/);
     assert.match(printed[2]!, /^version \d: 0\.\d+ .*\nversion \d: 0\.\d+/);
-    assert.match(printed[3]!, /^2024-06-03 [+-]0\.\d+% (up|down|neutral) beats naive: /);
+    assert.match(
+      printed[3]!,
+      /^2024-06-03 [+-]0\.\d+% (up|down|neutral) beats the naive baseline: /,
+    );
     assert.match(printed[4]!, /^2024-06-03\n2024-06-04\npredict\./);
   });
 

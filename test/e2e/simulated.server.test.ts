@@ -9,10 +9,10 @@ describe('examples/simulated.yaml', { skip: productMissing }, () => {
   });
   after(() => product.end());
 
-  it('runs through from the command line, is proved better than naive, and serves', async () => {
+  it('runs through from the command line, is proved better than the naive baseline, and serves', async () => {
     const { code, stdout, stderr } = await product.cli('run', 'examples/simulated.yaml', '--watch');
     assert.equal(code, 0, stdout + stderr);
-    assert.match(stdout, /Better than naive/);
+    assert.match(stdout, /Better than the naive baseline/);
     for (const instrument of ['SIM-A', 'SIM-B']) {
       const model = `simulated-${instrument.toLowerCase()}`;
       const answer = await product.request('POST', `/api/v1/ml-models/${model}/predict`, {

@@ -1,9 +1,10 @@
 import type { Evaluation } from '../evaluation.ts';
 import { spreadText } from '../fold-words.ts';
+import { NAIVE_BASELINE } from '../references.ts';
 import { figure, intervalCell, note, number4, signedPercent, table, type Cell } from './html.ts';
 
 /** A row a fold, and how far they lie apart; nothing where there is one. */
-export function foldTable({ folds, data, refit }: Evaluation): string[] {
+export function foldTable({ folds, refit }: Evaluation): string[] {
   if (folds === undefined) return [];
   const rows = folds.map((fold, at): Cell[] => [
     at === folds.length - 1 ? `${at + 1} (newest)` : String(at + 1),
@@ -16,7 +17,6 @@ export function foldTable({ folds, data, refit }: Evaluation): string[] {
       ? intervalCell(fold.interval, signedPercent)
       : `${figure(fold.skill, signedPercent)} (too few for an interval)`,
   ]);
-  const reference = data.classes ? 'the class shares' : 'naive';
   return [
     '<h3>Folds</h3>',
     table(
@@ -27,7 +27,7 @@ export function foldTable({ folds, data, refit }: Evaluation): string[] {
         'Samples',
         'Learnt from later bars',
         'Weighted loss',
-        `Skill against ${reference}`,
+        `Skill against ${NAIVE_BASELINE}`,
       ],
       rows,
       { textColumns: [0, 2, 4], strongRow: folds.length - 1 },

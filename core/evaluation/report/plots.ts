@@ -1,5 +1,6 @@
 import type { Evaluation } from '../evaluation.ts';
 import type { EvaluationInput } from '../input.ts';
+import { referenceName } from '../references.ts';
 import { servedPredictions } from '../served.ts';
 import { taskOf } from '../task.ts';
 import {
@@ -24,13 +25,17 @@ export interface Plot {
 /** All charts of an evaluation: skill, loss curves, then forecast and residuals per horizon. */
 export function plotsOf(evaluation: Evaluation, input: EvaluationInput): Plot[] {
   const served = servedPredictions(input, evaluation.servedSeed);
+  const quantity = input.label.task === 'regression';
   const plots: Plot[] = [
     {
       name: 'skill',
       title: 'Skill of the served seed, with 95 % intervals (right of zero is better)',
       svg: skillChart(
         evaluation.skill.flatMap(({ reference, overall, byHorizon }) => [
-          { label: `against ${reference}, all`, ...overall },
+          {
+            label: `against ${referenceName(reference, { ofClasses: !quantity })}, all`,
+            ...overall,
+          },
           ...byHorizon.map(({ horizon, skill }) => ({ label: barsText(horizon), ...skill })),
         ]),
       ),
@@ -38,7 +43,6 @@ export function plotsOf(evaluation: Evaluation, input: EvaluationInput): Plot[] 
   ];
   const curves = lossCurves(input.seeds);
   if (curves) plots.push({ name: 'loss-curves', title: 'Loss by epoch and seed', svg: curves });
-  const quantity = input.label.task === 'regression';
   for (const moves of input.horizons.map((_, k) => movesOf(input, served, k))) {
     plots.push({
       name: `forecast-${moves.horizon}`,
@@ -81,12 +85,13 @@ function classPlots({ classFigures = [], data }: Evaluation): Plot[] {
 }
 
 /** Skill by slice, of those that have enough rows. */
-function slicePlots({ slices }: Evaluation): Plot[] {
+function slicePlots({ slices, data }: Evaluation): Plot[] {
   const rows = (slices?.slices ?? []).flatMap((slice) =>
     slice.skill ? [{ label: sliceName(slice), ...slice.skill }] : [],
   );
   if (slices === undefined || rows.length === 0) return [];
-  const title = `Skill against ${slices.reference} by slice, with 95 % intervals`;
+  const against = referenceName(slices.reference, { ofClasses: data.classes !== undefined });
+  const title = `Skill against ${against} by slice, with 95 % intervals`;
   return [{ name: 'slices', title, svg: skillChart(rows) }];
 }
 

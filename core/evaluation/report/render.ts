@@ -112,7 +112,7 @@ export function renderReport(evaluation: Evaluation, plots: readonly Plot[]): st
   ].join('\n');
 }
 
-/** Better than what serves now, or than naive where nothing serves. */
+/** Better than what serves now, or than the naive baseline where nothing serves. */
 function isGoodNews({ champion, comparisons, tries, beatsNaive }: Evaluation): boolean {
   if (champion === null) return beatsNaive;
   return comparisons.some((c) => c.against === 'champion' && provedBetter(c, tries.level));

@@ -1,5 +1,6 @@
 import type { Evaluation } from '../evaluation.ts';
 import { foldTable } from './fold-table.ts';
+import { NAIVE_BASELINE } from '../references.ts';
 import { refitWords } from '../refit-words.ts';
 import {
   escapeHtml,
@@ -112,7 +113,7 @@ export function seedSection(evaluation: Evaluation): string[] {
         'Validation loss',
         'Best epoch',
         'Weighted test loss',
-        classes ? 'Skill against the class shares' : 'Skill against naive',
+        `Skill against ${NAIVE_BASELINE}`,
         ...evaluation.data.horizons.map((h) => `${classes ? 'Log loss' : 'RMSE'}, ${barsText(h)}`),
       ],
       rows,

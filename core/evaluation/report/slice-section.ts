@@ -1,4 +1,5 @@
 import type { Evaluation } from '../evaluation.ts';
+import { referenceName } from '../references.ts';
 import { SLICE_KINDS, type SliceKind } from '../slice-kinds.ts';
 import { shownMetric } from './shown-metric.ts';
 import {
@@ -48,7 +49,7 @@ export function sliceSection({ slices, data }: Evaluation, chart: string): strin
   const left = SLICE_KINDS.flatMap((kind) =>
     slices.left[kind] === undefined ? [] : [`${slices.left[kind]} more by ${kind}`],
   );
-  const { reference } = slices;
+  const reference = referenceName(slices.reference, { ofClasses: data.classes !== undefined });
   const head = ['Slice', `Skill against ${reference}`, metric.title, 'Loss'];
   return [
     rows.length > 0

@@ -10,7 +10,7 @@ import { PRIORS, plantClasses } from './planted-classes.ts';
 test('a model that knows something beats the class shares, and says so', () => {
   const evaluation = evaluate(plantClasses(0.9));
   assert.equal(evaluation.beatsNaive, true);
-  assert.match(evaluation.verdict, /^Better than the majority class: weighted loss .* % lower/);
+  assert.match(evaluation.verdict, /^Better than the naive baseline: weighted loss .* % lower/);
   assert.deepEqual(
     evaluation.forecasters.map(({ name, kind }) => [name, kind]),
     [
@@ -36,7 +36,7 @@ test('a model that says the shares is no better than they are, by log loss', () 
   const constant = Float64Array.from({ length: 2700 }, (_, i) => PRIORS[i % 3]!);
   const evaluation = evaluate({ ...input, seeds: [seedOf(1, constant)] });
   assert.equal(evaluation.beatsNaive, false);
-  assert.match(evaluation.verdict, /^No better than the majority class/);
+  assert.match(evaluation.verdict, /^No better than the naive baseline/);
   assert.ok(evaluation.warnings.some((text) => text.includes('nothing was learnt')));
   const loss = evaluation.forecasters[0]!.weightedLoss.value!;
   const counts = [0, 0, 0];

@@ -33,7 +33,7 @@ test('a truly better model is said to be better than naive, and is', () => {
   assert.equal(evaluation.beatsTrainingMean, true);
   assert.match(
     evaluation.verdict,
-    /^Better than naive: weighted loss \d+\.\d % lower than "nothing changes" .*p < 0\.001\), and better than the training mean\.$/,
+    /^Better than the naive baseline: weighted loss \d+\.\d % lower than "nothing changes" .*p < 0\.001\), and better than the training mean\.$/,
   );
   assert.ok(skillVsNaive(evaluation) > 0.2);
   assert.doesNotThrow(() => evaluationSchema.parse(JSON.parse(JSON.stringify(evaluation))));
@@ -45,7 +45,7 @@ test('a worse-than-naive model is said to be no better than naive', () => {
   assert.equal(evaluation.beatsNaive, false);
   assert.match(
     evaluation.verdict,
-    /^No better than naive: weighted loss 1\d\.\d % higher than "nothing changes" \(skill 95 % interval -/,
+    /^No better than the naive baseline: weighted loss 1\d\.\d % higher than "nothing changes" \(skill 95 % interval -/,
   );
   assert.ok(skillVsNaive(evaluation) < -0.1);
   assert.equal(evaluation.verdict.match(/[.!?](\s|$)/g)?.length, 1, 'one sentence');
@@ -56,7 +56,7 @@ test('a model that only looks better is not said to be', () => {
   const evaluation = evaluate(input);
   assert.ok(skillVsNaive(evaluation) > 0);
   assert.equal(evaluation.beatsNaive, false);
-  assert.match(evaluation.verdict, /^Not proved better than naive: .*p = 0\.\d+\)\.$/);
+  assert.match(evaluation.verdict, /^Not proved better than the naive baseline: .*p = 0\.\d+\)\.$/);
 });
 
 test('too few independent rows: the verdict counts them, and nothing is proved', () => {
@@ -119,7 +119,7 @@ test('against the champion: better, equal, and no common rows', () => {
   const better = evaluate({ ...input, champion: championOf(input, weak) });
   assert.match(
     better.verdict,
-    /^Proved better than champion v3: weighted loss .* lower \(p < 0\.001, try 1\); better than naive/,
+    /^Proved better than champion v3: weighted loss .* lower \(p < 0\.001, try 1\); better than the naive baseline/,
   );
   const same = evaluate({ ...input, champion: championOf(input, input.seeds[1]!.predictions) });
   assert.match(same.verdict, /^Not proved better than champion v3: /);
@@ -127,7 +127,7 @@ test('against the champion: better, equal, and no common rows', () => {
   const none = evaluate({ ...input, champion: championOf(input, weak, after) });
   assert.match(
     none.verdict,
-    /^No test rows in common with champion v3, so not compared with it; better than naive/,
+    /^No test rows in common with champion v3, so not compared with it; better than the naive baseline/,
   );
   assert.equal(none.champion?.commonRows, 0);
 });
@@ -255,7 +255,7 @@ test('every label kind: a forecast of the naive price has skill 0 and no directi
     assert.equal(skillVsNaive(evaluation), 0, label.name);
     const scored = evaluation.forecasters[0]!.byHorizon[0]!.metrics;
     assert.equal(scored['directionAccuracy2']!.value! + scored['alwaysUp']!.value!, 1, label.name);
-    assert.match(evaluation.verdict, /^No better than naive/);
+    assert.match(evaluation.verdict, /^No better than the naive baseline/);
   }
 });
 

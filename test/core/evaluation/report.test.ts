@@ -70,7 +70,7 @@ test('the sections say what they are for', () => {
 
 test('a worse-than-naive model is told so at the top', () => {
   const report = reportOf(plant({ forecast: { signal: 0, noise: 0.4 } }).input);
-  assert.match(report, /class="verdict">No better than naive: /);
+  assert.match(report, /class="verdict">No better than the naive baseline: /);
   assert.match(textOf(report, 'champion'), /Nothing serves this model yet/);
 });
 

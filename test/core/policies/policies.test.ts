@@ -79,11 +79,11 @@ test('a first champion is accepted and marked; requireSkill wants proof over bot
   assert.equal(decide(bad).verdict, 'accept');
   assert.match(
     decide(bad).reasons.join('; '),
-    /not proved better than the naive forecast, and each answer says so/,
+    /not proved better than the naive baseline, and each answer says so/,
   );
   const refused = decide(bad, { requireSkill: true });
   assert.equal(refused.verdict, 'reject');
-  assert.match(refused.reasons[0]!, /^requireSkill: .*naive and training mean/);
+  assert.match(refused.reasons[0]!, /^requireSkill: .*the naive baseline and the training mean/);
 });
 
 test('a champion that was not compared keeps its place', () => {

@@ -78,20 +78,30 @@ async function judge(momentum: number, instrument: string): Promise<Evaluation> 
 const gate = (evaluation: Evaluation): Decision =>
   beatsChampion.decide(evidenceOf(evaluation), beatsChampion.params.parse({ requireSkill: true }));
 
-test('ridge finds a planted momentum: proved better than naive, and the gate lets it in', async () => {
+test('ridge finds a planted momentum: proved better than the naive baseline, and the gate lets it in', async () => {
   const evaluation = await judge(0.1, 'SIM-A');
-  assert.match(evaluation.verdict, /^Better than naive: .*, and better than the training mean\.$/);
+  assert.match(
+    evaluation.verdict,
+    /^Better than the naive baseline: .*, and better than the training mean\.$/,
+  );
   const { verdict, reasons } = gate(evaluation);
   assert.equal(verdict, 'accept', reasons.join('; '));
-  assert.match(reasons.join('; '), /proved better than the naive forecast/);
+  assert.match(reasons.join('; '), /proved better than the naive baseline/);
 });
 
 test('ridge finds nothing where nothing is planted, and the gate says so', async () => {
   for (const instrument of ['SIM-A', 'SIM-B', 'SIM-C']) {
     const evaluation = await judge(0, instrument);
-    assert.match(evaluation.verdict, /^(No better|Not proved better) than naive: /, instrument);
+    assert.match(
+      evaluation.verdict,
+      /^(No better|Not proved better) than the naive baseline: /,
+      instrument,
+    );
     const { verdict, reasons } = gate(evaluation);
     assert.equal(verdict, 'reject');
-    assert.match(reasons[0]!, /must be proved better than naive and training mean/);
+    assert.match(
+      reasons[0]!,
+      /must be proved better than the naive baseline and the training mean/,
+    );
   }
 });
