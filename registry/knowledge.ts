@@ -1,0 +1,137 @@
+/** Bars through time: as they were known at each of many instants, without a read for each. */
+import { sql } from 'kysely';
+import type { Bars, Timeframe } from '../core/bars/bars.ts';
+import { lowerBound } from '../core/bars/build.ts';
+import type { Db } from './in-transaction.ts';
+import { readServedBars, type ServedSource } from './served-bars.ts';
+
+/** Instants at which nothing was known of a bar that had not been known, in the same way, at the first of them. */
+export interface KnownPart {
+  /** ms UTC, ascending. */
+  readonly asOf: Float64Array;
+  /** As they were known at the last instant; up to any of the others, as they were known then. */
+  readonly bars: Bars;
+}
+
+/**
+ * The bars of an instrument at instants `asOf` (ms UTC, ascending), in as few parts as there were changes of what had been
+ * known: within a part bars were only appended, so that whatever looks back from an instant sees what it saw then. Bars
+ * and factors as `readServedBars` has them.
+ */
+export async function* barsThroughTime(
+  db: Db,
+  instrument: string,
+  timeframe: Timeframe,
+  sources: readonly ServedSource[],
+  asOf: Float64Array,
+): AsyncGenerator<KnownPart, void, undefined> {
+  const changes = await changesBetween(db, { instrument, timeframe, sources }, asOf);
+  let from = 0;
+  while (from < asOf.length) {
+    const change = changes.find((at) => at > asOf[from]!) ?? Infinity;
+    const to = lowerBound(asOf, change);
+    const part = asOf.subarray(from, to);
+    const range = { last: Number.MAX_SAFE_INTEGER, before: part.at(-1)! };
+    const { bars } = await readServedBars(db, instrument, timeframe, sources, range);
+    yield { asOf: part, bars };
+    from = to;
+  }
+}
+
+interface Series {
+  readonly instrument: string;
+  readonly timeframe: Timeframe;
+  readonly sources: readonly ServedSource[];
+}
+
+/**
+ * Instants (ms UTC, ascending) at which something older changed: from each on, a look back shows another past than an
+ * instant of `asOf` before it had seen.
+ */
+async function changesBetween(db: Db, series: Series, asOf: Float64Array): Promise<number[]> {
+  const last = asOf.at(-1);
+  if (last === undefined) return [];
+  const rows = await readArrivals(db, series, last);
+  const visible = visibleSince(rows);
+  // Was any instant asked for at which it could be seen, and was not yet so?
+  const seenBefore = (from: number, to: number): boolean => {
+    const next = asOf[lowerBound(asOf, from)];
+    return next !== undefined && next < to;
+  };
+  const changes = new Set<number>();
+  rows.forEach(({ knownAt }, i) => {
+    if (seenBefore(visible[i]!, knownAt)) changes.add(knownAt);
+  });
+  for (const { source, at, arrivedAt } of await readFactorChanges(db, series)) {
+    // From the source's first bar after it takes effect on, all before it stand on another price level.
+    const first = rows.reduce(
+      (least, row) =>
+        row.source === source && row.openTime >= at ? Math.min(least, row.knownAt) : least,
+      Infinity,
+    );
+    for (const change of [arrivedAt, first]) {
+      if (Number.isFinite(change) && seenBefore(-Infinity, change)) changes.add(change);
+    }
+  }
+  return [...changes].sort((a, b) => a - b);
+}
+
+interface ArrivalRow {
+  readonly source: string;
+  readonly openTime: number;
+  readonly knownAt: number;
+}
+
+/** Every revision of every bar that was known by `last`, in order of time. */
+async function readArrivals(
+  db: Db,
+  { instrument, timeframe, sources }: Series,
+  last: number,
+): Promise<readonly ArrivalRow[]> {
+  const names = sources.filter(({ columns }) => !columns).map(({ source }) => source);
+  const { rows } = await sql<ArrivalRow>`
+    SELECT source, (extract(epoch FROM open_time) * 1000)::float8 AS "openTime",
+           (extract(epoch FROM known_at) * 1000)::float8 AS "knownAt"
+    FROM bar
+    WHERE instrument = ${instrument} AND timeframe = ${timeframe}
+      AND source = ANY(${names}) AND known_at <= to_timestamp(${last / 1000}::float8)
+    ORDER BY bar.open_time`.execute(db);
+  return rows;
+}
+
+/** When a bar that opens at a row's time or later was known first: until then a change of that row is none. */
+function visibleSince(rows: readonly ArrivalRow[]): Float64Array {
+  const since = new Float64Array(rows.length);
+  let first = Infinity;
+  for (let to = rows.length; to > 0;) {
+    // Revisions and other sources of one bar stand side by side.
+    let from = to;
+    while (from > 0 && rows[from - 1]!.openTime === rows[to - 1]!.openTime) from--;
+    for (let i = from; i < to; i++) first = Math.min(first, rows[i]!.knownAt);
+    since.fill(first, from, to);
+    to = from;
+  }
+  return since;
+}
+
+interface FactorChange {
+  readonly source: string;
+  /** When it takes effect, and when it was heard of. */
+  readonly at: number;
+  readonly arrivedAt: number;
+}
+
+/** Factor rows that take effect at a time, with when their set arrived; the first set counts as always known. */
+async function readFactorChanges(
+  db: Db,
+  { instrument, sources }: Series,
+): Promise<readonly FactorChange[]> {
+  const names = sources.map(({ source }) => source);
+  const { rows } = await sql<FactorChange>`
+    SELECT source, (extract(epoch FROM effective_from) * 1000)::float8 AS at,
+           CASE WHEN arrived_at = min(arrived_at) OVER (PARTITION BY source) THEN '-infinity'::float8
+                ELSE (extract(epoch FROM arrived_at) * 1000)::float8 END AS "arrivedAt"
+    FROM factor
+    WHERE instrument = ${instrument} AND source = ANY(${names})`.execute(db);
+  return rows;
+}

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { barCount, sliceBars, type Bars } from '../../core/bars/bars.ts';
+import { mapColumns, takeBars } from '../../core/bars/build.ts';
+import { calendarFor } from '../../core/calendar/index.ts';
+import { appendBars, appendFactors } from '../../registry/bars.ts';
+import { startCollection } from '../../registry/collections.ts';
+import { barsThroughTime, type KnownPart } from '../../registry/knowledge.ts';
+import { readServedBars, type ServedSource } from '../../registry/served-bars.ts';
+import { seeded, walkBars } from '../support/made-bars.ts';
+import { openTestDatabase, type TestDatabase } from '../support/postgres.ts';
+
+const calendar = calendarFor('nyse');
+const COUNT = 60;
+const published = (openTime: number): number => calendar.closeTime(openTime, '1d') + 1_800_000;
+
+let database: TestDatabase;
+before(async () => {
+  database = await openTestDatabase();
+});
+after(() => database.close());
+
+async function deliver(source: string, bars: Bars, arrivedAt: number): Promise<void> {
+  const { instrument } = bars;
+  const key = { dataset: source, source, instrument, timeframe: '1d' as const };
+  const collectionId = await startCollection(database.db, key, 'primary', arrivedAt);
+  const arrival = { collectionId, arrivedAt, calendar, declaredDelayMs: 0 };
+  await appendBars(database.db, source, bars, arrival);
+}
+
+const sourceOf = (source: string, role: ServedSource['role']): ServedSource => ({
+  ...{ dataset: source, role, source },
+  calendar: 'nyse',
+});
+
+/** The parts of all instants, each compared with what a read as of that instant gives. */
+async function checkedParts(
+  instrument: string,
+  sources: readonly ServedSource[],
+  asOf: Float64Array,
+): Promise<readonly KnownPart[]> {
+  const parts: KnownPart[] = [];
+  for await (const part of barsThroughTime(database.db, instrument, '1d', sources, asOf)) {
+    parts.push(part);
+  }
+  assert.deepEqual(
+    parts.flatMap((part) => [...part.asOf]),
+    [...asOf],
+  );
+  for (const part of parts) {
+    for (const at of part.asOf) {
+      const range = { last: Number.MAX_SAFE_INTEGER, before: at };
+      const { bars } = await readServedBars(database.db, instrument, '1d', sources, range);
+      const seen = sliceBars(part.bars, 0, barCount(bars));
+      assert.deepEqual(seen, bars, `as of ${new Date(at).toISOString()}`);
+    }
+  }
+  return parts;
+}
+
+const instantsOf = (bars: Bars): Float64Array => bars.openTime.map(published);
+
+test('a history that was delivered at once is one part, whoever else delivered it too', async () => {
+  const bars = walkBars(COUNT, { instrument: 'ONCE' });
+  const late = published(bars.openTime[COUNT - 1]!) + 86_400_000 * 30;
+  await deliver('a', bars, late);
+  await deliver('b', bars, late + 5_000);
+  const sources = [sourceOf('a', 'primary'), sourceOf('b', 'fallback')];
+  const parts = await checkedParts('ONCE', sources, instantsOf(bars));
+  assert.equal(parts.length, 1);
+});
+
+test('a revision and a split part the time, a bar that is assumed to have been there does not', async () => {
+  const bars = walkBars(COUNT, { instrument: 'PARTED' });
+  const asOf = instantsOf(bars);
+  for (let row = 0; row < COUNT; row++) {
+    // Bar 20 comes with bar 23, so late that it counts as filled in; bar 30 is revised with bar 35.
+    if (row === 20) continue;
+    const rows = row === 23 ? [20, 23] : row === 35 ? [30, 35] : [row];
+    const taken = takeBars(bars, rows);
+    const sent = row === 35 ? mapColumns(taken, (c) => c.map((x, i) => (i ? x : x * 1.01))) : taken;
+    await deliver('c', sent, asOf[row]!);
+  }
+  const splitAt = bars.openTime[50]!;
+  const factors = [
+    { effectiveFrom: splitAt, priceFactor: 0.5, splitFactor: 0.5 },
+    { effectiveFrom: Date.UTC(2050, 0, 1), priceFactor: 1, splitFactor: 1 },
+  ];
+  await appendFactors(database.db, { instrument: 'PARTED', source: 'c' }, factors, asOf[50]!);
+  const parts = await checkedParts('PARTED', [sourceOf('c', 'primary')], asOf);
+  assert.deepEqual(
+    parts.map((part) => part.asOf[0]),
+    [0, 35, 50].map((row) => asOf[row]),
+  );
+  // Asked for after all of it, there was nothing to see before.
+  const after = await checkedParts('PARTED', [sourceOf('c', 'primary')], asOf.subarray(51));
+  assert.equal(after.length, 1);
+});
+
+for (const seed of [1, 2, 3, 4]) {
+  test(`deliveries in any order, of two sources, with revisions and factors (seed ${seed})`, async () => {
+    const random = seeded(seed);
+    const instrument = `RANDOM${seed}`;
+    const bars = walkBars(COUNT, { instrument });
+    const asOf = instantsOf(bars);
+    const sources = [sourceOf(`p${seed}`, 'primary'), sourceOf(`f${seed}`, 'fallback')];
+    for (const { source } of sources) {
+      for (let row = 0; row < COUNT; row++) {
+        const rows = [row, row - 1, row - 5].filter(
+          (at, i) => at >= 0 && random() < [0.8, 0.2, 0.1][i]!,
+        );
+        if (rows.length === 0) continue;
+        const taken = takeBars(
+          bars,
+          rows.toSorted((a, b) => a - b),
+        );
+        const sent = mapColumns(taken, (c) => c.map((x) => (random() < 0.05 ? x * 1.001 : x)));
+        await deliver(source, sent, asOf[row]! + Math.floor(random() * 3) * 3_600_000);
+      }
+    }
+    const splitAt = bars.openTime[20 + Math.floor(random() * 20)]!;
+    const factors = [
+      { effectiveFrom: splitAt, priceFactor: 0.5, splitFactor: 0.5 },
+      { effectiveFrom: Date.UTC(2050, 0, 1), priceFactor: 1, splitFactor: 1 },
+    ];
+    for (const arrivedAt of [asOf[10]!, asOf[45]!]) {
+      const set = factors.map((row) => ({
+        ...row,
+        priceFactor: row.priceFactor * (arrivedAt === asOf[45] ? 0.9 : 1),
+      }));
+      await appendFactors(database.db, { instrument, source: sources[0]!.source }, set, arrivedAt);
+    }
+    const every = asOf.filter((_, i) => seed % 2 === 0 || i % 3 === 0);
+    const parts = await checkedParts(instrument, sources, every);
+    assert.ok(parts.length > 1 && parts.length < every.length, `${parts.length} parts`);
+  });
+}
