@@ -1,4 +1,4 @@
-/** Signals: an answer as a five-step recommendation, and what stands in where no model can answer. */
+/** Signals: an answer as a five-step recommendation, when to leave at once, and what stands in where no model can answer. */
 export {
   cutsSchema,
   recommend,
@@ -8,6 +8,15 @@ export {
   type Recommendation,
   type Recommended,
 } from './recommendation.ts';
+export {
+  EMERGENCY_STOP,
+  EMERGENCY_WARMUP_BARS,
+  emergencyColumns,
+  emergencyScore,
+  twoSidedScore,
+  type EmergencyColumns,
+  type EmergencyScore,
+} from './emergency.ts';
 export {
   HEURISTIC_BARS,
   HEURISTIC_WARMUP_BARS,

@@ -4,7 +4,7 @@ import type { Import, SourceFile } from './imports.ts';
 /** Folders of core/ from the ground up; a folder imports its own level and those below. */
 const CORE_LEVELS: readonly (readonly string[])[] = [
   ['bars'],
-  ['calendar'],
+  ['calendar', 'lookahead'],
   ['quality', 'indicators', 'sources'],
   ['features', 'labels', 'splits', 'scaling', 'metrics'],
   ['onnx', 'models', 'packages', 'evaluation'],
