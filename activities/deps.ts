@@ -62,7 +62,19 @@ export interface TrainingJob {
   readonly checkpoint: Uint8Array | undefined;
   /** Encoded fit bundle that this fit goes on from. */
   readonly parent?: Uint8Array | undefined;
+  /** Registered versions that the hyperparameters name, in that order. */
+  readonly members?: readonly TrainingMember[] | undefined;
   readonly multiplyByClose: boolean;
+}
+
+/** A registered version that is part of a fit. */
+export interface TrainingMember {
+  readonly model: string;
+  readonly version: number;
+  /** ms UTC. */
+  readonly trainedThrough: number;
+  /** Encoded fit bundle. */
+  readonly bundle: Uint8Array;
 }
 
 export interface TrainingCallbacks {

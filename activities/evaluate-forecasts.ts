@@ -10,6 +10,7 @@ import {
 import { decodeFold, folded } from '../core/features/fold.ts';
 import { outputsOf, type Prepared, samplesOf } from '../core/features/prepared.ts';
 import { decodeBundle, type FitBundle } from '../core/models/bundle.ts';
+import { memberNames, packagedMembers } from '../core/packages/members.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import type { EvaluateInput, FitResult } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -47,13 +48,20 @@ export async function foldRuns(
 export async function forecastsOf(
   run: Run,
   folds: readonly FoldRun[],
-): Promise<{ seeds: SeedForecast[]; baselines: NamedForecast[] }> {
+): Promise<{
+  seeds: SeedForecast[];
+  baselines: NamedForecast[];
+  members: EvaluationInput['members'];
+}> {
   const newest = folds.at(-1)!;
+  let members: EvaluationInput['members'];
   const seeds: SeedForecast[] = [];
   for (const fit of newest.fits) {
     const { bundle, predictions } = await joined(run, folds, (fold) =>
       fold.fits.find(({ seed }) => seed === fit.seed),
     );
+    const made = packagedMembers(bundle.summary);
+    members = made && memberNames(made);
     seeds.push({
       seed: fit.seed,
       bestValidLoss: fit.bestValidLoss,
@@ -72,7 +80,7 @@ export async function forecastsOf(
     );
     baselines.push({ name: family, predictions });
   }
-  return { seeds, baselines };
+  return { seeds, baselines, members };
 }
 
 /** Forecasts of one fit a fold, one fold after the other; `bundle` is the newest's. */

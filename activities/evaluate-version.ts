@@ -196,6 +196,7 @@ async function factsOf(
   };
   return {
     ...unitFacts(spec, [{ prepared, fits: [], baselines: [] }], unit),
+    ...(own.members && { members: own.members }),
     serve: 'medianSeed',
     again: { version: row.version, asOf: row.as_of.toISOString() },
     quality,

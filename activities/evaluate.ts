@@ -44,7 +44,7 @@ export function createEvaluateActivities(deps: ActivityDeps) {
       const prepared = decodePrepared(await deps.artifacts.get(input.prepared));
       const run = { artifacts: deps.artifacts, heartbeat };
       const folds = await foldRuns(run, input, prepared);
-      const { seeds, baselines } = await forecastsOf(run, folds);
+      const { seeds, baselines, members } = await forecastsOf(run, folds);
       const newest = await championOn({ deps, spec, prepared, heartbeat }, input);
       const champion = championOnFolds(newest, folds);
       const reports = await qualityOf(deps, input);
@@ -63,6 +63,7 @@ export function createEvaluateActivities(deps: ActivityDeps) {
         quality: reports,
         seeds,
         baselines,
+        members,
         champion,
         triesBefore: await countGateTries(deps.db, input.unit.model, champion?.version ?? 0),
       };

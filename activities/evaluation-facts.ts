@@ -21,7 +21,7 @@ export interface EvaluatedUnit {
 
 type UnitFacts = Omit<
   EvaluationInput,
-  'quality' | 'seeds' | 'baselines' | 'champion' | 'triesBefore' | 'refit'
+  'quality' | 'seeds' | 'baselines' | 'members' | 'champion' | 'triesBefore' | 'refit'
 >;
 
 /** What an evaluation reads of the data and the spec; `folds` in order of their test parts. */

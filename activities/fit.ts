@@ -1,10 +1,9 @@
 import { Context } from '@temporalio/activity';
 import { labelKindOrThrow, multipliesByClose } from '../core/labels/index.ts';
-import { modelFamilyOrThrow } from '../core/models/index.ts';
 import { decodePrepared, encodePrepared } from '../core/features/prepared.ts';
 import { decodeFold, folded } from '../core/features/fold.ts';
 import { decodeRefit, refitted } from '../core/features/refit.ts';
-import { fitVersion, type EpochEvent, type FitSummary } from '../core/models/model.ts';
+import type { EpochEvent, FitSummary } from '../core/models/model.ts';
 import { verifySections } from '../core/models/sections.ts';
 import { decodeBundle } from '../core/models/bundle.ts';
 import { RatchetError } from '../core/errors.ts';
@@ -17,10 +16,12 @@ import {
   type FitAttempt,
 } from '../registry/checkpoints.ts';
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
-import { cachedStep, stepKey, type CachedStep } from '../registry/step-cache.ts';
+import { cachedStep } from '../registry/step-cache.ts';
 import type { FitInput, FitResult } from './contracts.ts';
 import type { ActivityDeps, ExperimentEventInput } from './deps.ts';
-import { assertUntested, parentFit, type ParentFit } from './parent-fit.ts';
+import { fitOrigin, type FitOrigin } from './fit-origin.ts';
+import { trainingMembers } from './member-fits.ts';
+import { assertUntested } from './parent-fit.ts';
 
 /** What the cache keeps: everything but who asked. */
 type Fitted = Omit<FitResult, 'cached' | 'seed'>;
@@ -61,37 +62,13 @@ export async function fitOnce(
   spec: ExperimentSpec,
   quiet?: QuietFit,
 ): Promise<FitResult> {
-  const parent = await parentFit(deps, input, spec);
-  const keyOf = (one: FitInput): string => stepKey(deps.codeVersion, fitStep(one, spec, parent));
-  const { result, cached } = await cachedStep(deps, fitStep(input, spec, parent), () => {
-    const keys = { own: keyOf(input), after: quiet?.after.map(keyOf) };
-    return new Fit(deps, input, spec, { ...keys, parent }).run();
+  const origin = await fitOrigin(deps, input, spec);
+  const { result, cached } = await cachedStep(deps, origin.step, async () => {
+    const after: string[] = [];
+    for (const one of quiet?.after ?? []) after.push((await fitOrigin(deps, one, spec)).key);
+    return new Fit(deps, input, spec, { ...origin, after: quiet && after }).run();
   });
   return { ...result, seed: input.seed, cached };
-}
-
-/** What a search chose, or the spec's hyperparameters, which are those of its family; a baseline runs with its defaults. */
-function paramsOf(input: FitInput, spec: ExperimentSpec): unknown {
-  const given = input.hyperparameters ?? (input.family === spec.family ? spec.hyperparameters : {});
-  return modelFamilyOrThrow(input.family).params.parse(given);
-}
-
-/** Everything the weights depend on; the seed only where the family looks at it. */
-function fitStep(input: FitInput, spec: ExperimentSpec, parent: ParentFit | undefined): CachedStep {
-  const family = modelFamilyOrThrow(input.family);
-  const params = paramsOf(input, spec);
-  return {
-    step: 'fit',
-    version: fitVersion(family, params),
-    key: [
-      params,
-      family.traits.stochastic ? input.seed : null,
-      input.prepared.sha256,
-      ...(input.refit ? [input.refit.rows.sha256, input.refit.twin.sha256] : []),
-      ...(input.fold ? [input.fold.rows.sha256] : []),
-      ...(parent ? [{ parent: parent.fitted.sha256 }] : []),
-    ],
-  };
 }
 
 /**
@@ -149,15 +126,9 @@ function epochEvent(
   };
 }
 
-/** Content keys of a fit and, where it is one of a search, of those with less budget. */
-interface FitKeys {
-  readonly own: string;
+/** What a fit is made from and, where it is one of a search, the content keys of those with less budget. */
+interface Origin extends FitOrigin {
   readonly after: readonly string[] | undefined;
-}
-
-/** What a fit is called, and what it goes on from. */
-interface FitOrigin extends FitKeys {
-  readonly parent: ParentFit | undefined;
 }
 
 /** One attempt of one fit. */
@@ -166,21 +137,21 @@ class Fit {
   readonly #input: FitInput;
   readonly #spec: ExperimentSpec;
   readonly #by: FitAttempt;
-  readonly #keys: FitOrigin;
+  readonly #origin: Origin;
   readonly #context = Context.current();
   readonly #abort = new AbortController();
   #at: FitHeartbeat = { epoch: 0, batch: 0, checkpoint: null };
   /** Events go to the database in order; the training does not wait for them. */
   #events: Promise<void> = Promise.resolve();
 
-  constructor(deps: ActivityDeps, input: FitInput, spec: ExperimentSpec, keys: FitOrigin) {
+  constructor(deps: ActivityDeps, input: FitInput, spec: ExperimentSpec, origin: Origin) {
     this.#deps = deps;
     this.#input = input;
     this.#spec = spec;
     const { attempt, activityId, workflowExecution } = this.#context.info;
     const run = `${workflowExecution?.workflowId}/${workflowExecution?.runId}`;
-    this.#keys = keys;
-    this.#by = { fitKey: keys.own, holder: `${run}/${activityId}`, attempt };
+    this.#origin = origin;
+    this.#by = { fitKey: origin.key, holder: `${run}/${activityId}`, attempt };
   }
 
   async run(): Promise<Fitted> {
@@ -226,18 +197,23 @@ class Fit {
   ): Promise<Uint8Array> {
     const { family, seed } = this.#input;
     const parent = await this.#parent(prepared);
+    const { artifacts } = this.#deps;
+    const members = await trainingMembers({ artifacts }, this.#origin.members, () =>
+      decodePrepared(prepared),
+    );
     const cancelled = this.#context.cancellationSignal;
     const signal = AbortSignal.any([cancelled, this.#abort.signal]);
     try {
       const bytes = await this.#deps.trainer.train(
         {
           family,
-          params: paramsOf(this.#input, this.#spec),
+          params: this.#origin.params,
           seed,
           prepared,
           twin,
           checkpoint,
           parent,
+          members,
           multiplyByClose: multipliesByClose(labelKindOrThrow(this.#spec.label.kind)),
         },
         {
@@ -259,7 +235,7 @@ class Fit {
 
   /** The bundle that the fit goes on from; refused where it knows what the fit is tested on. */
   async #parent(prepared: Uint8Array): Promise<Uint8Array | undefined> {
-    const { parent } = this.#keys;
+    const { parent } = this.#origin;
     if (parent === undefined) return undefined;
     const bytes = await this.#deps.artifacts.get(parent.fitted);
     assertUntested(parent, decodeBundle(bytes).knowledge, decodePrepared(prepared));
@@ -272,7 +248,7 @@ class Fit {
   }
 
   #appendEpoch(event: EpochEvent): void {
-    if (this.#keys.after !== undefined) return;
+    if (this.#origin.after !== undefined) return;
     const told = epochEvent(this.#input, { ...event, attempt: this.#by.attempt });
     const append = (): Promise<void> => this.#deps.events.append(told);
     this.#events = this.#events.then(append);
@@ -288,7 +264,7 @@ class Fit {
 
   /** The furthest checkpoint whose bytes are whole; damaged ones are forgotten on the way. */
   async #newestUsableCheckpoint(): Promise<{ bytes: Uint8Array; epoch: number } | undefined> {
-    const { own, after = [] } = this.#keys;
+    const { key: own, after = [] } = this.#origin;
     for (const key of [own, ...after]) {
       const checkpoint = await this.#usableCheckpoint(key);
       if (checkpoint) return checkpoint;

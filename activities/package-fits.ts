@@ -62,8 +62,14 @@ export async function servedFit(
       newer: rows.newer,
       twin: {
         weightsDigest: evaluated.bundle.summary.weightsDigest,
-        trainedThrough: new Date(evaluated.prepared.trainedThrough).toISOString(),
+        trainedThrough: knownThrough(evaluated),
       },
     },
   };
 }
+
+/** ISO: the last bar whose label was used for anything, by the fit, what it went on from, or its members. */
+export const knownThrough = ({ prepared, bundle }: Fit): string =>
+  new Date(
+    Math.max(prepared.trainedThrough, bundle.knowledge?.knownThrough ?? -Infinity),
+  ).toISOString();

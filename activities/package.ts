@@ -8,6 +8,7 @@ import { topFeatures } from '../core/models/trees/top-features.ts';
 import { buildPackage } from '../core/packages/build.ts';
 import type { PackageContent } from '../core/packages/build.ts';
 import type { CardFacts } from '../core/packages/card.ts';
+import { packagedMembers } from '../core/packages/members.ts';
 import type { Manifest, PackagedLabel, Preprocessing } from '../core/packages/manifest.ts';
 import {
   CALIBRATION_WINDOWS_MAX,
@@ -30,7 +31,7 @@ import { classConfidenceOf } from './package-class-confidence.ts';
 import { calibrate, sampleWindows } from './package-confidence.ts';
 import { compressionOf, goldenTolerance, packagedBundle } from './package-compression.ts';
 import { outliersOf, safetyRules } from './package-safety.ts';
-import { evaluatedFit, servedFit, type ServedFit } from './package-fits.ts';
+import { evaluatedFit, knownThrough, servedFit, type ServedFit } from './package-fits.ts';
 import { withGraphs, withSession, type Graphs } from './package-graphs.ts';
 import { goldenProbes, ownScalers, proveEquality } from './package-windows.ts';
 
@@ -196,6 +197,7 @@ function manifestOf(
   { prepared, bundle, refit }: ServedFit,
   { version, made, experiment }: Facts,
 ): Omit<Manifest, 'format' | 'files'> {
+  const members = packagedMembers(bundle.summary);
   return {
     model: unit.model,
     version,
@@ -211,8 +213,9 @@ function manifestOf(
     seed: fit.seed,
     ...(fits && { seeds: fits.map(({ seed }) => seed) }),
     weightsDigest: bundle.summary.weightsDigest,
-    trainedThrough: new Date(prepared.trainedThrough).toISOString(),
+    trainedThrough: knownThrough({ prepared, bundle }),
     ...(refit && { refit }),
+    ...(members && { members }),
     workflowId: experiment.workflow_id,
     codeVersion: deps.codeVersion,
     libraries: bundle.libraries,

@@ -1,7 +1,13 @@
+import type { RegisteredVersion } from '../core/models/registered.ts';
+import { manifestSchema } from '../core/packages/schemas.ts';
+import { registeredNames } from '../core/spec/registered-members.ts';
+import { getJson, refOf, sha256OfUri } from '../registry/artifacts.ts';
 import { experimentSpecOrThrow, getExperimentOrThrow } from '../registry/experiments.ts';
 import { findFittingVersion, unitDatasetHash } from '../registry/fitting-version.ts';
+import { getVersionOrThrow } from '../registry/versions.ts';
 import type { SkipInput, SkipResult } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
+import { memberVersions } from './member-fits.ts';
 import { calendarOfSpec } from './source-of.ts';
 
 type Deps = Pick<
@@ -15,6 +21,8 @@ export function createSkipActivities(deps: Deps) {
     async findFittingVersion(input: SkipInput): Promise<SkipResult> {
       const { experimentId, unit, datasets } = input;
       const spec = await experimentSpecOrThrow(deps.db, experimentId);
+      // Before anything is computed: versions that are not there, or nobody who served.
+      const members = await memberVersions(deps, { experimentId, unit }, registeredNames(spec));
       if (spec.forceRetrain) return { skip: false };
       const { spec_hash: specHash } = await getExperimentOrThrow(deps.db, experimentId);
       const calendar = await calendarOfSpec(deps, spec);
@@ -31,6 +39,9 @@ export function createSkipActivities(deps: Deps) {
         ageInSessions: (trainedThrough) => sessionOf(newest) - sessionOf(trainedThrough.getTime()),
       });
       if (!fitting) return { skip: false };
+      // The same spec is another one where another champion is part of it.
+      const made = members.length > 0 ? await madeOf(deps, unit.model, fitting.version) : [];
+      if (JSON.stringify(made) !== JSON.stringify(members)) return { skip: false };
       await deps.events.append({
         experimentId,
         kind: 'note',
@@ -42,4 +53,16 @@ export function createSkipActivities(deps: Deps) {
       return { skip: true, ...fitting };
     },
   };
+}
+
+/** Registered versions that a version is made of, in order. */
+async function madeOf(deps: Deps, model: string, version: number): Promise<RegisteredVersion[]> {
+  const { manifest_uri: uri } = await getVersionOrThrow(deps.db, model, version);
+  if (uri === null) return [];
+  const { members = [] } = manifestSchema.parse(
+    await getJson(deps.artifacts, refOf(sha256OfUri(uri))),
+  );
+  return members.flatMap((member) =>
+    'model' in member ? [{ model: member.model, version: member.version }] : [],
+  );
 }

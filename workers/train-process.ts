@@ -75,14 +75,18 @@ const machineClass = (): Record<string, string> => ({
 
 async function train(job: Job, payload: Uint8Array): Promise<Uint8Array> {
   const { family, params, seed, multiplyByClose, twin } = job;
-  const [afterData, afterCheckpoint] = [job.preparedBytes, job.preparedBytes + job.checkpointBytes];
-  const prepared = decodePrepared(payload.subarray(0, afterData));
-  const checkpoint =
-    job.checkpointBytes > 0 ? payload.subarray(afterData, afterCheckpoint) : undefined;
-  const parent = job.parentBytes > 0 ? decodeBundle(payload.subarray(afterCheckpoint)) : undefined;
+  let at = 0;
+  const next = (bytes: number): Uint8Array => payload.subarray(at, (at += bytes));
+  const prepared = decodePrepared(next(job.preparedBytes));
+  const checkpoint = job.checkpointBytes > 0 ? next(job.checkpointBytes) : undefined;
+  const parent = job.parentBytes > 0 ? decodeBundle(next(job.parentBytes)) : undefined;
+  const members = job.members.map(({ bytes, ...member }) => ({
+    ...decodeBundle(next(bytes)),
+    ...member,
+  }));
   let batchSentMs = -Infinity;
   const bundle = await runFitJob(
-    { family, params, seed, multiplyByClose, twin, prepared, parent },
+    { family, params, seed, multiplyByClose, twin, prepared, parent, members },
     {
       signal: new AbortController().signal,
       now: () => performance.now(),

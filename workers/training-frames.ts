@@ -1,3 +1,4 @@
+import type { TrainingMember } from '../activities/deps.ts';
 import type { EpochEvent, FitSummary } from '../core/models/model.ts';
 
 /**
@@ -24,10 +25,12 @@ export type ToChild =
       readonly multiplyByClose: boolean;
       /** Of a refit: the summary of the fit that is repeated. */
       readonly twin?: FitSummary | undefined;
-      /** The payload: the prepared data, the checkpoint, the bundle to go on from (0 bytes: none). */
+      /** The payload: the prepared data, the checkpoint, the bundle to go on from (0 bytes: none), those of members. */
       readonly preparedBytes: number;
       readonly checkpointBytes: number;
       readonly parentBytes: number;
+      /** Registered versions that the hyperparameters name, in that order. */
+      readonly members: readonly (Omit<TrainingMember, 'bundle'> & { readonly bytes: number })[];
     }
   /** The checkpoint of that number is durable. */
   | { readonly type: 'durable'; readonly id: number };

@@ -106,12 +106,15 @@ class Conversation {
   async run(job: TrainingJob): Promise<Uint8Array> {
     const ended = this.#untilClosed();
     const { family, params, seed, multiplyByClose, twin, prepared, checkpoint, parent } = job;
+    const { members = [] } = job;
     const sizes = {
       preparedBytes: prepared.length,
       checkpointBytes: checkpoint?.length ?? 0,
       parentBytes: parent?.length ?? 0,
+      members: members.map(({ bundle, ...member }) => ({ ...member, bytes: bundle.length })),
     };
-    const others = [checkpoint, parent].filter((bytes) => bytes !== undefined);
+    const bundles = members.map(({ bundle }) => bundle);
+    const others = [checkpoint, parent, ...bundles].filter((bytes) => bytes !== undefined);
     const payload = others.length > 0 ? Buffer.concat([prepared, ...others]) : prepared;
     this.#send({ type: 'job', family, params, seed, multiplyByClose, twin, ...sizes }, payload);
     const watch = setInterval(() => this.#watch(), ALIVE_INTERVAL_MS);

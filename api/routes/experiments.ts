@@ -15,6 +15,7 @@ import { getUpload } from '../../registry/uploads.ts';
 import { mayUseModel, requireModel, type Caller } from '../auth.ts';
 import { ApiError, HTTP, notFound } from '../errors.ts';
 import { modelsOf, startRun } from '../experiment-start.ts';
+import { requireMembers } from '../member-access.ts';
 import type { ApiParts } from '../parts.ts';
 import {
   idempotencyHeader,
@@ -157,6 +158,7 @@ function createExperimentRoute(app: App, parts: ApiParts): void {
     const body = c.req.valid('json');
     const spec = await readSpec(parts, body);
     for (const model of modelsOf(spec)) requireModel(c.var.caller, model);
+    await requireMembers(parts, c.var.caller, spec);
     const experiment = await startRun(parts, {
       spec,
       body,

@@ -10,8 +10,9 @@ import {
   type RegisteredModel,
 } from '../../registry/models.ts';
 import { retireModel } from '../../registry/retirement.ts';
-import { requireModel, type AuthVariables } from '../auth.ts';
+import { requireModel, type AuthVariables, type Caller } from '../auth.ts';
 import { ApiError, HTTP } from '../errors.ts';
+import { requireMembers } from '../member-access.ts';
 import type { ApiParts } from '../parts.ts';
 import {
   instrumentId,
@@ -99,14 +100,16 @@ const detail = async (
   template: row.template as Record<string, unknown> | null,
 });
 
-/** A template must make this very model. */
+/** A template must make this very model, of models that are the caller's. */
 async function checkTemplate(
   parts: ApiParts,
+  caller: Caller,
   model: string,
   value: Record<string, unknown> | null | undefined,
 ): Promise<ExperimentSpec | null | undefined> {
   if (value === null || value === undefined) return value;
   const spec = await readSpec(parts, value);
+  await requireMembers(parts, caller, spec);
   if (expandUnits(spec).some((unit) => unit.model === model)) return spec;
   throw new ApiError(
     'unprocessable',
@@ -189,7 +192,7 @@ function changeRoutes(app: App, parts: ApiParts): void {
   app.openapi(secured(auth, create, { problems: ['conflict'] }), async (c) => {
     const body = c.req.valid('json');
     requireModel(c.var.caller, body.name);
-    const spec = await checkTemplate(parts, body.name, body.template);
+    const spec = await checkTemplate(parts, c.var.caller, body.name, body.template);
     const row = await createModel(db, { ...body, template: spec }, asker(c.var));
     c.header('location', `/api/v1/ml-models/${row.name}`);
     return c.json(await detail(parts, row), HTTP.created);
@@ -206,7 +209,7 @@ function changeRoutes(app: App, parts: ApiParts): void {
   app.openapi(secured(auth, update), async (c) => {
     const { name } = c.req.valid('param');
     const body = c.req.valid('json');
-    const spec = await checkTemplate(parts, name, body.template);
+    const spec = await checkTemplate(parts, c.var.caller, name, body.template);
     const row = await updateModel(db, name, { ...body, template: spec }, asker(c.var));
     return c.json(await detail(parts, row), HTTP.ok);
   });

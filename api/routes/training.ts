@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { modelsOf, startRun } from '../experiment-start.ts';
-import type { ExperimentSpec } from '../../core/spec/index.ts';
+import { memberModels, type ExperimentSpec } from '../../core/spec/index.ts';
 import { readEvents, type Experiment } from '../../registry/experiments.ts';
 import { getModelOrThrow } from '../../registry/models.ts';
 import type { RegisteredModel } from '../../registry/models.ts';
@@ -137,6 +137,10 @@ export function trainingRoutes(app: App, parts: ApiParts): void {
     const foreign = models.find((name) => !mayUseModel(c.var.caller, name));
     if (foreign !== undefined) {
       throw new ApiError('forbidden', 'key.model', 'The template trains models beyond your key.');
+    }
+    if (memberModels(spec).some((name) => !mayUseModel(c.var.caller, name))) {
+      const words = 'The template makes an ensemble of models beyond your key.';
+      throw new ApiError('forbidden', 'key.model', words);
     }
     const experiment = await startRun(parts, {
       spec,

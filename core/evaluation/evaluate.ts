@@ -91,6 +91,7 @@ function* evaluationSteps(input: EvaluationInput): Generator<void, Evaluation> {
     format: 1,
     model: input.model,
     family: input.family,
+    ...(input.members && { members: [...input.members] }),
     codeVersion: input.codeVersion,
     data: dataOf(input),
     split: { ...input.split, trainedThrough: isoOf(input.trainedThrough) },

@@ -160,6 +160,8 @@ export const evaluationSchema = z.object({
   format: z.literal(1),
   model: z.string(),
   family: z.string(),
+  /** Of an ensemble with registered versions: what it is made of, in words. */
+  members: z.array(z.string()).optional(),
   codeVersion: z.string(),
   data: z.object({
     instruments: z.array(z.string()),

@@ -86,6 +86,8 @@ export interface EvaluatedDataset {
 export interface EvaluationInput {
   readonly model: string;
   readonly family: string;
+  /** Of an ensemble with registered versions: what it is made of, in words. */
+  readonly members?: readonly string[] | undefined;
   readonly codeVersion: string;
   readonly instruments: readonly string[];
   readonly timeframe: string;

@@ -12,13 +12,16 @@ import {
   meanOf,
   type Answers,
 } from './ensemble/combiner.ts';
-import { forecastBlocks, pick } from './ensemble/blocks.ts';
+import { forecastBlocks, pick, type ForecastBlock } from './ensemble/blocks.ts';
 import { EnsembleCourse } from './ensemble/course.ts';
 import { FittedEnsemble, restoreEnsemble, type FittedMember } from './ensemble/fitted.ts';
-import type { EnsembleMember, EnsembleParams } from './ensemble.ts';
+import { RegisteredMember } from './ensemble/registered-member.ts';
+import { blocksNewTo, isOf, registeredByPlace } from './ensemble/registered-places.ts';
+import { isRegistered, type EnsembleParams, type FittedHere } from './ensemble.ts';
 import type { FitContext, FitSummary, ModelImplementation, Samples } from './model.ts';
 import { twinLacks } from './model.ts';
 import { hashKey } from './random.ts';
+import type { RegisteredFit } from './registered.ts';
 import { assertUsable } from './scaled.ts';
 
 /** Implementations by family. */
@@ -71,6 +74,7 @@ class EnsembleFit {
   readonly #train: Samples;
   readonly #ctx: FitContext;
   readonly #course: EnsembleCourse;
+  readonly #registered: readonly (RegisteredFit | undefined)[];
 
   constructor(
     families: Implementations,
@@ -84,16 +88,17 @@ class EnsembleFit {
     this.#train = train;
     this.#ctx = ctx;
     this.#course = course;
+    this.#registered = registeredByPlace(params, ctx);
   }
 
-  #of({ family }: EnsembleMember): ModelImplementation<unknown> {
+  #of({ family }: { readonly family: string }): ModelImplementation<unknown> {
     return this.#families.get(family)!;
   }
 
-  /** Every member in turn, each in the course of its own. */
+  /** Every member in turn, each in the course of its own; registered versions are there already. */
   async #eachMember(
     train: (
-      member: EnsembleMember,
+      member: FittedHere,
       i: number,
       ctx: FitContext,
     ) => ReturnType<ModelImplementation<unknown>['fit']>,
@@ -102,6 +107,11 @@ class EnsembleFit {
     const fitted: FittedMember[] = [];
     try {
       for (const [i, member] of members.entries()) {
+        const version = this.#registered[i];
+        if (isRegistered(member) || version) {
+          fitted.push(await this.#opened(version!));
+          continue;
+        }
         const stage = `member ${i + 1} of ${members.length}: ${member.family}`;
         const bytes = await this.#course.run(stage, async (ctx) => {
           const model = await train(member, i, { ...ctx, seed: seedOf(ctx.seed, i) });
@@ -118,28 +128,51 @@ class EnsembleFit {
     }
   }
 
+  async #opened(version: RegisteredFit): Promise<FittedMember> {
+    const { knownThrough: _known, ...parts } = version;
+    const model = await RegisteredMember.open(parts, this.#of(version));
+    return { family: version.family, model, registered: model.version };
+  }
+
+  /** What the member says of a block's samples, by a fit that has only seen what was known before. */
+  async #forecastBlock(
+    { member, i, twin, stage }: { member: FittedHere; i: number; twin: FitSummary; stage: string },
+    { learn, forecast }: ForecastBlock,
+  ): Promise<Float64Array> {
+    const bytes = await this.#course.run(`${stage}: ${member.family}`, async (ctx) => {
+      const model = await this.#of(member).refit(
+        member.hyperparameters,
+        twin,
+        pick(this.#train, learn),
+        { ...ctx, seed: seedOf(ctx.seed, i) },
+      );
+      const forecasts = await model.predict(pick(this.#train, forecast));
+      model.dispose();
+      return { bytes: new Uint8Array(forecasts.buffer.slice(0)), summary: model.summary };
+    });
+    return new Float64Array(bytes.slice().buffer);
+  }
+
   /** What members say of training rows that come after all that they have learnt from. */
   async #outOfFold(
     members: readonly FittedMember[],
+    valid: Samples,
   ): Promise<{ answers: Answers; rows: Int32Array }> {
-    const blocks = forecastBlocks(this.#train, this.#params.folds);
+    const blocks = blocksNewTo(this.#registered, this.#train, this.#params.folds);
+    // Outliers of training rows are brought within bounds that a registered version does not have: it sees them raw.
+    const raw = { ...this.#train, features: valid.features };
     const answers: Float64Array[] = [];
     for (const [i, member] of this.#params.members.entries()) {
+      const { model } = members[i]!;
       const said: Float64Array[] = [];
-      for (const [b, { learn, forecast }] of blocks.entries()) {
-        const stage = `block ${b + 1} of ${blocks.length}, member ${i + 1}: ${member.family}`;
-        const bytes = await this.#course.run(stage, async (ctx) => {
-          const model = await this.#of(member).refit(
-            member.hyperparameters,
-            members[i]!.model.summary,
-            pick(this.#train, learn),
-            { ...ctx, seed: seedOf(ctx.seed, i) },
-          );
-          const forecasts = await model.predict(pick(this.#train, forecast));
-          model.dispose();
-          return { bytes: new Uint8Array(forecasts.buffer.slice(0)), summary: model.summary };
-        });
-        said.push(new Float64Array(bytes.slice().buffer));
+      for (const [b, block] of blocks.entries()) {
+        const stage = `block ${b + 1} of ${blocks.length}, member ${i + 1}`;
+        const of = { i, twin: model.summary, stage };
+        said.push(
+          isRegistered(member)
+            ? await model.predict(pick(raw, block.forecast))
+            : await this.#forecastBlock({ ...of, member }, block),
+        );
       }
       answers.push(Float64Array.from(said.flatMap((part) => [...part])));
     }
@@ -157,7 +190,7 @@ class EnsembleFit {
     const horizons = valid.horizons.length;
     const judged = Int32Array.from(valid.endRow.keys());
     if (method === 'stacking') {
-      const { answers, rows } = await this.#outOfFold(members);
+      const { answers, rows } = await this.#outOfFold(members, valid);
       return { combiner: fitPool(answers, pick(this.#train, rows), stacker, scaler), judged };
     }
     if (method === 'blending') {
@@ -197,10 +230,7 @@ class EnsembleFit {
   async refit(twin: FitSummary): Promise<FittedEnsemble> {
     const { members: asked } = this.#params;
     const twins = twin.members ?? [];
-    if (
-      twins.length !== asked.length ||
-      asked.some(({ family }, i) => twins[i]!.family !== family)
-    ) {
+    if (twins.length !== asked.length || asked.some((member, i) => !isOf(member, twins[i]!))) {
       throw twinLacks('its members');
     }
     const { horizons, classes } = this.#train;
@@ -225,7 +255,11 @@ class EnsembleFit {
       ...of,
       weightsDigest: digestOf(members, combiner),
       history: this.#course.history,
-      members: members.map(({ family, model }) => ({ family, summary: model.summary })),
+      members: members.map(({ family, model, registered }) => ({
+        family,
+        ...(registered && { registered }),
+        summary: model.summary,
+      })),
     };
     return new FittedEnsemble({ members, combiner, horizons: horizons.length, classes }, summary);
   }
@@ -244,7 +278,11 @@ export function ensembleOver(families: Implementations): ModelImplementation<Ens
       throw new RatchetError('model.no-classes', 'quantities have no classes to vote for');
     }
     for (const part of others) assertUsable(part, 'valid', 'window');
-    const asked = { params, seed: ctx.seed, twin: twin?.weightsDigest };
+    const registered = ctx.registered?.map(({ weights, knownThrough }) => [
+      createHash('sha256').update(weights).digest('hex'),
+      knownThrough,
+    ]);
+    const asked = { params, seed: ctx.seed, twin: twin?.weightsDigest, registered };
     const course = await EnsembleCourse.open(ctx, fingerprintOf(asked, [train, ...others]));
     return new EnsembleFit(families, params, train, ctx, course);
   };
@@ -259,8 +297,10 @@ export function ensembleOver(families: Implementations): ModelImplementation<Ens
     libraries: ({ members }) =>
       Object.assign(
         {},
-        ...members.map(({ family, hyperparameters }) =>
-          families.get(family)!.libraries?.(hyperparameters),
+        ...members.map((member) =>
+          isRegistered(member)
+            ? {}
+            : families.get(member.family)!.libraries?.(member.hyperparameters),
         ),
       ) as Record<string, string>,
   };

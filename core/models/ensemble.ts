@@ -6,13 +6,33 @@ import {
   type ModelTask,
   type ParamIssue,
 } from './model.ts';
+import { MODEL_TEMPLATE, type RegisteredName, type RegisteredVersion } from './registered.ts';
 
 const MEMBERS_MAX = 8;
 
-const memberShape = z.strictObject({ family: z.string(), hyperparameters: z.unknown() });
-export type EnsembleMember = z.output<typeof memberShape>;
+const fittedShape = z.strictObject({ family: z.string(), hyperparameters: z.unknown() });
+/** A member that is fitted with the ensemble. */
+export type FittedHere = z.output<typeof fittedShape>;
 
-/** A member is a family with its own hyperparameters, checked by its own schema. */
+const registeredShape = z.strictObject({
+  model: z
+    .string()
+    .regex(MODEL_TEMPLATE, 'a name, or "prefix-{instrument}"')
+    .max(63)
+    .describe('A registered model; {instrument} is that of the unit.'),
+  version: z
+    .union([z.literal('champion'), z.int().min(1)])
+    .describe(
+      'A version by its number, or `champion`: the one that served when the experiment was made.',
+    ),
+});
+
+/** A family to be fitted, or a registered version. */
+export type EnsembleMember = FittedHere | RegisteredName;
+
+export const isRegistered = (member: EnsembleMember): member is RegisteredName => 'model' in member;
+
+/** A member is a family with its own hyperparameters, checked by its own schema, or a version of a registered model. */
 function memberOf(families: readonly ModelDescriptor[]): z.ZodType<EnsembleMember> {
   const [first, ...others] = families.map(({ name, params }) =>
     z.strictObject({
@@ -20,7 +40,7 @@ function memberOf(families: readonly ModelDescriptor[]): z.ZodType<EnsembleMembe
       hyperparameters: params.prefault({}).describe(`Those of \`${name}\`.`),
     }),
   );
-  return z.discriminatedUnion('family', [first!, ...others]);
+  return z.union([registeredShape, z.discriminatedUnion('family', [first!, ...others])]);
 }
 
 const weight = z.number().min(0).max(1e6);
@@ -90,12 +110,24 @@ function paramsOver(families: readonly ModelDescriptor[], standard: readonly str
         .max(MEMBERS_MAX)
         .prefault(standard.map((family) => ({ family })) as never)
         .describe(
-          'The models it is made of, `{ family, hyperparameters }` each; every family but an ensemble that learns what ' +
-            'the label is. Two of one family with the same hyperparameters differ by their seeds.',
+          'The models it is made of. `{ family, hyperparameters }`: every family but an ensemble that learns what the ' +
+            'label is; two of one family with the same hyperparameters differ by their seeds. `{ model, version }`: a ' +
+            'version of a registered model, `{ model: stocks-{instrument}, version: champion }`, as it is (of a refitted one ' +
+            'its evaluated twin), in its own scalers. Both may be mixed.',
         ),
       ...combining,
     })
     .superRefine(({ members, method, voting, weights }, refinement) => {
+      members.forEach((member, i) => {
+        if (!isRegistered(member)) return;
+        const first = members.findIndex(
+          (other) =>
+            isRegistered(other) && other.model === member.model && other.version === member.version,
+        );
+        if (first === i) return;
+        const message = `is members[${first}] again: the same version has the same answers`;
+        refinement.addIssue({ code: 'custom', path: ['members', i], message });
+      });
       if (weights === undefined) return;
       const issue = (message: string): void =>
         refinement.addIssue({ code: 'custom', path: ['weights'], message });
@@ -131,7 +163,10 @@ function issuesOf(
 ): ParamIssue[] {
   const { task } = asked;
   const able = families.filter(({ traits }) => traits.tasks.includes(task)).map((f) => f.name);
-  const unable = members.flatMap(({ family, hyperparameters }, i): ParamIssue[] => {
+  const unable = members.flatMap((member, i): ParamIssue[] => {
+    // What a version has learnt is looked up when it is.
+    if (isRegistered(member)) return [];
+    const { family, hyperparameters } = member;
     if (able.includes(family)) {
       const at = `members[${i}].hyperparameters`;
       const own = families.find(({ name }) => name === family)!.check?.(hyperparameters, asked);
@@ -161,10 +196,30 @@ const partsOf = (
   families: readonly ModelDescriptor[],
   members: readonly EnsembleMember[],
 ): readonly ModelDescriptor[] =>
-  members.flatMap(({ family, hyperparameters }) => {
+  members.flatMap((member) => {
+    if (isRegistered(member)) return [];
+    const { family, hyperparameters } = member;
     const found = families.find(({ name }) => name === family)!;
     return [found, ...(found.partsOf?.(hyperparameters) ?? [])];
   });
+
+/** The members that are registered versions, and the same hyperparameters with others in their place. */
+const registeredUse = (families: readonly ModelDescriptor[]) => ({
+  families: families.map(({ name }) => name),
+  of: ({ members }: EnsembleParams) =>
+    members.flatMap((member, i) =>
+      isRegistered(member) ? [{ ...member, path: `members[${i}]` }] : [],
+    ),
+  named(params: EnsembleParams, versions: readonly RegisteredVersion[]): EnsembleParams {
+    const left = versions.values();
+    const members = params.members.map((member) => {
+      if (!isRegistered(member)) return member;
+      const { model, version } = left.next().value ?? member;
+      return { model, version };
+    });
+    return { ...params, members };
+  },
+});
 
 /** Several models as one. `families` may be members; `standard` are those of an ensemble that names none. */
 export function ensembleOf(families: readonly ModelDescriptor[], standard: readonly string[]) {
@@ -173,7 +228,15 @@ export function ensembleOf(families: readonly ModelDescriptor[], standard: reado
     docs:
       'Two to eight models of other families, trained one after the other on the same rows and served as one graph: by ' +
       'voting (Bates and Granger, 1969), stacking (Wolpert, 1992; Breiman, 1996) or blending. A crash costs at most ' +
-      'the member under way. A refit takes weights, rounds and penalties over.',
+      'the member under way. A refit takes weights, rounds and penalties over.\n\n' +
+      'A member may be a registered version instead: its features, label, horizons and timeframe must be those of the ' +
+      'spec, its windows no longer, and the instruments among its own. Its weights are copied into the ensemble, so that ' +
+      'deleting or promoting versions afterwards changes nothing. It must be new to what the ensemble is judged on: no ' +
+      'label of the test part was used for anything, none of the validation part was fitted on, by it or by what it went ' +
+      'on from, in every fold; else the fit is refused (`training.member-leaks`). `stacking` takes its weights from ' +
+      'training rows that lie after all that every registered member knows, and is refused where fewer than 30 are left; ' +
+      '`blending` and `voting` need none. A version that became champion by figures of the same test part was chosen by ' +
+      'it, which no date shows: only newer bars judge such an ensemble without favour.',
     params: paramsOver(families, standard),
     traits: {
       tasks: ['regression', 'classification'],
@@ -186,6 +249,7 @@ export function ensembleOf(families: readonly ModelDescriptor[], standard: reado
     },
     version: 1,
     partsOf: ({ members }) => partsOf(families, members),
+    registered: registeredUse(families),
     check: (params, asked) => issuesOf(families, params, asked),
     async load() {
       const { ensembleOver } = await import('./ensemble.impl.ts');

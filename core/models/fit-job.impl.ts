@@ -12,7 +12,7 @@ import { labelClasses, labelKindOrThrow } from '../labels/index.ts';
 import { openSession } from '../onnx/session.impl.ts';
 import type { FitBundle } from './bundle.ts';
 import { modelFamilyOrThrow } from './index.ts';
-import { knowledgeOf } from './knowledge.ts';
+import { knowledgeOf, knowledgeOfVersion, seenPart, type Knowledge } from './knowledge.ts';
 import {
   unlikeParent,
   type ExportContext,
@@ -20,7 +20,8 @@ import {
   type FitSummary,
   type ModelDescriptor,
 } from './model.ts';
-import { seenData, withScalersOf } from './seen-data.ts';
+import { memberLeaks, noMember, type RegisteredFit, type RegisteredVersion } from './registered.ts';
+import { seenData, withScalersOf, type SeenData } from './seen-data.ts';
 
 /** One fit of one family on prepared data. */
 export interface FitJob {
@@ -34,6 +35,17 @@ export interface FitJob {
   readonly twin?: FitSummary | undefined;
   /** A fit that this one goes on from, in the scalers of that one: weights mean nothing in others. */
   readonly parent?: FitParent | undefined;
+  /** Registered versions that the hyperparameters name, in that order. */
+  readonly members?: readonly FitMember[] | undefined;
+}
+
+/** Of a version that is part of another fit: its evaluated fit bundle, and through when it was trained. */
+export interface FitMember
+  extends
+    RegisteredVersion,
+    Pick<FitBundle, 'family' | 'params' | 'weights' | 'knowledge' | 'context'> {
+  /** ms UTC. */
+  readonly trainedThrough: number;
 }
 
 /** Of a fit bundle: what another fit needs to go on from it. */
@@ -44,7 +56,10 @@ export interface FitParent extends Pick<FitBundle, 'family' | 'weights' | 'knowl
   >;
 }
 
-export type FitHooks = Omit<FitContext, 'seed' | 'neutralLabel' | 'scalers' | 'parent'>;
+export type FitHooks = Omit<
+  FitContext,
+  'seed' | 'neutralLabel' | 'scalers' | 'parent' | 'registered'
+>;
 
 /** The graph may differ from the trained model by this share of max(|y|, label SD), no more. */
 export const EQUALITY_TOLERANCE = 1e-5;
@@ -74,6 +89,7 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
   const seen = seenData(prepared, { needsScaling, multiplyByClose: job.multiplyByClose });
   const { scalers } = seen.prepared;
   const label = labelKindOrThrow(prepared.labelKind);
+  const members = job.members ?? [];
   const train = trainingSamples(seen.prepared);
   const fitContext: FitContext = {
     ...hooks,
@@ -81,6 +97,7 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
     neutralLabel: label.unchanged,
     scalers,
     parent: job.parent?.weights,
+    ...(members.length > 0 && { registered: registeredFits(job, seen) }),
   };
   const model = job.twin
     ? await implementation.refit(params, job.twin, train, fitContext)
@@ -119,12 +136,55 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
         maxRelative: assertEqual(prepared, { trained, graph }),
         rows: rows.length,
       },
-      knowledge: knowledgeOf(prepared, job.parent?.knowledge),
-      libraries: { ...implementation.libraries?.(params) },
+      knowledge: knowledgeOf(prepared, job.parent?.knowledge, ...members.map(knowledgeOfMember)),
+      libraries: { ...(await librariesOf(members)), ...implementation.libraries?.(params) },
     };
   } finally {
     model.dispose();
   }
+}
+
+const knowledgeOfMember = ({ trainedThrough, knowledge }: FitMember): Knowledge =>
+  knowledgeOfVersion(trainedThrough, knowledge);
+
+/** Native libraries that members answer by. */
+async function librariesOf(
+  members: readonly FitMember[],
+): Promise<Readonly<Record<string, string>>> {
+  const libraries: Record<string, string> = {};
+  for (const { family, params } of members) {
+    const { implementation } = await modelFamilyOrThrow(family).load();
+    Object.assign(libraries, implementation.libraries?.(params));
+  }
+  return libraries;
+}
+
+/**
+ * The members as the family is given them. Throws `training.member-leaks` where one has learnt what this fit is judged on,
+ * `training.member` where its windows are not those of the data that the family sees.
+ */
+function registeredFits(
+  { members = [], prepared }: FitJob,
+  { instrumentScalers }: SeenData,
+): RegisteredFit[] {
+  return members.map((member) => {
+    const { model, version, family, weights, context } = member;
+    const leak = seenPart(knowledgeOfMember(member), prepared);
+    if (leak) throw memberLeaks(member, leak);
+    if (instrumentScalers) {
+      throw noMember(member, 'the family sees each instrument scaled: use scaling: { per: unit }');
+    }
+    const { multiplyByClose: _price, ...own } = context;
+    const [only, ...others] = prepared.instruments.map(({ id }) => id);
+    if (own.instrumentScalers && (others.length > 0 || !(only! in own.instrumentScalers))) {
+      throw noMember(member, 'it scales each instrument by itself: use it in a fit of one of them');
+    }
+    return {
+      ...{ model, version, family, weights, context: own },
+      ...(own.instrumentScalers && { instrument: only! }),
+      knownThrough: knowledgeOfMember(member).knownThrough,
+    };
+  });
 }
 
 /** The prepared data in the parent's scalers; throws `training.parent` where the fit cannot go on from it. */

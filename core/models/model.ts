@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { RatchetError } from '../errors.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
+import type { RegisteredFit, RegisteredName, RegisteredVersion } from './registered.ts';
 
 /**
  * Samples of one part of a split. A sample is a window of `lookback` consecutive rows of `features`
@@ -53,6 +54,11 @@ export interface FitContext {
    * fit begins, its trees those that this fit adds to. Only for families that can (`canContinue`).
    */
   readonly parent?: Uint8Array | undefined;
+  /**
+   * The registered versions that the hyperparameters name, in that order (`ModelDescriptor.registered`). They know nothing
+   * of the validation and test parts that would not be fair; what they know of the training part is for the family to mind.
+   */
+  readonly registered?: readonly RegisteredFit[] | undefined;
   readonly signal: AbortSignal;
   readonly now: () => number;
   readonly rssBytes: () => number;
@@ -94,6 +100,8 @@ export interface FitSummary {
 
 export interface MemberSummary {
   readonly family: string;
+  /** Of a member that was not fitted here: which version it is. */
+  readonly registered?: RegisteredVersion;
   readonly summary: FitSummary;
 }
 
@@ -210,6 +218,16 @@ export interface ParamIssue {
   readonly suggestion?: string;
 }
 
+/** How the hyperparameters of a family name versions of registered models. */
+export interface RegisteredUse<P> {
+  /** Families that such a version may be of. */
+  readonly families: readonly string[];
+  /** In order, each with its path in the hyperparameters. */
+  of(params: P): readonly (RegisteredName & { readonly path: string })[];
+  /** The hyperparameters with these versions, as many, in the place of names. */
+  named(params: P, versions: readonly RegisteredVersion[]): P;
+}
+
 /** A model family: a light descriptor; `load` brings the heavy part. */
 export interface ModelDescriptor<P extends z.ZodType = z.ZodType> {
   readonly name: string;
@@ -220,6 +238,8 @@ export interface ModelDescriptor<P extends z.ZodType = z.ZodType> {
   readonly version: number;
   /** Families whose fits are parts of its own: their versions count with its own. Absent: it has none. */
   partsOf?(params: z.output<P>): readonly ModelDescriptor[];
+  /** Registered versions as parts of its fits. Absent: it has none. */
+  readonly registered?: RegisteredUse<z.output<P>>;
   /** What single hyperparameters cannot say: those that do not go with the label. Absent: all do. */
   check?(params: z.output<P>, asked: Asked): readonly ParamIssue[];
   load(): Promise<{ implementation: ModelImplementation<z.infer<P>> }>;

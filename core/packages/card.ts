@@ -4,6 +4,7 @@ import type { TopFeature } from '../models/trees/top-features.ts';
 import { outlierWords } from '../scaling/index.ts';
 import { compressionWords } from './compression.ts';
 import type { Manifest, Preprocessing } from './manifest.ts';
+import { memberWords } from './members.ts';
 
 /** What the card says beside manifest and preprocessing. */
 export interface CardFacts {
@@ -134,6 +135,7 @@ export function renderCard(
       `windows of ${lookback} bars with ${preprocessing.featureNames.length} features ` +
       `(\`${manifest.featureSet}\`).`,
     '',
+    ...(manifest.members ? [memberWords(manifest.members), ''] : []),
     '## Data',
     `Dataset version \`${manifest.datasetHash}\`, calendar \`${preprocessing.calendar}\`. No label ` +
       `after ${manifest.trainedThrough} was used for training or validation.`,

@@ -18,6 +18,16 @@ export interface PackagedLabel {
   readonly params?: Readonly<Record<string, unknown>>;
 }
 
+/** A member that was fitted with the ensemble, or a version that had been registered before. */
+export type PackagedMember =
+  | { readonly family: string }
+  | {
+      readonly family: string;
+      readonly model: string;
+      readonly version: number;
+      readonly weightsDigest: string;
+    };
+
 /** `manifest.json`: what a package is and what each file's bytes must be. Signed with Ed25519. */
 export interface Manifest {
   readonly format: 1;
@@ -50,6 +60,8 @@ export interface Manifest {
     readonly newer: number;
     readonly twin: { readonly weightsDigest: string; readonly trainedThrough: string };
   };
+  /** Of an ensemble with registered versions: its members in order, whose weights are in the graph. */
+  readonly members?: readonly PackagedMember[];
   /** Where the spec asked for a smaller graph. */
   readonly compression?: CompressionFacts;
   readonly workflowId: string;

@@ -70,6 +70,20 @@ export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
       twin: z.strictObject({ weightsDigest: z.string(), trainedThrough: z.iso.datetime() }),
     })
     .exactOptional(),
+  members: z
+    .array(
+      z.union([
+        z.strictObject({
+          family: z.string(),
+          model: z.string(),
+          version: z.int().min(1),
+          weightsDigest: z.string(),
+        }),
+        z.strictObject({ family: z.string() }),
+      ]),
+    )
+    .min(2)
+    .exactOptional(),
   compression: compressionSchema.exactOptional(),
   workflowId: z.string(),
   codeVersion: z.string(),

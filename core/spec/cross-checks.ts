@@ -5,6 +5,7 @@ import { expandUnits } from './fit-units.ts';
 import { checkLifecycle } from './lifecycle-checks.ts';
 import { checkOutliers } from './outliers.ts';
 import { checkPromotion } from './promotion-checks.ts';
+import { checkMembers } from './registered-members.ts';
 import type { SpecIssue } from './spec-error.ts';
 import { NAME_PATTERN, type ExperimentSpec } from './spec.ts';
 
@@ -21,6 +22,7 @@ export function crossChecks(spec: ExperimentSpec, given: unknown): SpecIssue[] {
     ...checkTasks(spec),
     ...checkHyperparameters(spec),
     ...checkContinue(spec),
+    ...checkMembers(spec),
     ...checkPromotion(spec),
     ...checkLifecycle(spec),
     ...checkConfidence(spec, given),

@@ -17,12 +17,16 @@ export function instrumentSlug(instrument: string): string {
     .replace(/[-._]+$/, '');
 }
 
+/** A model's name for one unit: `{instrument}` stands for its first. */
+export const modelOfUnit = (template: string, [first = '']: readonly string[]): string =>
+  template.replaceAll(PLACEHOLDER, instrumentSlug(first));
+
 /** The models a spec trains, in the order of its instruments. */
 export function expandUnits(spec: Pick<ExperimentSpec, 'model' | 'fit' | 'data'>): FitUnit[] {
   const ids = spec.data.instruments.map((instrument) => instrument.id);
   if (spec.fit === 'pooled') return [{ model: spec.model, instruments: ids }];
   return ids.map((id) => ({
-    model: spec.model.replaceAll(PLACEHOLDER, instrumentSlug(id)),
+    model: modelOfUnit(spec.model, [id]),
     instruments: [id],
   }));
 }

@@ -6,6 +6,7 @@ export { missingRulesOf } from './missing-rules.ts';
 export { nearestName } from './nearest-name.ts';
 export { lossWeightsOf } from './loss-weights.ts';
 export { parseSpec, type KnownDataset, type SpecCatalogues } from './parse-spec.ts';
+export { memberModels } from './registered-members.ts';
 export {
   retrainSpec,
   takesOverSizes,

@@ -4,6 +4,7 @@ import { pruners, searchMethods } from '../search/index.ts';
 import { withPoint } from '../search/point.ts';
 import { spaceOf, type Dimension, type Space, type SpaceEntry } from '../search/space.ts';
 import { nearestName } from './nearest-name.ts';
+import { registeredNames } from './registered-members.ts';
 import type { SpecIssue } from './spec-error.ts';
 import type { ExperimentSpec } from './spec.ts';
 import type { Tune } from './tune-schema.ts';
@@ -100,14 +101,26 @@ function checkBudget(family: ModelDescriptor, { pruner: name }: Tune, space: Spa
     }));
 }
 
-/** Both ends of every range and every choice must be values that the family takes. */
+/**
+ * Both ends of every range and every choice must be values that the family takes; registered versions are those of the
+ * spec: who may use them is asked once.
+ */
 function checkEnds(family: ModelDescriptor, spec: ExperimentSpec, space: Space): SpecIssue[] {
   if (!family.params.safeParse(spec.hyperparameters).success) return [];
+  const versions = versionsIn(spec);
   return space.flatMap((dimension) => {
     for (const [field, value] of endsOf(dimension)) {
       const params = withPoint(spec.hyperparameters, { [dimension.path]: value });
       const parsed = family.params.safeParse(params);
-      if (parsed.success) continue;
+      if (parsed.success && versionsIn({ ...spec, hyperparameters: params }) === versions) continue;
+      if (parsed.success) {
+        return [
+          {
+            path: `tune.space.${dimension.path}.${field}`,
+            message: 'names other registered versions than hyperparameters: they are not searched',
+          },
+        ];
+      }
       return [
         {
           path: `tune.space.${dimension.path}.${field}`,
@@ -118,6 +131,10 @@ function checkEnds(family: ModelDescriptor, spec: ExperimentSpec, space: Space):
     return [];
   });
 }
+
+/** Which registered versions the hyperparameters name, in order. */
+const versionsIn = (spec: Pick<ExperimentSpec, 'family' | 'hyperparameters'>): string =>
+  JSON.stringify(registeredNames(spec).map(({ model, version }) => [model, version]));
 
 function endsOf(dimension: Dimension): readonly (readonly [string, unknown])[] {
   if (dimension.kind === 'choice') return dimension.choices.map((c, i) => [`choices[${i}]`, c]);

@@ -272,4 +272,36 @@ describe('keys for some models', () => {
     const signal = await replica.call('POST', '/api/v1/signals', { model: MODEL }, { key });
     assert.equal(signal.status, 404, JSON.stringify(signal.body));
   });
+
+  it('make no ensemble of versions of another model, nor see that it is there', async () => {
+    const made = await replica.call('POST', '/api/v1/ml-models', {
+      ...{ name: 'other-model', instruments: ['^GSPC'], timeframe: '1d' },
+    });
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    const spec = (member: string) => ({
+      ...{ name: 'x', model: 'other-model', family: 'ensemble' },
+      data: { sources: [{ dataset: 'sp500-daily' }], instruments: ['^GSPC'] },
+      hyperparameters: { members: [{ model: member, version: 'champion' }, { family: 'ridge' }] },
+    });
+    const template = { template: spec(MODEL) };
+    for (const [method, path, body] of [
+      ['POST', '/api/v1/experiments', spec(MODEL)],
+      ['POST', '/api/v1/experiments', spec('no-such-model')],
+      ['PUT', '/api/v1/ml-models/other-model', template],
+    ] as const) {
+      const answer = await replica.call(method, path, body, { key });
+      assert.deepEqual([answer.status, answer.body['code']], [404, 'model.not-found'], path);
+    }
+    const unknown = await replica.call('POST', '/api/v1/experiments', spec('no-such-model'));
+    assert.deepEqual([unknown.status, unknown.body['code']], [404, 'model.not-found']);
+    // Who may use all models sets it; who may not does not start it either.
+    const set = await replica.call('PUT', '/api/v1/ml-models/other-model', template);
+    assert.equal(set.status, 200, JSON.stringify(set.body));
+    const path = '/api/v1/ml-models/other-model/train';
+    const order = { trainingDays: 1500 };
+    const refused = await replica.call('POST', path, order, { key });
+    assert.deepEqual([refused.status, refused.body['code']], [403, 'key.model']);
+    const started = await replica.call('POST', path, order);
+    assert.equal(started.status, 202, JSON.stringify(started.body));
+  });
 });

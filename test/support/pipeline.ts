@@ -2,11 +2,13 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Kysely } from 'kysely';
 import { createBuildFeaturesActivities } from '../../activities/build-features.ts';
 import type {
+  CollectResult,
   EvaluateResult,
   FitInput,
   FitResult,
   FittedFold,
 } from '../../activities/contracts.ts';
+import type { ActivityDeps } from '../../activities/deps.ts';
 import { createEvaluateActivities } from '../../activities/evaluate.ts';
 import { createExperimentRecordActivities } from '../../activities/experiment-record.ts';
 import { createFitActivities } from '../../activities/fit.ts';
@@ -28,6 +30,7 @@ export interface PipelineRun {
   readonly model: string;
   readonly version: number;
   readonly packageDigest: string;
+  readonly datasets: readonly CollectResult[];
   readonly fits: readonly FitResult[];
   /** Older folds. */
   readonly folds: readonly FittedFold[];
@@ -39,6 +42,8 @@ export interface PipelineRun {
 
 export interface Pipeline {
   readonly db: Kysely<Database>;
+  /** What the steps were made with, for tests of one more. */
+  readonly deps: ActivityDeps;
   readonly artifacts: ArtifactStore;
   /** The steps of the workflow `experiment` for one unit, from bars to a version, with real activities. */
   run(spec: { readonly data: SpecData; readonly [field: string]: unknown }): Promise<PipelineRun>;
@@ -68,6 +73,7 @@ export async function openPipeline(): Promise<Pipeline> {
   const { register } = createRegisterActivities(deps);
   return {
     db: fixture.db,
+    deps,
     artifacts: deps.artifacts,
     async run({ data, ...spec }) {
       const {
@@ -122,6 +128,7 @@ export async function openPipeline(): Promise<Pipeline> {
         model,
         version,
         packageDigest,
+        datasets,
         fits,
         folds,
         refit,

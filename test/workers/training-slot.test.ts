@@ -38,7 +38,10 @@ describe('training child', { skip: withoutTensorflow }, () => {
     const bundle = decodeBundle(await result);
     assert.equal(isAlive(child.pid), false);
     assert.deepEqual(epochs, [1, 2, 3]);
-    const here = await runFitJob({ ...job, prepared, parent: undefined }, fitContext(prepared));
+    const here = await runFitJob(
+      { ...job, prepared, parent: undefined, members: undefined },
+      fitContext(prepared),
+    );
     assert.equal(bundle.summary.weightsDigest, here.summary.weightsDigest);
     assert.deepEqual(bundle.probes, here.probes);
     assert.equal(bundle.libraries['node'], process.version);

@@ -41,7 +41,10 @@ for (const family of ['lightgbm', 'xgboost']) {
       const { child, result } = start(job);
       const bundle = decodeBundle(await result);
       assert.equal(isAlive(child.pid), false);
-      const here = await runFitJob({ ...job, prepared, parent: undefined }, fitContext(prepared));
+      const here = await runFitJob(
+        { ...job, prepared, parent: undefined, members: undefined },
+        fitContext(prepared),
+      );
       assert.equal(bundle.summary.weightsDigest, here.summary.weightsDigest);
       assert.deepEqual(bundle.native, here.native);
       assert.match(bundle.libraries[family]!, /sha256:[0-9a-f]{16}$/);
@@ -77,7 +80,10 @@ for (const family of ['lightgbm', 'xgboost']) {
       );
       assert.equal(epochs.filter((epoch) => epoch === 1).length, 2);
       assert.deepEqual(checkpoints, []);
-      const here = await runFitJob({ ...job, prepared, parent: undefined }, fitContext(prepared));
+      const here = await runFitJob(
+        { ...job, prepared, parent: undefined, members: undefined },
+        fitContext(prepared),
+      );
       assert.equal(again.summary.weightsDigest, here.summary.weightsDigest);
     });
   });

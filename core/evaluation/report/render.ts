@@ -98,7 +98,7 @@ export function renderReport(evaluation: Evaluation, plots: readonly Plot[]): st
   const { again } = evaluation;
   const judged = again ? `, version ${again.version} judged again` : '';
   const title = `Evaluation of ${evaluation.model}${judged}`;
-  const { data, split, folds } = evaluation;
+  const { data, split, folds, members } = evaluation;
   const good = isGoodNews(evaluation) ? ' good' : '';
   return [
     '<!doctype html><html lang="en"><head><meta charset="utf-8">',
@@ -106,6 +106,7 @@ export function renderReport(evaluation: Evaluation, plots: readonly Plot[]): st
     `<title>${escapeHtml(title)}</title><style>${STYLE}</style></head><body><main><header>`,
     `<h1>${escapeHtml(title)}</h1>`,
     `<p>${escapeHtml(`${evaluation.family} on ${data.instruments.join(', ')}, ${data.timeframe} bars, ${folds ? `test parts ${folds[0]!.test.from}` : `test part ${split.test.from}`} to ${split.test.to}`)}</p>`,
+    ...(members ? [`<p>${escapeHtml(`Made of ${members.join('; ')}.`)}</p>`] : []),
     `<p class="verdict${good}">${escapeHtml(evaluation.verdict)}</p><nav>${nav}</nav></header>`,
     ...sections,
     '</main></body></html>\n',

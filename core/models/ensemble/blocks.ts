@@ -7,8 +7,8 @@ export interface ForecastBlock {
   readonly forecast: Int32Array;
 }
 
-/** Fewest samples that a member of a block may learn from. */
-const LEARN_MIN = 30;
+/** Fewest samples that a member of a block may learn from; fewest forecasts that weights are learnt from. */
+export const LEARN_MIN = 30;
 
 /** The samples at these places. */
 export function pick(samples: Samples, places: Int32Array): Samples {
@@ -49,4 +49,22 @@ export function forecastBlocks(samples: Samples, folds: number): ForecastBlock[]
     }
     return { learn, forecast: places((row) => timeOf(row) >= from && timeOf(row) < to) };
   });
+}
+
+/**
+ * What is left of the blocks for somebody who knows labels up to `through` (ms UTC): samples whose bar opens later are
+ * forecast, the others would be remembered. What members learn from stays; blocks without a forecast are gone.
+ */
+export function forecastAfter(
+  blocks: readonly ForecastBlock[],
+  { endRow, openTime }: Samples,
+  through: number,
+): ForecastBlock[] {
+  return blocks
+    .map(({ learn, forecast }) => ({
+      learn,
+      // Rows without a time cannot be shown to be new.
+      forecast: forecast.filter((place) => (openTime?.[endRow[place]!] ?? -Infinity) > through),
+    }))
+    .filter(({ forecast }) => forecast.length > 0);
 }

@@ -7,6 +7,8 @@ import type {
   Samples,
 } from '../model.ts';
 import { CorruptBytesError, decodeSections, encodeSections, sectionOrThrow } from '../sections.ts';
+import type { RegisteredVersion } from '../registered.ts';
+import { restoreRegistered } from './registered-member.ts';
 import { combine, type OutputShape } from './combiner.ts';
 
 const KIND = 'ensemble-model';
@@ -15,6 +17,8 @@ const VERSION = 1;
 export interface FittedMember {
   readonly family: string;
   readonly model: FittedModel;
+  /** Where it was not fitted with the ensemble. */
+  readonly registered?: RegisteredVersion;
 }
 
 /** All that a fitted ensemble is, apart from its summary. */
@@ -25,6 +29,8 @@ export interface EnsembleState extends OutputShape {
 
 type Meta = OutputShape & {
   readonly families: readonly string[];
+  /** Places of members that are registered versions; absent: none is. */
+  readonly registered?: readonly number[];
   readonly combiner: Combiner;
   readonly summary: FitSummary;
 };
@@ -48,7 +54,15 @@ export class FittedEnsemble implements FittedModel {
   save(): Uint8Array {
     const { members, combiner, horizons, classes } = this.#state;
     const families = members.map(({ family }) => family);
-    const meta: Meta = { families, combiner, horizons, classes, summary: this.summary };
+    const registered = [...members.keys()].filter((i) => members[i]!.registered);
+    const meta: Meta = {
+      families,
+      ...(registered.length > 0 && { registered }),
+      combiner,
+      horizons,
+      classes,
+      summary: this.summary,
+    };
     const saved = members.map(({ model }, i) => [`member${i}`, model.save()] as const);
     const sections = Object.fromEntries(saved);
     return encodeSections({ kind: KIND, version: VERSION, meta, sections });
@@ -71,13 +85,18 @@ export async function restoreEnsemble(
   families: ReadonlyMap<string, ModelImplementation<unknown>>,
 ): Promise<FittedEnsemble> {
   const file = decodeSections(bytes, KIND, VERSION);
-  const { summary, families: names, ...meta } = file.meta as Meta;
+  const { summary, families: names, registered = [], ...meta } = file.meta as Meta;
   const members: FittedMember[] = [];
   try {
     for (const [i, family] of names.entries()) {
+      const saved = sectionOrThrow(file, `member${i}`, Uint8Array);
+      if (registered.includes(i)) {
+        const model = await restoreRegistered(saved, families);
+        members.push({ family, model, registered: model.version });
+        continue;
+      }
       const implementation = families.get(family);
       if (!implementation) throw new CorruptBytesError(KIND, `a member of the family ${family}`);
-      const saved = sectionOrThrow(file, `member${i}`, Uint8Array);
       members.push({ family, model: await implementation.restore(saved) });
     }
     return new FittedEnsemble({ ...meta, members }, summary);
