@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { shortVerdict } from '../../core/evaluation/index.ts';
 import { openClient, type Json } from './http.ts';
 import { integer, segment, version } from './options.ts';
 import type { CliContext } from './output.ts';
@@ -8,6 +9,10 @@ const pathOf = (model: string): string => `/api/v1/ml-models/${segment(model)}`;
 /** A metric for a person: six digits, or a dash. */
 const metric = (value: unknown): string =>
   typeof value === 'number' ? String(Number(value.toPrecision(6))) : '-';
+
+/** The figures of a verdict make a table hard to read: `versions MODEL N`, the report and `--json` have them. */
+const shortOf = (verdict: unknown): string | null =>
+  typeof verdict === 'string' ? shortVerdict(verdict) : null;
 
 /** `versions`, `compare`, `metrics`. */
 export function registerVersions(program: Command, ctx: CliContext): void {
@@ -50,7 +55,7 @@ async function list(ctx: CliContext, model: string, limit: number): Promise<void
         title: 'beats naive baseline',
         value: (row) => (row['beatsNaive'] === true ? 'yes' : 'no'),
       },
-      { title: 'verdict', value: (row) => row['verdict'] as string | null },
+      { title: 'verdict', value: (row) => shortOf(row['verdict']) },
     ],
     'no versions yet',
   );

@@ -17,6 +17,7 @@ export type {
 } from './input.ts';
 export { rowsByInstrument, trainingByInstrument, trainingOfFold } from './panel.ts';
 export { medianSeed } from './median-seed.ts';
+export { shortVerdict } from './verdict.ts';
 export { searchWords } from './search-facts.ts';
 export { MAJORITY, NAIVE, NAIVE_BASELINE, referenceName, TRAINING_MEAN } from './references.ts';
 export { flatMetricDirection, flatMetrics } from './flat-metrics.ts';

@@ -39,6 +39,16 @@ export function verdictOf(facts: VerdictFacts): string {
   return `${text[0]!.toUpperCase()}${text.slice(1)}.`;
 }
 
+/**
+ * A verdict without its figures, for a row of a table: "Not proved better than champion v1; no better than the naive
+ * baseline". Clauses that have no figures stay whole.
+ */
+export function shortVerdict(verdict: string): string {
+  const clauses = verdict.replace(/\.$/, '').split('; ');
+  // Figures begin behind a colon or in a bracket, and end with one.
+  return clauses.map((clause) => clause.replace(/(: | \().*\)/, '')).join('; ');
+}
+
 function againstChampion(version: number, { comparisons, tries }: VerdictFacts): string {
   const comparison = comparisons.find((c) => c.against === 'champion');
   if (!comparison)

@@ -4,35 +4,12 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { getRequestListener } from '@hono/node-server';
-import { Command, CommanderError } from 'commander';
-import { register as registerAlerts } from '../../api/cli/alerts.ts';
-import { register as registerBatchPredict } from '../../api/cli/batch-predict.ts';
-import { register as registerDrift } from '../../api/cli/drift.ts';
-import { register as registerExperiments } from '../../api/cli/experiments.ts';
-import { register as registerKeys } from '../../api/cli/keys.ts';
-import { register as registerMirror } from '../../api/cli/mirror.ts';
-import { register as registerModels } from '../../api/cli/models.ts';
-import {
-  CliError,
-  createOutput,
-  EXIT,
-  type ApiAddress,
-  type CliContext,
-} from '../../api/cli/output.ts';
-import { register as registerPerformance } from '../../api/cli/performance.ts';
-import { register as registerPredict } from '../../api/cli/predict.ts';
-import { register as registerReport } from '../../api/cli/report.ts';
-import { register as registerResults } from '../../api/cli/results.ts';
-import { register as registerSearch } from '../../api/cli/search.ts';
-import { register as registerSignal } from '../../api/cli/signal.ts';
-import { register as registerSql } from '../../api/cli/sql.ts';
+import { EXIT, type ApiAddress, type CliContext } from '../../api/cli/output.ts';
 import { temporalAway } from '../../api/errors.ts';
 import { routeTable } from '../../api/route-table.ts';
 import { evaluate } from '../../core/evaluation/index.ts';
-import { readConfig } from '../../infra/config.ts';
 import { openDeliveries, recordAttempt } from '../../registry/alerts.ts';
 import { appendEvent, endExperiment } from '../../registry/experiments.ts';
 import { appendLifecycleEvent } from '../../registry/lifecycle-events.ts';
@@ -40,6 +17,7 @@ import { advanceSettledAsOf } from '../../registry/lifecycle-state.ts';
 import { endTrial, openTrial } from '../../registry/trials.ts';
 import { newKeyToken } from '../../registry/keys.ts';
 import { plantClasses } from '../core/evaluation/planted-classes.ts';
+import { program, run } from '../support/cli-run.ts';
 import { freePort } from '../support/server-process.ts';
 import {
   ADMIN,
@@ -50,13 +28,6 @@ import {
   type TestReplica,
 } from '../support/api-fixture.ts';
 import { MODEL } from '../support/registry-facts.ts';
-
-interface Outcome {
-  readonly code: number;
-  readonly text: string;
-  readonly error: string;
-  readonly hint: string;
-}
 
 /** Bars of which two sources gave some. */
 async function addDatasetVersion(db: ApiFixture['db']): Promise<void> {
@@ -78,49 +49,6 @@ async function addDatasetVersion(db: ApiFixture['db']): Promise<void> {
       ...{ delivered_by: 'exchange (90), folder (10)', deliveries: JSON.stringify(deliveries) },
     })
     .execute();
-}
-
-function program(ctx: CliContext): Command {
-  const root = new Command('ratchet').option('--json').exitOverride();
-  root.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
-  const modules = [registerExperiments, registerModels, registerReport, registerPredict];
-  const watched = [registerDrift, registerPerformance, registerAlerts];
-  const others = [
-    ...[registerKeys, registerMirror, registerSearch, registerSignal],
-    ...[registerBatchPredict, registerResults, registerSql],
-  ];
-  for (const register of [...modules, ...watched, ...others]) {
-    register(root, ctx);
-  }
-  return root;
-}
-
-/** Runs one command line in this process; what main.ts makes of errors is tested with it. */
-async function run(address: ApiAddress, ...argv: string[]): Promise<Outcome> {
-  const stdout = new PassThrough();
-  const chunks: Buffer[] = [];
-  stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-  const json = argv.includes('--json');
-  const ctx: CliContext = {
-    json,
-    interactive: false,
-    config: readConfig({}),
-    out: createOutput(stdout, () => json),
-    signal: new AbortController().signal,
-    connect: () => Promise.resolve(address),
-  };
-  const done = (code: number, error = '', hint = ''): Outcome => {
-    const text = Buffer.concat(chunks).toString('utf8');
-    return { code, text, error, hint };
-  };
-  try {
-    await program(ctx).parseAsync(argv, { from: 'user' });
-    return done(EXIT.ok);
-  } catch (error) {
-    if (error instanceof CliError) return done(error.exitCode, error.message, error.hint ?? '');
-    if (error instanceof CommanderError) return done(EXIT.usage, error.message);
-    throw error;
-  }
 }
 
 describe('command line', () => {
@@ -183,6 +111,18 @@ describe('command line', () => {
   it('shows, promotes, predicts, lists: the way of a first day', async () => {
     assert.match((await run(address, 'models')).text, /index-gspc/);
     assert.match((await run(address, 'versions', MODEL)).text, /It beats naive/);
+    const figures = 'weighted loss 1.3 % lower than "nothing changes" (p = 0.010)';
+    const verdict = `Better than the naive baseline: ${figures}.`;
+    const row = fixture.db.updateTable('model_version').where('model', '=', MODEL);
+    await row.where('version', '=', 1).set({ verdict }).execute();
+    const listed = await run(address, 'versions', MODEL);
+    assert.match(listed.text, /Better than the naive baseline$/m);
+    for (const whole of [
+      ['--json', 'versions', MODEL],
+      ['versions', MODEL, '1'],
+    ]) {
+      assert.ok((await run(address, ...whole)).text.replaceAll('\\', '').includes(verdict));
+    }
     await fixture.promote(1);
     await replica.replica.poll();
     const champion = await run(address, 'champion', MODEL);

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { evaluate, flatMetrics, parseEvaluation } from '../../../core/evaluation/index.ts';
+import {
+  evaluate,
+  flatMetrics,
+  parseEvaluation,
+  shortVerdict,
+} from '../../../core/evaluation/index.ts';
 import { decodeTestRows, encodeTestRows, testRowsOf } from '../../../core/evaluation/index.ts';
 import { plotsOf } from '../../../core/evaluation/report/plots.ts';
 import { renderReport } from '../../../core/evaluation/report/render.ts';
@@ -11,6 +16,10 @@ test('a model that knows something beats the class shares, and says so', () => {
   const evaluation = evaluate(plantClasses(0.9));
   assert.equal(evaluation.beatsNaive, true);
   assert.match(evaluation.verdict, /^Better than the naive baseline: weighted loss .* % lower/);
+  assert.match(
+    shortVerdict(evaluation.verdict),
+    /^Better than the naive baseline; its answers at 1 bar \w[\w ]* always "hold"$/,
+  );
   assert.deepEqual(
     evaluation.forecasters.map(({ name, kind }) => [name, kind]),
     [

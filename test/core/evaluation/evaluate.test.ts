@@ -10,6 +10,7 @@ import {
   parseEvaluation,
   type Evaluation,
   type EvaluationInput,
+  shortVerdict,
 } from '../../../core/evaluation/index.ts';
 import { labelKinds } from '../../../core/labels/index.ts';
 import { DAY_MS, normals, plant, seedOf } from './planted.ts';
@@ -105,6 +106,10 @@ test('the drift of the training part alone is not called skill over the training
   assert.equal(evaluation.beatsNaive, true);
   assert.equal(evaluation.beatsTrainingMean, false);
   assert.match(evaluation.verdict, /but not proved better than the training mean\.$/);
+  assert.equal(
+    shortVerdict(evaluation.verdict),
+    'Better than the naive baseline, but not proved better than the training mean',
+  );
 });
 
 const championOf = (input: EvaluationInput, predictions: Float64Array, through?: number) => ({
@@ -130,6 +135,15 @@ test('against the champion: better, equal, and no common rows', () => {
     /^No test rows in common with champion v3, so not compared with it; better than the naive baseline/,
   );
   assert.equal(none.champion?.commonRows, 0);
+  const naive = 'better than the naive baseline, and better than the training mean';
+  assert.deepEqual(
+    [better, same, none].map(({ verdict }) => shortVerdict(verdict)),
+    [
+      `Proved better than champion v3; ${naive}`,
+      `Not proved better than champion v3; ${naive}`,
+      `No test rows in common with champion v3, so not compared with it; ${naive}`,
+    ],
+  );
 });
 
 test('only rows after both trainedThrough count, and only those the champion answers', () => {

@@ -1,0 +1,71 @@
+import { PassThrough } from 'node:stream';
+import { Command, CommanderError } from 'commander';
+import { register as registerAlerts } from '../../api/cli/alerts.ts';
+import { register as registerBatchPredict } from '../../api/cli/batch-predict.ts';
+import { register as registerDrift } from '../../api/cli/drift.ts';
+import { register as registerEvaluate } from '../../api/cli/evaluate.ts';
+import { register as registerExperiments } from '../../api/cli/experiments.ts';
+import { register as registerKeys } from '../../api/cli/keys.ts';
+import { register as registerMirror } from '../../api/cli/mirror.ts';
+import { register as registerModels } from '../../api/cli/models.ts';
+import { register as registerPerformance } from '../../api/cli/performance.ts';
+import { register as registerPredict } from '../../api/cli/predict.ts';
+import { register as registerReport } from '../../api/cli/report.ts';
+import { register as registerResults } from '../../api/cli/results.ts';
+import { register as registerSearch } from '../../api/cli/search.ts';
+import { register as registerSignal } from '../../api/cli/signal.ts';
+import { register as registerSql } from '../../api/cli/sql.ts';
+import { CliError, createOutput, EXIT } from '../../api/cli/output.ts';
+import type { ApiAddress, CliContext } from '../../api/cli/output.ts';
+import { readConfig } from '../../infra/config.ts';
+
+export interface Outcome {
+  readonly code: number;
+  readonly text: string;
+  readonly error: string;
+  readonly hint: string;
+}
+
+/** The commands that speak to the API. */
+export function program(ctx: CliContext): Command {
+  const root = new Command('ratchet').option('--json').exitOverride();
+  root.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
+  const modules = [registerExperiments, registerModels, registerReport, registerPredict];
+  const watched = [registerDrift, registerPerformance, registerAlerts];
+  const others = [
+    ...[registerEvaluate, registerKeys, registerMirror, registerSearch, registerSignal],
+    ...[registerBatchPredict, registerResults, registerSql],
+  ];
+  for (const register of [...modules, ...watched, ...others]) {
+    register(root, ctx);
+  }
+  return root;
+}
+
+/** Runs one command line in this process; what main.ts makes of errors is tested with it. */
+export async function run(address: ApiAddress, ...argv: string[]): Promise<Outcome> {
+  const stdout = new PassThrough();
+  const chunks: Buffer[] = [];
+  stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const json = argv.includes('--json');
+  const ctx: CliContext = {
+    json,
+    interactive: false,
+    config: readConfig({}),
+    out: createOutput(stdout, () => json),
+    signal: new AbortController().signal,
+    connect: () => Promise.resolve(address),
+  };
+  const done = (code: number, error = '', hint = ''): Outcome => {
+    const text = Buffer.concat(chunks).toString('utf8');
+    return { code, text, error, hint };
+  };
+  try {
+    await program(ctx).parseAsync(argv, { from: 'user' });
+    return done(EXIT.ok);
+  } catch (error) {
+    if (error instanceof CliError) return done(error.exitCode, error.message, error.hint ?? '');
+    if (error instanceof CommanderError) return done(EXIT.usage, error.message);
+    throw error;
+  }
+}
