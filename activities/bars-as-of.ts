@@ -1,12 +1,6 @@
 import type { Bars, Timeframe } from '../core/bars/bars.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
-import { seriesSource } from '../registry/collections.ts';
-import {
-  deliveredSource,
-  readServedBars,
-  shapeOf,
-  type ServedSource,
-} from '../registry/served-bars.ts';
+import { readServedBars, servedSourcesOf } from '../registry/served-bars.ts';
 import type { ActivityDeps } from './deps.ts';
 
 export interface SeriesAsOf {
@@ -26,18 +20,7 @@ export async function barsAsOf(
   deps: Pick<ActivityDeps, 'db' | 'datasets'>,
   { instrument, timeframe, sources, asOf }: SeriesAsOf,
 ): Promise<Bars> {
-  const served: ServedSource[] = [];
-  for (const { dataset, role } of sources) {
-    const known = deps.datasets.get(dataset);
-    const uploaded = dataset.startsWith('upload:');
-    const source = known
-      ? seriesSource(known)
-      : uploaded
-        ? await deliveredSource(deps.db, dataset, instrument, timeframe)
-        : undefined;
-    if (source === undefined) continue;
-    served.push({ dataset, role, source, ...(known && shapeOf(known)) });
-  }
+  const served = await servedSourcesOf(deps.db, deps.datasets, { instrument, timeframe, sources });
   const range = { last: Number.MAX_SAFE_INTEGER, before: asOf };
   return (await readServedBars(deps.db, instrument, timeframe, served, range)).bars;
 }

@@ -11,6 +11,7 @@ import { joinSeries, type SeriesColumn, type SourcedSeries } from '../core/bars/
 import { calendarFor } from '../core/calendar/index.ts';
 import { seriesColumnsOf } from '../core/sources/series.ts';
 import { readBarsAsOf, readFactors } from './bars.ts';
+import { seriesSource } from './collections.ts';
 import type { Db } from './in-transaction.ts';
 import { readPoints } from './series.ts';
 
@@ -33,6 +34,37 @@ export function shapeOf(dataset: {
 }): Pick<ServedSource, 'calendar' | 'columns'> {
   const columns = seriesColumnsOf(dataset);
   return { calendar: dataset.calendar, ...(columns && { columns }) };
+}
+
+/** What must be known of a dataset that the operator defined. */
+type DefinedDataset = Parameters<typeof seriesSource>[0] & Parameters<typeof shapeOf>[0];
+
+/**
+ * Where the bars of an instrument lie for a version that was trained on `sources`. A dataset that the operator took away is
+ * left out: what it delivered before is no longer his data. Of an upload it is what its newest delivery says.
+ */
+export async function servedSourcesOf(
+  db: Db,
+  datasets: ReadonlyMap<string, DefinedDataset>,
+  series: {
+    readonly instrument: string;
+    readonly timeframe: Timeframe;
+    readonly sources: readonly { readonly dataset: string; readonly role: SourceRole }[];
+  },
+): Promise<readonly ServedSource[]> {
+  const { instrument, timeframe } = series;
+  const found: ServedSource[] = [];
+  for (const { dataset, role } of series.sources) {
+    const known = datasets.get(dataset);
+    if (known) {
+      found.push({ dataset, role, source: seriesSource(known), ...shapeOf(known) });
+      continue;
+    }
+    if (!dataset.startsWith('upload:')) continue;
+    const source = await deliveredSource(db, dataset, instrument, timeframe);
+    if (source !== undefined) found.push({ dataset, role, source });
+  }
+  return found;
 }
 
 export interface ServedRange {

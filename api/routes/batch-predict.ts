@@ -5,6 +5,8 @@ import { answerBatch, type BatchOutcome } from '../batch.ts';
 import { ApiError, HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerSchema, batchItemSchema } from '../prediction-schemas.ts';
+import { rangeSchema } from '../range/question.ts';
+import { ARROW, NDJSON, rangeResponse } from '../range/stream.ts';
 import {
   instant,
   instrumentId,
@@ -19,7 +21,6 @@ import { problemSchema, secured, type App } from '../secure.ts';
 export const MAX_BATCH_ITEMS = 1_000;
 /** Batches that this replica computes at once; beyond, callers are told to come again. */
 const MAX_BATCHES = 8;
-export const NDJSON = 'application/x-ndjson';
 
 const batchSchema = z
   .strictObject({
@@ -36,7 +37,22 @@ const batchSchema = z
       .optional()
       .describe('In place of `items`: each of them as of each time of `asOf`, in this order.'),
     asOf: z.array(instant).min(1).max(MAX_BATCH_ITEMS).optional().describe('Default: now.'),
-    version: versionNumber.optional().describe('Of the whole batch. Default: the champion.'),
+    range: rangeSchema
+      .optional()
+      .describe(
+        'In place of both: each session of a range, for `instruments` or all of the model.',
+      ),
+    cursor: z
+      .string()
+      .max(40)
+      .optional()
+      .describe('With `range`: go on behind the row that has this cursor.'),
+    version: versionNumber
+      .or(z.literal('then'))
+      .optional()
+      .describe(
+        'Of the whole batch. Default: the champion; with `range`, `then`: whichever served at each time.',
+      ),
     confidence: z
       .enum(['mc', 'none'])
       .default('none')
@@ -44,8 +60,17 @@ const batchSchema = z
     record: z.boolean().default(true).describe('Keep the predictions, to be scored later.'),
   })
   .refine(
-    (body) => (body.items === undefined) !== (body.instruments === undefined),
-    'give either items or instruments',
+    ({ items, instruments, range }) =>
+      range ? items === undefined : (items === undefined) !== (instruments === undefined),
+    'give either items or instruments, or a range (with or without instruments)',
+  )
+  .refine(
+    ({ range, asOf, confidence }) => !range || (asOf === undefined && confidence === 'none'),
+    'a range says its times itself, and its answers have no confidence',
+  )
+  .refine(
+    ({ range, cursor, version }) => range || (cursor === undefined && version !== 'then'),
+    'cursor and version: then go with a range',
   )
   .refine(
     (body) => body.asOf === undefined || body.instruments !== undefined,
@@ -86,6 +111,14 @@ function itemsOf({ items, instruments, asOf }: BatchBody): readonly unknown[] {
   );
 }
 
+const once = (work: () => void): (() => void) => {
+  let done = false;
+  return () => {
+    if (!done) work();
+    done = true;
+  };
+};
+
 interface BatchCall {
   readonly model: string;
   readonly body: BatchBody;
@@ -98,7 +131,9 @@ interface BatchCall {
 /** Computes a batch and writes its answer: one document, or a line an item. Throws what concerns all of it, such as a model without champion. */
 async function batchAnswer(parts: ApiParts, call: BatchCall): Promise<TextAnswer> {
   const { model, body, lines, requestId, keyId, signal } = call;
-  const { version, confidence, record } = body;
+  const { confidence, record } = body;
+  // `then` goes with ranges alone.
+  const version = body.version === 'then' ? undefined : body.version;
   const request = { model, version, confidence, record, requestId, keyId };
   return parts.serving.withBatch(request, async (batch) => {
     const work = { items: itemsOf(body), confidence, requestId, signal };
@@ -136,7 +171,14 @@ export function batchPredictRoutes(app: App, parts: ApiParts): void {
         description: 'The predictions, in the order of the items',
         content: {
           ...jsonAnswer(batchAnswerSchema, '').content,
-          [NDJSON]: { schema: z.string().describe('`BatchOutcome`, with `batchId`, a line.') },
+          [NDJSON]: {
+            schema: z
+              .string()
+              .describe(
+                '`BatchOutcome`, with `batchId`, a line; of a range `RangeRow`, and a last line.',
+              ),
+          },
+          [ARROW]: { schema: z.string().describe('Of a range: a record batch a chunk of rows.') },
         },
       },
       ...acceptedAnswer,
@@ -151,7 +193,8 @@ export function batchPredictRoutes(app: App, parts: ApiParts): void {
       requestId: c.var.requestId,
       keyId: c.var.caller.keyId,
     };
-    if (prefersAsync(c.req.valid('header').prefer)) {
+    const { range } = call.body;
+    if (!range && prefersAsync(c.req.valid('header').prefer)) {
       const compute = (signal: AbortSignal) => batchAnswer(parts, { ...call, signal });
       return answerLater(parts, c, call.model, compute) as never;
     }
@@ -161,6 +204,15 @@ export function batchPredictRoutes(app: App, parts: ApiParts): void {
       });
     }
     running++;
+    if (range) {
+      const ended = once(() => running--);
+      const body = { ...call.body, range };
+      const accept = c.req.header('accept');
+      const { model, requestId } = call;
+      const answer = rangeResponse(parts, { model, body, accept, requestId, onEnd: ended });
+      answer.catch(ended);
+      return (await answer) as never;
+    }
     try {
       const { signal } = c.req.raw;
       const { contentType, text } = await batchAnswer(parts, { ...call, signal });

@@ -1,8 +1,11 @@
+import type { NamedDataset } from '../../activities/deps.ts';
 import type { Bars } from '../../core/bars/bars.ts';
 import type { PredictionAnswer } from '../../core/predict/index.ts';
 import { servableVersion } from '../../registry/champions.ts';
 import type { Db } from '../../registry/in-transaction.ts';
 import { getModel } from '../../registry/models.ts';
+import { pastAnswers, type PastAnswers, type PastQuestion } from '../../registry/past-answers.ts';
+import { servedSourcesOf } from '../../registry/served-bars.ts';
 import { unknownModel } from '../auth.ts';
 import { ApiError, isDatabaseAway, notFound } from '../errors.ts';
 import { onlyInstrumentOrThrow } from '../prediction-input.ts';
@@ -25,6 +28,7 @@ import type { Route, TrialRouting } from './trial-routing.ts';
 
 export interface ServingParts {
   readonly db: Db;
+  readonly datasets: ReadonlyMap<string, NamedDataset>;
   readonly host: ModelHost;
   readonly forecaster: Forecaster;
   readonly replica: Replica;
@@ -163,6 +167,22 @@ export class LocalServing implements Serving {
       const window = await forecaster.windowOf(open, withInstrument(open, input), asOf);
       return explainPrediction(explainer, open.opened.verified, window);
     });
+  }
+
+  past(question: PastQuestion): AsyncGenerator<PastAnswers, void, undefined> {
+    const { db, host, datasets } = this.#parts;
+    return pastAnswers(
+      {
+        db,
+        sourcesOf: ({ sources }, instrument, timeframe) =>
+          servedSourcesOf(db, datasets, { instrument, timeframe, sources }),
+        open: async (version) => {
+          const slot = await host.reopen(version);
+          return { opened: slot.opened, release: slot.hold() };
+        },
+      },
+      question,
+    );
   }
 
   async describe(model: string, version?: number): Promise<ServedDescription> {

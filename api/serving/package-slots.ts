@@ -25,13 +25,24 @@ export class Slot {
 
   /** Holds the package open while `work` runs. */
   async use<T>(work: (slot: Slot) => Promise<T>): Promise<T> {
-    this.#users++;
+    const release = this.hold();
     try {
       return await work(this);
     } finally {
+      release();
+    }
+  }
+
+  /** Holds the package open until what it returns is called, once. */
+  hold(): () => void {
+    this.#users++;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
       this.#users--;
       this.#releaseWhenFree();
-    }
+    };
   }
 
   /** Releases it once nobody uses it; whoever has it in hand in this turn still gets to use it. */

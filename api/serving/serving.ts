@@ -2,6 +2,7 @@ import type { ConfidenceMode } from '../../core/predict/index.ts';
 import type { PredictionAnswer } from '../../core/predict/index.ts';
 import type { Bars } from '../../core/bars/bars.ts';
 import type { BarRow } from '../../core/bars/index.ts';
+import type { PastAnswers, PastQuestion } from '../../registry/past-answers.ts';
 import type { Explanation } from './explanations.ts';
 import type { VerifiedPackage } from '../../core/packages/verify.ts';
 
@@ -98,6 +99,8 @@ export interface Serving {
     input: PredictRequest['input'],
     asOf: number,
   ): Promise<Explanation>;
+  /** Answers of a model at many instants of the past, chunk by chunk; not recorded. See registry/past-answers.ts. */
+  past(question: PastQuestion): AsyncGenerator<PastAnswers, void, undefined>;
   /** The package that answers for a model; throws where none does. */
   describe(model: string, version?: number): Promise<ServedDescription>;
   readiness(): Readiness;

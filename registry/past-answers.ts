@@ -1,0 +1,116 @@
+/** What a model answers, or would have answered, at many instants of the past. */
+import type { Timeframe } from '../core/bars/bars.ts';
+import { lowerBound } from '../core/bars/build.ts';
+import { RatchetError } from '../core/errors.ts';
+import { forecastRange, type OpenedPackage, type RangeAnswer } from '../core/predict/index.ts';
+import { servableVersion, type ServableVersion } from './champions.ts';
+import type { Db } from './in-transaction.ts';
+import { barsThroughTime } from './knowledge.ts';
+import type { ServedSource } from './served-bars.ts';
+
+/** A package that stays open until it is let go. */
+export interface HeldPackage {
+  readonly opened: OpenedPackage;
+  release(): void;
+}
+
+export interface PastAnswerParts {
+  readonly db: Db;
+  /** Where the bars of an instrument lie for a version. */
+  readonly sourcesOf: (
+    version: ServableVersion,
+    instrument: string,
+    timeframe: Timeframe,
+  ) => Promise<readonly ServedSource[]>;
+  readonly open: (version: ServableVersion) => Promise<HeldPackage>;
+}
+
+export interface PastQuestion {
+  readonly model: string;
+  /** `then`: whichever version served at each instant. */
+  readonly version: number | 'then';
+  readonly instrument: string;
+  /** ms UTC, ascending. */
+  readonly asOf: Float64Array;
+}
+
+/** Answers of one version, in order of their instants; `version` null: nothing served then. */
+export interface PastAnswers {
+  readonly version: number | null;
+  readonly answers: readonly RangeAnswer[];
+}
+
+/**
+ * Answers chunk by chunk, in order of the instants: from bars as they were known at each, by the package as it serves, so
+ * that each is what `predict` says (or said) as of that instant without confidence. Nothing is recorded.
+ * Memory: the features of one instrument's bars. Errors: `version.unknown`, those of `forecastRange`.
+ */
+export async function* pastAnswers(
+  parts: PastAnswerParts,
+  { model, version, instrument, asOf }: PastQuestion,
+): AsyncGenerator<PastAnswers, void, undefined> {
+  const reigns = version === 'then' ? await reignsOver(parts.db, model, asOf) : [{ version, asOf }];
+  for (const reign of reigns) {
+    if (reign.version === null) yield noChampion(model, reign.asOf);
+    else yield* answersOf(parts, { model, instrument, ...reign, version: reign.version });
+  }
+}
+
+async function* answersOf(
+  { db, sourcesOf, open }: PastAnswerParts,
+  { model, version, instrument, asOf }: PastQuestion & { readonly version: number },
+): AsyncGenerator<PastAnswers, void, undefined> {
+  const servable = await servableVersion(db, model, version);
+  if (!servable) {
+    const message = `${model} has no version ${version} that could answer: it failed, or was deleted`;
+    throw new RatchetError('version.unknown', message, { details: { model, version } });
+  }
+  const { opened, release } = await open(servable);
+  try {
+    const { timeframe } = opened.verified.preprocessing;
+    const sources = await sourcesOf(servable, instrument, timeframe);
+    for await (const part of barsThroughTime(db, instrument, timeframe, sources, asOf)) {
+      // Of an instrument without bars, too, each instant says so.
+      const bars = { ...part.bars, instrument };
+      for await (const answers of forecastRange(opened, bars, part.asOf)) {
+        yield { version, answers };
+      }
+    }
+  } finally {
+    release();
+  }
+}
+
+interface Reign {
+  readonly version: number | null;
+  readonly asOf: Float64Array;
+}
+
+/** The instants by who served then. */
+async function reignsOver(db: Db, model: string, asOf: Float64Array): Promise<readonly Reign[]> {
+  const rows = await db
+    .selectFrom('champion')
+    .select(['version', 'valid_from', 'valid_to'])
+    .where('model', '=', model)
+    .orderBy('generation')
+    .execute();
+  const reigns: Reign[] = [];
+  let from = 0;
+  const until = (version: number | null, end: number): void => {
+    const to = lowerBound(asOf, end);
+    if (to > from) reigns.push({ version, asOf: asOf.subarray(from, to) });
+    from = Math.max(from, to);
+  };
+  for (const row of rows) {
+    until(null, row.valid_from.getTime());
+    until(row.version, row.valid_to?.getTime() ?? Infinity);
+  }
+  until(null, Infinity);
+  return reigns;
+}
+
+/** Chunks need not be small: nothing is computed. */
+function noChampion(model: string, asOf: Float64Array): PastAnswers {
+  const problem = new RatchetError('champion.none', `nothing served ${model} then`);
+  return { version: null, answers: Array.from(asOf, (at) => ({ asOf: at, problem })) };
+}

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { tableFromIPC } from 'apache-arrow';
+import type { RangeRow } from '../../api/range/rows.ts';
+import { ARROW, NDJSON } from '../../api/range/stream.ts';
+import { calendarFor } from '../../core/calendar/index.ts';
+import { appendBars } from '../../registry/bars.ts';
+import { seriesSource, startCollection } from '../../registry/collections.ts';
+import {
+  ADMIN,
+  DATASETS,
+  eventually,
+  INSTRUMENT,
+  openApiFixture,
+  type ApiFixture,
+  type TestReplica,
+} from '../support/api-fixture.ts';
+import { walkBars } from '../support/made-bars.ts';
+import { MODEL } from '../support/registry-facts.ts';
+
+let fixture: ApiFixture;
+let api: TestReplica;
+before(async () => {
+  fixture = await openApiFixture(2);
+  api = await fixture.open('ranges');
+  await fixture.promote(1);
+  const predict = () => api.call('POST', `/api/v1/ml-models/${MODEL}/predict`, {});
+  await eventually('the champion answers', async () => (await predict()).status === 200);
+});
+after(() => fixture.close());
+
+const PATH = `/api/v1/ml-models/${MODEL}/batch-predict`;
+const RANGE = { from: '2019-06-03', to: '2019-12-31' };
+
+function send(body: object, accept = NDJSON): Promise<Response> {
+  return Promise.resolve(
+    api.app.request(`http://localhost${PATH}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ADMIN}`, 'content-type': 'application/json', accept },
+      body: JSON.stringify(body),
+    }),
+  );
+}
+
+interface End {
+  readonly done: boolean;
+  readonly rows: number;
+  readonly failed: number;
+}
+
+async function rowsOf(body: object): Promise<{ rows: RangeRow[]; end: End; answer: Response }> {
+  const answer = await send(body);
+  const text = await answer.text();
+  assert.equal(answer.status, 200, text);
+  assert.equal(answer.headers.get('content-type'), NDJSON);
+  const lines = text.trimEnd().split('\n');
+  const end = JSON.parse(lines.pop()!) as End;
+  return { rows: lines.map((line) => JSON.parse(line) as RangeRow), end, answer };
+}
+
+async function predictAsOf(at: string, version?: number): Promise<Record<string, unknown>> {
+  const asked = { asOf: at, confidence: 'none', record: false, ...(version && { version }) };
+  const { status, body } = await api.call('POST', `/api/v1/ml-models/${MODEL}/predict`, asked);
+  assert.equal(status, 200, JSON.stringify(body));
+  return body;
+}
+
+/** A row says what `predict` says as of its instant, field by field. */
+async function assertLikePredict(row: RangeRow): Promise<void> {
+  const alone = await predictAsOf(row.at, row.version!);
+  for (const [field, value] of Object.entries(row.prediction!)) {
+    assert.deepEqual(value, alone[field], `${field} at ${row.at}`);
+  }
+}
+
+test('each session of a range is answered as predict answers as of it', async () => {
+  const { rows, end, answer } = await rowsOf({ range: RANGE });
+  const sessions = calendarFor('nyse').between(Date.parse(RANGE.from), Date.parse(RANGE.to), '1d');
+  assert.equal(rows.length, sessions.length);
+  assert.deepEqual(end, { done: true, rows: sessions.length, failed: 0 });
+  assert.equal(answer.headers.get('x-ratchet-rows'), String(sessions.length));
+  assert.equal(answer.headers.get('x-ratchet-version'), '1');
+  for (const row of rows.filter((_, i) => i % 16 === 0)) await assertLikePredict(row);
+  const pinned = await rowsOf({ range: RANGE, version: 2 });
+  await assertLikePredict(pinned.rows[3]!);
+  assert.notDeepEqual(pinned.rows[3]!.prediction, rows[3]!.prediction);
+  const { body } = await api.call('GET', `/api/v1/ml-models/${MODEL}/predictions`);
+  const recorded = Object.values(body).flat().length;
+  assert.ok(recorded < 5, `nothing of it is recorded, but ${recorded}`);
+});
+
+test('a stream that was cut goes on behind its last row, without gap or repeat', async () => {
+  const { rows: whole } = await rowsOf({ range: RANGE });
+  for (const cut of [0, 41, whole.length - 2, whole.length - 1]) {
+    const { cursor } = whole[cut]!;
+    // A promotion in between changes nothing: the cursor names the version.
+    const { rows, answer } = await rowsOf({ range: RANGE, cursor });
+    assert.deepEqual(rows, whole.slice(cut + 1));
+    assert.equal(answer.headers.get('x-ratchet-rows'), String(whole.length - cut - 1));
+  }
+  const other = await rowsOf({ range: RANGE, version: 2 });
+  const rest = await rowsOf({ range: RANGE, cursor: other.rows[10]!.cursor });
+  assert.deepEqual(rest.rows, other.rows.slice(11));
+});
+
+test('the reader sets the pace, and one that goes away ends the work', async () => {
+  const answer = await send({ range: RANGE });
+  const reader = answer.body!.getReader();
+  const first = new TextDecoder().decode((await reader.read()).value);
+  assert.equal(first.trimEnd().split('\n').length, 64, 'a chunk at a time');
+  await reader.cancel();
+  // The eight places for batches are free again.
+  for (let i = 0; i < 12; i++) await (await send({ range: RANGE })).body!.cancel();
+  assert.equal((await rowsOf({ range: RANGE })).end.done, true);
+});
+
+test('Arrow: the same rows as columns, also of none', async () => {
+  const { rows } = await rowsOf({ range: RANGE });
+  const answer = await send({ range: RANGE }, ARROW);
+  assert.equal(answer.headers.get('content-type'), ARROW);
+  const table = tableFromIPC(new Uint8Array(await answer.arrayBuffer()));
+  assert.equal(table.numRows, rows.length);
+  assert.ok(table.batches.length > 1, 'a batch a chunk');
+  for (const at of [0, 63, 64, rows.length - 1]) {
+    const found = table.get(at)!.toJSON() as Record<string, unknown>;
+    const { prediction, ...row } = rows[at]!;
+    const [h7] = prediction!.horizons;
+    assert.equal(found['cursor'], row.cursor);
+    assert.equal(Number(found['at']), Date.parse(row.at));
+    assert.equal(Number(found['asOf']), Date.parse(prediction!.asOf));
+    assert.deepEqual(
+      [found['version'], found['lastClose'], found['h7_change'], found['h7_direction']],
+      [1, prediction!.lastClose, h7!.change, h7!.direction],
+    );
+    assert.deepEqual([found['problem'], found['fallback']], [null, null]);
+  }
+  const cursor = rows.at(-1)!.cursor;
+  const none = tableFromIPC(
+    new Uint8Array(await (await send({ range: RANGE, cursor }, ARROW)).arrayBuffer()),
+  );
+  assert.equal(none.numRows, 0);
+  assert.ok(none.schema.fields.some(({ name }) => name === 'h30_price'));
+});
+
+test('then: whoever served at each time, and nobody before there was a champion', async () => {
+  const { db } = fixture;
+  const first = new Date('2019-08-01T00:00:00Z');
+  const second = new Date('2019-10-01T00:00:00Z');
+  // The story as it would have been, had the promotions come then.
+  await fixture.promote(2);
+  await db
+    .updateTable('champion')
+    .set({ valid_from: first, valid_to: second })
+    .where('version', '=', 1)
+    .execute();
+  await db.updateTable('champion').set({ valid_from: second }).where('version', '=', 2).execute();
+  const { rows, end, answer } = await rowsOf({ range: RANGE, version: 'then' });
+  assert.equal(answer.headers.get('x-ratchet-version'), 'then');
+  const expected = (at: string): number | null => {
+    const time = Date.parse(at);
+    return time < first.getTime() ? null : time < second.getTime() ? 1 : 2;
+  };
+  assert.deepEqual(
+    rows.map(({ version }) => version),
+    rows.map(({ at }) => expected(at)),
+  );
+  const before = rows.filter(({ version }) => version === null);
+  assert.ok(before.length > 30 && before.every(({ problem }) => problem!.code === 'champion.none'));
+  assert.equal(end.failed, before.length);
+  for (const i of [60, 100, rows.length - 1]) await assertLikePredict(rows[i]!);
+  const { rows: rest } = await rowsOf({ range: RANGE, cursor: rows[50]!.cursor });
+  assert.deepEqual(rest, rows.slice(51));
+});
+
+test('a bar that was revised later is seen as it was then', async () => {
+  const { rows: before } = await rowsOf({ range: RANGE, version: 1 });
+  const bars = walkBars(800, { instrument: INSTRUMENT, from: '2016-11-01' });
+  const row = bars.openTime.findIndex((time) => time >= Date.parse('2019-09-16'));
+  const sent = { ...bars, openTime: bars.openTime.slice(row, row + 1) };
+  const one = Object.fromEntries(
+    (['open', 'high', 'low', 'close', 'volume', 'value'] as const).map((name) => [
+      name,
+      bars[name].slice(row, row + 1).map((x) => x * 1.05),
+    ]),
+  );
+  const source = seriesSource(DATASETS.get('sp500-daily')!);
+  const arrivedAt = Date.parse('2019-10-15T15:00:00Z');
+  const key = { dataset: 'sp500-daily', source, instrument: INSTRUMENT, timeframe: '1d' as const };
+  const collectionId = await startCollection(fixture.db, key, 'primary', arrivedAt);
+  const arrival = { collectionId, arrivedAt, calendar: calendarFor('nyse'), declaredDelayMs: 0 };
+  await appendBars(fixture.db, source, { ...sent, ...one }, arrival);
+  const { rows } = await rowsOf({ range: RANGE, version: 1 });
+  const changed = rows.findIndex((r, i) => JSON.stringify(r) !== JSON.stringify(before[i]));
+  assert.equal(rows[changed]!.at.slice(0, 10), '2019-10-15');
+  for (const at of [changed - 1, changed, changed + 20]) await assertLikePredict(rows[at]!);
+});
+
+test('what a range may be', async () => {
+  const wrong: readonly (readonly [object, number, RegExp])[] = [
+    [{ range: { from: '2019-12-31', to: '2019-01-01' } }, 422, /not before/],
+    [{ range: RANGE, items: [{}] }, 422, /or a range/],
+    [{ range: RANGE, asOf: ['2019-01-02'], instruments: [INSTRUMENT] }, 422, /times itself/],
+    [{ range: RANGE, confidence: 'mc' }, 422, /no confidence/],
+    [{ items: [{}], version: 'then' }, 422, /go with a range/],
+    [{ range: RANGE, cursor: 'x' }, 422, /cursor/],
+    [{ range: RANGE, version: 9 }, 404, /no version 9/],
+    [{ range: RANGE, instruments: ['^DJI'] }, 422, /not for/],
+    [{ range: { from: '2031-01-01' } }, 422, /no 1d bar/],
+  ];
+  for (const [body, status, words] of wrong) {
+    const answer = await send(body);
+    const text = await answer.text();
+    assert.equal(answer.status, status, text);
+    assert.match(text, words);
+  }
+});
