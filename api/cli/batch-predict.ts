@@ -2,14 +2,19 @@ import { readFile } from 'node:fs/promises';
 import { text as textOf } from 'node:stream/consumers';
 import { Option, type Command } from 'commander';
 import { openClient, type Json } from './http.ts';
-import { list, segment, version } from './options.ts';
+import { A_TIME, list, segment, version } from './options.ts';
+import { predictRange } from './predict-range.ts';
 import { ASYNC_HEADER, showAccepted } from './results.ts';
 import { CliError, EXIT, type CliContext } from './output.ts';
 
 interface BatchOptions {
   readonly instruments?: string[];
   readonly asOf?: string[];
-  readonly version?: number;
+  readonly version?: number | 'then';
+  readonly from?: string;
+  readonly to?: string;
+  readonly output?: string;
+  readonly arrow?: boolean;
   readonly confidence: string;
   readonly record: boolean;
   readonly async?: boolean;
@@ -17,7 +22,10 @@ interface BatchOptions {
 
 const FORMS = `
 FILE holds the items: a JSON array, a JSON body with "items", or an item a line (NDJSON).
+With --from nothing is recorded, and a row a line comes for each session, as predict --as-of answers then.
 Items: {"instrument", "asOf"?}, {"instrument", "bars"} or {"instrument", "window", "lastClose", "openTime"}.`;
+
+const versionOrThen = (text: string): number | 'then' => (text === 'then' ? text : version(text));
 
 /** `batch-predict`. */
 export function register(program: Command, ctx: CliContext): void {
@@ -36,7 +44,15 @@ export function register(program: Command, ctx: CliContext): void {
       'times of the past, with commas: dates, or ISO 8601 with a zone',
       list,
     )
-    .option('-v, --version <n>', 'this version instead of the champion', version)
+    .option('--from <time>', `in place of both: each session from here on (${A_TIME}), as lines`)
+    .option('--to <time>', 'with --from: to here; default: the newest')
+    .option('-o, --output <file>', 'with --from: into this file; goes on where it was left')
+    .option('--arrow', 'with --from: as an Arrow IPC stream')
+    .option(
+      '-v, --version <n>',
+      'this version instead of the champion; with --from, `then`: whichever served at each time',
+      versionOrThen,
+    )
     .addOption(
       new Option('-c, --confidence <how>', 'mc: with confidence and interval, slower')
         .choices(['mc', 'none'])
@@ -57,8 +73,12 @@ async function batchPredict(
   options: BatchOptions,
 ): Promise<void> {
   const { instruments, asOf, version: wanted, confidence, record } = options;
+  if (options.from !== undefined) {
+    if (file === undefined && asOf === undefined) return predictRange(ctx, model, options);
+    throw new CliError(EXIT.usage, '--from says which times: no file and no --as-of beside it');
+  }
   if ((file === undefined) === (instruments === undefined)) {
-    throw new CliError(EXIT.usage, 'give either a file of items or --instruments');
+    throw new CliError(EXIT.usage, 'give either a file of items, --instruments, or --from');
   }
   const asked = file === undefined ? { instruments, asOf } : { items: await readItems(file), asOf };
   const client = await openClient(ctx);

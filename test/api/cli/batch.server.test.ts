@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { getRequestListener } from '@hono/node-server';
+import { tableFromIPC } from 'apache-arrow';
 import { Command } from 'commander';
 import { register as registerBatchPredict } from '../../../api/cli/batch-predict.ts';
 import { CliError, createOutput, EXIT, type CliContext } from '../../../api/cli/output.ts';
@@ -141,4 +142,39 @@ test('handed in now, answered later: each command that predicts, and results', a
   const { id } = JSON.parse(failed.text) as { id: string };
   const end = await run('results', id, '--wait');
   assert.deepEqual([end.code, /has no version 9/.test(end.text)], [EXIT.usage, true]);
+});
+
+test('a range into a file: a row a line, gone on where an earlier command was cut', async () => {
+  const file = join(folder, 'rows.ndjson');
+  const range = ['--from', '2019-07-01', '--to', '2019-12-31'];
+  const first = await run('batch-predict', MODEL, ...range, '-o', file);
+  assert.equal(first.code, EXIT.ok, first.text);
+  assert.match(first.text, /rows\.ndjson: 128 rows, 0 of them without an answer/);
+  const whole = await readFile(file, 'utf8');
+  assert.equal(whole.split('\n').length, 128 + 2, 'its rows, the end, and nothing');
+  const again = await run('batch-predict', MODEL, ...range, '-o', file);
+  assert.deepEqual([again.code, /is complete/.test(again.text)], [EXIT.refused, true]);
+  // Cut in the middle of a row, and at the end of one.
+  for (const bytes of [whole.length / 3, whole.indexOf('\n') + 1, 5]) {
+    await writeFile(file, whole.slice(0, bytes));
+    const rest = await run('batch-predict', MODEL, ...range, '-o', file);
+    assert.equal(rest.code, EXIT.ok, rest.text);
+    assert.equal(await readFile(file, 'utf8'), whole);
+  }
+  await writeFile(file, 'something else\n');
+  const foreign = await run('batch-predict', MODEL, ...range, '-o', file);
+  assert.deepEqual([foreign.code, /not written by this/.test(foreign.text)], [EXIT.usage, true]);
+  assert.equal(await readFile(file, 'utf8'), 'something else\n');
+});
+
+test('a range as Arrow, and what does not go with a range', async () => {
+  const file = join(folder, 'rows.arrow');
+  const range = ['--from', '2019-12-02', '--to', '2019-12-31'];
+  const { code, text } = await run('batch-predict', MODEL, ...range, '--arrow', '-o', file);
+  assert.equal(code, EXIT.ok, text);
+  assert.equal(tableFromIPC(await readFile(file)).numRows, 21);
+  const both = await run('batch-predict', MODEL, ...range, '--as-of', '2019-12-02');
+  assert.deepEqual([both.code, /no --as-of beside it/.test(both.text)], [EXIT.usage, true]);
+  const nobody = await run('batch-predict', MODEL, ...range, '-v', '9', '-o', `${file}2`);
+  assert.equal(nobody.code, EXIT.notFound, nobody.text);
 });

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { getRequestListener } from '@hono/node-server';
+import { answers, type Row } from '../../examples/backtest-client.ts';
+import { projectRoot } from '../../infra/project.ts';
+import {
+  ADMIN,
+  eventually,
+  openApiFixture,
+  type ApiFixture,
+  type TestReplica,
+} from '../support/api-fixture.ts';
+import { MODEL } from '../support/registry-facts.ts';
+
+let fixture: ApiFixture;
+let api: TestReplica;
+let server: Server;
+let url: string;
+before(async () => {
+  fixture = await openApiFixture(1);
+  api = await fixture.open('clients');
+  await fixture.promote(1);
+  const predict = () => api.call('POST', `/api/v1/ml-models/${MODEL}/predict`, {});
+  await eventually('the champion answers', async () => (await predict()).status === 200);
+  server = createServer((req, res) => void getRequestListener(api.app.fetch)(req, res));
+  url = await listen(server);
+});
+after(async () => {
+  server.closeAllConnections();
+  server.close();
+  await fixture.close();
+});
+
+async function listen(on: Server): Promise<string> {
+  await new Promise<void>((resolve) => on.listen(0, 'localhost', resolve));
+  return `http://localhost:${(on.address() as AddressInfo).port}`;
+}
+
+/** A way to the API that is cut after some bytes of each of the first `cuts` answers. */
+async function cutWay(cuts: number, afterBytes: (cut: number) => number) {
+  let made = 0;
+  const way = createServer((incoming, outgoing) => {
+    const { port } = new URL(url);
+    const { method, url: path, headers } = incoming;
+    const upstream = request({ host: 'localhost', port, method, path, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode!, answer.headers);
+      if (made >= cuts) return void answer.pipe(outgoing);
+      let left = afterBytes(made++);
+      answer.on('data', (chunk: Buffer) => {
+        outgoing.write(chunk.subarray(0, left));
+        left -= chunk.length;
+        // In the middle of a row, as it falls.
+        if (left <= 0) setTimeout(() => incoming.socket.destroy(), 20);
+      });
+      return undefined;
+    });
+    incoming.pipe(upstream);
+  });
+  return { url: await listen(way), made: () => made, close: () => way.close() };
+}
+
+const RANGE = { from: '2018-06-01', to: '2019-12-31' };
+
+async function whole(): Promise<Row[]> {
+  const rows: Row[] = [];
+  for await (const row of answers({ url, key: ADMIN }, MODEL, RANGE)) rows.push(row);
+  assert.ok(rows.length > 390);
+  return rows;
+}
+
+test('in TypeScript: every row once, however often the way is cut', async () => {
+  const way = await cutWay(5, (cut) => 30_000 + 7_919 * cut);
+  const rows: Row[] = [];
+  for await (const row of answers({ url: way.url, key: ADMIN }, MODEL, RANGE)) rows.push(row);
+  way.close();
+  assert.equal(way.made(), 5);
+  assert.deepEqual(rows, await whole());
+});
+
+test('in TypeScript: a question that is wrong is said at once', async () => {
+  const bad = answers({ url, key: ADMIN }, MODEL, { ...RANGE, version: 9 });
+  await assert.rejects(bad.next(), /no version 9/);
+});
+
+const python = join(projectRoot, '.tools/venv/bin/python');
+const skip = existsSync(python) ? false : 'no Python here: node infra/setup.mjs makes it';
+
+test('in Python: the same rows, however often the way is cut', { skip }, async () => {
+  const way = await cutWay(4, (cut) => 50_000 + 6_007 * cut);
+  const program = [
+    'import json, sys',
+    'sys.path.insert(0, "examples")',
+    'from backtest_client import answers, Refused',
+    `rows = list(answers("${MODEL}", "${RANGE.from}", "${RANGE.to}"))`,
+    'try:',
+    `    next(answers("${MODEL}", "${RANGE.from}", version=9))`,
+    'except Refused as error:',
+    '    print(json.dumps([rows, str(error)]))',
+  ].join('\n');
+  const env = { ...process.env, RATCHET_URL: way.url, RATCHET_API_KEY: ADMIN };
+  const child = spawn(python, ['-c', program], {
+    cwd: projectRoot,
+    env: { ...env, PYTHONDONTWRITEBYTECODE: '1' },
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  way.close();
+  assert.equal(code, 0, stderr);
+  const [rows, refused] = JSON.parse(stdout) as [Row[], string];
+  assert.equal(way.made(), 4);
+  assert.deepEqual(rows, await whole());
+  assert.match(refused, /no version 9/);
+});
