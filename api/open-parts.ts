@@ -136,7 +136,17 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
   const hasKeys = (): boolean => keys.size > 0;
   const explainer = new Explainer();
   const serving = new LocalServing({
-    ...{ db, datasets, host, forecaster, replica, predictions, trials: routing, explainer, hasKeys },
+    ...{
+      db,
+      datasets,
+      host,
+      forecaster,
+      replica,
+      predictions,
+      trials: routing,
+      explainer,
+      hasKeys,
+    },
   });
   const wrongKeys = new WrongKeyLimit(monotonic);
   const auth = new Authenticator({ keys, wrongKeys, addressOf: peerAddress, now: clock });

@@ -150,40 +150,42 @@ async function batchAnswer(parts: ApiParts, call: BatchCall): Promise<TextAnswer
   });
 }
 
+const route = createRoute({
+  method: 'post',
+  path: '/api/v1/ml-models/{name}/batch-predict',
+  tags: ['predict'],
+  summary: 'Predict many at once',
+  description:
+    `At most ${MAX_BATCH_ITEMS} items and 4 MiB. One version answers all; each item gets its prediction or its problem. ` +
+    `\`Accept: ${NDJSON}\`: a line an item. Trials take no part in batches. With \`range\` it is a stream of any length, \` +
+    `as lines (${NDJSON}, the default) or Arrow (${ARROW}), which nothing is recorded of.`,
+  request: {
+    params: modelParam,
+    headers: z.object(preferHeader),
+    body: jsonRequest(batchSchema),
+  },
+  responses: {
+    [HTTP.ok]: {
+      description: 'The predictions, in the order of the items',
+      content: {
+        ...jsonAnswer(batchAnswerSchema, '').content,
+        [NDJSON]: {
+          schema: z
+            .string()
+            .describe(
+              '`BatchOutcome`, with `batchId`, a line; of a range `RangeRow`, and a last line.',
+            ),
+        },
+        [ARROW]: { schema: z.string().describe('Of a range: a record batch a chunk of rows.') },
+      },
+    },
+    ...acceptedAnswer,
+  },
+});
+
 /** Many predictions of one version in one request. */
 export function batchPredictRoutes(app: App, parts: ApiParts): void {
   app.openAPIRegistry.register('BatchItem', batchItemSchema);
-  const route = createRoute({
-    method: 'post',
-    path: '/api/v1/ml-models/{name}/batch-predict',
-    tags: ['predict'],
-    summary: 'Predict many at once',
-    description:
-      `At most ${MAX_BATCH_ITEMS} items and 4 MiB. One version answers all; each item gets its prediction or its problem. ` +
-      `\`Accept: ${NDJSON}\`: a line an item. Trials take no part in batches.`,
-    request: {
-      params: modelParam,
-      headers: z.object(preferHeader),
-      body: jsonRequest(batchSchema),
-    },
-    responses: {
-      [HTTP.ok]: {
-        description: 'The predictions, in the order of the items',
-        content: {
-          ...jsonAnswer(batchAnswerSchema, '').content,
-          [NDJSON]: {
-            schema: z
-              .string()
-              .describe(
-                '`BatchOutcome`, with `batchId`, a line; of a range `RangeRow`, and a last line.',
-              ),
-          },
-          [ARROW]: { schema: z.string().describe('Of a range: a record batch a chunk of rows.') },
-        },
-      },
-      ...acceptedAnswer,
-    },
-  });
   let running = 0;
   app.openapi(secured(parts.auth, route, { problems: ['conflict'] }), async (c) => {
     const call = {
