@@ -27,6 +27,7 @@ import { cachedStep } from '../registry/step-cache.ts';
 import type { Gathered } from './collect-source.ts';
 import type { CollectInput, CollectResult } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
+import { hasForeignBars, requireTimes, timingOf } from './exogenous-timing.ts';
 import { gatherAll, isKnown, type Known } from './gather.ts';
 
 /** Raised when the same stored bars give other dataset rows. */
@@ -55,6 +56,8 @@ export function createCollectActivities(deps: ActivityDeps) {
             // Only where it is set: what was frozen before there was one stays found.
             rangeKeyOf(range),
             gathered.filter(isKnown).map(keyOf),
+            // Once they were joined by the time at which they open.
+            ...(gathered.some(hasForeignBars) ? [{ exogenous: 'known' }] : []),
           ],
         },
         () => freeze(deps, spec, instrument, range, gathered),
@@ -108,8 +111,10 @@ async function freeze(
       name: source.use.dataset,
       role: source.use.role,
       bars: artefacts > 0 ? sliceBars(bars, artefacts) : bars,
+      timing: timingOf(deps, source),
     });
   }
+  requireTimes(parts, gathered.filter(isKnown));
   const bare = mergeSources(parts);
   if (!bare || barCount(bare.bars) === 0) {
     throw noBars(instrument, range);

@@ -9,6 +9,7 @@ import {
 } from '../core/bars/merge.ts';
 import { joinSeries, type SeriesColumn, type SourcedSeries } from '../core/bars/series.ts';
 import { calendarFor } from '../core/calendar/index.ts';
+import { sourceOrThrow } from '../core/sources/index.ts';
 import { seriesColumnsOf } from '../core/sources/series.ts';
 import { readBarsAsOf, readFactors } from './bars.ts';
 import { seriesSource } from './collections.ts';
@@ -22,6 +23,8 @@ export interface ServedSource {
   readonly source: string;
   /** Of its dataset; for uploads, which say nothing of it, absent. */
   readonly calendar?: string;
+  /** Of sources of bars: from a bar's close to its publication. */
+  readonly delayMs?: number;
   /** Columns that it adds to bars; absent: it gives bars. */
   readonly columns?: readonly SeriesColumn[];
 }
@@ -31,9 +34,13 @@ export function shapeOf(dataset: {
   readonly source: string;
   readonly params: unknown;
   readonly calendar: string;
-}): Pick<ServedSource, 'calendar' | 'columns'> {
+}): Pick<ServedSource, 'calendar' | 'columns' | 'delayMs'> {
+  const { calendar, source } = dataset;
   const columns = seriesColumnsOf(dataset);
-  return { calendar: dataset.calendar, ...(columns && { columns }) };
+  return {
+    calendar,
+    ...(columns ? { columns } : { delayMs: sourceOrThrow(source).declaredDelayMs }),
+  };
 }
 
 /** What must be known of a dataset that the operator defined. */
@@ -90,7 +97,7 @@ export async function readServedBars(
 ): Promise<{ readonly bars: Bars; readonly fromFirstBar: boolean }> {
   const all = await mergedBars(db, instrument, timeframe, sources, range);
   // What became known before the bars that were read would stand at the first of them.
-  const part = range.since !== undefined && sources.some(({ columns }) => columns);
+  const part = range.since !== undefined && sources.some(({ role }) => role === 'exogenous');
   const merged = part ? sliceBars(all, Math.min(1, barCount(all))) : all;
   const end = barCount(merged);
   if (range.since !== undefined && end < range.last) {
@@ -110,7 +117,7 @@ async function mergedBars(
 ): Promise<Bars> {
   const sourced: SourcedBars[] = [];
   const columnsOnly: SourcedSeries[] = [];
-  for (const { dataset, role, source, columns } of sources) {
+  for (const { dataset, role, source, columns, calendar, delayMs } of sources) {
     const series = { instrument, timeframe, source };
     if (columns) {
       const points = await readPoints(db, series, { asOf: range.before });
@@ -122,7 +129,15 @@ async function mergedBars(
       readFactors(db, series, range.before),
     ]);
     const bars = barsBetween(known, Number.NEGATIVE_INFINITY, range.before ?? Infinity);
-    sourced.push({ name: dataset, role, bars: adjustBars(bars, factors, bars.openTime.at(-1)) });
+    sourced.push({
+      name: dataset,
+      role,
+      bars: adjustBars(bars, factors, bars.openTime.at(-1)),
+      timing:
+        calendar === undefined || delayMs === undefined
+          ? undefined
+          : { calendar: calendarFor(calendar), delayMs },
+    });
   }
   const merged = mergeSources(sourced);
   if (!merged) return emptyBars(instrument, timeframe);

@@ -1,5 +1,6 @@
-import { BAR_COLUMNS, barCount, type Bars } from './bars.ts';
-import { barsFromRows, lowerBound, type BarRow } from './build.ts';
+import { barCount, type Bars } from './bars.ts';
+import { barsFromRows, type BarRow } from './build.ts';
+import { exogenousColumns, type BarTiming } from './exogenous-bars.ts';
 
 /** `substitute`: stands in, whole, where no primary and no fallback has any bar. */
 export type SourceRole = 'primary' | 'fallback' | 'substitute' | 'exogenous';
@@ -10,6 +11,8 @@ export interface SourcedBars {
   readonly role: SourceRole;
   /** Sorted and unique. */
   readonly bars: Bars;
+  /** When they are known: what exogenous columns are joined by. Absent where nobody says it. */
+  readonly timing?: BarTiming | undefined;
 }
 
 /** Bars that one source gave, one after the other in the merged series. */
@@ -45,7 +48,7 @@ const MAX_RANGES = 100;
  * One series of several sources. The first source that has bars leads (primaries before fallbacks);
  * the others fill only instants that all before them lack. Where none of them has a bar, the first substitute that
  * has any gives them all: its prices are on a level of their own. Exogenous sources add columns
- * `name.open` ... `name.value` at the instants of the merged bars and never a row.
+ * `name.open` ... `name.value` of what was known at the merged bars (`exogenousColumns`) and never a row.
  *
  * Returns undefined where no primary, no fallback and no substitute has a bar.
  */
@@ -55,10 +58,13 @@ export function mergeSources(sources: readonly SourcedBars[]): MergedBars | unde
   if (!lead) return undefined;
   let bars = rest.reduce((filled, source) => fillHoles(filled, source.bars), lead.bars);
   const deliveredBy = deliveriesOf(bars.openTime, ranked);
+  const { timing } = lead;
   for (const source of sources) {
     if (source.role === 'exogenous' && barCount(source.bars) > 0) {
-      bars = addExogenous(bars, source);
       const { name, role } = source;
+      const columns = Object.entries(exogenousColumns({ bars, timing }, source));
+      const named = columns.map(([column, values]) => [`${name}.${column}`, values] as const);
+      bars = { ...bars, exogenous: { ...bars.exogenous, ...Object.fromEntries(named) } };
       deliveredBy.push({ name, role, rows: 0, ranges: [], moreRanges: 0 });
     }
   }
@@ -119,19 +125,4 @@ function fillHoles(bars: Bars, other: Bars): Bars {
     ...barsFromRows(bars.instrument, bars.timeframe, rows),
     valueDerived: bars.valueDerived || other.valueDerived,
   };
-}
-
-function addExogenous(bars: Bars, source: SourcedBars): Bars {
-  const exogenous: Record<string, Float64Array> = { ...bars.exogenous };
-  const at = Int32Array.from(bars.openTime, (time) => {
-    const position = lowerBound(source.bars.openTime, time);
-    return source.bars.openTime[position] === time ? position : -1;
-  });
-  for (const column of BAR_COLUMNS) {
-    const from = source.bars[column];
-    exogenous[`${source.name}.${column}`] = Float64Array.from(at, (i) =>
-      i < 0 ? Number.NaN : from[i]!,
-    );
-  }
-  return { ...bars, exogenous };
 }
