@@ -157,7 +157,7 @@ const route = createRoute({
   summary: 'Predict many at once',
   description:
     `At most ${MAX_BATCH_ITEMS} items and 4 MiB. One version answers all; each item gets its prediction or its problem. ` +
-    `\`Accept: ${NDJSON}\`: a line an item. Trials take no part in batches. With \`range\` it is a stream of any length, \` +
+    `\`Accept: ${NDJSON}\`: a line an item. Trials take no part in batches. With \`range\` it is a stream of any length, ` +
     `as lines (${NDJSON}, the default) or Arrow (${ARROW}), which nothing is recorded of.`,
   request: {
     params: modelParam,
