@@ -1,0 +1,52 @@
+import { barCount } from '../bars/bars.ts';
+import { RatchetError } from '../errors.ts';
+import { indicatorInput } from '../indicators/index.ts';
+import { nestedOf, strategyOrThrow } from './catalogue.ts';
+import type { Decided, StrategyContext, StrategyInput, StrategySpec } from './strategy.ts';
+
+/** Leading bars without an opinion: the longest warm-up of the tree. */
+export const warmupBarsOf = (spec: StrategySpec): number =>
+  longest(spec, (of) => strategyOrThrow(of.kind).warmupBars(of));
+
+/**
+ * Bars before t that move the position at t, besides those back to the anchor before them (`ANCHOR_BARS` of
+ * core/indicators): with `memoryBarsOf + ANCHOR_BARS` bars before t the position at t has the bits that any longer
+ * history gives.
+ */
+export const memoryBarsOf = (spec: StrategySpec): number =>
+  longest(spec, (of) => strategyOrThrow(of.kind).memoryBars(of));
+
+function longest(spec: StrategySpec, own: (of: StrategySpec) => number): number {
+  return Math.max(own(spec), ...nestedOf(spec).map((nested) => longest(nested.spec, own)));
+}
+
+/**
+ * What a strategy (parsed by `strategySpecSchema`) decides at the close of every bar, from it and the bars before
+ * it. The first `warmupBarsOf(spec)` positions are NaN.
+ *
+ * Throws `strategies.no-model` where it needs answers and there are none, `strategies.model-length` where they are not
+ * aligned with the bars, and `strategies.unknown`.
+ */
+export function decide(spec: StrategySpec, input: StrategyInput): Decided {
+  const { bars, calendar, model } = input;
+  const rows = barCount(bars);
+  for (const [name, column] of Object.entries(model ?? {})) {
+    if (column.length === rows) continue;
+    throw new RatchetError(
+      'strategies.model-length',
+      `${rows} bars, but ${column.length} values of the model's ${name}`,
+      { details: { name, values: column.length, rows } },
+    );
+  }
+  const context: StrategyContext = {
+    bars,
+    calendar,
+    ...(model && { model }),
+    rows,
+    indicators: indicatorInput(bars, calendar),
+    decide: (nested) => strategyOrThrow(nested.kind).decide(context, nested),
+  };
+  const decided = context.decide(spec);
+  decided.positions.fill(NaN, 0, Math.min(rows, warmupBarsOf(spec)));
+  return decided;
+}

@@ -1,0 +1,20 @@
+/** Strategies: pure functions from bars and a model's answers to target positions. */
+export {
+  needsModel,
+  strategies,
+  STRATEGY_COUNT_MAX,
+  STRATEGY_DEPTH_MAX,
+  strategyOrThrow,
+  strategySpecSchema,
+} from './catalogue.ts';
+export { decide, memoryBarsOf, warmupBarsOf } from './decide.ts';
+export { byFallback } from './decided.ts';
+export {
+  sliceModel,
+  type Decided,
+  type ModelColumns,
+  type Part,
+  type Strategy,
+  type StrategyInput,
+  type StrategySpec,
+} from './strategy.ts';
