@@ -5,6 +5,7 @@ import { renderFeatureDocs } from '../core/features/docs.ts';
 import { featureSets } from '../core/features/index.ts';
 import { renderSpecDocs } from '../core/spec/docs.ts';
 import { specJsonSchema } from '../core/spec/json-schema.ts';
+import { renderStrategyDocs } from '../core/spec/strategy-docs.ts';
 
 /** Writes the pages of docs/ that come from catalogues: `node --import tsx infra/write-docs.ts`. */
 const docs = new URL('../docs/', import.meta.url);
@@ -17,3 +18,5 @@ const spec = await format(renderSpecDocs(), { parser: 'markdown' });
 await writeFile(new URL('spec.md', docs), spec);
 const schema = await format(JSON.stringify(specJsonSchema()), { parser: 'json' });
 await writeFile(new URL('spec.schema.json', docs), schema);
+const strategies = await format(renderStrategyDocs(), { parser: 'markdown' });
+await writeFile(new URL('strategies.md', docs), strategies);

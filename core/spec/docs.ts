@@ -91,7 +91,8 @@ export function renderSpecDocs(): string {
   ].join('\n\n');
 }
 
-function entry(of: {
+/** A heading, what it is, and a table of its settings. */
+export function entry(of: {
   readonly name: string;
   readonly docs: string;
   readonly params: z.ZodType;
@@ -150,6 +151,8 @@ function fieldsOf(schema: SchemaNode, prefix: string): Field[] {
 }
 
 function typeOf(node: SchemaNode): string {
+  // `#/$defs/strategy3`: only strategies stand inside themselves.
+  if (node.$ref !== undefined) return node.$ref.replace(/^.*\/|\d+$/g, '');
   if (node.const !== undefined) return JSON.stringify(node.const);
   if (node.enum) return node.enum.map((value) => JSON.stringify(value)).join(' or ');
   const options = node.anyOf ?? node.oneOf;
@@ -188,7 +191,7 @@ function rangeText(node: SchemaNode): string {
 function defaultOf(node: SchemaNode): string {
   if (node.default === undefined) return '';
   const text = JSON.stringify(node.default);
-  return text === '{}' ? '' : `\`${text}\``;
+  return text === '{}' ? '' : `\`${cell(text)}\``;
 }
 
 /** A table cell: a pipe would start the next one. */

@@ -7,6 +7,7 @@ export { nearestName } from './nearest-name.ts';
 export { lossWeightsOf } from './loss-weights.ts';
 export { parseSpec, type KnownDataset, type SpecCatalogues } from './parse-spec.ts';
 export { memberModels } from './registered-members.ts';
+export { parseStrategy } from './parse-strategy.ts';
 export {
   retrainSpec,
   takesOverSizes,

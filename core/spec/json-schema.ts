@@ -24,6 +24,9 @@ export interface SchemaNode {
   readonly prefixItems?: readonly SchemaNode[];
   readonly anyOf?: readonly SchemaNode[];
   readonly oneOf?: readonly SchemaNode[];
+  /** `#/$defs/name`: what stands in several places is written once. */
+  readonly $ref?: string;
+  readonly $defs?: Readonly<Record<string, SchemaNode>>;
 }
 
 /** JSON Schema of what a person writes: defaults are optional. */

@@ -26,7 +26,7 @@ function issueOf(
 ): SpecIssue[] {
   const path = pathText([...at, ...issue.path]);
   if (issue.code === 'unrecognized_keys') {
-    const known = knownKeysAt(schema, issue.path);
+    const known = knownKeysAt(schema, issue.path, issue.input);
     return issue.keys.map((key) => ({
       path: pathText([...at, ...issue.path, key]),
       message: 'there is no such field',

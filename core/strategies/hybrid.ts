@@ -16,7 +16,7 @@ export const hybrid = (nested: z.ZodType<StrategySpec>) =>
       members: z
         .array(
           z.strictObject({
-            strategy: nested,
+            strategy: nested.describe('What a member does.'),
             weight: z.number().positive().max(1000).default(1).describe('Only ratios matter.'),
           }),
         )
