@@ -112,8 +112,8 @@ function paramsOver(families: readonly ModelDescriptor[], standard: readonly str
         .describe(
           'The models it is made of. `{ family, hyperparameters }`: every family but an ensemble that learns what the ' +
             'label is; two of one family with the same hyperparameters differ by their seeds. `{ model, version }`: a ' +
-            'version of a registered model, `{ model: stocks-{instrument}, version: champion }`, as it is (of a refitted one ' +
-            'its evaluated twin), in its own scalers. Both may be mixed.',
+            'version of a registered model, `{ model: stocks-{instrument}, version: champion }`, as it was evaluated (of a ' +
+            'refitted one the twin, of a compressed one the graph as trained), in its own scalers. Both may be mixed.',
         ),
       ...combining,
     })

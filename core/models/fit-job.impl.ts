@@ -159,9 +159,20 @@ async function librariesOf(
   return libraries;
 }
 
+/** Fits that learn nothing have weights like those of other data: what is kept under their digest may be of those. */
+function readsLike(
+  { featureNames, lookback, horizons, classes }: Omit<ExportContext, 'multiplyByClose'>,
+  prepared: Prepared,
+): boolean {
+  const names = JSON.stringify([featureNames, horizons, classes]);
+  const own = labelClasses(labelKindOrThrow(prepared.labelKind));
+  const here = JSON.stringify([prepared.featureNames, prepared.horizons, own]);
+  return names === here && lookback <= prepared.lookback;
+}
+
 /**
  * The members as the family is given them. Throws `training.member-leaks` where one has learnt what this fit is judged on,
- * `training.member` where its windows are not those of the data that the family sees.
+ * `training.member` where its windows or labels are not those of the data that the family sees.
  */
 function registeredFits(
   { members = [], prepared }: FitJob,
@@ -175,6 +186,9 @@ function registeredFits(
       throw noMember(member, 'the family sees each instrument scaled: use scaling: { per: unit }');
     }
     const { multiplyByClose: _price, ...own } = context;
+    if (!readsLike(own, prepared)) {
+      throw noMember(member, 'the weights that are kept of it are those of other data');
+    }
     const [only, ...others] = prepared.instruments.map(({ id }) => id);
     if (own.instrumentScalers && (others.length > 0 || !(only! in own.instrumentScalers))) {
       throw noMember(member, 'it scales each instrument by itself: use it in a fit of one of them');

@@ -281,6 +281,19 @@ describe('registered members', { skip: withoutTrees }, () => {
     });
   });
 
+  it('kept weights of other data are no member', async () => {
+    const bundle = await bundleOf('naive', {}, before);
+    const asked = { members: [named(memberOf(bundle, before)), { family: 'ridge' }] };
+    await ensembleOf(prepared, [memberOf(bundle, before)], asked);
+    for (const change of [{ featureNames: ['a', 'b'] }, { horizons: [1, 3] }, { lookback: 9 }]) {
+      const member = memberOf({ ...bundle, context: { ...bundle.context, ...change } }, before);
+      await assert.rejects(ensembleOf(prepared, [member], asked), {
+        code: 'training.member',
+        message: /are those of other data/,
+      });
+    }
+  });
+
   it('a planted leak is refused, and says who knows what and what to do', async () => {
     // It has seen the labels that it is to be tested on: no score could tell, so the dates must.
     const cheating: Prepared = {
