@@ -202,6 +202,56 @@ describe('an ensemble of registered versions', { skip: withoutTrees }, () => {
     assert.equal(chosen!['weight1']!.length, 2);
   });
 
+  it('takes a version of a pool for one of its instruments, and into a pool that is scaled as one', async () => {
+    const ids = ['^GSPC', '^IXIC'];
+    const data = { ...single.data, sources: [{ dataset: 'index-daily' }], instruments: ids };
+    const scaling = { per: 'unit' };
+    const all = { ...single, fit: 'pooled', data };
+    const apart = await pipeline.run({ ...all, model: 'pool-apart' });
+    const asOne = await pipeline.run({ ...all, model: 'pool-as-one', scaling });
+    const membersOf = (model: string) => [{ model, version: 1 }, { family: 'ridge' }];
+    const of = { ...ensemble(membersOf('pool-apart'), { voting: 'weighted', weights: [1, 0] }) };
+    const one = await pipeline.run({
+      ...{ ...of, model: 'ixic-of-pool' },
+      data: { ...data, instruments: ['^IXIC'] },
+    });
+    const { golden } = await pipeline.load(one);
+    const pool = await pipeline.load(apart);
+    const session = await openSession(fileOrThrow(pool.files, 'model.onnx'));
+    const shape = { lookback: 10, features: 22 };
+    const said = await session.run(
+      windowInputs(
+        session,
+        shape,
+        decodeFloat64(golden.windows),
+        () => 1,
+        () => 1,
+      ),
+    );
+    await session.release();
+    assert.deepEqual(Float64Array.from(golden.expected.flat()), said, 'as the pool says of it');
+    const wide = await pipeline.run({
+      ...ensemble(membersOf('pool-as-one')),
+      ...all,
+      family: 'ensemble',
+      model: 'gspc-wide',
+      scaling,
+    });
+    assert.deepEqual((await pipeline.load(wide)).manifest.instruments, ids);
+    assert.equal(asOne.version, 1);
+    const narrow = {
+      ...ensemble([STRAIGHT, { family: 'ridge' }]),
+      ...all,
+      family: 'ensemble',
+      model: 'gspc-narrow',
+      scaling,
+    };
+    await assert.rejects(pipeline.run(narrow), {
+      code: 'training.member-differs',
+      message: /it answers for \^GSPC, not for \^IXIC/,
+    });
+  });
+
   it('names what differs, who never served, and what cannot be a member', async () => {
     for (const [change, code, message] of [
       [
