@@ -1,5 +1,12 @@
 export { buyAndHold } from './benchmark.ts';
 export { runBacktest, type BacktestRun } from './engine.ts';
+export { evaluateBacktest, sharpeInterval, type EvaluateOptions } from './evaluate.ts';
+export { BacktestFacts, yearOf, type FactOptions, type Tries } from './facts.ts';
+export { backtestMetrics, metricValues } from './metrics/index.ts';
+export { defineBacktestMetric, type BacktestMetric } from './metrics/metric.ts';
+export { monteCarlo, type Band, type MonteCarlo } from './monte-carlo.ts';
+export { BACKTEST_FORMAT, backtestResultSchema, type BacktestResult } from './result.ts';
+export { dailyEquity, drawdownsOf, monthlyReturns, returnsOf } from './returns.ts';
 export {
   backtestRules,
   backtestRulesSchema,
@@ -9,5 +16,6 @@ export {
   type BacktestRulesInput,
   type TradingCosts,
 } from './rules.ts';
+export { sensitivityOf, type Sensitivity, type SensitivityPoint } from './sensitivity.ts';
 export { costsOf, startingAt, type InstrumentSeries } from './series.ts';
 export { EXIT_REASONS, type ExitReason, type Trade } from './trade.ts';

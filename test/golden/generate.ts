@@ -1,5 +1,5 @@
 /**
- * Makes the golden values of the feature sets, the class metrics, the Transformer and the boosted trees anew: `npm run golden [PYTHON]`. Needs Python with the
+ * Makes the golden values of the feature sets, the class metrics, the Transformer, the boosted trees and the backtests anew: `npm run golden [PYTHON]`. Needs Python with the
  * packages of requirements.txt (a virtual environment that has them, or it makes one for itself).
  * The files are committed, so nobody needs this to test; a change in them is a change of definitions.
  */
@@ -65,6 +65,16 @@ async function generateLevelled(python: string, folder: string): Promise<void> {
   }
 }
 
+/** What other backtesting libraries say of the two bundled indices. */
+async function generateBacktest(python: string): Promise<void> {
+  const paths = ['sp500', 'nasdaq'].map(bundled);
+  const { stdout } = await run(python, [here('backtest.py'), ...paths], {
+    maxBuffer: OUTPUT_BYTES_MAX,
+  });
+  await writeFile(here('backtest.json'), stdout);
+  process.stdout.write('test/golden/backtest.json\n');
+}
+
 /** Runs a generator that makes its data by itself. */
 async function generateAlone(
   python: string,
@@ -85,6 +95,7 @@ try {
   await generateAlone(python, 'transformer');
   await generateAlone(python, 'linear_models');
   await generateAlone(python, 'trees');
+  await generateBacktest(python);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

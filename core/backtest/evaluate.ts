@@ -1,0 +1,169 @@
+import { barCount } from '../bars/bars.ts';
+import { blockLength, bootstrapInterval, drawBlocks, type Interval } from '../metrics/bootstrap.ts';
+import { isTradable } from '../outcomes/trading-cost.ts';
+import { buyAndHold } from './benchmark.ts';
+import { runBacktest, type BacktestRun } from './engine.ts';
+import { BacktestFacts, yearOf, type Tries } from './facts.ts';
+import { metricValues } from './metrics/index.ts';
+import { MIN_RETURNS } from './metrics/moments.ts';
+import { sharpe } from './metrics/ratios.ts';
+import { monteCarlo } from './monte-carlo.ts';
+import { BACKTEST_FORMAT, type BacktestResult } from './result.ts';
+import { monthlyReturns, type DrawdownSpan } from './returns.ts';
+import type { BacktestRules } from './rules.ts';
+import { sensitivityOf } from './sensitivity.ts';
+import { checkedSeries, costsOf, type InstrumentSeries } from './series.ts';
+
+export interface EvaluateOptions {
+  readonly riskFreePerYear?: number;
+  /** For the deflated Sharpe ratio; one by default. */
+  readonly tries?: Tries;
+  /** Of the Sharpe ratio's interval; 0 leaves it out. 2,000 by default. */
+  readonly resamples?: number;
+  /** Paths of the Monte Carlo; 0, the default, leaves it out. */
+  readonly paths?: number;
+  readonly seed?: number;
+  /** Also runs the other costs and delays; false by default. */
+  readonly sensitivity?: boolean;
+}
+
+/**
+ * Runs targets over bars with and without costs and beside buy-and-hold, and computes every figure of the catalogue.
+ * Bars that warm a strategy up are to be cut off first (`startingAt`). The result is plain JSON.
+ * Throws what `runBacktest` and `monteCarlo` throw.
+ */
+export function evaluateBacktest(
+  given: readonly InstrumentSeries[],
+  rules: BacktestRules,
+  options: EvaluateOptions = {},
+): BacktestResult {
+  const series = checkedSeries(given);
+  const run = runBacktest(series, rules);
+  const benchmark = buyAndHold(series, rules);
+  const { riskFreePerYear = 0, tries = { count: 1 }, seed = 1 } = options;
+  const year = yearOf(
+    series.map(({ bars, calendar }) => ({ calendar, timeframe: bars.timeframe })),
+    run.time,
+  );
+  const factsOf = (of: BacktestRun): BacktestFacts =>
+    new BacktestFacts(of, { ...year, riskFreePerYear, tries, benchmark });
+  const facts = factsOf(run);
+  const instruments = series.map((one) => factsOfInstrument(one, rules));
+  const hypothetical = instruments.some((one) => one.hypothetical);
+  const { paths = 0, resamples } = options;
+  return {
+    format: BACKTEST_FORMAT,
+    instruments,
+    rules,
+    rows: run.time.length,
+    ...year,
+    riskFreePerYear,
+    tries,
+    ruined: run.ruined,
+    hypothetical,
+    finalEquity: run.equity.at(-1)!,
+    metrics: metricValues(facts),
+    withoutCosts: metricValues(factsOf(runBacktest(series, { ...rules, costScale: 0 }))),
+    buyAndHold: metricValues(factsOf(benchmark)),
+    sharpeInterval: sharpeInterval(facts, seed, resamples),
+    deepestDrawdown: spanOf(facts.drawdowns.deepest, run.time),
+    longestDrawdown: spanOf(facts.drawdowns.longest, run.time),
+    curve: {
+      time: [...run.time],
+      equity: [...run.equity],
+      drawdown: [...facts.drawdowns.curve],
+      exposure: [...run.exposure],
+      buyAndHold: [...benchmark.equity],
+    },
+    months: monthlyReturns(run.time, run.equity, run.initialEquity),
+    trades: [...run.trades],
+    monteCarlo: paths > 0 ? monteCarlo(facts, { paths, seed }) : null,
+    sensitivity: options.sensitivity === true ? plain(sensitivityOf(series, rules)) : null,
+    notes: notesOf(facts, hypothetical),
+  };
+}
+
+const plain = ({
+  costs,
+  delays,
+}: ReturnType<typeof sensitivityOf>): BacktestResult['sensitivity'] => ({
+  costs: [...costs],
+  delays: [...delays],
+});
+
+/**
+ * 95 % interval of the daily Sharpe ratio by the circular block bootstrap of days; blocks as for forecasts one bar
+ * ahead. Formula: (mean - risk-free) / sqrt((mean of squares - mean^2) n / (n - 1)) x sqrt(days a year).
+ */
+export function sharpeInterval(facts: BacktestFacts, seed: number, resamples?: number): Interval {
+  const { dailyReturns, daysPerYear, riskFreePerYear } = facts;
+  const n = dailyReturns.length;
+  const point = sharpe.value(facts);
+  if (n < MIN_RETURNS || !Number.isFinite(point) || resamples === 0) {
+    const value = Number.isFinite(point) ? point : null;
+    return { value, low: null, high: null, tooFewBlocks: n < MIN_RETURNS };
+  }
+  const draws = drawBlocks({
+    n,
+    block: blockLength(n, 1, 1),
+    seed,
+    ...(resamples && { resamples }),
+  });
+  const groups = { count: n, group: Int32Array.from(dailyReturns.keys()) };
+  const interval = bootstrapInterval(
+    [dailyReturns, dailyReturns.map((r) => r * r)],
+    ([mean = NaN, square = NaN]) => {
+      const variance = ((square - mean * mean) * n) / (n - 1);
+      return (
+        ((mean - riskFreePerYear / daysPerYear) / Math.sqrt(variance)) * Math.sqrt(daysPerYear)
+      );
+    },
+    groups,
+    draws,
+  );
+  return { ...interval, value: point };
+}
+
+function factsOfInstrument(
+  series: InstrumentSeries,
+  rules: BacktestRules,
+): BacktestResult['instruments'][number] {
+  const { bars, calendar } = series;
+  return {
+    instrument: bars.instrument,
+    timeframe: bars.timeframe,
+    calendar: calendar.name,
+    bars: barCount(bars),
+    from: bars.openTime[0]!,
+    to: bars.openTime.at(-1)!,
+    costs: costsOf(series, rules),
+    hypothetical: !isTradable(bars.instrument),
+  };
+}
+
+function spanOf(span: DrawdownSpan | null, time: Float64Array): BacktestResult['deepestDrawdown'] {
+  if (span === null) return null;
+  const { depth, peak, trough, end, bars, open } = span;
+  return {
+    depth,
+    peak: peak < 0 ? null : time[peak]!,
+    trough: time[trough]!,
+    end: time[end]!,
+    bars,
+    open,
+  };
+}
+
+/** A year of days and as many trades as a share can be told from: below, the figures are said to be thin. */
+const FEW_TRADES = 30;
+
+function notesOf(facts: BacktestFacts, hypothetical: boolean): string[] {
+  const { run } = facts;
+  const ended = run.trades.filter(({ open }) => !open).length;
+  return [
+    ...(hypothetical ? ['Hypothetical: an instrument of this backtest cannot be traded.'] : []),
+    ...(facts.years < 1 ? ['Less than a year: figures a year are no forecast of one.'] : []),
+    ...(ended < FEW_TRADES ? [`${ended} ended trades say little of a win rate.`] : []),
+    ...(run.ruined ? ['Equity was gone; trading ended there.'] : []),
+  ];
+}

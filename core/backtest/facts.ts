@@ -1,0 +1,125 @@
+import type { Calendar } from '../calendar/calendar.ts';
+import type { Timeframe } from '../bars/bars.ts';
+import type { BacktestRun } from './engine.ts';
+import { momentsOf, type Moments } from './metrics/moments.ts';
+import { regress, type Regression } from './metrics/newey-west.ts';
+import { dailyEquity, dayOfClose, drawdownsOf, returnsOf, type Drawdowns } from './returns.ts';
+
+const DAY_MS = 86_400_000;
+const DAYS_PER_YEAR = 365.25;
+
+/** How many strategies were tried before this one was shown. */
+export interface Tries {
+  /** 1: this one alone. */
+  readonly count: number;
+  /** SD (ddof 1) over the tries of their Sharpe ratio a bar, not annualised; needed for more than one. */
+  readonly sharpeSd?: number;
+}
+
+export interface FactOptions {
+  /** Rows a year of one calendar; see `yearOf`. */
+  readonly barsPerYear: number;
+  readonly daysPerYear: number;
+  /** Simple return a year of what is free of risk; 0 by default. */
+  readonly riskFreePerYear?: number;
+  readonly tries?: Tries;
+  /** Buy-and-hold of the same bars: equal rows. */
+  readonly benchmark?: BacktestRun;
+}
+
+/** What a metric is computed from; each part once, when first asked for. */
+export class BacktestFacts {
+  readonly run: BacktestRun;
+  readonly returns: Float64Array;
+  readonly barsPerYear: number;
+  readonly daysPerYear: number;
+  readonly riskFreePerYear: number;
+  readonly tries: Tries;
+  readonly #benchmark: BacktestRun | undefined;
+  #moments: Moments | undefined;
+  #daily: Float64Array | undefined;
+  #sorted: Float64Array | undefined;
+  #drawdowns: Drawdowns | undefined;
+  #regression: Regression | undefined;
+
+  constructor(run: BacktestRun, options: FactOptions) {
+    this.run = run;
+    this.returns = returnsOf(run.equity);
+    this.barsPerYear = options.barsPerYear;
+    this.daysPerYear = options.daysPerYear;
+    this.riskFreePerYear = options.riskFreePerYear ?? 0;
+    this.tries = options.tries ?? { count: 1 };
+    this.#benchmark = options.benchmark;
+  }
+
+  /** Equity at the end over that at the start. */
+  get growth(): number {
+    return (this.run.equity.at(-1) ?? NaN) / this.run.initialEquity;
+  }
+
+  /** Calendar days from the first row to the last. */
+  get days(): number {
+    const { time } = this.run;
+    return ((time.at(-1) ?? NaN) - (time[0] ?? NaN)) / DAY_MS;
+  }
+
+  get years(): number {
+    return this.days / DAYS_PER_YEAR;
+  }
+
+  get moments(): Moments {
+    return (this.#moments ??= momentsOf(this.returns));
+  }
+
+  /** Returns from one UTC day's last row to the next one's. */
+  get dailyReturns(): Float64Array {
+    return (this.#daily ??= returnsOf(dailyEquity(this.run.time, this.run.equity)));
+  }
+
+  /** Returns in rising order. */
+  get sortedReturns(): Float64Array {
+    return (this.#sorted ??= this.returns.toSorted());
+  }
+
+  get drawdowns(): Drawdowns {
+    return (this.#drawdowns ??= drawdownsOf(this.run.equity, this.run.initialEquity));
+  }
+
+  /** On the benchmark's returns; NaN without a benchmark. */
+  get regression(): Regression {
+    return (this.#regression ??= this.#regress());
+  }
+
+  #regress(): Regression {
+    const nothing = new Float64Array(0);
+    if (this.#benchmark === undefined) return regress(nothing, nothing);
+    return regress(this.returns, returnsOf(this.#benchmark.equity));
+  }
+}
+
+/**
+ * Rows and days a year: the calendar's where all instruments share one and a timeframe (252 daily, 24x7 365 and 8,760
+ * hourly), else as many as the run has by calendar time.
+ */
+export function yearOf(
+  of: readonly { readonly calendar: Calendar; readonly timeframe: Timeframe }[],
+  time: Float64Array,
+): { readonly barsPerYear: number; readonly daysPerYear: number } {
+  const [first, ...rest] = of;
+  const same = rest.every(
+    ({ calendar, timeframe }) =>
+      calendar.name === first?.calendar.name && timeframe === first.timeframe,
+  );
+  if (first !== undefined && same) {
+    return {
+      barsPerYear: first.calendar.barsPerYear(first.timeframe),
+      daysPerYear: first.calendar.barsPerYear('1d'),
+    };
+  }
+  const years = ((time.at(-1) ?? NaN) - (time[0] ?? NaN)) / DAY_MS / DAYS_PER_YEAR;
+  let days = 0;
+  for (let t = 0; t < time.length; t++) {
+    if (t === 0 || dayOfClose(time[t]!) !== dayOfClose(time[t - 1]!)) days++;
+  }
+  return { barsPerYear: (time.length - 1) / years, daysPerYear: (days - 1) / years };
+}

@@ -1,0 +1,75 @@
+/** How often it was right, by trade and by row. Trades still open are counted apart. */
+import type { BacktestFacts } from '../facts.ts';
+import { defineBacktestMetric } from './metric.ts';
+
+export const trades = defineBacktestMetric({
+  name: 'trades',
+  title: 'Trades',
+  docs: 'Ended trades: from flat or a change of sign to flat; adds and cuts belong to one.',
+  direction: 'none',
+  format: 'count',
+  source: 'definition',
+  value: (facts) => ended(facts).length,
+});
+
+export const openTrades = defineBacktestMetric({
+  name: 'openTrades',
+  title: 'Open trades',
+  docs: 'Trades that had not ended; valued in equity, counted in no figure of trades.',
+  direction: 'none',
+  format: 'count',
+  source: 'definition',
+  value: ({ run }) => run.trades.filter(({ open }) => open).length,
+});
+
+export const winRate = defineBacktestMetric({
+  name: 'winRate',
+  title: 'Win rate',
+  docs: 'Share of ended trades that won after costs; one that won nothing is no win. Null without trades.',
+  direction: 'higher',
+  format: 'percent',
+  source: 'definition',
+  value: (facts) => {
+    const all = ended(facts);
+    return all.filter((pnl) => pnl > 0).length / all.length;
+  },
+});
+
+export const barHitRate = defineBacktestMetric({
+  name: 'barHitRate',
+  title: 'Share of rising rows',
+  docs: 'Rows with a positive return / rows with any return but 0. Null where none has one.',
+  direction: 'higher',
+  format: 'percent',
+  source: 'definition; quantstats calls it win_rate',
+  value: ({ returns }) => {
+    let up = 0;
+    let moved = 0;
+    for (let t = 0; t < returns.length; t++) {
+      if (returns[t]! > 0) up++;
+      if (returns[t] !== 0) moved++;
+    }
+    return up / moved;
+  },
+});
+
+export const profitFactor = defineBacktestMetric({
+  name: 'profitFactor',
+  title: 'Profit factor',
+  docs: 'What winning trades won / what losing trades lost, after costs. Null without a losing trade.',
+  direction: 'higher',
+  format: 'number',
+  source: 'definition',
+  value: (facts) => {
+    let won = 0;
+    let lost = 0;
+    for (const pnl of ended(facts)) {
+      if (pnl > 0) won += pnl;
+      else lost -= pnl;
+    }
+    return lost > 0 ? won / lost : NaN;
+  },
+});
+
+const ended = ({ run }: BacktestFacts): number[] =>
+  run.trades.filter(({ open }) => !open).map(({ netPnl }) => netPnl);

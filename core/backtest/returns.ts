@@ -1,0 +1,105 @@
+/** From an equity curve to returns, days, months and drawdowns. */
+import { DAY_MS } from '../calendar/day.ts';
+
+/** r[t] = E[t + 1] / E[t] - 1, one less than rows; 0 from where there is no equity left. */
+export function returnsOf(equity: Float64Array): Float64Array {
+  const out = new Float64Array(Math.max(0, equity.length - 1));
+  for (let t = 0; t < out.length; t++) {
+    const before = equity[t]!;
+    out[t] = before > 0 ? equity[t + 1]! / before - 1 : 0;
+  }
+  return out;
+}
+
+/** The UTC day (since 1970) that a close belongs to: one at midnight ends the day before. */
+export const dayOfClose = (time: number): number => Math.floor((time - 1) / DAY_MS);
+
+/** Equity at the last row of each UTC day that has rows. */
+export function dailyEquity(time: Float64Array, equity: Float64Array): Float64Array {
+  const out = new Float64Array(equity.length);
+  let days = 0;
+  let last = NaN;
+  for (let t = 0; t < equity.length; t++) {
+    const day = dayOfClose(time[t]!);
+    if (day !== last) days++;
+    last = day;
+    out[days - 1] = equity[t]!;
+  }
+  return out.subarray(0, days);
+}
+
+/** Return of each calendar month (UTC) that has rows; the first from the initial equity on. */
+export function monthlyReturns(
+  time: Float64Array,
+  equity: Float64Array,
+  initialEquity: number,
+): { readonly month: string; readonly return: number }[] {
+  const months: { month: string; return: number }[] = [];
+  let before = initialEquity;
+  for (let t = 0; t < equity.length; t++) {
+    const month = monthOf(time[t]!);
+    const ends = t + 1 === equity.length || monthOf(time[t + 1]!) !== month;
+    if (!ends) continue;
+    months.push({ month, return: before > 0 ? equity[t]! / before - 1 : 0 });
+    before = equity[t]!;
+  }
+  return months;
+}
+
+const monthOf = (time: number): string =>
+  new Date(dayOfClose(time) * DAY_MS).toISOString().slice(0, 7);
+
+/** A fall from a peak of equity until it is reached again. Rows; -1 is the initial equity before the first row. */
+export interface DrawdownSpan {
+  /** Negative or 0. */
+  readonly depth: number;
+  readonly peak: number;
+  readonly trough: number;
+  /** Row of the recovery; the last row where it is open. */
+  readonly end: number;
+  /** Rows from peak to end. */
+  readonly bars: number;
+  readonly open: boolean;
+}
+
+export interface Drawdowns {
+  /** E / cummax(E) - 1 by row, from the initial equity on. */
+  readonly curve: Float64Array;
+  /** The deepest and the longest; null where equity never fell. */
+  readonly deepest: DrawdownSpan | null;
+  readonly longest: DrawdownSpan | null;
+}
+
+/** Drawdown of equity against its highest value so far, the initial one included. */
+export function drawdownsOf(equity: Float64Array, initialEquity: number): Drawdowns {
+  const curve = new Float64Array(equity.length);
+  let peak = -1;
+  let highest = initialEquity;
+  let depth = 0;
+  let trough = -1;
+  let deepest: DrawdownSpan | null = null;
+  let longest: DrawdownSpan | null = null;
+  const end = (row: number, open: boolean): void => {
+    if (depth === 0) return;
+    const span = { depth, peak, trough, end: row, bars: row - peak, open };
+    if (deepest === null || depth < deepest.depth) deepest = span;
+    if (longest === null || span.bars > longest.bars) longest = span;
+  };
+  for (let t = 0; t < equity.length; t++) {
+    if (equity[t]! >= highest) {
+      end(t, false);
+      highest = equity[t]!;
+      peak = t;
+      depth = 0;
+      continue;
+    }
+    const down = equity[t]! / highest - 1;
+    curve[t] = down;
+    if (down < depth) {
+      depth = down;
+      trough = t;
+    }
+  }
+  end(equity.length - 1, true);
+  return { curve, deepest, longest };
+}
