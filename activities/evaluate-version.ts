@@ -193,6 +193,7 @@ async function factsOf(
     instruments: manifest.instruments,
     datasets: series.map((one) => datasetOf(one, spec)),
     codeVersion: deps.codeVersion,
+    sources: deps.datasets,
   };
   return {
     ...unitFacts(spec, [{ prepared, fits: [], baselines: [] }], unit),

@@ -31,6 +31,7 @@ import {
   testRowsOfFolds,
 } from './evaluate-forecasts.ts';
 import { unitFacts } from './evaluation-facts.ts';
+import { parentVersion } from './parent-fit.ts';
 import { renderPng } from './evaluation-plots.ts';
 import { searchReportOf } from './search-report.ts';
 import { forecastOfVersion } from './version-forecast.ts';
@@ -57,7 +58,9 @@ export function createEvaluateActivities(deps: ActivityDeps) {
           instruments: input.unit.instruments,
           datasets: input.datasets,
           codeVersion: deps.codeVersion,
+          sources: deps.datasets,
         }),
+        continuedFrom: await parentVersion(deps, key, spec),
         refit: await refitOf(deps, input),
         search: search?.facts,
         quality: reports,

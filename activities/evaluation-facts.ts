@@ -1,11 +1,14 @@
 import { calendarFor } from '../core/calendar/index.ts';
 import type { EvaluationInput } from '../core/evaluation/index.ts';
+import { featureSetOf } from '../core/features/index.ts';
 import type { Prepared } from '../core/features/prepared.ts';
 import { labelKindOrThrow } from '../core/labels/index.ts';
 import { outlierWords } from '../core/scaling/index.ts';
+import { restatesHistory } from '../core/sources/series.ts';
 import { lossWeightsOf } from '../core/spec/loss-weights.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import type { CollectResult } from './contracts.ts';
+import type { NamedDataset } from './deps.ts';
 import { evaluatedRows, type FoldRun } from './evaluate-forecasts.ts';
 
 /** Whose rows they are. */
@@ -17,6 +20,8 @@ export interface EvaluatedUnit {
     'instrument' | 'datasetHash' | 'firstBar' | 'lastBar' | 'deliveredBy'
   >[];
   readonly codeVersion: string;
+  /** What its columns may come from, by name. */
+  readonly sources: ReadonlyMap<string, Pick<NamedDataset, 'source' | 'params'>>;
 }
 
 type UnitFacts = Omit<
@@ -65,6 +70,7 @@ export function unitFacts(
       })),
     }),
     serve: spec.serve,
+    restated: restatedBy(spec, of.sources),
     searched: spec.tune !== undefined,
     trainedThrough: prepared.trainedThrough,
     trainLabelMean: prepared.trainLabelMean,
@@ -72,6 +78,16 @@ export function unitFacts(
     ...evaluatedRows(folds, of.instruments),
     alpha: spec.promotion.alpha,
   };
+}
+
+/** Datasets of columns that features read and whose old values hold later revisions. */
+function restatedBy(spec: ExperimentSpec, sources: EvaluatedUnit['sources']): readonly string[] {
+  const columns = featureSetOf(spec.features).columns.flatMap(({ use }) => use.exogenous);
+  const read = new Set(columns.map((name) => name.slice(0, name.lastIndexOf('.'))));
+  return [...read].filter((name) => {
+    const dataset = sources.get(name);
+    return dataset !== undefined && restatesHistory(dataset);
+  });
 }
 
 function partsOf(prepared: Prepared): EvaluationInput['split'] {

@@ -29,17 +29,23 @@ export async function parentFit(
   { experimentId, unit, family }: Pick<FitInput, 'experimentId' | 'unit' | 'family'>,
   spec: ExperimentSpec,
 ): Promise<ParentFit | undefined> {
-  const { continueFrom } = spec;
-  if (continueFrom === undefined || family !== spec.family) return undefined;
+  if (family !== spec.family) return undefined;
   const { model } = unit;
-  const version =
-    continueFrom === 'champion'
-      ? await championOf(deps, experimentId, model)
-      : continueFrom.version;
+  const version = await parentVersion(deps, { experimentId, model }, spec);
   if (version === undefined) return undefined;
   const found = await versionFit(deps, model, version);
   if (found === undefined) throw notKept(model, version);
   return { version, fitted: found.fitted, trainedThrough: found.trainedThrough };
+}
+
+/** Version that fits of the spec's family go on from; undefined where they begin anew. */
+export async function parentVersion(
+  deps: Deps,
+  { experimentId, model }: { readonly experimentId: string; readonly model: string },
+  { continueFrom }: ExperimentSpec,
+): Promise<number | undefined> {
+  if (continueFrom === undefined) return undefined;
+  return continueFrom === 'champion' ? championOf(deps, experimentId, model) : continueFrom.version;
 }
 
 const notKept = (model: string, version: number): RatchetError =>

@@ -18,6 +18,11 @@ export function warningsOf(
   const warnings = input.quality.flatMap((report) =>
     report.findings.map((finding) => `Data of ${report.instrument}: ${finding.message}`),
   );
+  for (const name of input.restated ?? []) {
+    warnings.push(
+      `Dataset ${name} has no vintages: its old values hold revisions that nobody knew at the time, so features and all figures look ahead by them.`,
+    );
+  }
   if (draws.overall.tooFewBlocks) {
     const blocks = (draws.overall.n / draws.overall.block).toFixed(1);
     warnings.push(
@@ -75,6 +80,11 @@ export function notTestedOf(input: EvaluationInput, timeStamps: number): string[
       : []),
     ...(input.seeds.length < 2
       ? ['The spread over seeds: one seed cannot show how much luck is in its result.']
+      : []),
+    ...(input.seeds.length > 1 && input.continuedFrom !== undefined
+      ? [
+          `The spread over fresh starts: every seed went on from version ${input.continuedFrom}, so that they differ less than seeds that begin anew; the spread shown is too small.`,
+        ]
       : []),
     ...(short.length > 0
       ? [

@@ -122,6 +122,10 @@ export interface EvaluationInput {
   readonly refit?: Evaluation['refit'];
   /** The search that chose the hyperparameters; absent: the spec gives them. */
   readonly search?: Evaluation['search'];
+  /** Datasets that features read and whose old values are those of today, later revisions included. */
+  readonly restated?: readonly string[];
+  /** Version that every seed's fit went on from; absent: they began anew. */
+  readonly continuedFrom?: number | undefined;
   /** A version that existed is judged again. */
   readonly again?: Evaluation['again'];
   /** ms UTC. */

@@ -63,5 +63,6 @@ export const fred = defineSeries({
   params: fredParams,
   columns: ({ series }) =>
     Object.keys(series).map((name) => ({ name, quantity: name, join: 'last' as const })),
+  restates: ({ vintages }) => !vintages,
   load: () => import('./fred.impl.ts'),
 });

@@ -39,6 +39,8 @@ export interface SeriesDescriptor<P extends z.ZodType = z.ZodType> {
    * in number.
    */
   readonly overlapMs?: number;
+  /** True: its old values are those of today, later revisions included, whatever was known then. Absent: they never are. */
+  restates?(params: z.infer<P>): boolean;
   load(): Promise<{ create(params: z.infer<P>): SeriesSource }>;
 }
 

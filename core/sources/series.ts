@@ -16,3 +16,12 @@ export function seriesColumnsOf(dataset: {
   const descriptor = seriesSources.get(dataset.source);
   return descriptor?.columns(descriptor.params.parse(dataset.params));
 }
+
+/** Does a dataset give old values as they were revised later? Its params were checked when it was read. */
+export function restatesHistory(dataset: {
+  readonly source: string;
+  readonly params: unknown;
+}): boolean {
+  const descriptor = seriesSources.get(dataset.source);
+  return descriptor?.restates?.(descriptor.params.parse(dataset.params)) ?? false;
+}

@@ -11,7 +11,7 @@ import type {
   FitResult,
 } from '../../activities/contracts.ts';
 import { createDecideActivities } from '../../activities/decide.ts';
-import type { ActivityDeps } from '../../activities/deps.ts';
+import type { ActivityDeps, NamedDataset } from '../../activities/deps.ts';
 import { createEvaluateActivities } from '../../activities/evaluate.ts';
 import { decodeTestRows, parseEvaluation } from '../../core/evaluation/index.ts';
 import { encodePrepared, samplesOf, type Prepared } from '../../core/features/prepared.ts';
@@ -128,8 +128,14 @@ async function fitOf(
 
 const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 
-async function inputOf(prepared: Prepared, share: number, promotion = {}): Promise<EvaluateInput> {
-  const spec = testSpec({ label: { kind: prepared.labelKind, horizons: [1, 2, 3] }, promotion });
+async function inputOf(
+  prepared: Prepared,
+  share: number,
+  promotion = {},
+  change = {},
+): Promise<EvaluateInput> {
+  const label = { kind: prepared.labelKind, horizons: [1, 2, 3] };
+  const spec = testSpec({ label, promotion, ...change });
   const experimentId = await addExperiment(database.db, ++experiments, spec);
   const reports = await artifacts.put(json([{ instrument: '^OTHER', rows: 1, findings: [] }]));
   return {
@@ -143,6 +149,15 @@ async function inputOf(prepared: Prepared, share: number, promotion = {}): Promi
   };
 }
 
+/** Series of a vendor that archives its revisions, or gives the newest values only. */
+const macro = (name: string, vintages: boolean): [string, NamedDataset] => [
+  name,
+  {
+    ...{ name, source: 'fred', calendar: 'nyse', hosts: [] },
+    params: { vintages, series: { cpi: { id: 'CPI', frequency: 'monthly', delayDays: 15 } } },
+  },
+];
+
 function depsOf(): ActivityDeps {
   const { db } = database;
   return {
@@ -151,6 +166,7 @@ function depsOf(): ActivityDeps {
     events: experimentEvents(db),
     trustedKeys: testKeys,
     codeVersion: 'test',
+    datasets: new Map([macro('macro', false), macro('archived', true)]),
   } as Partial<ActivityDeps> as ActivityDeps;
 }
 
@@ -437,4 +453,30 @@ test('gate tries: counted per champion, the same test once, two at a time withou
     many.toSorted((a, b) => a - b),
     Array.from({ length: 12 }, (_, i) => i + 1),
   );
+});
+
+test('a report says what its figures cannot: revisions nobody knew, and seeds that began alike', async () => {
+  const nothingServes = database.db.updateTable('model_state').set({ champion_version: null });
+  await nothingServes.where('model', '=', MODEL).execute();
+  const columns = (...names: string[]) => [
+    { indicator: 'logReturn', bars: 1 },
+    ...names.map((name) => ({ indicator: 'exogenous', column: `${name}.cpi`, period: 45 })),
+  ];
+  const report = async (change: object) => {
+    const { evaluation } = await evaluateOnce(await inputOf(data, 0.3, {}, change));
+    return parseEvaluation(await artifacts.get(evaluation));
+  };
+  const revised = await report({ features: columns('macro', 'archived') });
+  const told = revised.warnings.filter((text) => text.includes('no vintages'));
+  assert.equal(told.length, 1);
+  assert.match(told[0]!, /^Dataset macro has no vintages: .* figures look ahead by them\.$/);
+  const spread = ({ notTested }: typeof revised) =>
+    notTested.filter((text) => text.startsWith('The spread over fresh starts'));
+  assert.deepEqual(spread(revised), []);
+
+  const split = { kind: 'recent', trainBars: 600, validBars: 100, testBars: 100 };
+  const continued = { family: 'lightgbm', split, features: columns('archived') };
+  const child = await report({ ...continued, continueFrom: { version: 2 } });
+  assert.match(spread(child)[0]!, /every seed went on from version 2/);
+  assert.ok(!child.warnings.some((text) => text.includes('no vintages')));
 });

@@ -251,6 +251,13 @@ test('what a reader must know: warnings of the data, constant forecasts, a suspi
   const flat = evaluate({ ...input, seeds: constant });
   assert.ok(flat.warnings.some((text) => text.includes('nothing was learnt')));
   assert.ok(flat.notTested.some((text) => text.includes('one seed cannot show')));
+  const fresh = /spread over fresh starts: every seed went on from version 3/;
+  const later = { ...input, continuedFrom: 3, restated: ['macro'] };
+  const known = evaluate(later);
+  assert.ok(known.notTested.some((text) => fresh.test(text)));
+  assert.ok(known.warnings.some((text) => text.startsWith('Dataset macro has no vintages')));
+  const one = evaluate({ ...later, seeds: constant });
+  assert.ok(!one.notTested.some((text) => fresh.test(text)), 'one seed has no spread');
   const few = evaluate(plant({ rows: 90, horizons: [10] }).input);
   assert.ok(few.warnings.some((text) => text.startsWith('Too few blocks (4.5)')));
 });
