@@ -1,13 +1,15 @@
+import { modelFamilyOrThrow } from '../core/models/index.ts';
 import type { RegisteredVersion } from '../core/models/registered.ts';
 import { manifestSchema } from '../core/packages/schemas.ts';
 import { registeredNames } from '../core/spec/registered-members.ts';
+import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { getJson, refOf, sha256OfUri } from '../registry/artifacts.ts';
 import { experimentSpecOrThrow, getExperimentOrThrow } from '../registry/experiments.ts';
 import { findFittingVersion, unitDatasetHash } from '../registry/fitting-version.ts';
 import { getVersionOrThrow } from '../registry/versions.ts';
 import type { SkipInput, SkipResult } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
-import { memberVersions } from './member-fits.ts';
+import { memberFits } from './member-fits.ts';
 import { calendarOfSpec } from './source-of.ts';
 
 type Deps = Pick<
@@ -21,8 +23,8 @@ export function createSkipActivities(deps: Deps) {
     async findFittingVersion(input: SkipInput): Promise<SkipResult> {
       const { experimentId, unit, datasets } = input;
       const spec = await experimentSpecOrThrow(deps.db, experimentId);
-      // Before anything is computed: versions that are not there, or nobody who served.
-      const members = await memberVersions(deps, { experimentId, unit }, registeredNames(spec));
+      // Before anything is computed: versions that are not there, or cannot be members.
+      const members = await membersOf(deps, input, spec);
       if (spec.forceRetrain) return { skip: false };
       const { spec_hash: specHash } = await getExperimentOrThrow(deps.db, experimentId);
       const calendar = await calendarOfSpec(deps, spec);
@@ -53,6 +55,18 @@ export function createSkipActivities(deps: Deps) {
       return { skip: true, ...fitting };
     },
   };
+}
+
+/** Registered versions that the spec makes its fits of. */
+async function membersOf(
+  deps: Deps,
+  input: SkipInput,
+  spec: ExperimentSpec,
+): Promise<RegisteredVersion[]> {
+  const { registered } = modelFamilyOrThrow(spec.family);
+  if (registered === undefined) return [];
+  const found = await memberFits(deps, input, registeredNames(spec), registered);
+  return found.map(({ model, version }) => ({ model, version }));
 }
 
 /** Registered versions that a version is made of, in order. */

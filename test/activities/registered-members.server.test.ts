@@ -12,7 +12,7 @@ import { openPackage } from '../../core/predict/index.ts';
 import type { FitResult } from '../../activities/contracts.ts';
 import { openers } from '../support/opened-package.ts';
 import { openPipeline, type Pipeline, type PipelineRun } from '../support/pipeline.ts';
-import { crown } from '../support/registry-facts.ts';
+import { addExperiment, crown, testSpec } from '../support/registry-facts.ts';
 import { withoutTrees } from '../support/without-trees.ts';
 
 const single = {
@@ -142,6 +142,19 @@ describe('an ensemble of registered versions', { skip: withoutTrees }, () => {
     assert.equal((await ask(together)).skip, false, 'the newest of its spec has another member');
     assert.deepEqual((await ask(later)).skip, true);
     assert.equal((await ask(later)).version, later.version);
+    // Nothing is computed for members that cannot be any.
+    const none = await addExperiment(
+      pipeline.db,
+      900,
+      testSpec({
+        ...ensemble([{ model: 'gspc-together', version: 1 }, { family: 'ridge' }]),
+        model: 'x',
+      }),
+    );
+    await assert.rejects(ask({ ...together, experimentId: none }), {
+      code: 'training.member',
+      message: /its family ensemble is made of others/,
+    });
   });
 
   it('takes the evaluated twin of a refitted version, and is refitted around it', async () => {
