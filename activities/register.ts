@@ -1,4 +1,7 @@
 import { TEST_ROWS } from '../core/evaluation/index.ts';
+import { withLaterSection } from '../core/evaluation/report/later-section.ts';
+import { compressionWords } from '../core/packages/compression.ts';
+import type { Manifest } from '../core/packages/manifest.ts';
 import { manifestSchema } from '../core/packages/schemas.ts';
 import { getJson } from '../registry/artifacts.ts';
 import { registerVersion } from '../registry/versions.ts';
@@ -21,7 +24,10 @@ export function createRegisterActivities(deps: Pick<ActivityDeps, 'db' | 'artifa
         packageDigest,
         packageBytes: manifest.files.reduce((sum, file) => sum + file.bytes, ref.bytes),
         evaluationUri: evaluation.evaluation.uri,
-        attachments: attachmentsOf(evaluation),
+        attachments: attachmentsOf({
+          ...evaluation,
+          ...(await reportOf(deps, evaluation, manifest)),
+        }),
         metrics: evaluation.metrics ?? {},
         beatsNaive: evaluation.beatsNaive,
         verdict: evaluation.verdict,
@@ -40,6 +46,19 @@ export function createRegisterActivities(deps: Pick<ActivityDeps, 'db' | 'artifa
       return { model, version };
     },
   };
+}
+
+/** The report, with what packaging found out where a smaller graph was asked for. */
+async function reportOf(
+  { artifacts }: Pick<ActivityDeps, 'artifacts'>,
+  { report }: EvaluateResult,
+  { compression }: Pick<Manifest, 'compression'>,
+): Promise<Pick<EvaluateResult, 'report'>> {
+  if (report === undefined || compression === undefined) return {};
+  const page = new TextDecoder().decode(await artifacts.get(report));
+  const sentences = compressionWords(compression);
+  const whole = withLaterSection(page, { id: 'size', title: 'Size and speed', sentences });
+  return { report: await artifacts.put(new TextEncoder().encode(whole)) };
 }
 
 function attachmentsOf({ report, plots = [], testRows }: EvaluateResult) {

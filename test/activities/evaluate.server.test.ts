@@ -239,6 +239,30 @@ const decideOnce = (
 
 const data = plantedPrepared({ rows: 1400, signal: 0.5 });
 
+test('a report says what its figures cannot: revisions nobody knew, and seeds that began alike', async () => {
+  const columns = (...names: string[]) => [
+    { indicator: 'logReturn', bars: 1 },
+    ...names.map((name) => ({ indicator: 'exogenous', column: `${name}.cpi`, period: 45 })),
+  ];
+  const report = async (change: object) => {
+    const { evaluation } = await evaluateOnce(await inputOf(data, 0.3, {}, change));
+    return parseEvaluation(await artifacts.get(evaluation));
+  };
+  const revised = await report({ features: columns('macro', 'archived') });
+  const told = revised.warnings.filter((text) => text.includes('no vintages'));
+  assert.equal(told.length, 1);
+  assert.match(told[0]!, /^Dataset macro has no vintages: .* figures look ahead by them\.$/);
+  const spread = ({ notTested }: typeof revised) =>
+    notTested.filter((text) => text.startsWith('The spread over fresh starts'));
+  assert.deepEqual(spread(revised), []);
+
+  const split = { kind: 'recent', trainBars: 600, validBars: 100, testBars: 100 };
+  const continued = { family: 'lightgbm', split, features: columns('archived') };
+  const child = await report({ ...continued, continueFrom: { version: 2 } });
+  assert.match(spread(child)[0]!, /every seed went on from version 2/);
+  assert.ok(!child.warnings.some((text) => text.includes('no vintages')));
+});
+
 test('a first version, then a worse and a better challenger: evidence from graph to decision', async () => {
   const { db } = database;
   const first = await inputOf(data, 0.3);
@@ -453,30 +477,4 @@ test('gate tries: counted per champion, the same test once, two at a time withou
     many.toSorted((a, b) => a - b),
     Array.from({ length: 12 }, (_, i) => i + 1),
   );
-});
-
-test('a report says what its figures cannot: revisions nobody knew, and seeds that began alike', async () => {
-  const nothingServes = database.db.updateTable('model_state').set({ champion_version: null });
-  await nothingServes.where('model', '=', MODEL).execute();
-  const columns = (...names: string[]) => [
-    { indicator: 'logReturn', bars: 1 },
-    ...names.map((name) => ({ indicator: 'exogenous', column: `${name}.cpi`, period: 45 })),
-  ];
-  const report = async (change: object) => {
-    const { evaluation } = await evaluateOnce(await inputOf(data, 0.3, {}, change));
-    return parseEvaluation(await artifacts.get(evaluation));
-  };
-  const revised = await report({ features: columns('macro', 'archived') });
-  const told = revised.warnings.filter((text) => text.includes('no vintages'));
-  assert.equal(told.length, 1);
-  assert.match(told[0]!, /^Dataset macro has no vintages: .* figures look ahead by them\.$/);
-  const spread = ({ notTested }: typeof revised) =>
-    notTested.filter((text) => text.startsWith('The spread over fresh starts'));
-  assert.deepEqual(spread(revised), []);
-
-  const split = { kind: 'recent', trainBars: 600, validBars: 100, testBars: 100 };
-  const continued = { family: 'lightgbm', split, features: columns('archived') };
-  const child = await report({ ...continued, continueFrom: { version: 2 } });
-  assert.match(spread(child)[0]!, /every seed went on from version 2/);
-  assert.ok(!child.warnings.some((text) => text.includes('no vintages')));
 });

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { evaluate, parseEvaluation, type EvaluationInput } from '../../../core/evaluation/index.ts';
 import { plotsOf } from '../../../core/evaluation/report/plots.ts';
 import { renderReport, REPORT_SECTIONS } from '../../../core/evaluation/report/render.ts';
+import { withLaterSection } from '../../../core/evaluation/report/later-section.ts';
 import { ticksOf } from '../../../core/evaluation/report/svg.ts';
 import { renderPng } from '../../../activities/evaluation-plots.ts';
 import { plant } from './planted.ts';
@@ -181,4 +182,14 @@ test('the search that chose the hyperparameters is told, with its number of tria
   assert.match(text, /units \[32,32\] n\/a/);
   assert.ok(report.includes('id="lines"'));
   assert.doesNotMatch(reportOf(input), /id="search"/);
+});
+
+test('a section that comes later stands at the end, in the list of sections too', () => {
+  const page = renderReport(evaluate(plant().input), []);
+  const late = { id: 'size', title: 'Size and speed', sentences: ['1 kB < 2 kB.', 'Fast.'] };
+  const whole = withLaterSection(page, late);
+  assert.ok(whole.includes('<a href="#size">Size and speed</a></nav>'));
+  const shown = '<li>1 kB &lt; 2 kB.</li><li>Fast.</li></ul></section></main></body></html>';
+  assert.ok(whole.trimEnd().endsWith(shown));
+  assert.throws(() => withLaterSection('<html></html>', late), { code: 'report.markup' });
 });
