@@ -1,3 +1,4 @@
+import { allocations, portfolioSchema } from '../strategies/portfolio/index.ts';
 import { STRATEGY_COUNT_MAX, STRATEGY_DEPTH_MAX, strategies } from '../strategies/index.ts';
 import { entry } from './docs.ts';
 
@@ -33,6 +34,11 @@ ${EXAMPLE_STRATEGY}
 Where a model gave no answer, its \`fallback\` decides (without one: flat), and each bar of a result says who decided.
 None of these strategies is a recommendation: classical rules are here to be compared with, and to fall back on.`;
 
+const PORTFOLIO =
+  'Several strategies, on one instrument or on several, share the money: each gets a weight by what it (or its instrument) ' +
+  'returned up to the close at which weights are decided anew, long only. Its target is that weight times its position. ' +
+  'What the limits leave over is cash. A session counts as known when the last of its markets has closed.';
+
 const READS_MODEL = ' Reads the answers of a model.';
 
 /** Markdown of docs/strategies.md, from the catalogue. */
@@ -40,5 +46,14 @@ export function renderStrategyDocs(): string {
   const entries = strategies.map(({ name, title, docs, params, traits }) =>
     entry({ name, docs: `${title}. ${docs}${traits.readsModel ? READS_MODEL : ''}`, params }),
   );
-  return [INTRODUCTION, '## Catalogue', ...entries, ''].join('\n\n');
+  return [
+    INTRODUCTION,
+    '## Catalogue',
+    ...entries,
+    '## Portfolios',
+    entry({ name: 'Settings', docs: PORTFOLIO, params: portfolioSchema }),
+    '## Allocations',
+    ...allocations.map((allocation) => entry(allocation)),
+    '',
+  ].join('\n\n');
 }

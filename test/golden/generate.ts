@@ -1,5 +1,6 @@
 /**
- * Makes the golden values of the feature sets, the class metrics, the Transformer, the boosted trees and the backtests anew: `npm run golden [PYTHON]`. Needs Python with the
+ * Makes the golden values of the feature sets, the class metrics, the Transformer, the boosted trees, the backtests and the
+ * portfolios anew: `npm run golden [PYTHON]`. Needs Python with the
  * packages of requirements.txt (a virtual environment that has them, or it makes one for itself).
  * The files are committed, so nobody needs this to test; a change in them is a change of definitions.
  */
@@ -78,7 +79,7 @@ async function generateBacktest(python: string): Promise<void> {
 /** Runs a generator that makes its data by itself. */
 async function generateAlone(
   python: string,
-  name: 'classes' | 'linear_models' | 'transformer' | 'trees',
+  name: 'classes' | 'linear_models' | 'portfolio' | 'transformer' | 'trees',
 ): Promise<void> {
   const { stdout } = await run(python, [here(`${name}.py`)], { maxBuffer: OUTPUT_BYTES_MAX });
   await writeFile(here(`${name}.json`), stdout);
@@ -96,6 +97,7 @@ try {
   await generateAlone(python, 'linear_models');
   await generateAlone(python, 'trees');
   await generateBacktest(python);
+  await generateAlone(python, 'portfolio');
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
