@@ -60,13 +60,15 @@ class Engine {
   readonly #run: Omit<BacktestRun, 'trades' | 'ruined'>;
   readonly #stops: boolean;
   readonly #carries: boolean;
-  readonly #orders: Position[] = [];
+  readonly #orders: Position[];
+  #ordered = 0;
   #row = 0;
   #ruined = false;
   #before = NaN;
 
   constructor(positions: readonly Position[], rules: BacktestRules) {
     this.#positions = positions;
+    this.#orders = [...positions];
     this.#rules = rules;
     this.#book = new Book(positions, rules.initialEquity);
     this.#stops = hasBarStops(rules.stops);
@@ -125,17 +127,15 @@ class Engine {
   }
 
   #fillAtClose(now: number): void {
-    this.#orders.length = 0;
     for (const position of this.#positions) {
       if (!position.inside || position.closeAt[position.bar] !== now) continue;
-      if (position.takeOrder(position.close[position.bar]!)) this.#orders.push(position);
+      if (position.takeOrder(position.close[position.bar]!)) this.#order(position);
     }
     this.#fill();
   }
 
   #openBars(now: number): void {
     const atOpen = this.#rules.fill.at === 'nextOpen';
-    this.#orders.length = 0;
     for (const position of this.#positions) {
       if (position.inside || position.bar === position.bars) continue;
       if (position.openAt[position.bar] !== now) continue;
@@ -144,7 +144,7 @@ class Engine {
       if (!Number.isNaN(open)) position.mark = open;
       const ordered = atOpen && position.takeOrder(open);
       if (position.isEmergency() && !Number.isNaN(open)) position.stop();
-      else if (ordered) this.#orders.push(position);
+      else if (ordered) this.#order(position);
     }
     this.#leaveInEmergency(now);
     this.#fill();
@@ -161,9 +161,14 @@ class Engine {
     }
   }
 
+  #order(position: Position): void {
+    this.#orders[this.#ordered++] = position;
+  }
+
   #fill(): void {
-    if (this.#orders.length === 0 || this.#ruined) return;
-    fillOrders(this.#book, this.#orders, this.#rules);
+    if (this.#ordered === 0) return;
+    if (!this.#ruined) fillOrders(this.#book, this.#orders, this.#ordered, this.#rules);
+    this.#ordered = 0;
   }
 
   #ruin(): void {

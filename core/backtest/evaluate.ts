@@ -69,11 +69,11 @@ export function evaluateBacktest(
     deepestDrawdown: spanOf(facts.drawdowns.deepest, run.time),
     longestDrawdown: spanOf(facts.drawdowns.longest, run.time),
     curve: {
-      time: [...run.time],
-      equity: [...run.equity],
-      drawdown: [...facts.drawdowns.curve],
-      exposure: [...run.exposure],
-      buyAndHold: [...benchmark.equity],
+      time: listOf(run.time),
+      equity: listOf(run.equity),
+      drawdown: listOf(facts.drawdowns.curve),
+      exposure: listOf(run.exposure),
+      buyAndHold: listOf(benchmark.equity),
     },
     months: monthlyReturns(run.time, run.equity, run.initialEquity),
     trades: [...run.trades],
@@ -81,6 +81,13 @@ export function evaluateBacktest(
     sensitivity: options.sensitivity === true ? plain(sensitivityOf(series, rules)) : null,
     notes: notesOf(facts, hypothetical),
   };
+}
+
+/** Plain numbers; several times as fast as spreading the column. */
+function listOf(column: Float64Array): number[] {
+  const out: number[] = [];
+  for (let t = 0; t < column.length; t++) out.push(column[t]!);
+  return out;
 }
 
 const plain = ({

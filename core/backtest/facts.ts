@@ -3,6 +3,7 @@ import type { Timeframe } from '../bars/bars.ts';
 import type { BacktestRun } from './engine.ts';
 import { momentsOf, type Moments } from './metrics/moments.ts';
 import { regress, type Regression } from './metrics/newey-west.ts';
+import { lowest } from './metrics/lowest.ts';
 import { dailyEquity, dayOfClose, drawdownsOf, returnsOf, type Drawdowns } from './returns.ts';
 
 const DAY_MS = 86_400_000;
@@ -38,7 +39,7 @@ export class BacktestFacts {
   readonly #benchmark: BacktestRun | undefined;
   #moments: Moments | undefined;
   #daily: Float64Array | undefined;
-  #sorted: Float64Array | undefined;
+  #tail: Float64Array | undefined;
   #drawdowns: Drawdowns | undefined;
   #regression: Regression | undefined;
 
@@ -76,9 +77,9 @@ export class BacktestFacts {
     return (this.#daily ??= returnsOf(dailyEquity(this.run.time, this.run.equity)));
   }
 
-  /** Returns in rising order. */
-  get sortedReturns(): Float64Array {
-    return (this.#sorted ??= this.returns.toSorted());
+  /** The lowest returns in rising order, at least a twentieth of all and one more. */
+  get tail(): Float64Array {
+    return (this.#tail ??= lowest(this.returns, Math.floor(this.returns.length / 20) + 2));
   }
 
   get drawdowns(): Drawdowns {

@@ -6,18 +6,24 @@ import type { BacktestRules } from './rules.ts';
 const DUST = 1e-9;
 
 /**
- * Fills the accepted orders of one instant at the positions' last prices (their open or their close).
+ * Fills the first `count` orders, those of one instant, at the positions' last prices (their open or their close).
  *
  * All orders see the same equity, that before any of them; what reduces a position comes first. What adds is scaled by
  * one factor k <= 1, so that after costs the sum of absolute positions is at most `maxLeverage` times equity:
  * `gross + k adds <= L (equity - k costs)`, k = (L equity - gross) / (adds + L costs of adds at k = 1).
  */
-export function fillOrders(book: Book, orders: readonly Position[], rules: BacktestRules): void {
+export function fillOrders(
+  book: Book,
+  orders: readonly Position[],
+  count: number,
+  rules: BacktestRules,
+): void {
   const equity = book.equity();
   if (!(equity > 0)) return;
   let adds = 0;
   let costs = 0;
-  for (const order of orders) {
+  for (let i = 0; i < count; i++) {
+    const order = orders[i]!;
     order.adds = reduce(book, order, equity, rules);
     adds += Math.abs(order.adds);
     costs += Math.abs(order.adds) * order.costOf(order.adds > 0);
@@ -27,7 +33,8 @@ export function fillOrders(book: Book, orders: readonly Position[], rules: Backt
   const room = (maxLeverage * book.equity() - book.gross()) / (adds + maxLeverage * costs);
   const scale = Math.min(1, room);
   if (!(scale > 0)) return;
-  for (const order of orders) {
+  for (let i = 0; i < count; i++) {
+    const order = orders[i]!;
     const value = order.adds * scale;
     if (Math.abs(value) <= DUST * equity) continue;
     book.add(order, value / order.mark, order.mark, equity);

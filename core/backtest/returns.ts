@@ -36,18 +36,19 @@ export function monthlyReturns(
 ): { readonly month: string; readonly return: number }[] {
   const months: { month: string; return: number }[] = [];
   let before = initialEquity;
+  let nextMonth = -Infinity;
   for (let t = 0; t < equity.length; t++) {
-    const month = monthOf(time[t]!);
-    const ends = t + 1 === equity.length || monthOf(time[t + 1]!) !== month;
-    if (!ends) continue;
-    months.push({ month, return: before > 0 ? equity[t]! / before - 1 : 0 });
-    before = equity[t]!;
+    const day = dayOfClose(time[t]!);
+    if (day >= nextMonth) {
+      const date = new Date(day * DAY_MS);
+      months.push({ month: date.toISOString().slice(0, 7), return: 0 });
+      nextMonth = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1) / DAY_MS;
+      if (t > 0) before = equity[t - 1]!;
+    }
+    months.at(-1)!.return = before > 0 ? equity[t]! / before - 1 : 0;
   }
   return months;
 }
-
-const monthOf = (time: number): string =>
-  new Date(dayOfClose(time) * DAY_MS).toISOString().slice(0, 7);
 
 /** A fall from a peak of equity until it is reached again. Rows; -1 is the initial equity before the first row. */
 export interface DrawdownSpan {

@@ -64,9 +64,9 @@ function checkOne({ bars, targets, emergencyScore }: InstrumentSeries): void {
       `${instrument} has ${rows} bars, ${targets.length} targets and ${scores} scores`,
     );
   }
-  const bad = targets.findIndex((target) => target === Infinity || target === -Infinity);
-  if (bad >= 0) {
-    throw new RatchetError('backtest.target', `${instrument}: target ${bad + 1} is infinite`);
+  for (let t = 0; t < rows; t++) {
+    if (Math.abs(targets[t]!) !== Infinity) continue;
+    throw new RatchetError('backtest.target', `${instrument}: target ${t + 1} is infinite`);
   }
 }
 

@@ -132,8 +132,25 @@ class Crossing(Strategy):
             self.sell(size=1, sl=fill * (1 + self.stop), tp=fill * (1 - self.profit))
 
 
-def stopped(table, commission):
-    test = Backtest(table, Crossing, cash=10_000_000, commission=commission, trade_on_close=False, finalize_trades=False)
+class Trailing(Crossing):
+    """The stop follows the best price of the bars since the entry; no profit target."""
+
+    stop = 0.03
+    profit = 0.9
+
+    def next(self):
+        t = len(self.data) - 1
+        for trade in self.trades:
+            since = slice(trade.entry_bar, t + 1)
+            if trade.is_long:
+                trade.sl = max(trade.sl, max(self.data.High[since]) * (1 - self.stop))
+            else:
+                trade.sl = min(trade.sl, min(self.data.Low[since]) * (1 + self.stop))
+        super().next()
+
+
+def stopped(table, strategy, commission=0.0):
+    test = Backtest(table, strategy, cash=10_000_000, commission=commission, trade_on_close=False, finalize_trades=False)
     result = test.run()
     return [
         {
@@ -270,7 +287,8 @@ def main(paths):
                 "feeBps": 5, "slippageBps": 2, "rows": len(both_dates), "targets": [plain(w) for w in pair_wanted],
                 **curve_of(pool), "trades": positions_of(pool),
             },
-            "stops": {"stopLoss": 0.02, "takeProfit": 0.05, "trades": stopped(sp500, 0.0)},
+            "stops": {"stopLoss": 0.02, "takeProfit": 0.05, "trades": stopped(sp500, Crossing)},
+            "trailing": {"trailing": 0.03, "trades": stopped(sp500, Trailing)},
         },
         sys.stdout,
         separators=(",", ":"),

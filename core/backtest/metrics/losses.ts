@@ -1,5 +1,4 @@
 /** How bad it was, and how bad a bar can be. Losses of value at risk are positive. */
-import { quantileOfSorted } from '../../metrics/bootstrap.ts';
 import type { BacktestFacts } from '../facts.ts';
 import { annualReturn } from './growth.ts';
 import { defineBacktestMetric } from './metric.ts';
@@ -74,7 +73,7 @@ export const expectedShortfall = defineBacktestMetric({
     const quantile = tailQuantile(facts);
     let sum = 0;
     let count = 0;
-    for (const r of facts.sortedReturns) {
+    for (const r of facts.tail) {
       if (!(r <= quantile)) break;
       sum += r;
       count++;
@@ -103,6 +102,10 @@ export const normalExpectedShortfall = defineBacktestMetric({
   value: ({ moments }) => (DENSITY95 / TAIL) * moments.sd - moments.mean,
 });
 
-function tailQuantile({ sortedReturns }: BacktestFacts): number {
-  return sortedReturns.length < MIN_RETURNS ? NaN : quantileOfSorted(sortedReturns, TAIL);
+/** The 5 % quantile of returns, linear between order statistics; NaN below 20 returns. */
+function tailQuantile({ returns, tail }: BacktestFacts): number {
+  if (returns.length < MIN_RETURNS) return NaN;
+  const at = TAIL * (returns.length - 1);
+  const below = Math.floor(at);
+  return tail[below]! + (at - below) * (tail[below + 1]! - tail[below]!);
 }

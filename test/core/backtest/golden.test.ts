@@ -50,6 +50,7 @@ interface Golden {
     readonly takeProfit: number;
     readonly trades: readonly GoldenTrade[];
   };
+  readonly trailing: { readonly trailing: number; readonly trades: readonly GoldenTrade[] };
 }
 
 const file = new URL('../../golden/backtest.json', import.meta.url);
@@ -145,22 +146,36 @@ describe('vectorbt', () => {
   });
 });
 
-test('backtesting.py: stops and profit targets inside bars, long and short', () => {
-  const bars = sp500();
-  const { stopLoss, takeProfit, trades } = golden.stops;
-  const run = runBacktest(
-    [seriesOf(bars, crossing(bars, -1))],
-    backtestRules({
-      costScale: 0,
-      allowShort: true,
-      rebalance: 'changed',
-      stops: { stopLoss, takeProfit, reentry: 'changedSide' },
-    }),
-  );
-  const ended = run.trades.filter(({ open }) => !open);
-  assertTrades({ ...run, trades: ended }, trades, bars, 1e-12);
-  const reasons = new Set(ended.map(({ exitReason }) => exitReason));
-  assert.deepEqual(reasons, new Set(['stopLoss', 'takeProfit', 'signal']));
+describe('backtesting.py', () => {
+  const cases = {
+    'stops and profit targets': {
+      stops: { stopLoss: golden.stops.stopLoss, takeProfit: golden.stops.takeProfit },
+      trades: golden.stops.trades,
+      reasons: ['stopLoss', 'takeProfit', 'signal'],
+    },
+    'trailing stops': {
+      stops: { trailing: golden.trailing.trailing },
+      trades: golden.trailing.trades,
+      reasons: ['trailingStop', 'signal'],
+    },
+  };
+  for (const [name, { stops, trades, reasons }] of Object.entries(cases)) {
+    test(`${name} inside bars, long and short`, () => {
+      const bars = sp500();
+      const run = runBacktest(
+        [seriesOf(bars, crossing(bars, -1))],
+        backtestRules({
+          costScale: 0,
+          allowShort: true,
+          rebalance: 'changed',
+          stops: { ...stops, reentry: 'changedSide' },
+        }),
+      );
+      const ended = run.trades.filter(({ open }) => !open);
+      assertTrades({ ...run, trades: ended }, trades, bars, 1e-12);
+      assert.deepEqual(new Set(ended.map(({ exitReason }) => exitReason)), new Set(reasons));
+    });
+  }
 });
 
 describe('figures', () => {
