@@ -8,7 +8,8 @@ import {
   type InstrumentSeries,
 } from '../../../core/backtest/index.ts';
 import { RatchetError } from '../../../core/errors.ts';
-import { barsOf, seriesOf } from './scene.ts';
+import { instantsOf } from '../../../core/backtest/instants.ts';
+import { barsOf, daily, hourly, seriesOf } from './scene.ts';
 
 const run = (series: InstrumentSeries, rules: BacktestRulesInput = {}) =>
   runBacktest([series], backtestRules({ initialEquity: 1000, ...rules }));
@@ -134,6 +135,15 @@ describe('limits', () => {
     near(free.exposure[1]!, 1.6);
   });
 
+  test('leverage holds after costs', () => {
+    const given = seriesOf([flat(100), flat(100)], [2, NaN], {
+      costs: { feeBps: 100, slippageBps: 0, halfSpreadBps: 0 },
+    });
+    const { exposure, cash, equity } = run(given, { maxLeverage: 2, maxWeight: 2 });
+    near(exposure[1]!, 2);
+    near(cash[1]!, -equity[1]!);
+  });
+
   test('small changes of weight and small trades are left out, going flat is not', () => {
     const rows = [flat(100), flat(100), flat(100), flat(100)];
     const targets = [0.5, 0.52, 0.45, 0];
@@ -174,6 +184,24 @@ describe('limits', () => {
     assert.equal(ruined.trades[0]!.exitReason, 'ruin');
     assert.deepEqual([...ruined.equity.slice(2)], [-500, -500, -500]);
   });
+});
+
+test('a session opens after midnight UTC: nothing knows its open before', () => {
+  const time = Float64Array.of(Date.UTC(2024, 6, 3), Date.UTC(2024, 6, 5));
+  const bars = { ...barsOf([flat(1), flat(1)]), openTime: time };
+  const hour = 3_600_000;
+  const { openAt, closeAt } = instantsOf(bars, daily);
+  // 2024-07-03 closed early, at 13:00 in New York.
+  assert.deepEqual(
+    [...openAt].map((at, t) => (at - time[t]!) / hour),
+    [14.5, 14.5],
+  );
+  assert.deepEqual(
+    [...closeAt].map((at, t) => (at - time[t]!) / hour),
+    [17, 20],
+  );
+  const open = instantsOf(bars, hourly);
+  assert.deepEqual([...open.openAt], [...time]);
 });
 
 describe('input', () => {

@@ -16,9 +16,11 @@ import {
   yearOf,
   type BacktestRun,
 } from '../../../core/backtest/index.ts';
+import { lowest } from '../../../core/backtest/metrics/lowest.ts';
 import { regress } from '../../../core/backtest/metrics/newey-west.ts';
 import { sliceBars } from '../../../core/bars/index.ts';
 import { sp500 } from '../../support/example-bars.ts';
+import { seededUniform } from '../../support/seeded-uniform.ts';
 import { daily, hourly, mixedScene, randomSeries, seriesOf } from './scene.ts';
 
 const DAY = 86_400_000;
@@ -98,6 +100,16 @@ describe('metrics', () => {
     const { barsPerYear, daysPerYear } = yearOf(of, run.time);
     assert.ok(barsPerYear > 5000 && barsPerYear < 8760, `${barsPerYear}`);
     assert.ok(daysPerYear > 300 && daysPerYear < 367, `${daysPerYear}`);
+  });
+
+  test('the lowest values are those of sorting all, ties too', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const uniform = seededUniform(seed);
+      const values = Float64Array.from({ length: 5 * seed }, () => Math.floor(uniform() * 30));
+      for (const count of [1, 3, seed, 5 * seed, 500]) {
+        assert.deepEqual(lowest(values, count), values.toSorted().subarray(0, count));
+      }
+    }
   });
 
   test('a benchmark that does not move gives no beta', () => {
