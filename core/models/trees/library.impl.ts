@@ -31,7 +31,7 @@ function placeOf(path: string): string | undefined {
  * Loads a library of `.tools/trees`; only training children and those that explain a prediction do.
  * Throws `training.no-trees` where set-up has not provided it, or the system lacks what it needs.
  */
-export function openLibrary(path: string): NativeLibrary {
+function openLibrary(path: string): NativeLibrary {
   const place = placeOf(path);
   try {
     if (place === undefined) throw new Error(`no ${path}`);
@@ -48,6 +48,31 @@ export function openLibrary(path: string): NativeLibrary {
       { cause },
     );
   }
+}
+
+/** The functions of one library that an engine calls. */
+export interface Bound<F> {
+  /** Opened when it is first asked for, once a process; throws `training.no-trees`. */
+  functions(): F;
+  /** Throws `training.library`, in the library's own words, where a function gave back that it failed. */
+  check(code: unknown): void;
+}
+
+/** What `bindings` declares of the library at `path`; `title` is how errors call it. */
+export function bindLibrary<F extends { readonly lastError: NativeFunction }>(
+  title: string,
+  path: string,
+  bindings: (library: NativeLibrary) => F,
+): Bound<F> {
+  let bound: F | undefined;
+  const functions = (): F => (bound ??= bindings(openLibrary(path)));
+  return {
+    functions,
+    check: (code) => {
+      if (code === 0) return;
+      throw new RatchetError('training.library', `${title}: ${String(functions().lastError())}`);
+    },
+  };
 }
 
 /** Calls with a last argument `void** out` and gives what was put there. */
