@@ -3,6 +3,7 @@ import { format } from 'prettier';
 import { renderMetricDocs } from '../core/evaluation/docs.ts';
 import { renderFeatureDocs } from '../core/features/docs.ts';
 import { featureSets } from '../core/features/index.ts';
+import { renderBacktestDocs } from '../core/spec/backtest-docs.ts';
 import { renderSpecDocs } from '../core/spec/docs.ts';
 import { specJsonSchema } from '../core/spec/json-schema.ts';
 import { renderStrategyDocs } from '../core/spec/strategy-docs.ts';
@@ -20,3 +21,5 @@ const schema = await format(JSON.stringify(specJsonSchema()), { parser: 'json' }
 await writeFile(new URL('spec.schema.json', docs), schema);
 const strategies = await format(renderStrategyDocs(), { parser: 'markdown' });
 await writeFile(new URL('strategies.md', docs), strategies);
+const backtests = await format(renderBacktestDocs(), { parser: 'markdown' });
+await writeFile(new URL('backtests.md', docs), backtests);

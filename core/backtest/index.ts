@@ -19,3 +19,4 @@ export {
 export { sensitivityOf, type Sensitivity, type SensitivityPoint } from './sensitivity.ts';
 export { costsOf, startingAt, type InstrumentSeries } from './series.ts';
 export { EXIT_REASONS, type ExitReason, type Trade } from './trade.ts';
+export { thinCurve } from './thin.ts';

@@ -13,6 +13,7 @@ import {
   runBacktest,
   sensitivityOf,
   sharpeInterval,
+  thinCurve,
   yearOf,
   type BacktestRun,
 } from '../../../core/backtest/index.ts';
@@ -194,6 +195,19 @@ describe('a result', () => {
     const { value, low, high } = result.sharpeInterval;
     assert.equal(value, result.metrics['sharpe']);
     assert.ok(low! < value! && value! < high!);
+  });
+
+  test('has a curve that can be thinned without hiding a fall', () => {
+    const thin = thinCurve(result.curve, 50);
+    assert.equal(thin.time.length, 50);
+    assert.equal(thin.equity.at(-1), result.finalEquity);
+    assert.equal(Math.min(...thin.equity), Math.min(...result.curve.equity));
+    assert.deepEqual(
+      thin.time,
+      thin.time.toSorted((a, b) => a - b),
+    );
+    assert.equal(thinCurve(result.curve, 5000), result.curve);
+    assert.throws(() => thinCurve(result.curve, 2), { code: 'backtest.rows' });
   });
 
   test('of bars without spread has no interval', () => {

@@ -1,0 +1,59 @@
+import { backtestMetrics, backtestRulesSchema } from '../backtest/index.ts';
+import { entry } from './docs.ts';
+
+const INTRODUCTION = `# Backtests
+
+Written from the catalogue and the schema by \`node --import tsx infra/write-docs.ts\`; do not edit.
+
+A backtest follows *target weights of equity*, decided at the close of each bar, over the bars of one or several
+instruments on one account. No target (NaN) means that no change is wanted: what is held drifts.
+
+## What happens when
+
+1. At the close of bar t: stops inside the bar; then, with the rule \`nextClose\`, fills of what was decided at the close of
+   bar t - 1; then equity is marked. What is decided at this close waits.
+2. At the open of bar t + 1: exits of an emergency score; then, with the rule \`nextOpen\`, fills of what was decided at
+   the close of t. All orders of one instant see the same equity; what takes from a position comes first.
+
+The last bar of an instrument fills nothing. Instruments with different sessions share a timeline of the instants at which
+their bars open and close (a daily session opens at 14:30 UTC, when New York is open in winter and summer alike); closes
+come before opens. Nothing reads a bar before its instant: cutting the bars off anywhere changes no row before.
+
+A long's stop fills at min(stop, open), a short's at max(stop, open); where stop and profit target lie inside one bar the
+stop counts. A trailing stop follows the best price of the bars *before*. After a stop nothing is held until
+the target changes. No fill takes the sum of positions above \`maxLeverage\` times equity after costs; what prices do to it
+afterwards is not undone. Equity at or below 0 at a close ends the run. Dividends and taxes are not known.
+
+A trade goes from flat (or a change of sign) to flat; adds and cuts belong to it. Every result has the same targets
+without costs, and buy-and-hold of the same instruments with the same costs at entry, beside its own figures.
+
+## Compared with others
+
+Over the bundled daily bars the engine gives the final equity, fills and trades of vectorbt (long or flat with
+everything, target weights long and short, two instruments on one account) and the stops, profit targets and trailing stops of
+backtesting.py to 1e-12, the figures of empyrical, quantstats and statsmodels to 1e-9 where they define the same
+(\`test/golden/backtest.py\` makes the values and lists what they define otherwise).`;
+
+const RULES =
+  'Costs absent from the rules are those of the market. An index or a simulated instrument cannot be traded itself: such a result is called hypothetical.';
+
+const DIRECTIONS = { higher: 'higher is better', lower: 'lower is better', none: '' } as const;
+
+/** Markdown of docs/backtests.md. */
+export function renderBacktestDocs(): string {
+  const rows = backtestMetrics.map(
+    ({ name, title, docs, direction, source }) =>
+      `| \`${name}\` | ${title} | ${docs} | ${DIRECTIONS[direction]} | ${source} |`,
+  );
+  return [
+    INTRODUCTION,
+    '## Rules',
+    entry({ name: 'Settings', docs: RULES, params: backtestRulesSchema }),
+    '## Figures',
+    'r is the return of a row (a close of any instrument); null stands where a figure is not defined.',
+    ['| name | title | formula and edge cases | | source |', '|---|---|---|---|---|', ...rows].join(
+      '\n',
+    ),
+    '',
+  ].join('\n\n');
+}
