@@ -11,7 +11,10 @@ import {
   line,
   linearScale,
   MUTED,
+  padded,
   path,
+  plotHeight,
+  plotWidth,
   round,
   SERIES_COLOURS,
   svg,
@@ -26,14 +29,6 @@ import {
 
 const colourOf = (i: number): string => SERIES_COLOURS[i % SERIES_COLOURS.length]!;
 const percentText = (value: number): string => `${tickText(value * 100)} %`;
-const plotWidth = (frame: Frame): [number, number] => [frame.left, frame.width - frame.right];
-const plotHeight = (frame: Frame): [number, number] => [frame.height - frame.bottom, frame.top];
-
-/** A little air above and below. */
-function padded([low, high]: readonly [number, number], share = 0.05): [number, number] {
-  const air = (high - low) * share;
-  return [low - air, high + air];
-}
 
 /** Training (dashed) and validation loss of each seed by epoch; losses span decades, so the axis is logarithmic. */
 export function lossCurves(seeds: readonly SeedForecast[]): string | undefined {

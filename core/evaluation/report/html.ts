@@ -51,6 +51,36 @@ export function section(id: string, title: string, ...body: readonly string[]): 
   return `<section id="${id}"><h2>${escapeMarkup(title)}</h2>${body.join('')}</section>`;
 }
 
+/** A whole page: self-contained, the same bytes for the same content. */
+export interface Page {
+  readonly title: string;
+  /** Lines below the title. */
+  readonly lead: readonly string[];
+  readonly verdict: string;
+  readonly good: boolean;
+  readonly sections: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly body: readonly string[];
+  }[];
+  /** Rules besides `STYLE`. */
+  readonly style?: string;
+}
+
+export function page({ title, lead, verdict, good, sections, style = '' }: Page): string {
+  const nav = sections.map((of) => `<a href="#${of.id}">${escapeMarkup(of.title)}</a>`).join('');
+  return [
+    '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+    '<meta name="viewport" content="width=device-width,initial-scale=1">',
+    `<title>${escapeMarkup(title)}</title><style>${STYLE}${style}</style></head><body><main><header>`,
+    `<h1>${escapeMarkup(title)}</h1>`,
+    ...lead.map((said) => `<p>${escapeMarkup(said)}</p>`),
+    `<p class="verdict${good ? ' good' : ''}">${escapeMarkup(verdict)}</p><nav>${nav}</nav></header>`,
+    ...sections.map((of) => section(of.id, of.title, ...of.body)),
+    '</main></body></html>\n',
+  ].join('\n');
+}
+
 export function figures(plots: readonly Plot[]): string {
   return plots
     .map(

@@ -16,11 +16,10 @@ import {
   list,
   note,
   number4,
+  page,
   percent1,
   pValue,
-  section,
   signedPercent,
-  STYLE,
   table,
   type Cell,
 } from './html.ts';
@@ -93,24 +92,20 @@ export function renderReport(evaluation: Evaluation, plots: readonly Plot[]): st
       return after === id && body ? [{ id: of, title: own, body }] : [];
     }),
   ]);
-  const nav = shown.map(({ id, title }) => `<a href="#${id}">${title}</a>`).join('');
-  const sections = shown.map(({ id, title, body }) => section(id, title, ...body));
   const { again } = evaluation;
   const judged = again ? `, version ${again.version} judged again` : '';
-  const title = `Evaluation of ${evaluation.model}${judged}`;
   const { data, split, folds, members } = evaluation;
-  const good = isGoodNews(evaluation) ? ' good' : '';
-  return [
-    '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-    '<meta name="viewport" content="width=device-width,initial-scale=1">',
-    `<title>${escapeHtml(title)}</title><style>${STYLE}</style></head><body><main><header>`,
-    `<h1>${escapeHtml(title)}</h1>`,
-    `<p>${escapeHtml(`${evaluation.family} on ${data.instruments.join(', ')}, ${data.timeframe} bars, ${folds ? `test parts ${folds[0]!.test.from}` : `test part ${split.test.from}`} to ${split.test.to}`)}</p>`,
-    ...(members ? [`<p>${escapeHtml(`Made of ${members.join('; ')}.`)}</p>`] : []),
-    `<p class="verdict${good}">${escapeHtml(evaluation.verdict)}</p><nav>${nav}</nav></header>`,
-    ...sections,
-    '</main></body></html>\n',
-  ].join('\n');
+  const tested = folds ? `test parts ${folds[0]!.test.from}` : `test part ${split.test.from}`;
+  return page({
+    title: `Evaluation of ${evaluation.model}${judged}`,
+    lead: [
+      `${evaluation.family} on ${data.instruments.join(', ')}, ${data.timeframe} bars, ${tested} to ${split.test.to}`,
+      ...(members ? [`Made of ${members.join('; ')}.`] : []),
+    ],
+    verdict: evaluation.verdict,
+    good: isGoodNews(evaluation),
+    sections: shown,
+  });
 }
 
 /** Better than what serves now, or than the naive baseline where nothing serves. */

@@ -50,6 +50,22 @@ export function linearScale(
   return Object.assign(scale, { domain: [a, b] as const });
 }
 
+/** Pixels of the drawing area, from left to right and from bottom to top. */
+export const plotWidth = (frame: Frame): [number, number] => [
+  frame.left,
+  frame.width - frame.right,
+];
+export const plotHeight = (frame: Frame): [number, number] => [
+  frame.height - frame.bottom,
+  frame.top,
+];
+
+/** A little air above and below. */
+export function padded([low, high]: readonly [number, number], share = 0.05): [number, number] {
+  const air = (high - low) * share;
+  return [low - air, high + air];
+}
+
 /** Least and greatest finite value, [0, 1] of nothing. */
 export function extentOf(values: Iterable<number>): [number, number] {
   let low = Infinity;
@@ -164,16 +180,44 @@ export interface LegendEntry {
   readonly dashed?: boolean;
 }
 
-/** One row of coloured strokes with names, at the top of the frame. */
+const LEGEND_ROW = 18;
+
+/** Where each entry stands: as many in a row as the frame is wide. */
+function legendPlaces(
+  entries: readonly LegendEntry[],
+  frame: Frame,
+): { readonly at: number; readonly row: number }[] {
+  let at = frame.left;
+  let row = 0;
+  return entries.map(({ label }) => {
+    const width = 28 + label.length * 6.8;
+    if (at > frame.left && at + width > frame.width) {
+      at = frame.left;
+      row++;
+    }
+    const place = { at, row };
+    at += width + 16;
+    return place;
+  });
+}
+
+/** The frame with room above the drawing for a legend of several rows. */
+export function withLegendRoom(frame: Frame, entries: readonly LegendEntry[]): Frame {
+  const rows = legendPlaces(entries, frame).at(-1)?.row ?? 0;
+  const more = rows * LEGEND_ROW;
+  return { ...frame, top: frame.top + more, height: frame.height + more };
+}
+
+/** Coloured strokes with names, at the top of the frame. */
 export function legend(entries: readonly LegendEntry[], frame: Frame): string {
-  let x = frame.left;
+  const places = legendPlaces(entries, frame);
   return entries
-    .map(({ label, colour, dashed }) => {
-      const at = x;
-      x += 30 + label.length * 6.8 + 14;
+    .map(({ label, colour, dashed }, i) => {
+      const { at, row } = places[i]!;
+      const y = 16 + row * LEGEND_ROW;
       const stroke = `stroke-width="2.4"${dashed ? ' stroke-dasharray="4 3"' : ''}`;
       return (
-        line([at, 16], [at + 22, 16], colour, stroke) + text(at + 28, 20, label, { fill: INK })
+        line([at, y], [at + 22, y], colour, stroke) + text(at + 28, y + 4, label, { fill: INK })
       );
     })
     .join('');
