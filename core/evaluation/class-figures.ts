@@ -1,7 +1,10 @@
 import { bootstrapInterval, type Interval } from '../metrics/bootstrap.ts';
 import { mostProbable, type ClassRows } from '../metrics/classes/class-rows.ts';
-import { scoreConfusion, type ClassificationScores } from '../metrics/classes/confusion.ts';
-import { confusionCounts } from '../metrics/classes/confusion-metrics.ts';
+import {
+  confusionCounts,
+  scoreConfusion,
+  type ClassificationScores,
+} from '../metrics/classes/confusion.ts';
 import { calibrationCurve } from '../metrics/classes/probability-metrics.ts';
 import { termOf } from '../metrics/metric.ts';
 import { barsText } from './bars-text.ts';

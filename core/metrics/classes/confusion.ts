@@ -1,8 +1,94 @@
 /**
- * Metrics of a confusion matrix, always beside the majority-class baseline: accuracy alone hides that a model never
- * finds what it was built for.
+ * The confusion matrix: rows by the class that came and the class answered, as counts or as shares, and what is made of
+ * it. Conventions where a ratio has no denominator, as scikit-learn's `zero_division=0`: a class that is never answered
+ * has precision and F1 0; a class that never came has no recall and no F1 (NaN), and means over classes leave it out.
  */
 import { RatchetError } from '../../errors.ts';
+import { mostProbable, type AnswerRule, type ClassRows } from './class-rows.ts';
+
+/** joint[came][answered], both margins, and the sum of all. */
+export interface Confusion {
+  readonly joint: readonly (readonly number[])[];
+  readonly came: readonly number[];
+  readonly answered: readonly number[];
+  readonly total: number;
+}
+
+const sumOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+function confusionOf(joint: Confusion['joint'], total: number): Confusion {
+  const answered = joint.map((_, j) => sumOf(joint.map((row) => row[j]!)));
+  return { joint, came: joint.map(sumOf), answered, total };
+}
+
+const squareOf = (cells: readonly number[]): number[][] => {
+  const k = Math.sqrt(cells.length);
+  return Array.from({ length: k }, (_, i) => cells.slice(i * k, (i + 1) * k));
+};
+
+/** The matrix of shares whose cells, row-major by the class that came, add up to 1. */
+export const sharesOf = (cells: readonly number[]): Confusion => confusionOf(squareOf(cells), 1);
+
+/** One column for each cell of the matrix, row-major by the class that came; 1 where the row is in the cell. */
+export const cellTerms =
+  (rule: AnswerRule) =>
+  (rows: ClassRows): readonly Float64Array[] => {
+    const k = rows.classes.length;
+    const answers = rule(rows);
+    const cells = Array.from({ length: k * k }, () => new Float64Array(answers.length));
+    for (let row = 0; row < answers.length; row++) {
+      const cell = rows.actual[row]! * k + answers[row]!;
+      if (Number.isNaN(cell)) for (const column of cells) column[row] = NaN;
+      else cells[cell]![row] = 1;
+    }
+    return cells;
+  };
+
+/** Rows by class that came and class answered, `counts[came][answered]`; null where a row has a NaN. */
+export function confusionCounts(rows: ClassRows): number[][] | null {
+  const cells = cellTerms(mostProbable)(rows).map((column) => column.reduce((a, b) => a + b, 0));
+  return cells.some(Number.isNaN) ? null : squareOf(cells);
+}
+
+/** Rounding of resampled sums may leave a share of 1e-17 where there is no row. */
+const NONE = 1e-9;
+
+/** Share of rows answered right. */
+export const accuracyOf = ({ joint, total }: Confusion): number =>
+  sumOf(joint.map((row, c) => row[c]!)) / total;
+export const precisionOf = ({ joint, answered }: Confusion, c: number): number =>
+  answered[c]! > NONE ? joint[c]![c]! / answered[c]! : answered[c]! >= -NONE ? 0 : NaN;
+export const recallOf = ({ joint, came }: Confusion, c: number): number =>
+  came[c]! > NONE ? joint[c]![c]! / came[c]! : NaN;
+export const f1Of = ({ joint, came, answered }: Confusion, c: number): number =>
+  came[c]! > NONE ? (2 * joint[c]![c]!) / (came[c]! + answered[c]!) : NaN;
+
+/** Mean over the classes that came; NaN where none did. */
+export function overClasses(
+  matrix: Confusion,
+  of: (matrix: Confusion, c: number) => number,
+): number {
+  const values = matrix.came.flatMap((rows, c) => (rows > NONE ? [of(matrix, c)] : []));
+  return sumOf(values) / values.length;
+}
+
+/** Mean recall over the classes that came. */
+export const balancedAccuracyOf = (matrix: Confusion): number => overClasses(matrix, recallOf);
+
+/**
+ * Matthews correlation of several classes (Gorodkin 2004, "Comparing two K-category assignments by a K-category
+ * correlation coefficient"). Formula, of shares: (sum_c p_cc - sum_c came_c answered_c) / sqrt((1 - sum came^2)(1 - sum
+ * answered^2)). 0 where one class only came or was answered.
+ */
+export function matthewsOf({ joint, came, answered, total }: Confusion): number {
+  const right = sumOf(joint.map((row, c) => row[c]!)) * total;
+  const byChance = sumOf(came.map((rows, c) => rows * answered[c]!));
+  const varied = (margin: readonly number[]): number =>
+    total * total - sumOf(margin.map((rows) => rows * rows));
+  const [ofCame, ofAnswered] = [varied(came), varied(answered)];
+  if (ofCame < NONE || ofAnswered < NONE) return 0;
+  return (right - byChance) / Math.sqrt(ofCame * ofAnswered);
+}
 
 /** `counts[actual][predicted]`, whole numbers >= 0, square. */
 export interface ConfusionMatrix {
@@ -43,37 +129,43 @@ export interface ClassificationScores {
   readonly verdict: string;
 }
 
-/** Scores a confusion matrix. Throws `metrics.confusion` unless it is square, of counts, and not empty. */
+/**
+ * Scores a confusion matrix, beside always answering the most frequent class: accuracy alone hides that a model never
+ * finds what it was built for. Throws `metrics.confusion` unless it is square, of counts, and not empty.
+ */
 export function scoreConfusion({ classes, counts }: ConfusionMatrix): ClassificationScores {
   assertConfusion(classes, counts);
-  const k = classes.length;
-  const support = counts.map((row) => sumOf(row));
-  const predicted = classes.map((_, j) => sumOf(counts.map((row) => row[j]!)));
-  const right = sumOf(classes.map((_, i) => counts[i]![i]!));
-  const rows = sumOf(support);
-  const perClass = classes.map((name, i) =>
-    classScores(name, counts[i]![i]!, support[i]!, predicted[i]!),
-  );
-  const came = perClass.filter((c) => c.support > 0);
-  const accuracy = right / rows;
-  const balancedAccuracy = sumOf(came.map((c) => c.recall)) / came.length;
+  const rows = sumOf(counts.flat());
+  const matrix = confusionOf(counts, rows);
+  const { came } = matrix;
+  // A class that never came is of no weight; a table shows 0 for it.
+  const orNone = (value: number): number => (Number.isNaN(value) ? 0 : value);
+  const perClass = classes.map((name, c) => ({
+    name,
+    support: came[c]!,
+    precision: precisionOf(matrix, c),
+    recall: orNone(recallOf(matrix, c)),
+    f1: orNone(f1Of(matrix, c)),
+  }));
+  const accuracy = accuracyOf(matrix);
+  const balancedAccuracy = balancedAccuracyOf(matrix);
   const weighted = (of: (c: ClassScores) => number): number =>
     sumOf(perClass.map((c) => of(c) * c.support)) / rows;
-  const most = support.indexOf(Math.max(...support));
-  const majority = { name: classes[most]!, accuracy: support[most]! / rows };
-  const beatsBaseline = accuracy > majority.accuracy && balancedAccuracy > 1 / k;
+  const most = came.indexOf(Math.max(...came));
+  const majority = { name: classes[most]!, accuracy: came[most]! / rows };
+  const beatsBaseline = accuracy > majority.accuracy && balancedAccuracy > 1 / classes.length;
   return {
     rows,
     accuracy,
     balancedAccuracy,
-    mcc: matthews(rows, right, support, predicted),
+    mcc: matthewsOf(matrix),
     weightedPrecision: weighted((c) => c.precision),
     weightedRecall: weighted((c) => c.recall),
     weightedF1: weighted((c) => c.f1),
     perClass,
     majority,
     beatsBaseline,
-    verdict: verdictOf(beatsBaseline, accuracy, balancedAccuracy, majority, k),
+    verdict: verdictOf(beatsBaseline, accuracy, balancedAccuracy, majority, classes.length),
   };
 }
 
@@ -89,26 +181,6 @@ function assertConfusion(classes: readonly string[], counts: ConfusionMatrix['co
   }
 }
 
-function classScores(name: string, right: number, support: number, predicted: number): ClassScores {
-  const precision = predicted === 0 ? 0 : right / predicted;
-  const recall = support === 0 ? 0 : right / support;
-  const f1 = right === 0 ? 0 : (2 * precision * recall) / (precision + recall);
-  return { name, support, precision, recall, f1 };
-}
-
-function matthews(
-  rows: number,
-  right: number,
-  support: readonly number[],
-  predicted: readonly number[],
-): number {
-  const both = sumOf(support.map((s, i) => s * predicted[i]!));
-  const ofSupport = rows ** 2 - sumOf(support.map((s) => s ** 2));
-  const ofPredicted = rows ** 2 - sumOf(predicted.map((p) => p ** 2));
-  const scale = Math.sqrt(ofSupport * ofPredicted);
-  return scale === 0 ? 0 : (right * rows - both) / scale;
-}
-
 function verdictOf(
   beats: boolean,
   accuracy: number,
@@ -121,5 +193,3 @@ function verdictOf(
     `balanced accuracy ${balanced.toFixed(3)} against ${(1 / classes).toFixed(3)} by chance`;
   return beats ? `Beats its baseline: ${figures}.` : `Does not beat its baseline: ${figures}.`;
 }
-
-const sumOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);

@@ -3,8 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { drawBlocks, groupByTime, type BlockDraws } from '../../../core/metrics/bootstrap.ts';
 import { mostProbable, mostProbableAtPriors } from '../../../core/metrics/classes/class-rows.ts';
-import { scoreConfusion } from '../../../core/metrics/classes/confusion.ts';
-import { confusionCounts } from '../../../core/metrics/classes/confusion-metrics.ts';
+import { confusionCounts, scoreConfusion } from '../../../core/metrics/classes/confusion.ts';
 import {
   classMetricDirection,
   classMetrics,
