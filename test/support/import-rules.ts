@@ -20,6 +20,7 @@ const CORE_LEVELS: readonly (readonly string[])[] = [
     'alerts',
   ],
   ['strategies', 'backtest'],
+  ['advice'],
   ['spec'],
 ];
 

@@ -1,0 +1,50 @@
+/** Position advice: which share of a position to take, by two language models that agree, or by a rule. */
+export {
+  ADVICE_REASONS,
+  byRule,
+  decideSize,
+  TOLERANCE_POINTS,
+  type AdviceDecision,
+  type AdviceReason,
+} from './agreement.ts';
+export {
+  advisorAnswerSchema,
+  checkerAnswerSchema,
+  CONTENT_MAX_CHARS,
+  plainText,
+  readAnswer,
+  type AdvisorAnswer,
+  type AnswerFault,
+  type CheckerAnswer,
+  type ReadAnswer,
+} from './answer.ts';
+export { CircuitBreaker } from './breaker.ts';
+export { compareSizes, type SizeComparison, type SizedSeries } from './compare.ts';
+export {
+  accountFactsSchema,
+  adviceFactsSchema,
+  marketFactsSchema,
+  signalFactsSchema,
+  type AccountFacts,
+  type AdviceFacts,
+  type MarketFacts,
+  type SignalFacts,
+} from './facts.ts';
+export { MARKET_WARMUP_BARS, marketFacts } from './market.ts';
+export {
+  advisorMessages,
+  checkerMessages,
+  PROMPT_VERSION,
+  repairMessages,
+  type ChatMessage,
+} from './prompt.ts';
+export { ruleAdvice, ruleSettingsSchema, type RuleAdvice, type RuleSettings } from './rule.ts';
+export {
+  sized,
+  sizesByRule,
+  sizesFromHistory,
+  type GivenAdvice,
+  type HistorySizes,
+  type RuleSizeInput,
+} from './sizing.ts';
+export { boundedSize, SIZE_MAX, SIZE_MIN } from './size.ts';

@@ -1,0 +1,49 @@
+import { barCount, type Bars } from '../bars/bars.ts';
+import type { Calendar } from '../calendar/calendar.ts';
+import { drawdown } from '../indicators/drawdown.ts';
+import { indicatorInput, use } from '../indicators/index.ts';
+import { simpleReturn } from '../indicators/returns.ts';
+import { volatility } from '../indicators/volatility.ts';
+import { EMERGENCY_WARMUP_BARS, emergencyColumns } from '../signals/index.ts';
+import { marketFactsSchema, type MarketFacts } from './facts.ts';
+
+const BARS = 20;
+const COLUMNS = {
+  volatility: use(volatility, { period: BARS }),
+  drawdown: use(drawdown, { period: BARS }),
+  change: use(simpleReturn, { bars: BARS }),
+} as const;
+
+/** Bars before the newest one without which the state of a market cannot be told. */
+export const MARKET_WARMUP_BARS = Math.max(
+  ...Object.values(COLUMNS).map(({ warmupBars }) => warmupBars),
+);
+
+/** SD of log returns of 20 bars times sqrt(bars a year), one value a bar; NaN while warming up. */
+export function annualVolatility(bars: Bars, calendar: Calendar): Float64Array {
+  const year = Math.sqrt(calendar.barsPerYear(bars.timeframe));
+  return indicatorInput(bars, calendar)
+    .column(COLUMNS.volatility)
+    .map((sd) => sd * year);
+}
+
+/**
+ * The state of a market at its last bar; undefined with fewer than `MARKET_WARMUP_BARS + 1` bars or where a price is
+ * missing. `score`: p(buy) - p(sell) of a model, for the emergency score; NaN or absent: nothing was said.
+ */
+export function marketFacts(bars: Bars, calendar: Calendar, score = NaN): MarketFacts | undefined {
+  const last = barCount(bars) - 1;
+  if (last < MARKET_WARMUP_BARS) return undefined;
+  const input = indicatorInput(bars, calendar);
+  const at = (name: keyof typeof COLUMNS): number => input.column(COLUMNS[name])[last]!;
+  const said = new Float64Array(last + 1).fill(score);
+  const emergency =
+    last < EMERGENCY_WARMUP_BARS ? NaN : emergencyColumns(bars, calendar, said).score[last]!;
+  const found = marketFactsSchema.safeParse({
+    volatility: at('volatility') * Math.sqrt(calendar.barsPerYear(bars.timeframe)),
+    drawdown: 1 - Math.exp(at('drawdown')),
+    change: at('change'),
+    emergencyScore: Number.isFinite(emergency) ? emergency : null,
+  });
+  return found.success ? found.data : undefined;
+}

@@ -1,0 +1,127 @@
+/** Advice by bar: what a strategy's positions are multiplied by in a backtest. */
+import { instantsOf } from '../backtest/instants.ts';
+import { barCount, type Bars } from '../bars/bars.ts';
+import type { Calendar } from '../calendar/calendar.ts';
+import { RatchetError } from '../errors.ts';
+import { annualVolatility } from './market.ts';
+import { ruleAdvice, type RuleSettings } from './rule.ts';
+import { SIZE_MAX, SIZE_MIN } from './size.ts';
+
+export interface RuleSizeInput {
+  readonly bars: Bars;
+  readonly calendar: Calendar;
+  /** By bar, known at its close: a model's p(buy) - p(sell), or the positions of a classical strategy. NaN: nothing. */
+  readonly score: Float64Array;
+  /** From this score on a signal is strong. */
+  readonly strongScore: number;
+  /** By bar, 0..1; absent or NaN: nothing was said. */
+  readonly confidence?: Float64Array;
+  /** By bar; absent: never known. */
+  readonly emergencyScore?: Float64Array;
+  /** 1: the model says not to act on its answer. */
+  readonly abstained?: Uint8Array;
+  /** Drawdown of the account by bar, 0..1, known at its close; absent: 0. Of a backtest that ran before, such as the one of fixed size. */
+  readonly drawdown?: Float64Array;
+  readonly beatsNaive: boolean;
+}
+
+const known = (value: number | undefined): number | null =>
+  value === undefined || Number.isNaN(value) ? null : value;
+
+/** The rule's size at the close of every bar, 0.05..1; the least while score or volatility is unknown. Reads no later bar. */
+export function sizesByRule(input: RuleSizeInput, settings: RuleSettings): Float64Array {
+  const rows = barCount(input.bars);
+  for (const name of ['score', 'confidence', 'emergencyScore', 'abstained', 'drawdown'] as const) {
+    checkLength(name, input[name]?.length ?? rows, rows);
+  }
+  const volatility = annualVolatility(input.bars, input.calendar);
+  return Float64Array.from(
+    volatility,
+    (sd, t) =>
+      ruleAdvice(
+        {
+          signal: {
+            score: input.score[t]!,
+            strongScore: input.strongScore,
+            confidence: known(input.confidence?.[t]),
+            beatsNaive: input.beatsNaive,
+            abstain: input.abstained?.[t] === 1,
+          },
+          market: { volatility: sd, emergencyScore: known(input.emergencyScore?.[t]) },
+          account: { drawdown: known(input.drawdown?.[t]) ?? 0 },
+        },
+        settings,
+      ).size,
+  );
+}
+
+/** Advice that was given, as history keeps it. Times in ms UTC. */
+export interface GivenAdvice {
+  /** Open time of the bar that it was asked at the close of. */
+  readonly asOf: number;
+  readonly givenAt: number;
+  /** 0.05..1. */
+  readonly size: number;
+}
+
+/** Both endpoints take their time: as long as a request for advice may go on. */
+const LATE_MS = 60_000;
+
+export interface HistorySizes {
+  readonly sizes: Float64Array;
+  /** 1: of history; 0: `otherwise`. */
+  readonly given: Uint8Array;
+  /** Advice that came when the next bar had been open for longer than `LATE_MS`: its author may have known that bar. */
+  readonly late: number;
+}
+
+/**
+ * Sizes of the bars that advice was given for in time, the last one where there are several; `otherwise` (such as
+ * `sizesByRule`) elsewhere. No language model is asked anything: one that learnt from later texts knows the past.
+ */
+export function sizesFromHistory(
+  bars: Bars,
+  calendar: Calendar,
+  history: readonly GivenAdvice[],
+  otherwise: Float64Array,
+): HistorySizes {
+  const rows = barCount(bars);
+  checkLength('otherwise', otherwise.length, rows);
+  const { openAt } = instantsOf(bars, calendar);
+  const rowOf = new Map(Array.from(bars.openTime, (time, t) => [time, t]));
+  const sizes = otherwise.slice();
+  const given = new Uint8Array(rows);
+  let late = 0;
+  for (const { asOf, givenAt, size } of history.toSorted((a, b) => a.givenAt - b.givenAt)) {
+    const row = rowOf.get(asOf);
+    if (row === undefined) continue;
+    if (givenAt > (openAt[row + 1] ?? Infinity) + LATE_MS) {
+      late++;
+      continue;
+    }
+    sizes[row] = size;
+    given[row] = 1;
+  }
+  return { sizes, given, late };
+}
+
+/**
+ * Positions times sizes, as new columns; NaN (no opinion) stays.
+ * Errors: `advice.lengths`, `advice.size` for a size outside 0.05..1.
+ */
+export function sized(positions: Float64Array, sizes: Float64Array): Float64Array {
+  checkLength('sizes', sizes.length, positions.length);
+  const bad = sizes.findIndex((size) => !(size >= SIZE_MIN && size <= SIZE_MAX));
+  if (bad >= 0) {
+    throw new RatchetError(
+      'advice.size',
+      `size ${bad + 1} is ${sizes[bad]}, not from ${SIZE_MIN} to ${SIZE_MAX}`,
+    );
+  }
+  return positions.map((position, t) => position * sizes[t]!);
+}
+
+function checkLength(name: string, length: number, rows: number): void {
+  if (length === rows) return;
+  throw new RatchetError('advice.lengths', `${rows} bars, but ${length} values of ${name}`);
+}

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  compareSizes,
+  MARKET_WARMUP_BARS,
+  marketFacts,
+  ruleAdvice,
+  ruleSettingsSchema,
+  sized,
+  sizesByRule,
+  sizesFromHistory,
+  type RuleSizeInput,
+} from '../../../core/advice/index.ts';
+import { backtestRules, evaluateBacktest } from '../../../core/backtest/index.ts';
+import { barCount, sliceBars } from '../../../core/bars/index.ts';
+import { calendarFor } from '../../../core/calendar/index.ts';
+import { RatchetError } from '../../../core/errors.ts';
+import { decide, strategySpecSchema } from '../../../core/strategies/index.ts';
+import { seeded, walkBars } from '../../support/made-bars.ts';
+
+const calendar = calendarFor('nyse');
+const settings = ruleSettingsSchema.parse({});
+const bars = walkBars(300, { seed: 7 });
+const random = seeded(3);
+const column = (of: () => number): Float64Array => bars.close.map(of);
+const input: RuleSizeInput = {
+  bars,
+  calendar,
+  score: column(() => (random() < 0.1 ? NaN : random() - 0.5)),
+  strongScore: 0.35,
+  confidence: column(() => (random() < 0.2 ? NaN : 0.1 + 0.8 * random())),
+  emergencyScore: column(() => random() * 0.9),
+  abstained: Uint8Array.from(bars.close, () => (random() < 0.1 ? 1 : 0)),
+  drawdown: column(() => random() * 0.3),
+  beatsNaive: true,
+};
+
+const fails = (work: () => unknown, code: string): void =>
+  assert.throws(work, (error) => error instanceof RatchetError && error.code === code);
+
+describe('the state of a market', () => {
+  it('is its volatility a year, its drawdown and its change over 20 bars', () => {
+    const found = marketFacts(bars, calendar)!;
+    const closes = [...bars.close.slice(-21)];
+    const returns = closes.slice(1).map((close, i) => Math.log(close / closes[i]!));
+    const mean = returns.reduce((a, b) => a + b, 0) / 20;
+    const variance = returns.reduce((sum, r) => sum + (r - mean) ** 2, 0) / 19;
+    const close = closes.at(-1)!;
+    assert.ok(Math.abs(found.volatility - Math.sqrt(variance * 252)) < 1e-9);
+    assert.ok(Math.abs(found.change - (close / closes[0]! - 1)) < 1e-12);
+    const high = Math.max(...closes.slice(1));
+    assert.ok(Math.abs(found.drawdown - (1 - close / high)) < 1e-12);
+    assert.ok(found.emergencyScore! >= 0 && found.emergencyScore! < 0.8);
+  });
+
+  it('knows an emergency by what the model says, and cannot be told of few bars', () => {
+    assert.equal(marketFacts(bars, calendar, -0.8)?.emergencyScore, 1);
+    assert.equal(marketFacts(sliceBars(bars, 0, MARKET_WARMUP_BARS), calendar), undefined);
+    const few = marketFacts(sliceBars(bars, 0, MARKET_WARMUP_BARS + 1), calendar);
+    assert.equal(few?.emergencyScore, null);
+  });
+});
+
+describe('sizes by the rule', () => {
+  it('are those of the rule at each bar', () => {
+    const sizes = sizesByRule(input, settings);
+    const t = 250;
+    const cut = sliceBars(bars, 0, t + 1);
+    const confidence = input.confidence![t]!;
+    const expected = ruleAdvice(
+      {
+        signal: {
+          score: input.score[t]!,
+          ...{ strongScore: 0.35, beatsNaive: true, abstain: input.abstained![t] === 1 },
+          confidence: Number.isNaN(confidence) ? null : confidence,
+        },
+        market: {
+          volatility: marketFacts(cut, calendar)!.volatility,
+          emergencyScore: input.emergencyScore![t]!,
+        },
+        account: { drawdown: input.drawdown![t]! },
+      },
+      settings,
+    );
+    assert.equal(sizes[t], expected.size);
+    assert.ok(sizes.every((size) => size >= 0.05 && size <= 1));
+    assert.ok(sizes.slice(0, MARKET_WARMUP_BARS).every((size) => size === 0.05));
+    assert.ok(new Set(sizes).size > 20, 'they differ');
+  });
+
+  it('never change when later bars arrive', () => {
+    const whole = sizesByRule(input, settings);
+    for (const end of [30, 111, 299]) {
+      const part = sizesByRule(
+        {
+          ...input,
+          bars: sliceBars(bars, 0, end),
+          score: input.score.subarray(0, end),
+          confidence: input.confidence!.subarray(0, end),
+          emergencyScore: input.emergencyScore!.subarray(0, end),
+          abstained: input.abstained!.subarray(0, end),
+          drawdown: input.drawdown!.subarray(0, end),
+        },
+        settings,
+      );
+      assert.deepEqual(part, whole.subarray(0, end));
+    }
+  });
+
+  it('refuse columns of another length', () => {
+    fails(() => sizesByRule({ ...input, score: new Float64Array(3) }, settings), 'advice.lengths');
+  });
+});
+
+describe('sizes from history', () => {
+  const closed = (t: number): number => calendar.closeTime(bars.openTime[t]!, '1d');
+  const otherwise = new Float64Array(barCount(bars)).fill(0.5);
+  const asked = (t: number, size: number, givenAt = closed(t) + 5_000) => ({
+    asOf: bars.openTime[t]!,
+    givenAt,
+    size,
+  });
+
+  it('are what was advised in time, the last word of a bar, else the other sizes', () => {
+    const history = [
+      asked(40, 0.3, closed(40) + 9_000),
+      asked(40, 0.2),
+      asked(41, 0.9),
+      { asOf: bars.openTime[50]! + 1, givenAt: closed(50), size: 0.1 },
+    ];
+    const { sizes, given, late } = sizesFromHistory(bars, calendar, history, otherwise);
+    assert.deepEqual([sizes[40], sizes[41], sizes[50], late], [0.3, 0.9, 0.5, 0]);
+    assert.deepEqual(
+      [...given.keys()].filter((t) => given[t] === 1),
+      [40, 41],
+    );
+    assert.equal(otherwise[40], 0.5, 'given columns stay as they are');
+  });
+
+  it('leave out what was asked of the past later on: its author may know what came', () => {
+    const history = [asked(40, 0.3, closed(41)), asked(42, 0.3, Date.UTC(2026, 0, 1))];
+    const { sizes, late } = sizesFromHistory(bars, calendar, history, otherwise);
+    assert.deepEqual([sizes, late], [otherwise, 2]);
+  });
+});
+
+describe('fixed against advised', () => {
+  const spec = strategySpecSchema.parse({ kind: 'sma-cross', fast: 5, slow: 20, short: true });
+  const { positions } = decide(spec, { bars, calendar });
+  const rules = backtestRules({ allowShort: true });
+
+  it('multiplies positions, keeps sides and what has no opinion', () => {
+    const sizes = sizesByRule({ ...input, score: positions }, settings);
+    const targets = sized(positions, sizes);
+    targets.forEach((target, t) => {
+      if (Number.isNaN(positions[t]!)) assert.ok(Number.isNaN(target));
+      else assert.equal(target, positions[t]! * sizes[t]!);
+    });
+    fails(() => sized(positions, new Float64Array(2)), 'advice.lengths');
+    for (const size of [0, 0.04, 1.01, NaN]) {
+      fails(() => sized(positions, new Float64Array(barCount(bars)).fill(size)), 'advice.size');
+    }
+  });
+
+  it('runs the same positions three times by the engine; equal sizes give equal figures', () => {
+    const sizes = sizesByRule({ ...input, score: positions }, settings);
+    const series = { bars, calendar, positions, sizes };
+    const options = { resamples: 0 };
+    const { fixed, sameMean, advised, meanSize } = compareSizes([series], rules, options);
+    const run = (targets: Float64Array) =>
+      evaluateBacktest([{ bars, calendar, targets }], rules, options);
+    assert.deepEqual(fixed, run(positions));
+    assert.deepEqual(advised, run(sized(positions, sizes)));
+    assert.ok(meanSize > 0.05 && meanSize < 1);
+    assert.ok(advised.metrics['volatility']! < fixed.metrics['volatility']!);
+    assert.notDeepEqual(advised.metrics, sameMean.metrics);
+    const flat = compareSizes([{ ...series, sizes: sizes.map(() => 0.4) }], rules, {
+      ...options,
+      fixedSize: 0.4,
+    });
+    assert.deepEqual(flat.fixed.metrics, flat.advised.metrics);
+    assert.deepEqual(flat.fixed.finalEquity, flat.advised.finalEquity);
+  });
+});
