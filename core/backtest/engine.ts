@@ -204,12 +204,12 @@ class Engine {
     const at = row * this.#positions.length;
     let exposure = 0;
     let net = 0;
-    this.#positions.forEach((position, i) => {
-      const weight = equity > 0 ? position.value() / equity : 0;
+    for (let i = 0; i < this.#positions.length; i++) {
+      const weight = equity > 0 ? this.#positions[i]!.value() / equity : 0;
       run.weights[at + i] = weight;
       exposure += Math.abs(weight);
       net += weight;
-    });
+    }
     run.equity[row] = equity;
     run.cash[row] = book.cash;
     run.exposure[row] = exposure;
