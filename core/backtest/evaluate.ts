@@ -1,4 +1,5 @@
 import { barCount } from '../bars/bars.ts';
+import { DAY_MS } from '../calendar/day.ts';
 import { blockLength, bootstrapInterval, drawBlocks, type Interval } from '../metrics/bootstrap.ts';
 import { isTradable } from '../outcomes/trading-cost.ts';
 import { buyAndHold } from './benchmark.ts';
@@ -79,7 +80,7 @@ export function evaluateBacktest(
     trades: [...run.trades],
     monteCarlo: paths > 0 ? monteCarlo(facts, { paths, seed }) : null,
     sensitivity: options.sensitivity === true ? plain(sensitivityOf(series, rules)) : null,
-    notes: notesOf(facts, hypothetical),
+    notes: [...notesOf(facts, hypothetical), ...endedEarly(instruments, run)],
   };
 }
 
@@ -173,4 +174,22 @@ function notesOf(facts: BacktestFacts, hypothetical: boolean): string[] {
     ...(ended < FEW_TRADES ? [`${ended} ended trades say little of a win rate.`] : []),
     ...(run.ruined ? ['Equity was gone; trading ended there.'] : []),
   ];
+}
+
+/** Longer than any market is closed. */
+const ENDED_MS = 14 * DAY_MS;
+
+/** Positions in instruments whose bars end before the others': nothing says what they are worth since. */
+function endedEarly(
+  instruments: BacktestResult['instruments'],
+  { trades }: BacktestRun,
+): readonly string[] {
+  const last = Math.max(...instruments.map(({ to }) => to));
+  return instruments
+    .filter(({ to }) => last - to > ENDED_MS)
+    .filter((one) => trades.some(({ open, instrument }) => open && instrument === one.instrument))
+    .map(
+      ({ instrument }) =>
+        `The bars of ${instrument} end early: its position is held at their last close.`,
+    );
 }

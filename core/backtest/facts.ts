@@ -1,3 +1,4 @@
+import { DAY_MS } from '../calendar/day.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import type { Timeframe } from '../bars/bars.ts';
 import type { BacktestRun } from './engine.ts';
@@ -6,7 +7,6 @@ import { regress, type Regression } from './metrics/newey-west.ts';
 import { lowest } from './metrics/lowest.ts';
 import { dailyEquity, dayOfClose, drawdownsOf, returnsOf, type Drawdowns } from './returns.ts';
 
-const DAY_MS = 86_400_000;
 const DAYS_PER_YEAR = 365.25;
 
 /** How many strategies were tried before this one was shown. */

@@ -6,7 +6,8 @@ const INTRODUCTION = `# Backtests
 Written from the catalogue and the schema by \`node --import tsx infra/write-docs.ts\`; do not edit.
 
 A backtest follows *target weights of equity*, decided at the close of each bar, over the bars of one or several
-instruments on one account. No target (NaN) means that no change is wanted: what is held drifts.
+instruments on one account, all taken to be quoted in one currency. No target (NaN) means that no change is wanted: what
+is held drifts. An order is for an amount of money: its units are those that give the target weight at the price of the fill.
 
 ## What happens when
 

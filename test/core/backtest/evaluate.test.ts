@@ -197,6 +197,19 @@ describe('a result', () => {
     assert.ok(low! < value! && value! < high!);
   });
 
+  test('says whose bars end early with a position', () => {
+    const bars = sliceBars(sp500(), 0, 300);
+    const targets = bars.close.map((_, t) => (t === 0 ? 0.5 : NaN));
+    const short = { ...sliceBars(bars, 0, 200), instrument: 'ENDED' };
+    const both = [
+      { bars, calendar: daily, targets },
+      { bars: short, calendar: daily, targets: targets.subarray(0, 200) },
+    ];
+    const { notes } = evaluateBacktest(both, backtestRules(), { resamples: 0 });
+    assert.equal(notes.filter((note) => note.includes('ENDED end early')).length, 1);
+    assert.ok(!notes.some((note) => note.includes('GSPC end early')));
+  });
+
   test('has a curve that can be thinned without hiding a fall', () => {
     const thin = thinCurve(result.curve, 50);
     assert.equal(thin.time.length, 50);
