@@ -13,13 +13,16 @@ export function modelColumns(rows: number, seed = 7): ModelColumns {
   };
   let mood = 0;
   let down = 0;
+  let silent = 0;
   for (let t = 0; t < rows; t++) {
     mood = 0.9 * mood + 0.6 * (uniform() - 0.5);
     const score = Math.max(-1, Math.min(1, mood));
     columns.score[t] = score;
     columns.probabilityUp[t] = (1 + score) / 2;
     columns.change[t] = 0.02 * score;
-    columns.abstained[t] = uniform() < 0.15 ? 1 : 0;
+    if (silent === 0 && uniform() < 0.05) silent = 1 + Math.floor(uniform() * 30);
+    columns.abstained[t] = silent > 0 ? 1 : 0;
+    if (silent > 0) silent--;
     if (down === 0 && uniform() < 0.02) down = 1 + Math.floor(uniform() * 40);
     if (down > 0) {
       down--;

@@ -50,12 +50,13 @@ function solveFree(
   { quadratic, linear, total }: BoxProgram,
   w: Float64Array,
   places: readonly Place[],
-): { solution: Float64Array; multiplier: number | undefined } {
+): { solution: Float64Array; multiplier: number } {
   const n = w.length;
   const free = places.flatMap((place, i) => (place === 'free' ? [i] : []));
   const solution = Float64Array.from(w);
   const m = free.length;
-  if (m === 0) return { solution, multiplier: undefined };
+  // Only without a sum: with one, the last free variable has nowhere to go and stays free.
+  if (m === 0) return { solution, multiplier: 0 };
   const block = new Float64Array(m * m);
   const right = new Float64Array(m);
   let rest = total ?? 0;
@@ -111,10 +112,10 @@ const inside = (value: number, upper: number): number => Math.min(upper, Math.ma
 
 /** Lets the bound go that is worst; false: all multipliers have their signs, this is the solution. */
 function release(
-  { quadratic, linear, total }: BoxProgram,
+  { quadratic, linear }: BoxProgram,
   w: Float64Array,
   places: Place[],
-  multiplier: number | undefined,
+  multiplier: number,
 ): boolean {
   const n = w.length;
   const gradient = linear.map((c, i) => {
@@ -123,29 +124,16 @@ function release(
     return sum;
   });
   const scale = TOLERANCE * Math.max(...gradient.map(Math.abs), ...linear.map(Math.abs));
-  if (multiplier === undefined && total !== undefined) return releasePair(gradient, places, scale);
   let worst = scale;
   let at = -1;
   for (let i = 0; i < n; i++) {
     if (places[i] === 'free') continue;
-    const slope = gradient[i]! + (multiplier ?? 0);
+    const slope = gradient[i]! + multiplier;
     const wrong = places[i] === 'low' ? -slope : slope;
     if (wrong > worst) [worst, at] = [wrong, i];
   }
   if (at >= 0) places[at] = 'free';
   return at >= 0;
-}
-
-/** All stand on bounds and the sum must stay: one can grow only while another shrinks. */
-function releasePair(gradient: Float64Array, places: Place[], scale: number): boolean {
-  let [grow, shrink] = [-1, -1];
-  for (let i = 0; i < places.length; i++) {
-    if (places[i] === 'low' && (grow < 0 || gradient[i]! < gradient[grow]!)) grow = i;
-    if (places[i] === 'high' && (shrink < 0 || gradient[i]! > gradient[shrink]!)) shrink = i;
-  }
-  if (grow < 0 || shrink < 0 || gradient[shrink]! - gradient[grow]! <= scale) return false;
-  places[grow] = places[shrink] = 'free';
-  return true;
 }
 
 const sumOf = (x: Float64Array): number => x.reduce((a, b) => a + b, 0);

@@ -122,6 +122,28 @@ test('two strategies on one instrument add up, and a change of position is a tar
   assert.ok(changes > 10 && at.length > 69, `${changes} changes`);
 });
 
+test('a strategy is weighed by what it earned: the position of the close before, times the return', () => {
+  const turning = {
+    ...held(spx),
+    name: 'turning',
+    positions: spx.close.map((_, t) => (t % 3) - 1),
+  };
+  const allocation = { kind: 'inverse-volatility' };
+  const { rebalancings, instruments } = run([turning, held(ixic)], { allocation });
+  const sd = (r: readonly number[]): number => {
+    const mean = r.reduce((a, b) => a + b, 0) / r.length;
+    return Math.sqrt(r.reduce((a, x) => a + (x - mean) ** 2, 0) / r.length);
+  };
+  const rows = given(instruments[1]!.targets);
+  for (const [k, t] of rows.entries()) {
+    const last = Array.from({ length: 60 }, (_, i) => t - i);
+    const [own, other] = [turning, held(ixic)].map(({ bars: { close }, positions }) =>
+      sd(last.map((i) => positions[i - 1]! * (close[i]! / close[i - 1]! - 1))),
+    );
+    near(rebalancings[k]!.weights, [1 / own! / (1 / own! + 1 / other!)]);
+  }
+});
+
 test('a strategy that was flat has no risk to be weighed by; by its instrument it has', () => {
   const flat = { ...held(ixic), name: 'flat', positions: new Float64Array(1500) };
   const allocation = { kind: 'inverse-volatility' };
