@@ -1,8 +1,16 @@
 import { barCount } from '../bars/bars.ts';
+import { lowerBound } from '../bars/build.ts';
 import { RatchetError } from '../errors.ts';
 import { indicatorInput } from '../indicators/index.ts';
+import type { ColumnsOf } from '../lookahead/index.ts';
 import { nestedOf, strategyOrThrow } from './catalogue.ts';
-import type { Decided, StrategyContext, StrategyInput, StrategySpec } from './strategy.ts';
+import {
+  sliceModel,
+  type Decided,
+  type StrategyContext,
+  type StrategyInput,
+  type StrategySpec,
+} from './strategy.ts';
 
 /** Leading bars without an opinion: the longest warm-up of the tree. */
 export const warmupBarsOf = (spec: StrategySpec): number =>
@@ -49,4 +57,17 @@ export function decide(spec: StrategySpec, input: StrategyInput): Decided {
   const decided = context.decide(spec);
   decided.positions.fill(NaN, 0, Math.min(rows, warmupBarsOf(spec)));
   return decided;
+}
+
+/**
+ * A strategy as what core/lookahead asks: its positions on any stretch of the bars of `input`, with the model's answers
+ * cut to that stretch. The column is called `position`.
+ */
+export function strategyColumns(spec: StrategySpec, input: StrategyInput): ColumnsOf {
+  const { bars: all, calendar, model } = input;
+  return (bars) => {
+    const from = lowerBound(all.openTime, bars.openTime[0] ?? 0);
+    const answers = model && { model: sliceModel(model, from, from + barCount(bars)) };
+    return { position: decide(spec, { bars, calendar, ...answers }).positions };
+  };
 }

@@ -7,7 +7,7 @@ export {
   strategyOrThrow,
   strategySpecSchema,
 } from './catalogue.ts';
-export { decide, memoryBarsOf, warmupBarsOf } from './decide.ts';
+export { decide, memoryBarsOf, strategyColumns, warmupBarsOf } from './decide.ts';
 export { byFallback } from './decided.ts';
 export {
   sliceModel,

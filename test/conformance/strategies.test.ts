@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { BAR_COLUMNS, barCount, lowerBound, sliceBars, type Bars } from '../../core/bars/index.ts';
+import { BAR_COLUMNS, sliceBars, type Bars } from '../../core/bars/index.ts';
 import { calendarFor } from '../../core/calendar/index.ts';
 import { ANCHOR_BARS, anchorRow, barPositions } from '../../core/indicators/index.ts';
 import { lookaheadOf } from '../../core/lookahead/index.ts';
@@ -9,8 +9,8 @@ import {
   decide,
   memoryBarsOf,
   needsModel,
-  sliceModel,
   strategies,
+  strategyColumns,
   strategySpecSchema,
   warmupBarsOf,
   type StrategySpec,
@@ -65,12 +65,14 @@ const specsOf = (kind: string): readonly StrategySpec[] => {
   });
 };
 
-/** Positions on bars that begin anywhere in `bars`, the model's answers cut to them. */
-const positions = (spec: StrategySpec, of: Bars): Float64Array => {
-  const from = lowerBound(bars.openTime, of.openTime[0]!);
-  const answers = needsModel(spec) ? { model: sliceModel(model, from, from + barCount(of)) } : {};
-  return decide(spec, { bars: of, calendar: nyse, ...answers }).positions;
-};
+/** Positions on any stretch of `bars`, the model's answers cut to it. */
+const positions = (spec: StrategySpec, of: Bars): Float64Array =>
+  strategyColumns(spec, inputOf(spec))(of)['position']!;
+const inputOf = (spec: StrategySpec) => ({
+  bars,
+  calendar: nyse,
+  ...(needsModel(spec) ? { model } : {}),
+});
 
 const places = barPositions(bars.openTime, nyse, '1d');
 /** Made of no indicator that begins at anchors: then its memory is all that counts. */
@@ -100,10 +102,9 @@ for (const { name } of strategies) {
     const uniform = seededUniform(3);
     const cuts = [1, 2, 50, 256, ...Array.from({ length: 12 }, () => 2 + uniform() * (ROWS - 2))];
     for (const spec of specs) {
-      const found = lookaheadOf((of) => ({ [text(spec)]: positions(spec, of) }), bars, [
-        ...new Set(cuts.map(Math.floor)),
-      ]);
-      assert.deepEqual(found, []);
+      const columns = strategyColumns(spec, inputOf(spec));
+      const found = lookaheadOf(columns, bars, [...new Set(cuts.map(Math.floor))]);
+      assert.deepEqual(found, [], text(spec));
     }
   });
 
@@ -126,8 +127,7 @@ for (const { name } of strategies) {
 
   test(`${name}: every part of a decision is named, and stands in only for a model`, () => {
     for (const spec of specs) {
-      const answers = needsModel(spec) ? { model } : {};
-      const { parts, decidedBy } = decide(spec, { bars, calendar: nyse, ...answers });
+      const { parts, decidedBy } = decide(spec, inputOf(spec));
       for (const by of decidedBy) assert.ok(by < parts.length);
       for (const part of parts) {
         assert.ok(part.name.startsWith(name), part.name);
@@ -181,11 +181,8 @@ test('bars with holes and of a market that never closes', () => {
   const answers = modelColumns(times.length, 9);
   for (const { name } of strategies) {
     for (const spec of specsOf(name)) {
-      const at = (of: Bars) => {
-        const cut = sliceModel(answers, 0, barCount(of));
-        return { [name]: decide(spec, { bars: of, calendar: always, model: cut }).positions };
-      };
-      assert.deepEqual(lookaheadOf(at, walk, [333, 1200]), []);
+      const columns = strategyColumns(spec, { bars: walk, calendar: always, model: answers });
+      assert.deepEqual(lookaheadOf(columns, walk, [333, 1200]), [], name);
     }
   }
 });
