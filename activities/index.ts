@@ -1,5 +1,8 @@
 import { createAlertActivities } from './alert.ts';
 import { createAlertDispatchActivities } from './alert-dispatch.ts';
+import { createBacktestAnswerActivities } from './backtest-answers.ts';
+import { createBacktestPlanActivities } from './backtest-plan.ts';
+import { createBacktestSimulateActivities } from './backtest-simulate.ts';
 import { createBuildFeaturesActivities } from './build-features.ts';
 import { createCollectActivities } from './collect.ts';
 import { createDecideActivities } from './decide.ts';
@@ -34,6 +37,9 @@ export function createActivities(deps: ActivityDeps) {
     ...createSearchActivities(deps),
     ...createEvaluateActivities(deps),
     ...createEvaluateVersionActivities(deps),
+    ...createBacktestPlanActivities(deps),
+    ...createBacktestAnswerActivities(deps),
+    ...createBacktestSimulateActivities(deps),
     ...createPackageActivities(deps),
     ...createRegisterActivities(deps),
     ...createDecideActivities(deps),

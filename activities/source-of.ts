@@ -101,7 +101,10 @@ export async function datasetForUpload(
 }
 
 /** The calendar that an experiment's bars follow: that of its first primary source. */
-export async function calendarOfSpec(deps: Deps, spec: ExperimentSpec): Promise<Calendar> {
+export async function calendarOfSpec(
+  deps: Deps,
+  spec: { readonly data: Pick<ExperimentSpec['data'], 'sources'> },
+): Promise<Calendar> {
   const uses = spec.data.sources;
   const primary = uses.find(({ role }) => role === 'primary') ?? uses[0]!;
   return calendarFor((await openSource(deps, primary.dataset)).dataset.calendar);

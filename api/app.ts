@@ -18,6 +18,7 @@ import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { mirrorRoutes } from './routes/mirror.ts';
 import { modelRoutes } from './routes/models.ts';
 import { performanceRoutes } from './routes/performance.ts';
+import { backtestRoutes } from './routes/backtests.ts';
 import { batchPredictRoutes } from './routes/batch-predict.ts';
 import { predictRoutes } from './routes/predict.ts';
 import { signalRoutes } from './routes/signals.ts';
@@ -54,6 +55,7 @@ export function createApp(parts: ApiParts): App {
     modelRoutes,
     versionRoutes,
     reportRoutes,
+    backtestRoutes,
     evaluationRoutes,
     championRoutes,
     lifecycleRoutes,

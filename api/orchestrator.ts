@@ -4,7 +4,6 @@ import {
   isGrpcServiceError,
   WorkflowExecutionAlreadyStartedError,
   type WorkflowClient,
-  type WorkflowHandle,
 } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { TASK_QUEUES, workflowIds } from '../workflows/messages.ts';
@@ -28,6 +27,11 @@ export interface Orchestrator extends LifecycleOrders {
   /** Starts `evaluation/<id>`; false when that workflow exists already. */
   startEvaluation(evaluationId: string): Promise<boolean>;
   evaluationState(evaluationId: string): Promise<WorkflowState>;
+  /** Starts `backtest/<id>`; false when that workflow exists already. */
+  startBacktest(backtestId: string): Promise<boolean>;
+  backtestState(backtestId: string): Promise<WorkflowState>;
+  /** Asks a backtest to stop, and the experiments that train its models; false when it does not run. */
+  cancelBacktest(backtestId: string): Promise<boolean>;
   /** Starts `alert/<id>`, which delivers it; false when that was begun before. */
   startAlert(alertId: string): Promise<boolean>;
   close(): Promise<void>;
@@ -43,7 +47,10 @@ export function openOrchestrator(options: {
   const { workflow } = client;
   const call: Call = (work) => callInTime(connection, work);
   const start: Start = (type, startOptions) => startOnce(call, workflow, type, startOptions);
-  const experiment = (id: string): WorkflowHandle => workflow.getHandle(workflowIds.experiment(id));
+  const cancel = async (workflowId: string): Promise<boolean> => {
+    const answer = await orNotFound(() => call(() => workflow.getHandle(workflowId).cancel()));
+    return answer !== undefined;
+  };
   const stateOf = async (workflowId: string): Promise<WorkflowState> => {
     const found = await orNotFound(() => call(() => workflow.getHandle(workflowId).describe()));
     if (found === undefined) return 'unknown';
@@ -67,10 +74,7 @@ export function openOrchestrator(options: {
         args: [{ alertId }],
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
       }),
-    async cancelExperiment(id) {
-      const answer = await orNotFound(() => call(() => experiment(id).cancel()));
-      return answer !== undefined;
-    },
+    cancelExperiment: (id) => cancel(workflowIds.experiment(id)),
     experimentState: (id) => stateOf(workflowIds.experiment(id)),
     startEvaluation: (evaluationId) =>
       start('evaluation', {
@@ -79,6 +83,14 @@ export function openOrchestrator(options: {
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
       }),
     evaluationState: (id) => stateOf(workflowIds.evaluation(id)),
+    startBacktest: (backtestId) =>
+      start('backtest', {
+        workflowId: workflowIds.backtest(backtestId),
+        args: [{ backtestId }],
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      }),
+    backtestState: (id) => stateOf(workflowIds.backtest(id)),
+    cancelBacktest: (id) => cancel(workflowIds.backtest(id)),
     ...openLifecycleOrders({ connection, client, call, start }),
     close: () => connection.close(),
   };

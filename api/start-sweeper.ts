@@ -1,4 +1,5 @@
 import type { Log } from '../activities/deps.ts';
+import { endBacktest, listBacktests } from '../registry/backtests.ts';
 import { endEvaluation, queuedEvaluations } from '../registry/evaluations.ts';
 import { endExperiment, listExperiments } from '../registry/experiments.ts';
 import type { Db } from '../registry/in-transaction.ts';
@@ -36,6 +37,16 @@ const kindsOf = ({ db, orchestrator }: Parts): readonly Kind[] => [
     start: (id) => orchestrator.startExperiment(id),
     state: (id) => orchestrator.experimentState(id),
     fail: (id, message) => endExperiment(db, id, { status: 'failed', message }),
+  },
+  {
+    name: 'backtest',
+    queued: async (before) => {
+      const rows = await listBacktests(db, { limit: SWEEP_ROWS, status: 'queued' });
+      return rows.filter((row) => row.created_at < before).map(({ id }) => id);
+    },
+    start: (id) => orchestrator.startBacktest(id),
+    state: (id) => orchestrator.backtestState(id),
+    fail: (id, message) => endBacktest(db, id, { status: 'failed', message }),
   },
   {
     name: 'evaluation',

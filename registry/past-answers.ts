@@ -2,6 +2,7 @@
 import type { Timeframe } from '../core/bars/bars.ts';
 import { lowerBound } from '../core/bars/build.ts';
 import { RatchetError } from '../core/errors.ts';
+import type { VerifiedPackage } from '../core/packages/verify.ts';
 import { forecastRange, type OpenedPackage, type RangeAnswer } from '../core/predict/index.ts';
 import { servableVersion, type ServableVersion } from './champions.ts';
 import type { Db } from './in-transaction.ts';
@@ -37,6 +38,8 @@ export interface PastQuestion {
 /** Answers of one version, in order of their instants; `version` null: nothing served then. */
 export interface PastAnswers {
   readonly version: number | null;
+  /** The package that gave them. */
+  readonly pkg: VerifiedPackage | null;
   readonly answers: readonly RangeAnswer[];
 }
 
@@ -73,7 +76,7 @@ async function* answersOf(
       // Of an instrument without bars, too, each instant says so.
       const bars = { ...part.bars, instrument };
       for await (const answers of forecastRange(opened, bars, part.asOf)) {
-        yield { version, answers };
+        yield { version, pkg: opened.verified, answers };
       }
     }
   } finally {
@@ -112,5 +115,5 @@ async function reignsOver(db: Db, model: string, asOf: Float64Array): Promise<re
 /** Chunks need not be small: nothing is computed. */
 function noChampion(model: string, asOf: Float64Array): PastAnswers {
   const problem = new RatchetError('champion.none', `nothing served ${model} then`);
-  return { version: null, answers: Array.from(asOf, (at) => ({ asOf: at, problem })) };
+  return { version: null, pkg: null, answers: Array.from(asOf, (at) => ({ asOf: at, problem })) };
 }

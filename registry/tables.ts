@@ -25,9 +25,11 @@ import type {
   TrialTable,
   VersionScaleTable,
 } from './tables-lifecycle.ts';
+import type { BacktestEventTable, BacktestTable } from './tables-backtests.ts';
 import type { VersionEvaluationTable } from './tables-evaluations.ts';
 import type { SearchTable, SearchTrialTable } from './tables-search.ts';
 
+export type * from './tables-backtests.ts';
 export type * from './tables-evaluations.ts';
 export type * from './tables-lifecycle.ts';
 export type * from './tables-search.ts';
@@ -56,6 +58,8 @@ export interface Database {
   gate_try: GateTryTable;
   decision: DecisionTable;
   version_evaluation: VersionEvaluationTable;
+  backtest: BacktestTable;
+  backtest_event: BacktestEventTable;
   api_key: ApiKeyTable;
   idempotency_key: IdempotencyKeyTable;
   audit: AuditTable;

@@ -187,6 +187,18 @@ export function listVersions(
   return select.orderBy('version', 'desc').limit(Math.min(query.limit, PAGE_MAX)).execute();
 }
 
+/** What an experiment registered, by model. */
+export function versionsOfExperiment(db: Db, experimentId: string): Promise<ModelVersion[]> {
+  return db
+    .selectFrom('model_version')
+    .selectAll()
+    .where('experiment_id', '=', experimentId)
+    .where('status', '=', 'registered')
+    .orderBy('model')
+    .orderBy('version')
+    .execute();
+}
+
 export interface ComparedVersion {
   readonly version: number;
   /** null: the version has no such metric, or it was not finite. */

@@ -1,5 +1,6 @@
 /** Entry of the workflow bundle: every workflow type the platform runs. */
 export { alert } from './alert.ts';
+export { backtest } from './backtest.ts';
 export { evaluation } from './evaluation.ts';
 export { experiment } from './experiment.ts';
 export { lifecycle } from './lifecycle.ts';

@@ -24,11 +24,16 @@ export const workflowIds = {
   settle: (model: string): string => `settle/${model}`,
   monitor: (model: string): string => `monitor/${model}`,
   alert: (id: string): string => `alert/${id}`,
+  backtest: (ulid: string): string => `backtest/${ulid}`,
   evaluation: (ulid: string): string => `evaluation/${ulid}`,
 };
 
 export interface ExperimentInput {
   readonly experimentId: string;
+}
+
+export interface BacktestInput {
+  readonly backtestId: string;
 }
 
 /** A version judged again. */

@@ -1,10 +1,8 @@
 import { z } from '@hono/zod-openapi';
-import type { NamedDataset } from '../../activities/deps.ts';
-import { CLOSE_GRACE_MS, type Timeframe } from '../../core/bars/index.ts';
-import type { Calendar } from '../../core/calendar/calendar.ts';
 import { calendarFor } from '../../core/calendar/index.ts';
 import { labelClasses, labelKindOrThrow } from '../../core/labels/index.ts';
-import { sources } from '../../core/sources/index.ts';
+import { publicationsOf } from '../../core/predict/index.ts';
+import { publicationDelay } from '../../core/sources/publication.ts';
 import { servableVersion } from '../../registry/champions.ts';
 import { getModelOrThrow } from '../../registry/models.ts';
 import { ApiError } from '../errors.ts';
@@ -70,9 +68,12 @@ export async function rangeQuestion(
   const servable = await servableVersion(parts.db, model, served.version);
   const delayMs = publicationDelay(parts.datasets, servable?.sources ?? []);
   const from = Date.parse(range.from);
-  const to = Math.min(range.to === undefined ? Infinity : Date.parse(range.to), parts.clock());
-  const asOf = publicationTimes(calendar, timeframe, { from, to }, delayMs).filter(
-    (at) => at <= parts.clock(),
+  const to = range.to === undefined ? Infinity : Date.parse(range.to);
+  const { known: asOf } = publicationsOf(
+    calendar,
+    timeframe,
+    { from, to, now: parts.clock() },
+    delayMs,
   );
   if (asOf.length === 0) {
     const message = `${calendar.name} has no ${timeframe} bar in this range that is known by now.`;
@@ -103,29 +104,4 @@ function chosen(
     throw new ApiError('unprocessable', 'predict.unknown-instrument', message);
   }
   return (asked ?? known).slice(0, MAX_INSTRUMENTS);
-}
-
-/** How long after its grace a bar may be published, by the slowest of the sources. */
-function publicationDelay(
-  datasets: ReadonlyMap<string, NamedDataset>,
-  of: readonly { readonly dataset: string }[],
-): number {
-  const delays = of.map(({ dataset }) => {
-    const known = datasets.get(dataset);
-    return (known && sources.get(known.source)?.declaredDelayMs) ?? 0;
-  });
-  return Math.max(0, ...delays);
-}
-
-/** When each bar that opens within a range is known (ms UTC). */
-function publicationTimes(
-  calendar: Calendar,
-  timeframe: Timeframe,
-  { from, to }: { readonly from: number; readonly to: number },
-  delayMs: number,
-): Float64Array {
-  const after = CLOSE_GRACE_MS[timeframe] + delayMs;
-  return calendar
-    .between(from, to, timeframe)
-    .map((openTime) => calendar.closeTime(openTime, timeframe) + after);
 }

@@ -1,3 +1,12 @@
+export {
+  countAnswers,
+  decodeAnswers,
+  emptyAnswers,
+  encodeAnswers,
+  joinAnswers,
+  writeAnswer,
+  type AnswerColumns,
+} from './answers.ts';
 export { buyAndHold } from './benchmark.ts';
 export { runBacktest, type BacktestRun } from './engine.ts';
 export { evaluateBacktest, sharpeInterval, type EvaluateOptions } from './evaluate.ts';
@@ -18,5 +27,6 @@ export {
 } from './rules.ts';
 export { sensitivityOf, type Sensitivity, type SensitivityPoint } from './sensitivity.ts';
 export { costsOf, startingAt, type InstrumentSeries } from './series.ts';
+export { simulate, type SimulatedStrategy, type Simulation } from './simulate.ts';
 export { EXIT_REASONS, type ExitReason, type Trade } from './trade.ts';
 export { thinCurve } from './thin.ts';

@@ -2,10 +2,11 @@
 import { RatchetError } from '../errors.ts';
 import { beatsChampion } from './beats-champion.ts';
 import { freshness } from './freshness.ts';
+import { never } from './never.ts';
 import type { Policy } from './policy.ts';
 import { thompson } from './thompson.ts';
 
-export const policies: readonly Policy[] = [beatsChampion, freshness, thompson];
+export const policies: readonly Policy[] = [beatsChampion, freshness, thompson, never];
 
 /** The policy of that name; throws `policy.unknown` with the names there are. */
 export function policyOrThrow(name: string): Policy {

@@ -1,6 +1,14 @@
 /** The experiment spec: parse it, name it by content, and expand it into units of training. */
+export { backtestFolds, type BacktestFold } from './backtest-folds.ts';
+export {
+  backtestSpecSchema,
+  foldExperiment,
+  foldModel,
+  parseBacktestSpec,
+  type BacktestSpec,
+} from './backtest-spec.ts';
 export { canonicalJson } from './canonical-json.ts';
-export { expandUnits, instrumentSlug, type FitUnit } from './fit-units.ts';
+export { expandUnits, instrumentSlug, modelOfUnit, type FitUnit } from './fit-units.ts';
 export { knownKeysAt } from './known-keys.ts';
 export { missingRulesOf } from './missing-rules.ts';
 export { nearestName } from './nearest-name.ts';

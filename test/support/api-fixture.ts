@@ -68,6 +68,7 @@ export class ScriptedOrchestrator implements Orchestrator {
   away: Error | undefined;
   readonly experiments = new Set<string>();
   readonly evaluations = new Set<string>();
+  readonly backtests = new Set<string>();
   readonly orders: LifecycleOrder[] = [];
   readonly slots: { readonly type: 'settle' | 'monitor'; readonly input: SlotInput }[] = [];
   readonly endedModels: string[] = [];
@@ -133,6 +134,20 @@ export class ScriptedOrchestrator implements Orchestrator {
     const fresh = !this.evaluations.has(id);
     this.evaluations.add(id);
     return fresh;
+  }
+  async startBacktest(id: string): Promise<boolean> {
+    await this.ping();
+    const fresh = !this.backtests.has(id);
+    this.backtests.add(id);
+    return fresh;
+  }
+  backtestState(): Promise<'running' | 'ended' | 'unknown'> {
+    return Promise.resolve(this.state);
+  }
+  async cancelBacktest(id: string): Promise<boolean> {
+    await this.ping();
+    this.cancelled.push(id);
+    return this.backtests.has(id);
   }
   evaluationState(): Promise<'running' | 'ended' | 'unknown'> {
     return Promise.resolve(this.state);

@@ -1,0 +1,136 @@
+import { Context } from '@temporalio/activity';
+import type { Calendar } from '../core/calendar/calendar.ts';
+import {
+  emptyAnswers,
+  encodeAnswers,
+  writeAnswer,
+  type AnswerColumns,
+} from '../core/backtest/index.ts';
+import { openSession } from '../core/onnx/session.impl.ts';
+import {
+  openMonteCarlo,
+  openPackage,
+  publicationsOf,
+  type Openers,
+} from '../core/predict/index.ts';
+import { publicationDelay } from '../core/sources/publication.ts';
+import { modelOfUnit, type BacktestSpec } from '../core/spec/index.ts';
+import { appendBacktestEvent, backtestOrThrow, backtestSpecOf } from '../registry/backtests.ts';
+import { championAt, type ServableVersion } from '../registry/champions.ts';
+import { loadPackage } from '../registry/packages.ts';
+import { pastAnswers, type PastAnswerParts } from '../registry/past-answers.ts';
+import { servedSourcesOf } from '../registry/served-bars.ts';
+import { versionsOfExperiment } from '../registry/versions.ts';
+import type { AnswerFoldInput, AnsweredFold, PlannedFold } from './contracts-backtest.ts';
+import type { ActivityDeps } from './deps.ts';
+import { calendarOfSpec } from './source-of.ts';
+
+const OPENERS: Openers = { openSession, openMonteCarlo: openMonteCarlo(openSession) };
+
+/** What a model answers through a stretch of a backtest: the way of serving, as of each session. */
+export function createBacktestAnswerActivities(deps: ActivityDeps) {
+  return {
+    /** Errors: `version.unknown`, `predict.*` of a model that cannot answer for an instrument at all. */
+    async answerFold({ backtestId, fold }: AnswerFoldInput): Promise<AnsweredFold> {
+      const row = await backtestOrThrow(deps.db, backtestId);
+      const spec = backtestSpecOf(row);
+      const calendar = await calendarOfSpec(deps, spec);
+      const now = row.created_at.getTime();
+      const answers: AnsweredFold['answers'][number][] = [];
+      for (const { id: instrument } of spec.data.instruments) {
+        const question = { spec, fold, calendar, instrument, now };
+        const columns = await answersOf(deps, question);
+        const stored = await deps.artifacts.put(
+          encodeAnswers(instrument, columns),
+          columns.session.length,
+        );
+        answers.push({ instrument, columns: stored });
+      }
+      const rows = answers.reduce((sum, { columns }) => sum + (columns.rows ?? 0), 0);
+      const { from, to } = fold;
+      const payload = { fold: fold.fold, from, to, rows };
+      const key = `answers/${fold.fold}`;
+      await appendBacktestEvent(deps.db, backtestId, { kind: 'answers', key, payload });
+      return { fold: fold.fold, answers };
+    },
+  };
+}
+
+interface Question {
+  readonly spec: BacktestSpec;
+  readonly fold: PlannedFold;
+  readonly calendar: Calendar;
+  readonly instrument: string;
+  readonly now: number;
+}
+
+async function answersOf(
+  deps: ActivityDeps,
+  { spec, fold, calendar, instrument, now }: Question,
+): Promise<AnswerColumns> {
+  const range = { from: Date.parse(fold.from), to: Date.parse(fold.to), now };
+  const delayMs = publicationDelay(deps.datasets, spec.data.sources);
+  const { session, known } = publicationsOf(calendar, spec.data.timeframe, range, delayMs);
+  const columns = emptyAnswers(session.length);
+  columns.session.set(session);
+  const who = await answererOf(deps, spec, fold, { instrument, now });
+  if (who === undefined) {
+    columns.failed.fill(1);
+    return columns;
+  }
+  let row = 0;
+  const asked = { ...who, instrument, asOf: known };
+  for await (const { pkg, answers } of pastAnswers(partsOf(deps), asked)) {
+    Context.current().heartbeat();
+    if (Context.current().cancellationSignal.aborted) await Context.current().cancelled;
+    const reading = pkg
+      ? {
+          version: pkg.manifest.version,
+          preprocessing: pkg.preprocessing,
+          trainedThrough: Date.parse(pkg.manifest.trainedThrough),
+          horizon: spec.horizon,
+        }
+      : undefined;
+    for (const answer of answers) writeAnswer(columns, row++, answer, reading);
+  }
+  return columns;
+}
+
+interface Answerer {
+  readonly model: string;
+  readonly version: number | 'then';
+}
+
+/** Undefined: the fold's training left no model for the instrument, or nothing serves it. */
+async function answererOf(
+  { db }: Pick<ActivityDeps, 'db'>,
+  { model }: BacktestSpec,
+  { experimentId }: PlannedFold,
+  { instrument, now }: Pick<Question, 'instrument' | 'now'>,
+): Promise<Answerer | undefined> {
+  if (experimentId !== undefined) {
+    const versions = await versionsOfExperiment(db, experimentId);
+    return versions.find(({ instruments }) => instruments.includes(instrument));
+  }
+  if (model === undefined || !('name' in model)) return undefined;
+  const name = modelOfUnit(model.name, [instrument]);
+  if (model.version !== 'champion') return { model: name, version: model.version };
+  // As of when it was asked for: a repeat asks the same one.
+  const champion = await championAt(db, name, new Date(now));
+  return champion && { model: name, version: champion.version };
+}
+
+function partsOf(deps: ActivityDeps): PastAnswerParts {
+  const { db, artifacts, datasets, trustedKeys } = deps;
+  return {
+    db,
+    sourcesOf: ({ sources }, instrument, timeframe) =>
+      servedSourcesOf(db, datasets, { instrument, timeframe, sources }),
+    open: async ({ model, version, packageDigest }: ServableVersion) => {
+      const expected = { model, version, packageDigest };
+      const verified = await loadPackage({ db, artifacts }, expected, trustedKeys);
+      const opened = await openPackage(verified, OPENERS);
+      return { opened, release: () => void opened.release().catch(() => undefined) };
+    },
+  };
+}

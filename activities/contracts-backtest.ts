@@ -1,0 +1,52 @@
+import type { ArtifactRef } from '../workflows/messages.ts';
+
+/** What the activities of a backtest take and give. */
+
+export interface BacktestRef {
+  readonly backtestId: string;
+}
+
+/** A stretch of the period that one model answers in. */
+export interface PlannedFold {
+  /** From 0, in order of time. */
+  readonly fold: number;
+  /** Open times of its first and last session, ISO. */
+  readonly from: string;
+  readonly to: string;
+  /** What trains its model; absent: a registered one answers. */
+  readonly experimentId?: string;
+}
+export interface PlannedBacktest {
+  /** Empty: no strategy asks a model. */
+  readonly folds: readonly PlannedFold[];
+}
+
+export interface FoldEnded extends BacktestRef {
+  readonly fold: PlannedFold;
+  readonly status: 'completed' | 'failed' | 'cancelled' | 'skipped';
+  readonly message: string;
+}
+
+export interface AnswerFoldInput extends BacktestRef {
+  readonly fold: PlannedFold;
+}
+export interface AnsweredFold {
+  readonly fold: number;
+  readonly answers: readonly {
+    readonly instrument: string;
+    /** core/backtest/answers.ts */
+    readonly columns: ArtifactRef;
+  }[];
+}
+
+export interface SimulateInput extends BacktestRef {
+  readonly folds: readonly AnsweredFold[];
+}
+export interface SimulateResult {
+  readonly verdict: string;
+}
+
+export interface FailBacktestInput extends BacktestRef {
+  readonly status: 'failed' | 'cancelled';
+  readonly reason: string;
+}

@@ -1,0 +1,67 @@
+import type { SSEStreamingApi } from 'hono/streaming';
+import type { ApiParts } from './parts.ts';
+
+/** Rows read at once. */
+export const EVENT_PAGE = 500;
+/** Events come a few times a second at most; a stream looks for new ones this often. */
+const POLL_MS = 500;
+/** A comment this often keeps proxies and clients from giving up on a quiet stream. */
+const KEEP_ALIVE_MS = 15_000;
+/** Streams open at once on one process; each polls the database. */
+const MAX_STREAMS = 200;
+
+interface EventRow {
+  readonly seq: string;
+  readonly kind: string;
+}
+
+/** Append-only rows of something that ends. */
+export interface EventSource<R extends EventRow> {
+  /** Has it ended? Asked before rows are read: what ended it is then among them. */
+  readonly ended: () => Promise<boolean>;
+  readonly read: (after: string, limit: number) => Promise<readonly R[]>;
+  readonly view: (row: R) => object;
+}
+
+/** Sends rows after `after` as they come until the source has ended, the reader went away, or this process stops. */
+export async function streamEvents<R extends EventRow>(
+  { stopping }: Pick<ApiParts, 'stopping'>,
+  stream: Pick<SSEStreamingApi, 'aborted' | 'writeSSE' | 'write' | 'sleep'>,
+  { ended, read, view }: EventSource<R>,
+  after: string,
+): Promise<void> {
+  let last = after;
+  let quietMs = 0;
+  while (!stream.aborted && !stopping.aborted) {
+    const isOver = await ended();
+    const rows = await read(last, EVENT_PAGE);
+    for (const row of rows) {
+      await stream.writeSSE({ data: JSON.stringify(view(row)), event: row.kind, id: row.seq });
+      last = row.seq;
+    }
+    if (rows.length === EVENT_PAGE) continue;
+    if (isOver) return;
+    quietMs = rows.length > 0 ? 0 : quietMs + POLL_MS;
+    if (quietMs >= KEEP_ALIVE_MS) {
+      await stream.write(': still here\n\n');
+      quietMs = 0;
+    }
+    await stream.sleep(POLL_MS);
+  }
+}
+
+/** Places for streams of one process. */
+export class StreamPlaces {
+  #taken = 0;
+
+  /** Undefined: all are taken, and a page has to do. */
+  take(): (() => void) | undefined {
+    if (this.#taken >= MAX_STREAMS) return undefined;
+    this.#taken++;
+    let held = true;
+    return () => {
+      if (held) this.#taken--;
+      held = false;
+    };
+  }
+}

@@ -1,0 +1,183 @@
+/** Backtests: what was asked for, how far it is, and what came of it. */
+import { sql, type Selectable } from 'kysely';
+import { RatchetError } from '../core/errors.ts';
+import { backtestSpecSchema, type BacktestSpec } from '../core/spec/index.ts';
+import { PAGE_MAX, recordAudit } from './audit.ts';
+import { inTransaction, type Db, type Trx } from './in-transaction.ts';
+import type {
+  BacktestEventTable,
+  BacktestStatus,
+  BacktestTable,
+  StoredFile,
+  StoredStrategyResult,
+} from './tables.ts';
+
+export type Backtest = Selectable<BacktestTable>;
+export type BacktestEvent = Selectable<BacktestEventTable>;
+
+export interface NewBacktest {
+  /** ULID. */
+  readonly id: string;
+  readonly spec: BacktestSpec;
+  readonly specHash: string;
+  readonly workflowId: string;
+  readonly actor: string;
+  readonly requestId: string | undefined;
+}
+
+/** Writes a queued backtest, with its audit. */
+export async function createBacktest(trx: Trx, input: NewBacktest): Promise<void> {
+  const { id, spec, specHash, workflowId, actor, requestId } = input;
+  await trx
+    .insertInto('backtest')
+    .values({
+      ...{ id, actor, name: spec.name, status: 'queued' as const },
+      spec: JSON.stringify(spec),
+      spec_hash: specHash,
+      workflow_id: workflowId,
+      request_id: requestId ?? null,
+    })
+    .execute();
+  const after = { name: spec.name, specHash };
+  const what = { actor, action: 'backtest.create', object: `backtest/${id}`, after };
+  await recordAudit(trx, { ...what, requestId, workflowId });
+}
+
+/** Throws `backtest.unknown`. */
+export async function backtestOrThrow(db: Db, id: string): Promise<Backtest> {
+  const row = await db.selectFrom('backtest').selectAll().where('id', '=', id).executeTakeFirst();
+  if (row) return row;
+  throw new RatchetError('backtest.unknown', `there is no backtest ${id}`);
+}
+
+/** Its spec; defaults that came after it was written are filled in. */
+export const backtestSpecOf = ({ spec }: Pick<Backtest, 'spec'>): BacktestSpec =>
+  backtestSpecSchema.parse(spec);
+
+export interface BacktestQuery {
+  readonly limit: number;
+  readonly name?: string | undefined;
+  readonly status?: BacktestStatus | undefined;
+  /** Only those that ask one of these models, by name or by the template of its group. */
+  readonly models?: readonly string[] | undefined;
+  /** Id of the last one of the page before. */
+  readonly before?: string | undefined;
+}
+
+/** Newest first. */
+export function listBacktests(
+  db: Db,
+  { limit, name, status, models, before }: BacktestQuery,
+): Promise<Backtest[]> {
+  let select = db.selectFrom('backtest').selectAll();
+  if (name !== undefined) select = select.where('name', '=', name);
+  if (status !== undefined) select = select.where('status', '=', status);
+  if (models !== undefined) {
+    select = select.where(sql<boolean>`spec -> 'model' ->> 'name' = ANY(${[...models]})`);
+  }
+  if (before !== undefined) select = select.where('id', '<', before);
+  return select.orderBy('id', 'desc').limit(Math.min(limit, PAGE_MAX)).execute();
+}
+
+/** Says that it is under way; one that ended stays as it ended. */
+export async function beginBacktest(db: Db, id: string): Promise<Backtest> {
+  await db
+    .updateTable('backtest')
+    .set({ status: 'running' })
+    .where('id', '=', id)
+    .where('status', '=', 'queued')
+    .execute();
+  return backtestOrThrow(db, id);
+}
+
+export type BacktestEnd =
+  | {
+      readonly status: 'completed';
+      readonly message: string;
+      readonly results: readonly StoredStrategyResult[];
+      readonly files: readonly StoredFile[];
+    }
+  | { readonly status: 'failed' | 'cancelled'; readonly message: string };
+
+/** Writes how it ended, and that as its last event. The first end stays. */
+export function endBacktest(db: Db, id: string, end: BacktestEnd): Promise<void> {
+  const { status, message } = end;
+  const found =
+    end.status === 'completed'
+      ? { results: JSON.stringify(end.results), files: JSON.stringify(end.files) }
+      : {};
+  return inTransaction(db, async (trx) => {
+    const ended = await trx
+      .updateTable('backtest')
+      .set({ status, message, finished_at: sql`now()`, ...found })
+      .where('id', '=', id)
+      .where('status', 'in', ['queued', 'running'])
+      .executeTakeFirst();
+    if (ended.numUpdatedRows === 0n) return;
+    await appendBacktestEvent(trx, id, { kind: 'done', key: 'done', payload: { status, message } });
+  });
+}
+
+/**
+ * Sharpe ratios a bar of all that was tried under its name before: of each other spec the newest one that was completed
+ * before this one was asked for.
+ */
+export async function sharpesBefore(
+  db: Db,
+  { id, name, spec_hash: specHash }: Pick<Backtest, 'id' | 'name' | 'spec_hash'>,
+): Promise<readonly number[]> {
+  const rows = await db
+    .selectFrom('backtest')
+    .select(['results', 'spec_hash'])
+    .distinctOn('spec_hash')
+    .where('name', '=', name)
+    .where('id', '<', id)
+    .where('spec_hash', '<>', specHash)
+    .where('status', '=', 'completed')
+    .orderBy('spec_hash')
+    .orderBy('id', 'desc')
+    .execute();
+  return rows.flatMap(({ results }) =>
+    (results ?? []).flatMap(({ metrics }) => metrics['sharpeByBar'] ?? []),
+  );
+}
+
+export interface NewBacktestEvent {
+  readonly kind: BacktestEventTable['kind'];
+  readonly payload: Readonly<Record<string, unknown>>;
+  /** Same key, one row: repeats of an activity do not repeat its events. */
+  readonly key: string;
+}
+
+/** Appends one row of progress. Writers of one backtest take turns, so that `seq` becomes visible in order. */
+export async function appendBacktestEvent(
+  db: Db | Trx,
+  id: string,
+  { kind, payload, key }: NewBacktestEvent,
+): Promise<void> {
+  const append = async (trx: Trx): Promise<void> => {
+    await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`backtest/${id}`}, 0))`.execute(trx);
+    await trx
+      .insertInto('backtest_event')
+      .values({ backtest_id: id, kind, payload: JSON.stringify(payload), dedupe_key: key })
+      .onConflict((oc) => oc.columns(['backtest_id', 'dedupe_key']).doNothing())
+      .execute();
+  };
+  await inTransaction(db, append);
+}
+
+/** Rows after `after` ('0': all) in order. */
+export function readBacktestEvents(
+  db: Db,
+  id: string,
+  { after = '0', limit = PAGE_MAX }: { readonly after?: string; readonly limit?: number } = {},
+): Promise<BacktestEvent[]> {
+  return db
+    .selectFrom('backtest_event')
+    .selectAll()
+    .where('backtest_id', '=', id)
+    .where('seq', '>', after)
+    .orderBy('seq')
+    .limit(limit)
+    .execute();
+}

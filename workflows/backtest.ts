@@ -1,0 +1,41 @@
+import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import type {
+  AnsweredFold,
+  PlannedFold,
+  SimulateResult,
+} from '../activities/contracts-backtest.ts';
+import { allOrThrow, reasonOf } from './all-or-throw.ts';
+import { experimentEnd } from './experiment-end.ts';
+import { mapBounded } from './map-bounded.ts';
+import type { BacktestInput } from './messages.ts';
+import { compute, record } from './stubs.ts';
+
+/** Folds under way at once: their fits take turns at the training slots, collecting and packaging do not wait for them. */
+const FOLDS_AT_ONCE = 4;
+
+/**
+ * A backtest: models trained through its period where it asks for that (each an experiment of its own, found again by what it
+ * trains), their answers session by session, and strategies on them. Killed anywhere, it goes on with what is finished.
+ */
+export async function backtest({ backtestId }: BacktestInput): Promise<SimulateResult> {
+  try {
+    const { folds } = await record.planBacktest({ backtestId });
+    const settled = await mapBounded(folds, FOLDS_AT_ONCE, (fold) => runFold(backtestId, fold));
+    return await compute.simulateBacktest({ backtestId, folds: allOrThrow(settled) });
+  } catch (error) {
+    const status = isCancellation(error) ? 'cancelled' : 'failed';
+    await CancellationScope.nonCancellable(() =>
+      record.failBacktest({ backtestId, status, reason: reasonOf(error) }),
+    );
+    throw error;
+  }
+}
+
+/** A fold whose training failed has no answers: the strategy's fallback decides there, and the report says so. */
+async function runFold(backtestId: string, fold: PlannedFold): Promise<AnsweredFold> {
+  if (fold.experimentId !== undefined) {
+    const ending = await experimentEnd(fold.experimentId);
+    await record.noteFold({ backtestId, fold, ...ending });
+  }
+  return compute.answerFold({ backtestId, fold });
+}
