@@ -5,18 +5,20 @@ import { lowerBound } from '../core/bars/build.ts';
 import type { Db } from './in-transaction.ts';
 import { readServedBars, type ServedSource } from './served-bars.ts';
 
-/** Instants at which nothing was known of a bar that had not been known, in the same way, at the first of them. */
+/** Instants between which nothing older changed: from one to the next, bars were only added. */
 export interface KnownPart {
   /** ms UTC, ascending. */
   readonly asOf: Float64Array;
-  /** As they were known at the last instant; up to any of the others, as they were known then. */
+  /** As they were known at the last instant. */
   readonly bars: Bars;
+  /** When each bar was first known, ms UTC: at an instant only those before it were there, and they were as they are here. */
+  readonly knownAt: Float64Array;
 }
 
 /**
  * The bars of an instrument at instants `asOf` (ms UTC, ascending), in as few parts as there were changes of what had been
- * known: within a part bars were only appended, so that whatever looks back from an instant sees what it saw then. Bars
- * and factors as `readServedBars` has them.
+ * known: whatever looks back from an instant over the bars known by it sees what it saw then. Bars and factors as
+ * `readServedBars` has them.
  */
 export async function* barsThroughTime(
   db: Db,
@@ -25,7 +27,12 @@ export async function* barsThroughTime(
   sources: readonly ServedSource[],
   asOf: Float64Array,
 ): AsyncGenerator<KnownPart, void, undefined> {
-  const changes = await changesBetween(db, { instrument, timeframe, sources }, asOf);
+  const last = asOf.at(-1);
+  if (last === undefined) return;
+  const series = { instrument, timeframe, sources };
+  const rows = await readArrivals(db, series, last);
+  const changes = changesBetween(rows, sources, await readFactorChanges(db, series), asOf);
+  const first = firstKnown(rows);
   let from = 0;
   while (from < asOf.length) {
     const change = changes.find((at) => at > asOf[from]!) ?? Infinity;
@@ -33,9 +40,17 @@ export async function* barsThroughTime(
     const part = asOf.subarray(from, to);
     const range = { last: Number.MAX_SAFE_INTEGER, before: part.at(-1)! };
     const { bars } = await readServedBars(db, instrument, timeframe, sources, range);
-    yield { asOf: part, bars };
+    yield { asOf: part, bars, knownAt: bars.openTime.map((time) => first.get(time) ?? Infinity) };
     from = to;
   }
+}
+
+function firstKnown(rows: readonly ArrivalRow[]): ReadonlyMap<number, number> {
+  const first = new Map<number, number>();
+  for (const { openTime, knownAt } of rows) {
+    first.set(openTime, Math.min(first.get(openTime) ?? Infinity, knownAt));
+  }
+  return first;
 }
 
 interface Series {
@@ -48,32 +63,37 @@ interface Series {
  * Instants (ms UTC, ascending) at which something older changed: from each on, a look back shows another past than an
  * instant of `asOf` before it had seen.
  */
-async function changesBetween(db: Db, series: Series, asOf: Float64Array): Promise<number[]> {
-  const last = asOf.at(-1);
-  if (last === undefined) return [];
-  const rows = await readArrivals(db, series, last);
+function changesBetween(
+  rows: readonly ArrivalRow[],
+  sources: readonly ServedSource[],
+  factors: readonly FactorChange[],
+  asOf: Float64Array,
+): number[] {
   const visible = visibleSince(rows);
   // Was any instant asked for at which it could be seen, and was not yet so?
   const seenBefore = (from: number, to: number): boolean => {
     const next = asOf[lowerBound(asOf, from)];
     return next !== undefined && next < to;
   };
-  const changes = new Set<number>();
-  rows.forEach(({ knownAt }, i) => {
-    if (seenBefore(visible[i]!, knownAt)) changes.add(knownAt);
-  });
-  for (const { source, at, arrivedAt } of await readFactorChanges(db, series)) {
+  const firstOf = (from: (row: ArrivalRow) => boolean): number =>
+    rows.reduce((least, row) => (from(row) ? Math.min(least, row.knownAt) : least), Infinity);
+  const wholes = factors.flatMap(({ source, at, arrivedAt }) => [
+    arrivedAt,
     // From the source's first bar after it takes effect on, all before it stand on another price level.
-    const first = rows.reduce(
-      (least, row) =>
-        row.source === source && row.openTime >= at ? Math.min(least, row.knownAt) : least,
-      Infinity,
-    );
-    for (const change of [arrivedAt, first]) {
-      if (Number.isFinite(change) && seenBefore(-Infinity, change)) changes.add(change);
-    }
+    firstOf((row) => row.source === source && row.openTime >= at),
+  ]);
+  const substitutes = new Set(
+    sources.filter(({ role }) => role === 'substitute').map(({ source }) => source),
+  );
+  // The first bar of another source takes the place of all that a substitute gave.
+  if (substitutes.size > 0) wholes.push(firstOf((row) => !substitutes.has(row.source)));
+  const changes = rows
+    .map(({ knownAt }) => knownAt)
+    .filter((knownAt, i) => seenBefore(visible[i]!, knownAt));
+  for (const change of wholes) {
+    if (Number.isFinite(change) && seenBefore(-Infinity, change)) changes.push(change);
   }
-  return [...changes].sort((a, b) => a - b);
+  return [...new Set(changes)].sort((a, b) => a - b);
 }
 
 interface ArrivalRow {

@@ -54,14 +54,33 @@ export async function* pastAnswers(
 ): AsyncGenerator<PastAnswers, void, undefined> {
   const reigns = version === 'then' ? await reignsOver(parts.db, model, asOf) : [{ version, asOf }];
   for (const reign of reigns) {
-    if (reign.version === null) yield noChampion(model, reign.asOf);
-    else yield* answersOf(parts, { model, instrument, ...reign, version: reign.version });
+    if (reign.version === null) {
+      yield* allWith(reign.asOf, new RatchetError('champion.none', `nothing served ${model} then`));
+      continue;
+    }
+    const question = { model, instrument, asOf: reign.asOf, version: reign.version };
+    yield* version === 'then' ? ofReign(parts, question) : answersOf(parts, question);
   }
 }
 
+/** A champion of the past that is gone, or knew nothing of the instrument, is no reason to be silent about the others. */
+async function* ofReign(
+  parts: PastAnswerParts,
+  question: PinnedQuestion,
+): AsyncGenerator<PastAnswers, void, undefined> {
+  try {
+    yield* answersOf(parts, question);
+  } catch (error) {
+    if (!(error instanceof RatchetError && error.permanent)) throw error;
+    yield* allWith(question.asOf, error);
+  }
+}
+
+type PinnedQuestion = PastQuestion & { readonly version: number };
+
 async function* answersOf(
   { db, sourcesOf, open }: PastAnswerParts,
-  { model, version, instrument, asOf }: PastQuestion & { readonly version: number },
+  { model, version, instrument, asOf }: PinnedQuestion,
 ): AsyncGenerator<PastAnswers, void, undefined> {
   const servable = await servableVersion(db, model, version);
   if (!servable) {
@@ -75,7 +94,7 @@ async function* answersOf(
     for await (const part of barsThroughTime(db, instrument, timeframe, sources, asOf)) {
       // Of an instrument without bars, too, each instant says so.
       const bars = { ...part.bars, instrument };
-      for await (const answers of forecastRange(opened, bars, part.asOf)) {
+      for await (const answers of forecastRange(opened, bars, part)) {
         yield { version, pkg: opened.verified, answers };
       }
     }
@@ -112,8 +131,13 @@ async function reignsOver(db: Db, model: string, asOf: Float64Array): Promise<re
   return reigns;
 }
 
-/** Chunks need not be small: nothing is computed. */
-function noChampion(model: string, asOf: Float64Array): PastAnswers {
-  const problem = new RatchetError('champion.none', `nothing served ${model} then`);
-  return { version: null, pkg: null, answers: Array.from(asOf, (at) => ({ asOf: at, problem })) };
+/** Instants of one chunk where nothing is computed. */
+const CHUNK = 1_000;
+
+/** The same problem at each instant. */
+function* allWith(asOf: Float64Array, problem: RatchetError): Generator<PastAnswers> {
+  for (let from = 0; from < asOf.length; from += CHUNK) {
+    const answers = Array.from(asOf.subarray(from, from + CHUNK), (at) => ({ asOf: at, problem }));
+    yield { version: null, pkg: null, answers };
+  }
 }

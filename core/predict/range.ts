@@ -1,5 +1,5 @@
-import { fillMissing } from '../bars/index.ts';
-import { barCount, sliceBars, type Bars } from '../bars/bars.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Bars } from '../bars/bars.ts';
 import { calendarFor } from '../calendar/index.ts';
 import { RatchetError } from '../errors.ts';
 import { buildFeatures, packagedFeatureSetOrThrow, type FeatureMatrix } from '../features/index.ts';
@@ -11,6 +11,7 @@ import type { OpenedPackage } from './opened.ts';
 import { forecastFrom, naiveForecast, windowValues, type Forecast } from './predict.ts';
 import {
   barsBehind,
+  barsFromAnchor,
   checkFinite,
   checkInstrument,
   checkKnown,
@@ -33,11 +34,20 @@ export type RangeAnswer = { readonly asOf: number } & (
   | { readonly problem: RatchetError }
 );
 
+/** Instants that are asked about. */
+export interface AskedInstants {
+  /** ms UTC, ascending. */
+  readonly asOf: Float64Array;
+  /** When each bar was first known, ms UTC; absent: from its close on. */
+  readonly knownAt?: Float64Array | undefined;
+}
+
 /**
- * The answers of a package at many instants (`asOf`, ms UTC, ascending), chunk by chunk: each is what `predict` says at that
- * instant without confidence, for the features of one bar do not depend on later ones, and are built once for all.
- * `bars` must be the whole recorded history, and no bar of it may have been revised, or come late, between the first and
- * the last instant (registry/knowledge.ts parts a range where one was). Memory: the features of all bars.
+ * The answers of a package at many instants, chunk by chunk: each is what `predict` says at that instant without confidence,
+ * from the bars known by then, for the features of one bar do not depend on later ones, and are built once for all.
+ * `bars` must be the whole recorded history, and no bar of it may have been revised, or have come behind a later one,
+ * between the first and the last instant (registry/knowledge.ts parts a range where one was). Memory: the features of all
+ * bars from the first window on.
  *
  * An instant that cannot be answered gives its problem (`predict.too-few-bars`, ...; see `windowFromBars`); a computation that
  * fails gives the declared fallback, marked. Throws `predict.unknown-instrument` and `predict.timeframe`.
@@ -45,9 +55,10 @@ export type RangeAnswer = { readonly asOf: number } & (
 export async function* forecastRange(
   pkg: OpenedPackage,
   bars: Bars,
-  asOf: Float64Array,
+  asked: AskedInstants,
 ): AsyncGenerator<readonly RangeAnswer[], void, undefined> {
-  const windowAt = windowsOf(pkg.verified, bars, asOf);
+  const { asOf } = asked;
+  const windowAt = windowsOf(pkg.verified, bars, asked);
   for (let from = 0; from < asOf.length; from += CHUNK) {
     const chunk = [...asOf.subarray(from, from + CHUNK)].map((at, i) =>
       attempt(at, () => windowAt(from + i)),
@@ -55,6 +66,8 @@ export async function* forecastRange(
     const windows = chunk.flatMap((one) => ('window' in one ? [one.window] : []));
     const values = await valuesOf(pkg, windows);
     let next = 0;
+    // Windows and answers take this thread: whoever waits for one prediction comes in between.
+    await nextTurn();
     yield chunk.map((one) => ('window' in one ? answerOf(pkg.verified, one, values(next++)) : one));
   }
 }
@@ -126,24 +139,25 @@ const asProblem = ({ manifest }: VerifiedPackage, cause: unknown): RatchetError 
 function windowsOf(
   pkg: VerifiedPackage,
   bars: Bars,
-  asOf: Float64Array,
+  asked: AskedInstants,
 ): (at: number) => PredictionWindow {
   checkInstrument(pkg, bars.instrument);
   checkTimeframe(pkg, bars);
   const { calendar: name, lookback, timeframe } = pkg.preprocessing;
   const calendar = calendarFor(name);
   const set = packagedFeatureSetOrThrow(pkg.manifest);
-  const ends = endsOf(bars, asOf, (time) => calendar.closeTime(time, timeframe));
-  const recorded = sliceBars(bars, 0, ends.at(-1) ?? 0);
-  const filled = fillMissing(recorded, calendar, pkg.preprocessing, set.warmupBars);
+  const ends = endsOf(bars, asked, (time) => calendar.closeTime(time, timeframe));
+  const end = ends.at(-1) ?? 0;
+  const firstEnd = ends.find((at) => at > 0) ?? 0;
+  const { filled, from } = barsFromAnchor(bars, pkg, { firstEnd, end, fromFirstBar: true });
   const matrix = buildFeatures(set, filled, calendar);
-  const rows = rowsOf(recorded, filled);
+  const rows = rowsOf(bars, filled, { from, end });
   const isWhole = wholeWindows(matrix, lookback);
   const width = matrix.names.length;
   return (at) => {
-    const end = ends[at]!;
-    if (end === 0) throw tooFew(lookback, lookback, 0);
-    const row = rows[end - 1]!;
+    const known = ends[at]!;
+    if (known === 0) throw tooFew(lookback, lookback, 0);
+    const row = rows[known - 1]!;
     const lacking = matrix.firstWarmRow + lookback - (row + 1);
     if (lacking > 0) throw tooFew(lacking, row + 1 + lacking, row + 1);
     const values = matrix.values.subarray((row + 1 - lookback) * width, (row + 1) * width);
@@ -152,38 +166,44 @@ function windowsOf(
       checkFinite(values, pkg);
     }
     const openTime = filled.openTime[row]!;
-    const known = { asOf: openTime, fromFirstBar: true };
-    const thresholds = thresholdsAfter(pkg, bars, known);
+    const thresholds = thresholdsAfter(pkg, bars, { asOf: openTime, fromFirstBar: true });
     return {
       instrument: bars.instrument,
       values,
       lastClose: filled.close[row]!,
       asOf: openTime,
-      staleBars: barsBehind(calendar, openTime, asOf[at]!, pkg),
+      staleBars: barsBehind(calendar, openTime, asked.asOf[at]!, pkg),
       volatility: volatility20(filled.close.subarray(0, row + 1)),
       ...(thresholds && { thresholds }),
     };
   };
 }
 
-/** How many of the bars are complete at each instant. */
+/** How many of the bars are complete, and known, at each instant. */
 function endsOf(
   { openTime }: Bars,
-  asOf: Float64Array,
+  { asOf, knownAt }: AskedInstants,
   closeOf: (openTime: number) => number,
 ): Int32Array {
+  const isThere = (bar: number, at: number): boolean =>
+    closeOf(openTime[bar]!) <= at && (knownAt === undefined || knownAt[bar]! <= at);
   let end = 0;
   return Int32Array.from(asOf, (at) => {
-    while (end < openTime.length && closeOf(openTime[end]!) <= at) end++;
+    while (end < openTime.length && isThere(end, at)) end++;
     return end;
   });
 }
 
-/** Row of each recorded bar among the filled ones. */
-function rowsOf(recorded: Bars, filled: Bars): Int32Array {
+/** Row of each recorded bar among the filled ones; of those before them -1. */
+function rowsOf(
+  bars: Bars,
+  filled: Bars,
+  { from, end }: { readonly from: number; readonly end: number },
+): Int32Array {
   let row = 0;
-  return Int32Array.from({ length: barCount(recorded) }, (_, i) => {
-    while (filled.openTime[row]! < recorded.openTime[i]!) row++;
+  return Int32Array.from({ length: end }, (_, i) => {
+    if (i < from || bars.openTime[i]! < (filled.openTime[0] ?? Infinity)) return -1;
+    while (filled.openTime[row]! < bars.openTime[i]!) row++;
     return row;
   });
 }

@@ -129,11 +129,7 @@ const MARGIN_BARS: Readonly<Record<MissingPolicy, number>> = {
   drop: ANCHOR_BARS,
 };
 
-/**
- * The bars from the anchor of the window's first row (the one before it, where holes stay and bars
- * reach so far) to the last complete one, holes treated as in training. What lies before cannot change
- * a feature.
- */
+/** The bars from the anchor of the newest window's first row on; see `barsFromAnchor`. */
 function barsSinceAnchor(
   bars: Bars,
   pkg: VerifiedPackage,
@@ -141,16 +137,38 @@ function barsSinceAnchor(
 ): Bars {
   const { calendar: name, timeframe, lookback } = pkg.preprocessing;
   const calendar = calendarFor(name);
-  const set = packagedFeatureSetOrThrow(pkg.manifest);
   checkTimeframe(pkg, bars);
   const end = completeBars(bars, calendar, options.asOf);
-  const last = end === 0 ? options.asOf : bars.openTime[end - 1]!;
+  if (end === 0) {
+    const set = packagedFeatureSetOrThrow(pkg.manifest);
+    const needed = set.barsNeeded(options.asOf, lookback, calendar, timeframe);
+    throw tooFew(needed, needed, 0);
+  }
+  const { fromFirstBar } = options;
+  return barsFromAnchor(bars, pkg, { firstEnd: end, end, fromFirstBar }).filled;
+}
+
+/**
+ * The bars from the anchor of a window's first row (the one before it, where holes stay and bars reach so far), for the
+ * window that ends with bar `firstEnd` - 1 and all up to that with `end` - 1, holes treated as in training. What lies
+ * before cannot change a feature. `from`: the first recorded bar that was looked at.
+ * Throws `predict.too-few-bars`; where the bars begin with the recorded history, what there is has to do.
+ */
+export function barsFromAnchor(
+  bars: Bars,
+  pkg: VerifiedPackage,
+  { firstEnd, end, fromFirstBar }: { firstEnd: number; end: number; fromFirstBar: boolean },
+): { readonly filled: Bars; readonly from: number } {
+  if (firstEnd === 0) return { filled: sliceBars(bars, 0, 0), from: 0 };
+  const { calendar: name, timeframe, lookback } = pkg.preprocessing;
+  const calendar = calendarFor(name);
+  const set = packagedFeatureSetOrThrow(pkg.manifest);
+  const last = bars.openTime[firstEnd - 1]!;
   const needed = set.barsNeeded(last, lookback, calendar, timeframe);
-  if (end === 0) throw tooFew(needed, needed, 0);
   const anchor = calendar.indexOf(last, timeframe) - needed + 1;
   const first = calendar.indexOf(bars.openTime[0]!, timeframe);
   const lacking = first - anchor;
-  if (lacking > 0 && !options.fromFirstBar) throw tooFew(lacking, needed, needed - lacking);
+  if (lacking > 0 && !fromFirstBar) throw tooFew(lacking, needed, needed - lacking);
   const start = Math.max(
     anchor - MARGIN_BARS[missingPolicyOf(pkg.preprocessing, bars.instrument)],
     Math.min(anchor, first),
@@ -158,10 +176,11 @@ function barsSinceAnchor(
   const anchorTime = calendar.openTimeAt(start, timeframe);
   let from = 0;
   // One bar before the anchor stays until holes are filled: it may be what fills the anchor's bar.
-  while (from + 1 < end && bars.openTime[from + 1]! <= anchorTime) from++;
-  const head = options.fromFirstBar && from === 0 ? set.warmupBars : 0;
+  while (from + 1 < firstEnd && bars.openTime[from + 1]! <= anchorTime) from++;
+  const head = fromFirstBar && from === 0 ? set.warmupBars : 0;
   const filled = fillMissing(sliceBars(bars, from, end), calendar, pkg.preprocessing, head);
-  return sliceBars(filled, bars.openTime[from]! < anchorTime ? firstFrom(filled, anchorTime) : 0);
+  const skipped = bars.openTime[from]! < anchorTime ? firstFrom(filled, anchorTime) : 0;
+  return { filled: sliceBars(filled, skipped), from };
 }
 
 function firstFrom(bars: Bars, time: number): number {

@@ -51,7 +51,13 @@ async function checkedParts(
     for (const at of part.asOf) {
       const range = { last: Number.MAX_SAFE_INTEGER, before: at };
       const { bars } = await readServedBars(database.db, instrument, '1d', sources, range);
-      const seen = sliceBars(part.bars, 0, barCount(bars));
+      const known = part.knownAt.filter((time) => time <= at).length;
+      assert.equal(known, barCount(bars), `bars known at ${new Date(at).toISOString()}`);
+      assert.ok(
+        part.knownAt.subarray(0, known).every((time) => time <= at),
+        'the known ones first',
+      );
+      const seen = sliceBars(part.bars, 0, known);
       assert.deepEqual(seen, bars, `as of ${new Date(at).toISOString()}`);
     }
   }
@@ -68,6 +74,45 @@ test('a history that was delivered at once is one part, whoever else delivered i
   const sources = [sourceOf('a', 'primary'), sourceOf('b', 'fallback')];
   const parts = await checkedParts('ONCE', sources, instantsOf(bars));
   assert.equal(parts.length, 1);
+});
+
+test('bars that come live, each with a delay of its own, are one part', async () => {
+  const bars = walkBars(COUNT, { instrument: 'LIVE' });
+  const random = seeded(6);
+  for (let row = 0; row < COUNT; row++) {
+    const delay = Math.floor(random() * 4) * 1_800_000;
+    await deliver('live', takeBars(bars, [row]), published(bars.openTime[row]!) + delay);
+  }
+  const parts = await checkedParts('LIVE', [sourceOf('live', 'primary')], instantsOf(bars));
+  assert.equal(parts.length, 1);
+  const [{ knownAt, asOf }] = parts as [KnownPart];
+  assert.ok(
+    asOf.some((at, i) => knownAt[i]! > at),
+    'some were not there yet',
+  );
+});
+
+test('the first bar of a primary takes the place of a substitute', async () => {
+  const bars = walkBars(COUNT, { instrument: 'SUBST' });
+  const asOf = instantsOf(bars);
+  const late = asOf.at(-1)! + 86_400_000 * 30;
+  await deliver('stand-in', bars, late);
+  for (let row = 40; row < COUNT; row++) {
+    await deliver(
+      'proper',
+      takeBars(
+        mapColumns(bars, (c) => c.map((x) => x * 2)),
+        [row],
+      ),
+      asOf[row]!,
+    );
+  }
+  const sources = [sourceOf('proper', 'primary'), sourceOf('stand-in', 'substitute')];
+  const parts = await checkedParts('SUBST', sources, asOf);
+  assert.deepEqual(
+    parts.map((part) => part.asOf[0]),
+    [asOf[0], asOf[40]],
+  );
 });
 
 test('a revision and a split part the time, a bar that is assumed to have been there does not', async () => {

@@ -18,9 +18,14 @@ import { bars, calendar, code, openMade, releaseAll } from '../../support/opened
 after(releaseAll);
 const pkg = await openMade();
 
-async function collect(of: OpenedPackage, recorded: Bars, asOf: Float64Array) {
+async function collect(
+  of: OpenedPackage,
+  recorded: Bars,
+  asOf: Float64Array,
+  knownAt?: Float64Array,
+) {
   const answers: RangeAnswer[] = [];
-  for await (const chunk of forecastRange(of, recorded, asOf)) answers.push(...chunk);
+  for await (const chunk of forecastRange(of, recorded, { asOf, knownAt })) answers.push(...chunk);
   return answers;
 }
 
@@ -71,6 +76,25 @@ for (const missing of MISSING_POLICIES) {
     await compare({ ...pkg, verified: { ...verified, preprocessing } }, holed, 60);
   });
 }
+
+test('a bar that nobody had yet is not looked at, and the one before it is called stale', async () => {
+  const asOf = instants(bars).subarray(-200);
+  const random = seeded(9);
+  // Each comes up to two sessions late; none behind a later one.
+  const late = Float64Array.from(bars.openTime, (time) => {
+    return calendar.closeTime(time, '1d') + 1_800_000 + (random() < 0.4 ? 7_200_000 : 0);
+  });
+  const answers = await collect(pkg, bars, asOf, late);
+  let stale = 0;
+  for (const [i, at] of asOf.entries()) {
+    const known = late.filter((time) => time <= at).length;
+    const then = sliceBars(bars, 0, known);
+    assert.deepEqual(said(answers[i]!), await alone(pkg, then, at), `instant ${i}`);
+    const answer = answers[i]!;
+    if ('forecast' in answer && answer.forecast.staleBars === 1) stale++;
+  }
+  assert.ok(stale > 40, `${stale} of 200 rest on an older bar`);
+});
 
 test('later bars change no answer', async () => {
   const early = sliceBars(bars, 0, 900);
