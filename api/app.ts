@@ -18,6 +18,7 @@ import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { mirrorRoutes } from './routes/mirror.ts';
 import { modelRoutes } from './routes/models.ts';
 import { performanceRoutes } from './routes/performance.ts';
+import { backtestProgressRoutes } from './routes/backtest-progress.ts';
 import { backtestRoutes } from './routes/backtests.ts';
 import { batchPredictRoutes } from './routes/batch-predict.ts';
 import { predictRoutes } from './routes/predict.ts';
@@ -56,6 +57,7 @@ export function createApp(parts: ApiParts): App {
     versionRoutes,
     reportRoutes,
     backtestRoutes,
+    backtestProgressRoutes,
     evaluationRoutes,
     championRoutes,
     lifecycleRoutes,

@@ -1,6 +1,6 @@
 import type { ApiClient, Json } from './http.ts';
 
-/** One event of an experiment as the API streams it. */
+/** One event of an experiment or a backtest as the API streams it. */
 export interface ProgressEvent {
   readonly seq: string;
   readonly at: string;
@@ -15,16 +15,16 @@ export interface ProgressEvent {
 const MAX_FAILURES = 20;
 const PAUSE_MS = 1_000;
 
-/** Events of an experiment until it has ended; a lost connection resumes after the last one seen. */
+/** Events of a path that streams them until they end; a lost connection resumes after the last one seen. */
 export async function* followEvents(
   client: ApiClient,
-  experimentId: string,
+  path: string,
   signal: AbortSignal,
 ): AsyncGenerator<ProgressEvent> {
   let last = '0';
   for (let failures = 0; ;) {
     try {
-      for await (const event of readStream(client, experimentId, last)) {
+      for await (const event of readStream(client, path, last)) {
         last = event.seq;
         failures = 0;
         yield event;
@@ -41,11 +41,11 @@ export async function* followEvents(
 
 async function* readStream(
   client: ApiClient,
-  id: string,
+  path: string,
   after: string,
 ): AsyncGenerator<ProgressEvent> {
   const headers = { accept: 'text/event-stream', 'last-event-id': after };
-  const response = await client.send('GET', `/api/v1/experiments/${id}/events`, { headers }, true);
+  const response = await client.send('GET', path, { headers }, true);
   if (!response.body) return;
   const decoder = new TextDecoder();
   let rest = '';

@@ -13,6 +13,7 @@ import {
   type RegisterCommands,
 } from './output.ts';
 import { register as registerAlerts } from './alerts.ts';
+import { register as registerBacktest } from './backtest.ts';
 import { register as registerBatchPredict } from './batch-predict.ts';
 import { register as registerDemo } from './demo.ts';
 import { register as registerDrift } from './drift.ts';
@@ -47,6 +48,7 @@ const COMMANDS: readonly RegisterCommands[] = [
   registerPredict,
   registerBatchPredict,
   registerSignal,
+  registerBacktest,
   registerResults,
   registerPerformance,
   registerReplay,

@@ -1,6 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { createHash } from 'node:crypto';
-import { streamSSE } from 'hono/streaming';
 import {
   backtestSpecSchema,
   canonicalJson,
@@ -14,18 +13,14 @@ import {
   backtestOrThrow,
   backtestSpecOf,
   createBacktest,
-  endBacktest,
   listBacktests,
-  readBacktestEvents,
   type Backtest,
-  type BacktestEvent,
 } from '../../registry/backtests.ts';
 import { getModelOrThrow } from '../../registry/models.ts';
 import { workflowIds } from '../../workflows/messages.ts';
 import { askStore } from '../ask-store.ts';
 import { mayUseModel, requireModel, type Caller } from '../auth.ts';
 import { HTTP, notFound } from '../errors.ts';
-import { EVENT_PAGE, StreamPlaces, streamEvents } from '../event-stream.ts';
 import type { ApiParts } from '../parts.ts';
 import { startRecorded } from '../recorded-start.ts';
 import {
@@ -36,7 +31,6 @@ import {
   limitQuery,
   modelName,
   modelParam,
-  sequenceText,
   ulidSchema,
 } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
@@ -45,7 +39,7 @@ import { sendStoredPage } from '../stored-page.ts';
 const STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const;
 const figures = z.record(z.string(), z.number().nullable());
 
-const backtestSchema = z
+export const backtestSchema = z
   .object({
     id: z.string(),
     name: z.string(),
@@ -69,7 +63,7 @@ const detailSchema = backtestSchema
   .extend({ spec: z.record(z.string(), z.unknown()) })
   .openapi('BacktestDetail');
 
-const view = (row: Backtest): z.infer<typeof backtestSchema> => ({
+export const backtestView = (row: Backtest): z.infer<typeof backtestSchema> => ({
   id: row.id,
   name: row.name,
   status: row.status,
@@ -84,35 +78,22 @@ const view = (row: Backtest): z.infer<typeof backtestSchema> => ({
   finishedAt: iso(row.finished_at),
 });
 
-const eventSchema = z
-  .object({
-    seq: z.string(),
-    at: z.string(),
-    kind: z.enum(['plan', 'fold', 'answers', 'result', 'done']),
-    payload: z.record(z.string(), z.unknown()),
-  })
-  .openapi('BacktestEvent');
-const eventView = ({ seq, at, kind, payload }: BacktestEvent): z.infer<typeof eventSchema> => ({
-  ...{ seq, kind, payload: { ...payload } },
-  at: at.toISOString(),
-});
-
 /** The schema documents, `parseBacktestSpec` checks and names what is wrong. */
 const specBody = z
   .record(z.string(), z.unknown())
   .openapi('BacktestSpec', z.toJSONSchema(backtestSpecSchema, { io: 'input' }) as object);
 
-const PATH = '/api/v1/backtests';
-const idParam = z.object({ id: ulidSchema });
-const fileParam = idParam.extend({ file: z.string().regex(/^[\w^.=-]{1,120}$/, 'a file name') });
+export const BACKTESTS = '/api/v1/backtests';
+export const backtestParam = z.object({ id: ulidSchema });
+const fileParam = backtestParam.extend({
+  file: z.string().regex(/^[\w^.=-]{1,120}$/, 'a file name'),
+});
 
-/** Backtests: start, list, read, follow, cancel, and what they left. */
+/** Backtests: start, list, read, and what they left. */
 export function backtestRoutes(app: App, parts: ApiParts): void {
   startRoute(app, parts);
   listRoutes(app, parts);
   readRoutes(app, parts);
-  eventRoute(app, parts);
-  cancelRoute(app, parts);
 }
 
 /** Models that a backtest asks, or trains. */
@@ -128,7 +109,8 @@ function modelsOf(spec: BacktestSpec): readonly string[] {
 const maySee = (caller: Caller, row: Backtest): boolean =>
   modelsOf(backtestSpecOf(row)).every((model) => mayUseModel(caller, model));
 
-async function visible({ db }: ApiParts, caller: Caller, id: string): Promise<Backtest> {
+/** A backtest of a model that the key is not for does not exist for its caller. */
+export async function backtestFor({ db }: ApiParts, caller: Caller, id: string): Promise<Backtest> {
   const row = await backtestOrThrow(db, id);
   if (maySee(caller, row)) return row;
   throw notFound('backtest.unknown', `there is no backtest ${id}`);
@@ -137,7 +119,7 @@ async function visible({ db }: ApiParts, caller: Caller, id: string): Promise<Ba
 function startRoute(app: App, parts: ApiParts): void {
   const route = createRoute({
     method: 'post',
-    path: PATH,
+    path: BACKTESTS,
     tags: ['backtests'],
     summary: 'Start a backtest',
     request: { headers: idempotencyHeader, body: jsonRequest(specBody) },
@@ -150,7 +132,7 @@ function startRoute(app: App, parts: ApiParts): void {
     const specHash = createHash('sha256').update(canonicalJson(spec)).digest('hex');
     const id = await startRecorded(parts, {
       idempotencyKey: c.req.valid('header')['idempotency-key'],
-      route: `POST ${PATH}`,
+      route: `POST ${BACKTESTS}`,
       body,
       insert: (trx, made) =>
         createBacktest(trx, {
@@ -161,8 +143,8 @@ function startRoute(app: App, parts: ApiParts): void {
         }),
       start: (made) => parts.orchestrator.startBacktest(made),
     });
-    c.header('location', `${PATH}/${id}`);
-    return c.json(view(await backtestOrThrow(parts.db, id)), HTTP.accepted);
+    c.header('location', `${BACKTESTS}/${id}`);
+    return c.json(backtestView(await backtestOrThrow(parts.db, id)), HTTP.accepted);
   });
 }
 
@@ -176,12 +158,12 @@ const pageQuery = z.object({
 function listRoutes(app: App, parts: ApiParts): void {
   const { auth, db } = parts;
   const pageOf = (rows: readonly Backtest[], limit: number, caller: Caller) => ({
-    items: rows.filter((row) => maySee(caller, row)).map(view),
+    items: rows.filter((row) => maySee(caller, row)).map(backtestView),
     nextCursor: rows.length === limit ? (rows.at(-1)?.id ?? null) : null,
   });
   const list = createRoute({
     method: 'get',
-    path: PATH,
+    path: BACKTESTS,
     tags: ['backtests'],
     summary: 'Backtests, newest first',
     request: { query: pageQuery.extend({ name: modelName.optional() }) },
@@ -212,19 +194,19 @@ function listRoutes(app: App, parts: ApiParts): void {
 function readRoutes(app: App, parts: ApiParts): void {
   const one = createRoute({
     method: 'get',
-    path: `${PATH}/{id}`,
+    path: `${BACKTESTS}/{id}`,
     tags: ['backtests'],
     summary: 'A backtest with its spec',
-    request: { params: idParam },
+    request: { params: backtestParam },
     responses: { [HTTP.ok]: jsonAnswer(detailSchema, 'The backtest') },
   });
   app.openapi(secured(parts.auth, one), async (c) => {
-    const row = await visible(parts, c.var.caller, c.req.valid('param').id);
-    return c.json({ ...view(row), spec: row.spec as Record<string, unknown> }, HTTP.ok);
+    const row = await backtestFor(parts, c.var.caller, c.req.valid('param').id);
+    return c.json({ ...backtestView(row), spec: row.spec as Record<string, unknown> }, HTTP.ok);
   });
   const file = createRoute({
     method: 'get',
-    path: `${PATH}/{id}/files/{file}`,
+    path: `${BACKTESTS}/{id}/files/{file}`,
     tags: ['backtests'],
     summary: 'What it left: report.html, charts, trades and curves as CSV, results as JSON',
     request: { params: fileParam },
@@ -237,7 +219,7 @@ function readRoutes(app: App, parts: ApiParts): void {
   });
   app.openapi(secured(parts.auth, file), async (c) => {
     const { id, file: name } = c.req.valid('param');
-    const row = await visible(parts, c.var.caller, id);
+    const row = await backtestFor(parts, c.var.caller, id);
     const found = (row.files ?? []).find((one_) => one_.name === name);
     if (!found) throw notFound('backtest.file-not-found', `The backtest ${id} left no ${name}.`);
     const bytes = await askStore(parts, (store) => store.get(refOf(sha256OfUri(found.uri))));
@@ -255,77 +237,3 @@ const TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json',
   '.png': 'image/png',
 };
-
-const isOver = ({ status }: Backtest): boolean => status !== 'queued' && status !== 'running';
-
-function eventRoute(app: App, parts: ApiParts): void {
-  const { db } = parts;
-  const route = createRoute({
-    method: 'get',
-    path: `${PATH}/{id}/events`,
-    tags: ['backtests'],
-    summary: 'Progress of a backtest, as a stream or a page',
-    request: {
-      params: idParam,
-      query: z.object({ after: sequenceText.optional().describe('Only events after this `seq`.') }),
-      headers: z.object({ 'last-event-id': sequenceText.optional() }),
-    },
-    responses: {
-      [HTTP.ok]: {
-        description: 'Events in order',
-        content: {
-          ...jsonAnswer(z.object({ items: z.array(eventSchema), ended: z.boolean() }), 'One page')
-            .content,
-          'text/event-stream': { schema: z.string() },
-        },
-      },
-    },
-  });
-  const places = new StreamPlaces();
-  app.openapi(secured(parts.auth, route), async (c) => {
-    const { id } = c.req.valid('param');
-    const row = await visible(parts, c.var.caller, id);
-    const after = c.req.valid('header')['last-event-id'] ?? c.req.valid('query').after ?? '0';
-    const wantsStream = c.req.header('accept')?.includes('text/event-stream') ?? false;
-    const leave = wantsStream ? places.take() : undefined;
-    if (!leave) {
-      const rows = await readBacktestEvents(db, id, { after, limit: EVENT_PAGE });
-      const ended = isOver(row) && rows.length < EVENT_PAGE;
-      return c.json({ items: rows.map(eventView), ended }, HTTP.ok);
-    }
-    const source = {
-      ended: async () => isOver(await backtestOrThrow(db, id)),
-      read: (from: string, limit: number) => readBacktestEvents(db, id, { after: from, limit }),
-      view: eventView,
-    };
-    return streamSSE(c, async (stream) => {
-      try {
-        await streamEvents(parts, stream, source, after);
-      } catch (error) {
-        parts.log.warn({ err: error, backtest: id }, 'a stream of events broke off');
-      } finally {
-        leave();
-      }
-    }) as never;
-  });
-}
-
-function cancelRoute(app: App, parts: ApiParts): void {
-  const route = createRoute({
-    method: 'post',
-    path: `${PATH}/{id}/cancel`,
-    tags: ['backtests'],
-    summary: 'Stop a backtest, and what it trains',
-    request: { params: idParam },
-    responses: { [HTTP.accepted]: jsonAnswer(backtestSchema, 'Asked to stop') },
-  });
-  app.openapi(secured(parts.auth, route), async (c) => {
-    const { id } = c.req.valid('param');
-    const row = await visible(parts, c.var.caller, id);
-    if (!isOver(row) && !(await parts.orchestrator.cancelBacktest(id))) {
-      const message = 'cancelled before it began';
-      await endBacktest(parts.db, id, { status: 'cancelled', message });
-    }
-    return c.json(view(await backtestOrThrow(parts.db, id)), HTTP.accepted);
-  });
-}

@@ -5,6 +5,7 @@ import { needsModel, strategySpecSchema } from '../strategies/index.ts';
 import { FOLD_EVERY } from './backtest-folds.ts';
 import { nameSchema } from './names.ts';
 import { parseSpec, type SpecCatalogues } from './parse-spec.ts';
+import { parseStrategy } from './parse-strategy.ts';
 import { SpecError, type SpecIssue } from './spec-error.ts';
 import { dataSchema, type ExperimentSpec } from './spec.ts';
 import { issuesOf } from './zod-issues.ts';
@@ -94,12 +95,32 @@ const MAX_ISSUES = 50;
 export function parseBacktestSpec(value: unknown, catalogues: SpecCatalogues = {}): BacktestSpec {
   const parsed = backtestSpecSchema.safeParse(value, { reportInput: true });
   if (!parsed.success) {
-    throw new SpecError(issuesOf(parsed.error, backtestSpecSchema, []).slice(0, MAX_ISSUES));
+    const own = issuesOf(parsed.error, backtestSpecSchema, []);
+    const strategies = strategyIssues(value);
+    // What is wrong inside a strategy its own schema says better.
+    const rest = strategies.length > 0 ? own.filter(({ path }) => !STRATEGY.test(path)) : own;
+    throw new SpecError([...rest, ...strategies].slice(0, MAX_ISSUES));
   }
   const spec = parsed.data;
   const issues = [...crossChecks(spec), ...experimentIssues(spec, catalogues)];
   if (issues.length > 0) throw new SpecError(issues.slice(0, MAX_ISSUES));
   return spec;
+}
+
+const STRATEGY = /^strategies[.[]/;
+
+function strategyIssues(value: unknown): SpecIssue[] {
+  const named = z.looseObject({ strategies: z.record(z.string(), z.unknown()) }).safeParse(value);
+  if (!named.success) return [];
+  return Object.entries(named.data.strategies).flatMap(([name, strategy]) => {
+    try {
+      parseStrategy(strategy, ['strategies', name]);
+      return [];
+    } catch (error) {
+      if (error instanceof SpecError) return error.issues;
+      throw error;
+    }
+  });
 }
 
 function crossChecks({ period, model, strategies }: BacktestSpec): SpecIssue[] {

@@ -2,7 +2,8 @@
 CREATE TABLE backtest (
   -- ULID: newest is greatest.
   id text PRIMARY KEY,
-  name text NOT NULL, spec jsonb NOT NULL, spec_hash text NOT NULL,
+  -- json and not jsonb: the first of its strategies is the one that the report is about.
+  name text NOT NULL, spec json NOT NULL, spec_hash text NOT NULL,
   status text NOT NULL DEFAULT 'queued'
     CHECK (status IN ('queued', 'running', 'completed', 'failed', 'cancelled')),
   -- Why it failed, or the verdict in one sentence.

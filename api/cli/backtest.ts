@@ -1,0 +1,243 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { followEvents } from './events.ts';
+import { openClient, type ApiClient, type Json } from './http.ts';
+import { idempotencyKey, integer, segment } from './options.ts';
+import { CliError, EXIT, shortened, toMinute, type CliContext } from './output.ts';
+import { readSpec, uploadFiles } from './spec-file.ts';
+
+const PATH = '/api/v1/backtests';
+
+interface RunOptions {
+  readonly wait: boolean;
+  readonly key?: string;
+  readonly output?: string;
+}
+
+interface ShowOptions {
+  readonly watch?: true;
+  readonly cancel?: true;
+  readonly output?: string;
+  readonly model?: string;
+  readonly limit: number;
+}
+
+/** `backtest`, `backtests`. */
+export function register(program: Command, ctx: CliContext): void {
+  program
+    .command('backtest')
+    .argument('<spec>', 'backtest spec, YAML or JSON')
+    .description('run strategies through a period, with costs, and say what they earned')
+    .option('--no-wait', 'only start it')
+    .option('--key <key>', 'Idempotency-Key: the same key starts it once', idempotencyKey)
+    .option('-o, --output <folder>', 'write its report, charts and trades there')
+    .action((spec: string, options: RunOptions) => run(ctx, spec, options));
+  program
+    .command('backtests')
+    .argument('[id]', 'one of them')
+    .description('list backtests, newest first, or show one')
+    .option('-m, --model <name>', 'those that asked this model')
+    .option('-n, --limit <n>', 'how many to list', integer(1, 500), 20)
+    .option('-w, --watch', 'stay with one until it ends')
+    .option('--cancel', 'stop one, and what it trains')
+    .option('-o, --output <folder>', 'write its report, charts and trades there')
+    .action((id: string | undefined, options: ShowOptions) =>
+      id === undefined ? list(ctx, options) : one(ctx, id, options),
+    );
+}
+
+async function run(ctx: CliContext, file: string, options: RunOptions): Promise<void> {
+  const spec = await withExperiment(await readSpec(file), dirname(resolve(file)));
+  const client = await openClient(ctx);
+  await uploadFiles(ctx, client, spec, dirname(resolve(file)));
+  const answer = await client.json('POST', PATH, {
+    body: spec,
+    headers: { 'idempotency-key': options.key ?? randomUUID() },
+  });
+  const id = String(answer['id']);
+  if (!options.wait) {
+    ctx.out.data(answer);
+    ctx.out.line(`backtest ${id}; watch it: ratchet backtests ${id} --watch`);
+    return;
+  }
+  ctx.out.line(`backtest ${id}`);
+  await follow(ctx, client, id);
+  await show(ctx, client, id, options.output);
+}
+
+/** What a backtest gives itself: an experiment's own say in it is left out. */
+const GIVEN = ['name', 'model', 'data', 'promotion', 'retrain', 'monitor'];
+
+/** A walk forward may name the file of an experiment, beside its own: what that trains is what each of its models is. */
+async function withExperiment(
+  spec: Record<string, unknown>,
+  folder: string,
+): Promise<Record<string, unknown>> {
+  const model = spec['model'] as { walkForward?: { experiment?: unknown } } | undefined;
+  const named = model?.walkForward?.experiment;
+  if (typeof named !== 'string') return spec;
+  const read = Object.entries(await readSpec(resolve(folder, named)));
+  const experiment = Object.fromEntries(read.filter(([field]) => !GIVEN.includes(field)));
+  return { ...spec, model: { ...model, walkForward: { ...model?.walkForward, experiment } } };
+}
+
+async function one(ctx: CliContext, id: string, options: ShowOptions): Promise<void> {
+  const client = await openClient(ctx);
+  const path = `${PATH}/${segment(id)}`;
+  if (options.cancel) {
+    const answer = await client.json('POST', `${path}/cancel`);
+    ctx.out.data(answer);
+    ctx.out.line(`asked ${id} to stop; \`ratchet backtests ${id}\` shows when it has`);
+    return;
+  }
+  if (options.watch) await follow(ctx, client, id);
+  await show(ctx, client, id, options.output);
+}
+
+/** Shows what happens until it has ended. */
+async function follow(ctx: CliContext, client: ApiClient, id: string): Promise<void> {
+  const progress = new Progress();
+  try {
+    for await (const event of followEvents(client, `${PATH}/${segment(id)}/events`, ctx.signal)) {
+      if (ctx.json) {
+        ctx.out.event(event);
+        continue;
+      }
+      const told = progress.words(event.kind, event.payload);
+      if (told?.live) ctx.out.progress(told.text, 'folds');
+      else if (told) ctx.out.line(told.text);
+    }
+  } catch (error) {
+    ctx.out.endProgress();
+    if (ctx.signal.aborted) {
+      ctx.out.line(
+        `${id} goes on: \`ratchet backtests ${id} --watch\` shows it, --cancel stops it`,
+      );
+    }
+    throw error;
+  }
+  ctx.out.endProgress();
+}
+
+/** Counts folds, so that whoever waits sees how far it is. */
+class Progress {
+  #folds = 0;
+  #trained = 0;
+  #answered = 0;
+
+  words(kind: string, payload: Json): { text: string; live?: boolean } | undefined {
+    if (kind === 'plan') {
+      this.#folds = Number(payload['folds']);
+      const names = (payload['strategies'] as string[]).join(', ');
+      return { text: `strategies ${names}; ${this.#folds} stretches of the period ask a model` };
+    }
+    if (kind === 'fold') {
+      this.#trained++;
+      const [from, status] = [String(payload['from']).slice(0, 10), String(payload['status'])];
+      if (status !== 'completed') {
+        return { text: `the model from ${from} on ${status}: ${String(payload['message'])}` };
+      }
+      return { text: `models trained: ${this.#trained} of ${this.#folds}`, live: true };
+    }
+    if (kind === 'answers') {
+      this.#answered++;
+      return { text: `stretches answered: ${this.#answered} of ${this.#folds}`, live: true };
+    }
+    if (kind === 'result') return { text: `simulated ${String(payload['strategy'])}` };
+    return undefined;
+  }
+}
+
+async function show(
+  ctx: CliContext,
+  client: ApiClient,
+  id: string,
+  folder: string | undefined,
+): Promise<void> {
+  const found = await client.json('GET', `${PATH}/${segment(id)}`);
+  const status = String(found['status']);
+  if (status === 'failed' || status === 'cancelled') {
+    const words = `backtest ${id} ${status}: ${String(found['message'])}`;
+    throw new CliError(EXIT.failed, words, { details: found });
+  }
+  const written = folder === undefined ? [] : await download(client, id, found, resolve(folder));
+  ctx.out.data({ ...found, ...(folder !== undefined && { written }) });
+  if (ctx.json) return;
+  ctx.out.line(`${String(found['name'])} (${id}): ${String(found['message'] ?? status)}`);
+  const results = found['results'] as StrategyRow[];
+  if (results.length > 0) figuresTable(ctx, results);
+  for (const path of written) ctx.out.line(path);
+}
+
+interface StrategyRow {
+  readonly strategy: string;
+  readonly metrics: Readonly<Record<string, number | null>>;
+  readonly trades: number;
+}
+
+function figuresTable(ctx: CliContext, results: readonly StrategyRow[]): void {
+  const figure =
+    (name: string, show_: (value: number) => string) =>
+    ({ metrics }: StrategyRow): string => {
+      const value = metrics[name];
+      return typeof value === 'number' ? show_(value) : '-';
+    };
+  const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
+  const plain = (value: number): string => value.toFixed(2);
+  const column = (title: string, value: (row: StrategyRow) => string) => ({
+    ...{ title, value },
+    align: 'right' as const,
+  });
+  ctx.out.line();
+  ctx.out.table(results, [
+    { title: 'strategy', value: (row) => row.strategy },
+    column('total', figure('totalReturn', percent)),
+    column('a year', figure('annualReturn', percent)),
+    column('volatility', figure('volatility', percent)),
+    column('Sharpe', figure('sharpe', plain)),
+    column('deflated', figure('deflatedSharpe', plain)),
+    column('drawdown', figure('maxDrawdown', percent)),
+    column('turnover', figure('turnover', plain)),
+    column('trades', (row) => String(row.trades)),
+  ]);
+}
+
+async function download(
+  client: ApiClient,
+  id: string,
+  found: Json,
+  folder: string,
+): Promise<string[]> {
+  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CliError(EXIT.usage, `${folder} cannot be made: ${reason}`, { cause });
+  });
+  const paths: string[] = [];
+  for (const name of found['files'] as string[]) {
+    const path = `${PATH}/${segment(id)}/files/${segment(name)}`;
+    const bytes = await (await client.send('GET', path)).arrayBuffer();
+    const target = join(folder, name);
+    await writeFile(target, new Uint8Array(bytes));
+    paths.push(target);
+  }
+  return paths;
+}
+
+async function list(ctx: CliContext, { model, limit }: ShowOptions): Promise<void> {
+  const client = await openClient(ctx);
+  const path = model === undefined ? PATH : `/api/v1/ml-models/${segment(model)}/backtest`;
+  const { items } = await client.json('GET', path, { query: { limit } });
+  ctx.out.table(
+    items as Json[],
+    [
+      { title: 'backtest', value: (row) => String(row['id']) },
+      { title: 'name', value: (row) => String(row['name']) },
+      { title: 'status', value: (row) => String(row['status']) },
+      { title: 'started', value: (row) => `${toMinute(row['createdAt'])}Z` },
+      { title: 'message', value: (row) => shortened(String(row['message'] ?? '-')) },
+    ],
+    'no backtests yet: ratchet backtest examples/backtest-index.yaml',
+  );
+}
