@@ -49,6 +49,11 @@ export async function alert({ alertId }: Anything): Promise<void> {
   await record.deliverAlert({ alertId, webhook: 'ops' });
 }
 
+export async function backtest({ backtestId }: { backtestId: string }): Promise<void> {
+  // The real one plans first.
+  await compute.simulateBacktest({ backtestId, folds: [] });
+}
+
 export async function evaluation({ evaluationId }: { evaluationId: string }): Promise<void> {
   // The real one opens it first.
   await compute.evaluateVersion({ evaluationId, missing: [] });

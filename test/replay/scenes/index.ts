@@ -1,5 +1,6 @@
 import type { Scene } from '../scene.ts';
 import { ALERT_SCENES } from './alert.ts';
+import { BACKTEST_SCENES } from './backtest.ts';
 import { EVALUATION_SCENES } from './evaluation.ts';
 import { EXPERIMENT_SCENES } from './experiment.ts';
 import { LIFECYCLE_SCENES } from './lifecycle.ts';
@@ -12,6 +13,7 @@ import { TRIAL_SCENES } from './trial.ts';
 /** Every run that is recorded, of every workflow type. */
 export const SCENES: readonly Scene[] = [
   ...ALERT_SCENES,
+  ...BACKTEST_SCENES,
   ...EVALUATION_SCENES,
   ...EXPERIMENT_SCENES,
   ...LIFECYCLE_SCENES,

@@ -1,0 +1,69 @@
+import type { PlannedFold } from '../../../activities/contracts-backtest.ts';
+import { failingFirst, permanent, type Script } from '../../support/scripted-activities.ts';
+import { ended, type Scene } from '../scene.ts';
+import { untilCancelled } from './experiment.ts';
+
+const input = { backtestId: '01JBACKTEST00000000000000' };
+const fold = (n: number, experimentId?: string): PlannedFold => ({
+  fold: n,
+  from: `201${n}-01-01T00:00:00.000Z`,
+  to: `201${n}-12-31T00:00:00.000Z`,
+  ...(experimentId !== undefined && { experimentId }),
+});
+const planned = (...folds: readonly PlannedFold[]): Script['override'] => ({
+  planBacktest: async () => ({ folds }),
+});
+const trained = planned(fold(0, '01JFOLD0'), fold(1, '01JFOLD1'), fold(2, '01JFOLD2'));
+
+export const BACKTEST_SCENES: readonly Scene[] = [
+  { type: 'backtest', name: 'no-model', input },
+  {
+    ...{ type: 'backtest', name: 'registered-model', input },
+    script: { override: { ...planned(fold(0)) } },
+  },
+  { ...{ type: 'backtest', name: 'walk-forward', input }, script: { override: { ...trained } } },
+  {
+    ...{ type: 'backtest', name: 'a-fold-fails', input },
+    script: {
+      override: {
+        ...trained,
+        openExperiment: async () => {
+          throw permanent('spec.invalid', 'too few rows');
+        },
+      },
+    },
+  },
+  {
+    ...{ type: 'backtest', name: 'retried', input },
+    script: {
+      override: {
+        ...planned(fold(0)),
+        answerFold: failingFirst(2, new Error('connection refused'), { fold: 0, answers: [] }),
+      },
+    },
+  },
+  {
+    ...{ type: 'backtest', name: 'failed', input },
+    script: {
+      override: {
+        simulateBacktest: async () => {
+          throw permanent('backtest.noBars', 'there are no bars');
+        },
+      },
+    },
+    play: ended,
+  },
+  {
+    ...{ type: 'backtest', name: 'cancelled', input },
+    script: { override: { ...planned(fold(0)), answerFold: untilCancelled } },
+    play: async (stage) => {
+      await stage.called('answerFold');
+      await stage.handle.cancel();
+      await ended(stage);
+    },
+  },
+  {
+    ...{ type: 'backtest', name: 'crash-resumed', input, crashIn: 'workflows' },
+    script: { override: { ...trained } },
+  },
+];
