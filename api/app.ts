@@ -2,6 +2,7 @@ import type { MiddlewareHandler } from 'hono';
 import { ApiError, notFound, problemResponse, toApiError } from './errors.ts';
 import type { ApiParts } from './parts.ts';
 import { checkHost, identify, newRequestId } from './request-guard.ts';
+import { adviceRoutes } from './routes/advice.ts';
 import { alertRoutes } from './routes/alerts.ts';
 import { championRoutes } from './routes/champion.ts';
 import { docsRoutes } from './routes/docs.ts';
@@ -46,6 +47,7 @@ export function createApp(parts: ApiParts): App {
     predictRoutes,
     batchPredictRoutes,
     signalRoutes,
+    adviceRoutes,
     resultRoutes,
     performanceRoutes,
     inferenceRoutes,

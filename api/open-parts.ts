@@ -15,6 +15,7 @@ import { forgetOldIdempotencyKeys } from '../registry/idempotency.ts';
 import { openPackageCache } from '../registry/package-cache.ts';
 import { loadPackage } from '../registry/packages.ts';
 import { forgetOldReplicas } from '../registry/replicas.ts';
+import { openAdvisor, type AdviceServices } from './advice/advisor.ts';
 import { AsyncResults } from './async-results.ts';
 import { Authenticator } from './auth.ts';
 import { StartSweeper } from './start-sweeper.ts';
@@ -74,6 +75,8 @@ export interface ReplicaServices {
   readonly log: Log;
   readonly clock: () => number;
   readonly registry?: Registry;
+  /** Absent: position advice comes from the rule. */
+  readonly advice?: AdviceServices;
 }
 
 export interface RunningReplica {
@@ -151,8 +154,10 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
   const wrongKeys = new WrongKeyLimit(monotonic);
   const auth = new Authenticator({ keys, wrongKeys, addressOf: peerAddress, now: clock });
   const results = new AsyncResults({ db, log, replicaId, now: clock });
+  const advisor = openAdvisor(services.advice, { now: monotonic, log });
   const parts: ApiParts = {
     ...{ db, artifacts, orchestrator, serving, results, auth, keys, datasets, metrics, log },
+    advisor,
     ...{ allowedHosts, clock, version },
     stopping: settings.stopping ?? new AbortController().signal,
   };

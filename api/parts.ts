@@ -1,6 +1,7 @@
 import type { NamedDataset, Log } from '../activities/deps.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import type { Db } from '../registry/in-transaction.ts';
+import type { Advisor } from './advice/advisor.ts';
 import type { AsyncResults } from './async-results.ts';
 import type { Authenticator } from './auth.ts';
 import type { KeyCache } from './key-cache.ts';
@@ -15,6 +16,7 @@ export interface ApiParts {
   readonly orchestrator: Orchestrator;
   readonly serving: Serving;
   readonly results: AsyncResults;
+  readonly advisor: Advisor;
   readonly auth: Authenticator;
   readonly keys: KeyCache;
   readonly datasets: ReadonlyMap<string, NamedDataset>;

@@ -8,6 +8,7 @@ import { getRequestListener } from '@hono/node-server';
 import type { Log } from '../activities/deps.ts';
 import { RatchetError } from '../core/errors.ts';
 import { trustedKeysFrom } from '../core/packages/signature.ts';
+import { loadAdvice } from '../infra/advice.ts';
 import { artifactStoreOf } from '../infra/artifact-store.ts';
 import { codeVersion } from '../infra/code-version.ts';
 import { readConfig, type Config } from '../infra/config.ts';
@@ -16,6 +17,7 @@ import { endWithParent } from '../infra/end-with-parent.ts';
 import { readPackageKeys } from '../infra/package-keys.ts';
 import { startTelemetry } from '../infra/telemetry.ts';
 import { openDatabase } from '../registry/db.ts';
+import { guardedExchange } from '../workers/guarded-exchange.ts';
 import { createApp } from './app.ts';
 import { openReplica, readKeyFile, type RunningReplica } from './open-parts.ts';
 import { openOrchestrator } from './orchestrator.ts';
@@ -105,6 +107,7 @@ async function open(config: Config, stopping: AbortSignal): Promise<Opened> {
       datasets: await loadDatasets(config),
       clock: () => Date.now(),
       registry: telemetry.registry,
+      advice: { settings: loadAdvice(), exchange: (request) => guardedExchange(request) },
     },
   );
   const close = async (): Promise<void> => {

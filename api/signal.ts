@@ -124,7 +124,7 @@ interface CalendarBars {
 }
 
 /** The bars that the request is about: the caller's, those that the model reads, or those its template names. */
-async function barsOf(
+export async function barsOf(
   parts: ApiParts,
   { model, version, input }: PredictRequest,
   prediction: PredictionAnswer | null,

@@ -15,6 +15,7 @@ const fileSchema = z.strictObject({
   datasets: z.unknown().optional(),
   webhooks: z.unknown().optional(),
   publicUrl: z.unknown().optional(),
+  advice: z.unknown().optional(),
 });
 export type ConfigSection = keyof z.infer<typeof fileSchema>;
 

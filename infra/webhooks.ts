@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { CHOSEN_EVENTS, NEW_SECRET_COMMAND, parseWebhookSecrets } from '../core/alerts/index.ts';
 import { RatchetError } from '../core/errors.ts';
 import { NAME_PATTERN } from '../core/spec/spec.ts';
-import { refuseUrl } from '../workers/guarded-post.ts';
+import { WEBHOOK_REFUSAL } from '../workers/guarded-post.ts';
+import { refuseUrl } from '../workers/reach.ts';
 import type { Webhook, WebhookSettings } from '../workers/webhooks.ts';
 import { CONFIG_FILE, findConfigFile, invalidFile, readSection } from './config-file.ts';
 import { environmentOf } from './config.ts';
@@ -87,7 +88,7 @@ function checkedUrl(
   const wrong =
     url.username !== '' || url.password !== ''
       ? 'no user and password in it: the signature says who sends'
-      : refuseUrl({ url, allowPrivate })?.message;
+      : refuseUrl({ url, allowPrivate, refusal: WEBHOOK_REFUSAL })?.message;
   if (wrong === undefined) return url;
   throw invalidFile(file, [{ path: [name, 'url'], message: wrong }], ['webhooks']);
 }
@@ -124,7 +125,7 @@ export function webhookEnvironment(
 }
 
 /** Our processes run in the project's folder: this is the file that they find. */
-function projectConfigFile(): string | undefined {
+export function projectConfigFile(): string | undefined {
   const file = join(projectRoot, CONFIG_FILE);
   return existsSync(file) ? file : undefined;
 }

@@ -25,10 +25,12 @@ import type {
   TrialTable,
   VersionScaleTable,
 } from './tables-lifecycle.ts';
+import type { PositionAdviceTable } from './tables-advice.ts';
 import type { BacktestEventTable, BacktestTable } from './tables-backtests.ts';
 import type { VersionEvaluationTable } from './tables-evaluations.ts';
 import type { SearchTable, SearchTrialTable } from './tables-search.ts';
 
+export type * from './tables-advice.ts';
 export type * from './tables-backtests.ts';
 export type * from './tables-evaluations.ts';
 export type * from './tables-lifecycle.ts';
@@ -76,6 +78,7 @@ export interface Database {
   explanation: ExplanationTable;
   drift_calibration: DriftCalibrationTable;
   drift_report: DriftReportTable;
+  position_advice: PositionAdviceTable;
   alert: AlertTable;
   alert_delivery: AlertDeliveryTable;
 }

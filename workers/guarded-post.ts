@@ -1,15 +1,10 @@
-import { lookup as systemLookup, type LookupAddress } from 'node:dns';
 import http from 'node:http';
 import https from 'node:https';
-import { isIP, type LookupFunction } from 'node:net';
 import { RatchetError } from '../core/errors.ts';
-import { addressKind } from './address-kind.ts';
+import { checkedLookup, refuseUrl, resolveBySystem, type Resolve } from './reach.ts';
 
-/** All addresses of a name. */
-export type Resolve = (
-  name: string,
-  done: (error: Error | null, addresses: readonly LookupAddress[]) => void,
-) => void;
+/** Code of the error where a webhook leads to what it may not reach. */
+export const WEBHOOK_REFUSAL = 'webhook.address';
 
 export interface GuardedPost {
   readonly url: URL;
@@ -28,8 +23,6 @@ const HEADER_BYTES_MAX = 16 * 1024;
 /** What is read of a body that nobody looks at, before the connection is closed. */
 const BODY_BYTES_MAX = 64 * 1024;
 
-const resolveBySystem: Resolve = (name, done) => systemLookup(name, { all: true }, done);
-
 /**
  * One POST that reaches only what it may (SSRF): every address of the name is checked, the connection goes
  * to an address that was checked and the name is not asked again (no rebinding), redirects are answers
@@ -41,7 +34,8 @@ export function guardedPost(
 ): Promise<{ readonly status: number; readonly retryAfter: string | undefined }> {
   const { url, body, timeoutMs, resolve = resolveBySystem } = post;
   const secure = url.protocol === 'https:';
-  const refusal = refuseUrl(post);
+  const reach = { ...post, refusal: WEBHOOK_REFUSAL };
+  const refusal = refuseUrl(reach);
   if (refusal) return Promise.reject(refusal);
   return new Promise((answered, failed) => {
     const request = (secure ? https : http).request(url, {
@@ -49,7 +43,7 @@ export function guardedPost(
       headers: { ...post.headers, 'content-length': String(Buffer.byteLength(body)) },
       // A connection of its own: one from a pool was checked for another request.
       agent: false,
-      lookup: checkedLookup(post, resolve),
+      lookup: checkedLookup(reach, resolve),
       maxHeaderSize: HEADER_BYTES_MAX,
       signal: AbortSignal.timeout(timeoutMs),
       ...(post.ca !== undefined && { ca: post.ca }),
@@ -73,56 +67,6 @@ function drain(response: http.IncomingMessage): void {
     if (bytes > BODY_BYTES_MAX) response.destroy();
   });
 }
-
-const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, '');
-
-/** What can be said of a URL before its name is resolved. */
-export function refuseUrl(
-  post: Pick<GuardedPost, 'url' | 'allowPrivate'>,
-): RatchetError | undefined {
-  const { url, allowPrivate } = post;
-  const secure = url.protocol === 'https:';
-  if (!secure && !(url.protocol === 'http:' && allowPrivate)) {
-    return refused('only https is allowed (http: to this machine, with allowPrivate)');
-  }
-  const host = hostOf(url);
-  return isIP(host) === 0 ? undefined : refuseAddress(host, post);
-}
-
-function refuseAddress(
-  address: string,
-  { url, allowPrivate }: Pick<GuardedPost, 'url' | 'allowPrivate'>,
-): RatchetError | undefined {
-  const kind = addressKind(address);
-  const host = hostOf(url);
-  if (url.protocol === 'http:' && kind !== 'loopback') {
-    return refused(`without TLS only this machine may be reached; ${host} is ${address}`);
-  }
-  if (kind === 'public' || (allowPrivate && kind !== 'forbidden')) return undefined;
-  const why = kind === 'forbidden' ? 'which is never allowed' : 'which needs allowPrivate: true';
-  return refused(`${host} is ${address}, ${why}`);
-}
-
-/** Resolves once; one address that is not allowed refuses them all. */
-function checkedLookup(post: GuardedPost, resolve: Resolve): LookupFunction {
-  return (name, options, done) => {
-    resolve(name, (error, addresses) => {
-      const first = addresses?.[0];
-      if (error || !first) {
-        done(error ?? new Error(`${name} has no address`), '');
-        return;
-      }
-      const refusal = addresses
-        .map(({ address }) => refuseAddress(address, post))
-        .find((found) => found !== undefined);
-      if (refusal) done(refusal, '');
-      else if (options.all) done(null, [...addresses]);
-      else done(null, first.address, first.family);
-    });
-  };
-}
-
-const refused = (what: string): RatchetError => new RatchetError('webhook.address', what);
 
 function asFailure(error: Error, { url, timeoutMs }: GuardedPost): RatchetError {
   if (error instanceof RatchetError) return error;

@@ -1,7 +1,8 @@
 import type { Webhooks } from '../activities/deps.ts';
 import { signatureHeaders, wantsAlert, type AlertEvent } from '../core/alerts/index.ts';
 import { RatchetError } from '../core/errors.ts';
-import { guardedPost, type Resolve } from './guarded-post.ts';
+import { guardedPost } from './guarded-post.ts';
+import type { Resolve } from './reach.ts';
 
 /** A webhook that the operator defined. */
 export interface Webhook {

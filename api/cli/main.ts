@@ -12,6 +12,7 @@ import {
   type ExitCode,
   type RegisterCommands,
 } from './output.ts';
+import { register as registerAdvise } from './advise.ts';
 import { register as registerAlerts } from './alerts.ts';
 import { register as registerBacktest } from './backtest.ts';
 import { register as registerBatchPredict } from './batch-predict.ts';
@@ -48,6 +49,7 @@ const COMMANDS: readonly RegisterCommands[] = [
   registerPredict,
   registerBatchPredict,
   registerSignal,
+  registerAdvise,
   registerBacktest,
   registerResults,
   registerPerformance,

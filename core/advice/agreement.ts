@@ -1,6 +1,6 @@
 import type { AdvisorAnswer, CheckerAnswer } from './answer.ts';
 import type { RuleAdvice } from './rule.ts';
-import { boundedSize } from './size.ts';
+import { boundedSize, SIZE_MIN } from './size.ts';
 
 /** Percentage points that two answers may lie apart and still agree. */
 export const TOLERANCE_POINTS = { default: 15, max: 50 } as const;
@@ -12,6 +12,7 @@ export const ADVICE_REASONS = [
   'advisor-failed',
   'checker-failed',
   'not-configured',
+  'account-failed',
   'abstain',
   'emergency',
   'busy',
@@ -29,6 +30,28 @@ export const byRule = (
   rule: RuleAdvice,
   reason: Exclude<AdviceReason, 'agreed'>,
 ): AdviceDecision => ({ size: rule.size, decidedBy: 'rule', reason });
+
+/** Where the account provider gave no answer the least size is all that can be answered for. */
+export const withoutAccount: AdviceDecision = {
+  size: SIZE_MIN,
+  decidedBy: 'rule',
+  reason: 'account-failed',
+};
+
+const WORDS: Readonly<Record<AdviceReason, string>> = {
+  agreed: 'Both models agreed; the smaller of their sizes counts.',
+  disagreed: 'The models did not agree, so the rule decided.',
+  'advisor-failed': 'The first model gave no valid answer, so the rule decided.',
+  'checker-failed': 'The second model gave no valid answer, so the rule decided.',
+  'not-configured': 'No models are configured, so the rule decided.',
+  'account-failed': 'The account provider gave no valid answer: the least size.',
+  abstain: 'The model says not to act on its signal: the least size, and nobody was asked.',
+  emergency: 'The emergency score says to leave: the least size, and nobody was asked.',
+  busy: 'Too many questions were under way, so the rule decided.',
+};
+
+/** Who decided and why, as a sentence. */
+export const adviceWords = ({ reason }: Pick<AdviceDecision, 'reason'>): string => WORDS[reason];
 
 /**
  * Two answers agree where the second one says so and names a size within `tolerancePoints` of the first: then the smaller

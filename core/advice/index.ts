@@ -1,9 +1,12 @@
 /** Position advice: which share of a position to take, by two language models that agree, or by a rule. */
+export { accountFacts, accountSchema, type Account } from './account.ts';
 export {
   ADVICE_REASONS,
+  adviceWords,
   byRule,
   decideSize,
   TOLERANCE_POINTS,
+  withoutAccount,
   type AdviceDecision,
   type AdviceReason,
 } from './agreement.ts';
@@ -38,6 +41,13 @@ export {
   repairMessages,
   type ChatMessage,
 } from './prompt.ts';
+export {
+  EXCHANGE_OUTCOMES,
+  exchangeRecordSchema,
+  type EndpointRole,
+  type ExchangeOutcome,
+  type ExchangeRecord,
+} from './record.ts';
 export { ruleAdvice, ruleSettingsSchema, type RuleAdvice, type RuleSettings } from './rule.ts';
 export {
   sized,

@@ -1,6 +1,7 @@
 /** Our own processes: workers and API, run from dist/. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { adviceEnvironment } from '../advice.ts';
 import { projectRoot } from '../project.ts';
 import { webhookEnvironment } from '../webhooks.ts';
 import type { ChildSpec } from './child.ts';
@@ -34,13 +35,16 @@ function passedOn(): Record<string, string> {
   return Object.fromEntries(found);
 }
 
-/** Refuses before anything is started where dist/ lacks what will be run, or a webhook its secret. */
+/** Refuses before anything is started where dist/ lacks what will be run, or a secret is missing. */
 export function checkBuilt(parts: ReadonlySet<string>): void {
   if (parts.has('workers')) {
     entry('workers/run.js');
     webhookEnvironment();
   }
-  if (parts.has('api')) entry('api/server.js');
+  if (parts.has('api')) {
+    entry('api/server.js');
+    adviceEnvironment();
+  }
 }
 
 function entry(file: string): string {
@@ -108,10 +112,17 @@ export function workerSpecs(
   });
 }
 
-export function apiSpec(base: Record<string, string>, keys: KeyFiles, ports: Ports): ChildSpec {
+/** The API alone holds the keys of the endpoints that advise on positions. */
+export function apiSpec(
+  base: Record<string, string>,
+  keys: KeyFiles,
+  ports: Ports,
+  adviceSecrets: Record<string, string> = adviceEnvironment(),
+): ChildSpec {
   const url = `http://127.0.0.1:${ports.api}`;
   const env = {
     ...base,
+    ...adviceSecrets,
     RATCHET_API_HOST: '127.0.0.1',
     RATCHET_API_PORT: String(ports.api),
     // Not by its port, which may move: predictions that wait in its spool would be left behind.

@@ -218,6 +218,8 @@ describe('keys for some models', () => {
     'GET /api/v1/experiments/{id}/search': 'looks at the models',
     'GET /api/v1/results/{id}': 'looks at the models',
     'POST /api/v1/signals': 'looks at the models',
+    'POST /api/v1/advice': 'looks at the models',
+    'GET /api/v1/advice': 'looks at the models',
     'POST /api/v1/experiments/{id}/cancel': 'looks at the models',
     'GET /api/v1/ml-models': 'looks at the models',
     'POST /api/v1/ml-models': 'looks at the models',

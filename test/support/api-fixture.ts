@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ulid } from 'ulid';
 import type { Log, NamedDataset } from '../../activities/deps.ts';
 import { createApp } from '../../api/app.ts';
-import { openReplica, type RunningReplica } from '../../api/open-parts.ts';
+import { openReplica, type ReplicaServices, type RunningReplica } from '../../api/open-parts.ts';
 import type { Orchestrator } from '../../api/orchestrator.ts';
 import type { LifecycleOrder, OrderAnswer } from '../../api/orchestrator-lifecycle.ts';
 import type { App } from '../../api/secure.ts';
@@ -53,14 +53,27 @@ export const DATASETS: ReadonlyMap<string, NamedDataset> = new Map([
   ],
 ]);
 
-/** Lines that a test may look at. */
-export function memoryLog(): Log & { readonly lines: { level: string; message: string }[] } {
+/** Lines that a test may look at, and the fields of each. */
+export function memoryLog(): Log & {
+  readonly lines: { level: string; message: string }[];
+  readonly fields: object[];
+} {
   const lines: { level: string; message: string }[] = [];
+  const fields: object[] = [];
   const at =
     (level: string) =>
-    (_fields: object, message: string): void =>
-      void lines.push({ level, message });
-  return { lines, info: at('info'), warn: at('warn'), error: at('error'), debug: at('debug') };
+    (of: object, message: string): void => {
+      lines.push({ level, message });
+      fields.push(of);
+    };
+  return {
+    lines,
+    fields,
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    debug: at('debug'),
+  };
 }
 
 /** Temporal's part played by hand: says what it was asked, and can be away. */
@@ -185,6 +198,7 @@ export interface OpenOptions {
   readonly notifications?: boolean;
   readonly spoolBytes?: number;
   readonly openModels?: number;
+  readonly advice?: ReplicaServices['advice'];
 }
 
 export interface TestReplica extends RunningReplica {
@@ -271,6 +285,7 @@ export async function openApiFixture(versions = 2): Promise<ApiFixture> {
         datasets: DATASETS,
         log,
         clock: () => clock.now,
+        ...(options.advice && { advice: options.advice }),
       },
     );
     const app = createApp(running.parts);

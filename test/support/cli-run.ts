@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { Command, CommanderError } from 'commander';
+import { register as registerAdvise } from '../../api/cli/advise.ts';
 import { register as registerAlerts } from '../../api/cli/alerts.ts';
 import { register as registerBatchPredict } from '../../api/cli/batch-predict.ts';
 import { register as registerDrift } from '../../api/cli/drift.ts';
@@ -34,7 +35,7 @@ export function program(ctx: CliContext): Command {
   const watched = [registerDrift, registerPerformance, registerAlerts];
   const others = [
     ...[registerEvaluate, registerKeys, registerMirror, registerSearch, registerSignal],
-    ...[registerBatchPredict, registerResults, registerSql],
+    ...[registerAdvise, registerBatchPredict, registerResults, registerSql],
   ];
   for (const register of [...modules, ...watched, ...others]) {
     register(root, ctx);

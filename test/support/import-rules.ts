@@ -20,8 +20,7 @@ const CORE_LEVELS: readonly (readonly string[])[] = [
     'alerts',
   ],
   ['strategies', 'backtest'],
-  ['advice'],
-  ['spec'],
+  ['spec', 'advice'],
 ];
 
 /** Packages that open native code or the network: only in `*.impl.ts` of these folders of core/. */

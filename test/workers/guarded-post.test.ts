@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { RatchetError } from '../../core/errors.ts';
-import { guardedPost, type GuardedPost, type Resolve } from '../../workers/guarded-post.ts';
+import { guardedPost, type GuardedPost } from '../../workers/guarded-post.ts';
+import type { Resolve } from '../../workers/reach.ts';
 import { openReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
 
 let receiver: WebhookReceiver;
