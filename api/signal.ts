@@ -1,13 +1,15 @@
 import type { NamedDataset } from '../activities/deps.ts';
-import { barsFromRows, sliceBars, type Bars } from '../core/bars/index.ts';
+import { barsBetween, barsFromRows, sliceBars, type Bars } from '../core/bars/index.ts';
 import { calendarFor } from '../core/calendar/index.ts';
 import { labelKindOrThrow } from '../core/labels/index.ts';
 import type { PredictionAnswer } from '../core/predict/index.ts';
 import {
+  emergencyScore,
   HEURISTIC_BARS,
   HEURISTIC_WARMUP_BARS,
   heuristicSignal,
   recommend,
+  type EmergencyScore,
   type HeuristicSignal,
   type Recommended,
 } from '../core/signals/index.ts';
@@ -30,14 +32,19 @@ export type HeuristicReason =
   /** It answers, and its answer has no probability: a quantity without confidence. */
   | 'no-probability';
 
+/** How urgent it is to leave a long position; null where the request has no bars, or too few. */
+interface Urgent {
+  readonly emergency: EmergencyScore | null;
+}
+
 export type SignalSource =
-  | {
+  | (Urgent & {
       readonly source: 'model';
       readonly prediction: PredictionAnswer;
       /** By horizon, in the order of the prediction's. */
       readonly horizons: readonly (Recommended & { readonly horizon: number })[];
-    }
-  | {
+    })
+  | (Urgent & {
       readonly source: 'heuristic';
       readonly reason: HeuristicReason;
       readonly prediction: PredictionAnswer | null;
@@ -46,7 +53,7 @@ export type SignalSource =
       /** ISO, open time of the newest bar. */
       readonly asOf: string;
       readonly lastClose: number;
-    };
+    });
 
 /** Problems of a model that cannot answer, whoever asks: the caller's own mistakes are not among them. */
 const UNUSABLE: Readonly<Record<string, HeuristicReason>> = {
@@ -67,7 +74,11 @@ export async function signalOf(parts: ApiParts, request: PredictRequest): Promis
     prediction = await parts.serving.predict(request);
     if (prediction.fallback === null) {
       const horizons = await recommendations(parts, prediction);
-      if (horizons.length > 0) return { source: 'model', prediction, horizons };
+      const first = horizons[0];
+      if (first) {
+        const emergency = await emergencyOf(parts, request, prediction, first);
+        return { source: 'model', prediction, horizons, emergency };
+      }
     }
     reason = prediction.fallbackReason ?? 'no-probability';
   } catch (error) {
@@ -91,6 +102,25 @@ async function recommendations(
   });
 }
 
+/** By the bars that the model answered on, and what it says of its first horizon. */
+async function emergencyOf(
+  { serving }: ApiParts,
+  { input }: PredictRequest,
+  { model, version, instrument, asOf }: PredictionAnswer,
+  first: Recommended,
+): Promise<EmergencyScore | null> {
+  if (input.kind === 'window') return null;
+  const { pkg } = await serving.describe(model, version);
+  const { calendar, timeframe } = pkg.preprocessing;
+  const bars =
+    input.kind === 'bars'
+      ? barsFromRows(instrument, timeframe, input.rows)
+      : await serving.bars(model, version, instrument, 'asOf' in input ? input.asOf : undefined);
+  // A bar that came since the model answered is no part of its answer.
+  const answered = barsBetween(bars, -Infinity, Date.parse(asOf) + 1);
+  return emergencyScore(answered, calendarFor(calendar), first) ?? null;
+}
+
 type ByRule = Omit<Extract<SignalSource, { source: 'heuristic' }>, 'reason'>;
 
 async function byRule(
@@ -98,8 +128,10 @@ async function byRule(
   request: PredictRequest,
   prediction: PredictionAnswer | null,
 ): Promise<ByRule> {
-  const { bars, calendar } = await barsOf(parts, request, prediction);
-  const heuristic = heuristicSignal(bars, calendarFor(calendar));
+  const found = await barsOf(parts, request, prediction);
+  const { bars } = found;
+  const calendar = calendarFor(found.calendar);
+  const heuristic = heuristicSignal(bars, calendar);
   const last = bars.openTime.length - 1;
   if (heuristic === undefined) {
     throw new ApiError(
@@ -112,6 +144,8 @@ async function byRule(
     source: 'heuristic',
     prediction,
     heuristic,
+    // A rule of thumb knows no probability of a fall.
+    emergency: emergencyScore(bars, calendar) ?? null,
     instrument: bars.instrument,
     asOf: new Date(bars.openTime[last]!).toISOString(),
     lastClose: bars.close[last]!,

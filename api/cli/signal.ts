@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { EMERGENCY_STOP } from '../../core/signals/index.ts';
 import { showExplanation } from './explanation.ts';
 import { askForecast, beatsNaiveWords, forecastOptions, type ForecastOptions } from './forecast.ts';
 import { openClient, type Json } from './http.ts';
@@ -20,6 +21,18 @@ export function register(program: Command, ctx: CliContext): void {
   );
 }
 
+/** Shown from here on: less is any Tuesday. */
+const WORTH_A_LINE = 0.3;
+
+/** How urgent it is to leave, where it is at all. */
+function showEmergency(ctx: CliContext, emergency: Record<string, number> | null): void {
+  const { score = 0, ...parts } = emergency ?? {};
+  if (score < WORTH_A_LINE) return;
+  const of = Object.entries(parts).map(([name, value]) => `${name} ${share(value)}`);
+  const what = score >= EMERGENCY_STOP ? 'EMERGENCY: leave at the next open' : 'emergency score';
+  ctx.out.line(`${what}, ${share(score)} of 1 (${of.join(', ')})`);
+}
+
 const share = (value: unknown): string => (typeof value === 'number' ? value.toFixed(2) : '-');
 const words = (step: unknown): string => String(step).replace('_', ' ').toUpperCase();
 
@@ -35,6 +48,7 @@ async function signal(
   ctx.out.line(
     `${String(answer['instrument'])} as of ${String(answer['asOf']).slice(0, 16)}, last close ${share(answer['lastClose'])}: ${words(answer['recommendation'])}`,
   );
+  showEmergency(ctx, answer['emergency'] as Record<string, number> | null);
   if (answer['source'] === 'heuristic') {
     const terms = Object.entries(answer['terms'] as Record<string, number>);
     ctx.out.line(

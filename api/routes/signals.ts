@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { RECOMMENDATIONS } from '../../core/signals/index.ts';
+import { EMERGENCY_STOP, RECOMMENDATIONS } from '../../core/signals/index.ts';
 import { acceptedAnswer, answerLater, asJson, prefersAsync } from '../async-answer.ts';
 import { requireModel } from '../auth.ts';
 import { HTTP } from '../errors.ts';
@@ -53,6 +53,19 @@ const stepSchema = {
   cuts: z.object({ buy: z.number(), strongBuy: z.number() }),
 };
 
+const part = (what: string) => z.number().min(0).max(1).describe(what);
+const emergencySchema = z
+  .object({
+    score: part('The largest of the three parts.'),
+    shock: part('The last bar fell by more standard deviations than bars do.'),
+    drawdown: part('How far below its 24-bar high the close lies.'),
+    probability: part('How much more probable the model holds a fall; 0 where no model says.'),
+  })
+  .describe(
+    `How urgent it is to leave a long position: from ${EMERGENCY_STOP} on at the next open. null: the request has no ` +
+      'bars, or fewer than 24.',
+  );
+
 const signalSchema = z
   .object({
     model: z.string(),
@@ -76,6 +89,7 @@ const signalSchema = z
       }),
     ),
     terms: z.record(z.string(), z.number()).nullable().describe('Of the heuristic, each -1..1.'),
+    emergency: emergencySchema.nullable(),
     beatsNaive: z.boolean().describe('false for a heuristic: nothing proved it.'),
     abstain: z.boolean(),
     stale: z.boolean().nullable(),
@@ -87,7 +101,7 @@ type SignalView = z.infer<typeof signalSchema>;
 
 /** The first horizon speaks for the signal. */
 function viewOf(model: string, found: SignalSource): SignalView {
-  const { prediction } = found;
+  const { prediction, emergency } = found;
   const shown = prediction as unknown as SignalView['prediction'];
   if (found.source === 'model') {
     const { version, instrument, asOf, lastClose, beatsNaive, abstain, stale } = found.prediction;
@@ -96,7 +110,7 @@ function viewOf(model: string, found: SignalSource): SignalView {
       ...{ model, version, instrument, asOf, lastClose, source: 'model', reason: null },
       ...{ recommendation, score, probability, cuts, horizon },
       horizons: found.horizons.map((step) => ({ ...step })),
-      ...{ terms: null, beatsNaive, abstain, stale, prediction: shown },
+      ...{ terms: null, emergency, beatsNaive, abstain, stale, prediction: shown },
     };
   }
   const { instrument, asOf, lastClose, reason } = found;
@@ -105,7 +119,7 @@ function viewOf(model: string, found: SignalSource): SignalView {
     ...{ model, version: prediction?.version ?? null, instrument, asOf, lastClose },
     ...{ source: 'heuristic', reason, recommendation, score, probability, cuts },
     ...{ horizon: null, horizons: [], terms: { ...terms }, beatsNaive: false, abstain: false },
-    ...{ stale: prediction?.stale ?? null, prediction: shown },
+    ...{ emergency, stale: prediction?.stale ?? null, prediction: shown },
   };
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import type { EmergencyScore } from '../../core/signals/index.ts';
 import { createKey } from '../../registry/keys.ts';
 import { walkBars } from '../support/made-bars.ts';
 import { MODEL } from '../support/registry-facts.ts';
@@ -14,6 +15,22 @@ before(async () => {
   api = await fixture.open('signals');
 });
 after(() => fixture.close());
+
+/** Rows of a walk as a caller sends them, the last one fallen by so much. */
+const rowsOf = (count: number, fall = 0, from = '2019-01-02') => {
+  const bars = walkBars(count, { instrument: INSTRUMENT, from });
+  return Array.from(bars.openTime, (time, i) => {
+    const close = bars.close[i]! * (i === count - 1 ? 1 - fall : 1);
+    return {
+      openTime: new Date(time).toISOString(),
+      open: bars.open[i],
+      high: bars.high[i],
+      low: Math.min(bars.low[i]!, close),
+      close,
+      volume: bars.volume[i],
+    };
+  });
+};
 
 const ask = (body: object) => api.call('POST', '/api/v1/signals', { model: MODEL, ...body });
 
@@ -33,24 +50,21 @@ test('without a champion a rule of thumb speaks, from the bars that the template
   assert.equal(past.body['asOf'], '2019-06-03T00:00:00.000Z');
   assert.notDeepEqual(past.body['terms'], body['terms']);
   assert.deepEqual((await ask({ asOf: '2019-06-03T23:00:00Z' })).body, past.body);
+  const emergency = body['emergency'] as unknown as EmergencyScore;
+  assert.equal(emergency.probability, 0);
+  assert.equal(emergency.score, Math.max(emergency.shock, emergency.drawdown));
 });
 
 test('bars of the caller: too few are refused with how many there must be', async () => {
-  const rows = (count: number) => {
-    const bars = walkBars(count, { instrument: INSTRUMENT, from: '2019-01-02' });
-    return Array.from(bars.openTime, (time, i) => ({
-      openTime: new Date(time).toISOString(),
-      open: bars.open[i],
-      high: bars.high[i],
-      low: bars.low[i],
-      close: bars.close[i],
-      volume: bars.volume[i],
-    }));
-  };
-  const few = await ask({ instrument: INSTRUMENT, bars: rows(20) });
+  const few = await ask({ instrument: INSTRUMENT, bars: rowsOf(20) });
   assert.deepEqual([few.status, few.body['code']], [422, 'signal.too-few-bars']);
-  const enough = await ask({ instrument: INSTRUMENT, bars: rows(60) });
+  const enough = await ask({ instrument: INSTRUMENT, bars: rowsOf(60) });
   assert.deepEqual([enough.status, enough.body['source']], [200, 'heuristic']);
+  const emergencyOf = ({ body }: typeof enough) => body['emergency'] as unknown as EmergencyScore;
+  assert.ok(emergencyOf(enough).shock < 0.2, JSON.stringify(enough.body));
+  const fallen = await ask({ instrument: INSTRUMENT, bars: rowsOf(60, 0.12) });
+  assert.equal(emergencyOf(fallen).shock, 1);
+  assert.equal(emergencyOf(fallen).score, 1);
 });
 
 test('a champion speaks for itself: by its probability of a rise, cut in five', async () => {
@@ -78,6 +92,15 @@ test('a champion speaks for itself: by its probability of a rise, cut in five', 
     assert.ok(Math.abs(score - (2 * probability - 1)) < 1e-12);
   }
   assert.deepEqual([body['version'], body['reason'], body['terms']], [1, null, null]);
+  const emergency = body['emergency'] as unknown as EmergencyScore;
+  // p(sell) - p(buy) of the first horizon.
+  const part = Math.min(1, Math.max(0, (-steps[0]!.score - 0.3) / 0.5));
+  assert.ok(Math.abs(emergency.probability - part) < 1e-12);
+  const { shock, drawdown } = emergency;
+  assert.equal(emergency.score, Math.max(shock, drawdown, emergency.probability));
+  const own = await ask({ instrument: INSTRUMENT, bars: rowsOf(500, 0.15, '2017-06-01') });
+  assert.equal(own.body['source'], 'model', JSON.stringify(own.body));
+  assert.equal((own.body['emergency'] as unknown as EmergencyScore).shock, 1);
   const prediction = body['prediction'] as unknown as { id: string; recorded: boolean };
   assert.equal(prediction.recorded, true);
 });
