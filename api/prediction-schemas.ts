@@ -1,5 +1,6 @@
 /** Bodies and answers of predictions, as several routes speak of them. */
 import { z } from '@hono/zod-openapi';
+import { EMERGENCY_STOP } from '../core/signals/index.ts';
 import { instant, instrumentId, versionNumber } from './schemas.ts';
 
 /** Rows of `bars`: ten times the longest history that a window needs. */
@@ -74,6 +75,10 @@ export const predictSchema = ruled(
       .describe('`mc`: Monte-Carlo confidence and interval; `none`: the forecast alone.'),
     record: z.boolean().default(true).describe('Keep the prediction, to be scored later.'),
     explain: explainField,
+    emergency: z
+      .boolean()
+      .default(false)
+      .describe('Say how urgent it is to leave a long position (signals always do).'),
   }),
 ).openapi('Predict');
 
@@ -117,6 +122,23 @@ export const explanationSchema = z
     reason: z.string().optional().describe('Why there are none.'),
   })
   .openapi('Explanation');
+
+/** 0..1. */
+const part = (what: string) => z.number().min(0).max(1).describe(what);
+
+/** core/signals/emergency.ts. */
+export const emergencySchema = z
+  .object({
+    score: part('The largest of the three parts.'),
+    shock: part('The last bar fell by more standard deviations than bars do.'),
+    drawdown: part('How far below its 24-bar high the close lies.'),
+    probability: part('How much more probable the model holds a fall; 0 where no model says.'),
+  })
+  .describe(
+    `How urgent it is to leave a long position: from ${EMERGENCY_STOP} on at the next open. null: the request has no ` +
+      'bars, or fewer than 24.',
+  )
+  .openapi('Emergency');
 
 export const answerSchema = z
   .object({
@@ -169,5 +191,6 @@ export const answerSchema = z
       .describe('Set where the challenger of a running trial answered in place of the champion.'),
     recorded: z.boolean(),
     explanation: explanationSchema.optional().describe('Where it was asked for.'),
+    emergency: emergencySchema.nullable().optional(),
   })
   .openapi('Prediction');

@@ -1,5 +1,5 @@
 import type { NamedDataset } from '../activities/deps.ts';
-import { barsBetween, barsFromRows, sliceBars, type Bars } from '../core/bars/index.ts';
+import { barsFromRows, sliceBars, type Bars } from '../core/bars/index.ts';
 import { calendarFor } from '../core/calendar/index.ts';
 import { labelKindOrThrow } from '../core/labels/index.ts';
 import type { PredictionAnswer } from '../core/predict/index.ts';
@@ -15,6 +15,7 @@ import {
 } from '../core/signals/index.ts';
 import { getModelOrThrow } from '../registry/models.ts';
 import { ApiError } from './errors.ts';
+import { emergencyOf } from './emergency.ts';
 import { templateOf } from './model-template.ts';
 import type { ApiParts } from './parts.ts';
 import { onlyInstrumentOrThrow } from './prediction-input.ts';
@@ -76,7 +77,7 @@ export async function signalOf(parts: ApiParts, request: PredictRequest): Promis
       const horizons = await recommendations(parts, prediction);
       const first = horizons[0];
       if (first) {
-        const emergency = await emergencyOf(parts, request, prediction, first);
+        const emergency = await emergencyOf(parts, request.input, prediction, first);
         return { source: 'model', prediction, horizons, emergency };
       }
     }
@@ -89,7 +90,8 @@ export async function signalOf(parts: ApiParts, request: PredictRequest): Promis
   return { ...(await byRule(parts, request, prediction)), reason };
 }
 
-async function recommendations(
+/** What an answer recommends, by horizon; of a horizon without a probability nothing. */
+export async function recommendations(
   { serving }: ApiParts,
   { model, version, horizons }: PredictionAnswer,
 ): Promise<(Recommended & { readonly horizon: number })[]> {
@@ -100,25 +102,6 @@ async function recommendations(
     const found = recommend(kind, answer, classes?.priors[k], recommendation);
     return found ? [{ ...found, horizon: answer.horizon }] : [];
   });
-}
-
-/** By the bars that the model answered on, and what it says of its first horizon. */
-async function emergencyOf(
-  { serving }: ApiParts,
-  { input }: PredictRequest,
-  { model, version, instrument, asOf }: PredictionAnswer,
-  first: Recommended,
-): Promise<EmergencyScore | null> {
-  if (input.kind === 'window') return null;
-  const { pkg } = await serving.describe(model, version);
-  const { calendar, timeframe } = pkg.preprocessing;
-  const bars =
-    input.kind === 'bars'
-      ? barsFromRows(instrument, timeframe, input.rows)
-      : await serving.bars(model, version, instrument, 'asOf' in input ? input.asOf : undefined);
-  // A bar that came since the model answered is no part of its answer.
-  const answered = barsBetween(bars, -Infinity, Date.parse(asOf) + 1);
-  return emergencyScore(answered, calendarFor(calendar), first) ?? null;
 }
 
 type ByRule = Omit<Extract<SignalSource, { source: 'heuristic' }>, 'reason'>;

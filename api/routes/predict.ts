@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { PredictionAnswer } from '../../core/predict/index.ts';
+import type { EmergencyScore } from '../../core/signals/index.ts';
 import {
   acceptedAnswer,
   answerLater,
@@ -7,12 +8,14 @@ import {
   preferHeader,
   prefersAsync,
 } from '../async-answer.ts';
+import { emergencyOf } from '../emergency.ts';
 import { HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { inputOf } from '../prediction-input.ts';
 import { answerSchema, predictSchema } from '../prediction-schemas.ts';
 import { jsonAnswer, jsonRequest, modelParam } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
+import { recommendations } from '../signal.ts';
 import type { Explanation } from '../serving/explanations.ts';
 import type { PredictRequest } from '../serving/serving.ts';
 import { predictionListRoute } from './predictions.ts';
@@ -49,6 +52,16 @@ export async function explained(
   return serving.explain(answer.model, answer.version, asked, Date.parse(answer.asOf));
 }
 
+/** What a fallback says of the future is nothing: then the bars alone speak. */
+async function urgencyOf(
+  parts: ApiParts,
+  answer: PredictionAnswer,
+  input: PredictRequest['input'],
+): Promise<EmergencyScore | null> {
+  const steps = answer.fallback === null ? await recommendations(parts, answer) : [];
+  return emergencyOf(parts, input, answer, steps[0]);
+}
+
 /** Predictions: made here, and listed. */
 export function predictRoutes(app: App, parts: ApiParts): void {
   const predict = createRoute({
@@ -77,8 +90,9 @@ export function predictRoutes(app: App, parts: ApiParts): void {
     const answer = async (): Promise<Shown> => {
       const found = await parts.serving.predict(request);
       const explanation = body.explain ? { explanation: await explained(parts, found, input) } : {};
+      const urgent = body.emergency ? { emergency: await urgencyOf(parts, found, input) } : {};
       // The answer is made of the same types; kept as it is, without copying each of its arrays.
-      return { ...found, ...explanation } as unknown as Shown;
+      return { ...found, ...explanation, ...urgent } as unknown as Shown;
     };
     if (prefersAsync(c.req.valid('header').prefer)) {
       return answerLater(parts, c, request.model, async () => asJson(await answer())) as never;

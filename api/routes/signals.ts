@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { EMERGENCY_STOP, RECOMMENDATIONS } from '../../core/signals/index.ts';
+import { RECOMMENDATIONS } from '../../core/signals/index.ts';
 import { acceptedAnswer, answerLater, asJson, prefersAsync } from '../async-answer.ts';
 import { requireModel } from '../auth.ts';
 import { HTTP } from '../errors.ts';
@@ -8,6 +8,7 @@ import { inputOf } from '../prediction-input.ts';
 import {
   answerSchema,
   barSchema,
+  emergencySchema,
   explainField,
   explanationSchema,
   MAX_BARS,
@@ -52,19 +53,6 @@ const stepSchema = {
   probability: z.number().describe('Of a rise that counts.'),
   cuts: z.object({ buy: z.number(), strongBuy: z.number() }),
 };
-
-const part = (what: string) => z.number().min(0).max(1).describe(what);
-const emergencySchema = z
-  .object({
-    score: part('The largest of the three parts.'),
-    shock: part('The last bar fell by more standard deviations than bars do.'),
-    drawdown: part('How far below its 24-bar high the close lies.'),
-    probability: part('How much more probable the model holds a fall; 0 where no model says.'),
-  })
-  .describe(
-    `How urgent it is to leave a long position: from ${EMERGENCY_STOP} on at the next open. null: the request has no ` +
-      'bars, or fewer than 24.',
-  );
 
 const signalSchema = z
   .object({

@@ -1,4 +1,4 @@
-import type { Bars } from '../bars/bars.ts';
+import { barCount, sliceBars, type Bars } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { drawdown } from '../indicators/drawdown.ts';
 import { indicatorInput, type IndicatorInput, use } from '../indicators/index.ts';
@@ -89,12 +89,11 @@ export function emergencyScore(
   calendar: Calendar,
   recommended?: Recommended,
 ): EmergencyScore | undefined {
-  const rows = bars.openTime.length;
-  const columns = emergencyColumns(
-    bars,
-    calendar,
-    new Float64Array(rows).fill(twoSidedScore(recommended)),
-  );
+  // Nothing older counts: windows give the same bits whatever history they are cut from.
+  const last = sliceBars(bars, Math.max(0, barCount(bars) - EMERGENCY_WARMUP_BARS - 1));
+  const rows = barCount(last);
+  const said = new Float64Array(rows).fill(twoSidedScore(recommended));
+  const columns = emergencyColumns(last, calendar, said);
   const at = (column: Float64Array): number => column[rows - 1] ?? NaN;
   const found = {
     score: at(columns.score),

@@ -105,6 +105,23 @@ test('a champion speaks for itself: by its probability of a rise, cut in five', 
   assert.equal(prediction.recorded, true);
 });
 
+test('a prediction says how urgent it is to leave where it is asked, as the signal does', async () => {
+  const predict = (body: object) =>
+    api.call('POST', `/api/v1/ml-models/${MODEL}/predict`, { instrument: INSTRUMENT, ...body });
+  for (const when of [{}, { asOf: '2019-08-05T23:00:00Z' }]) {
+    const signal = await ask({ instrument: INSTRUMENT, ...when });
+    const asked = await predict({ ...when, emergency: true });
+    assert.equal(asked.status, 200, JSON.stringify(asked.body));
+    assert.deepEqual(asked.body['emergency'], signal.body['emergency']);
+    assert.ok(signal.body['emergency']);
+  }
+  const plain = await predict({});
+  assert.equal('emergency' in plain.body, false);
+  // The bars alone, where no probability was asked for.
+  const bare = await predict({ emergency: true, confidence: 'none' });
+  assert.equal((bare.body['emergency'] as unknown as EmergencyScore).probability, 0);
+});
+
 test('a quantity without confidence has no probability, so the rule of thumb speaks beside it', async () => {
   const { body } = await ask({ confidence: 'none' });
   assert.deepEqual(
