@@ -101,6 +101,7 @@ async function simulated(
         answers: answers.get(one.instrument),
       })),
       strategies: spec.strategies,
+      ...(spec.portfolios && { portfolios: spec.portfolios }),
       rules: spec.rules,
       ...periodOf(spec, row.created_at),
       paths: spec.paths,

@@ -2,13 +2,14 @@ import { z } from 'zod';
 import { backtestRulesSchema } from '../backtest/index.ts';
 import { MODEL_TEMPLATE } from '../models/registered.ts';
 import { needsModel, strategySpecSchema } from '../strategies/index.ts';
+import { PORTFOLIO_COLUMNS_MAX, portfolioSchema } from '../strategies/portfolio/index.ts';
 import { FOLD_EVERY } from './backtest-folds.ts';
 import { nameSchema } from './names.ts';
 import { parseSpec, type SpecCatalogues } from './parse-spec.ts';
 import { parseStrategy } from './parse-strategy.ts';
 import { SpecError, type SpecIssue } from './spec-error.ts';
 import { dataSchema, type ExperimentSpec } from './spec.ts';
-import { issuesOf } from './zod-issues.ts';
+import { issuesOf, suggestionFor } from './zod-issues.ts';
 
 const isoDate = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'a date, YYYY-MM-DD');
 
@@ -71,6 +72,16 @@ export const backtestSpecSchema = z.strictObject({
     .refine((all) => Object.keys(all).length > 0, 'at least one strategy')
     .refine((all) => Object.keys(all).length <= 12, 'at most 12 strategies')
     .describe('By name; the first is what the report is about, the others stand beside it.'),
+  portfolios: z
+    .record(
+      nameSchema,
+      portfolioSchema.extend({
+        of: z.array(nameSchema).min(1).max(12).describe('Strategies of this backtest, by name.'),
+      }),
+    )
+    .refine((all) => Object.keys(all).length <= 4, 'at most 4 portfolios')
+    .optional()
+    .describe('By name: strategies that share the money; each stands beside the strategies.'),
   rules: backtestRulesSchema
     .prefault({})
     .describe('When orders fill, what they cost, what may be held.'),
@@ -102,7 +113,11 @@ export function parseBacktestSpec(value: unknown, catalogues: SpecCatalogues = {
     throw new SpecError([...rest, ...strategies].slice(0, MAX_ISSUES));
   }
   const spec = parsed.data;
-  const issues = [...crossChecks(spec), ...experimentIssues(spec, catalogues)];
+  const issues = [
+    ...crossChecks(spec),
+    ...portfolioIssues(spec),
+    ...experimentIssues(spec, catalogues),
+  ];
   if (issues.length > 0) throw new SpecError(issues.slice(0, MAX_ISSUES));
   return spec;
 }
@@ -142,6 +157,33 @@ function crossChecks({ period, model, strategies }: BacktestSpec): SpecIssue[] {
     issues.push({ path: 'model', message: 'no strategy asks it' });
   }
   return issues;
+}
+
+function portfolioIssues({ portfolios = {}, strategies, data }: BacktestSpec): SpecIssue[] {
+  const known = Object.keys(strategies);
+  return Object.entries(portfolios).flatMap(([name, { of }]) => {
+    const path = `portfolios.${name}`;
+    const unknown = of.flatMap((strategy, i) =>
+      known.includes(strategy)
+        ? []
+        : [
+            {
+              path: `${path}.of[${i}]`,
+              message: `no strategy "${strategy}" in this backtest`,
+              suggestion: suggestionFor(strategy, known),
+            },
+          ],
+    );
+    const columns = of.length * data.instruments.length;
+    const wrong = [
+      ...(known.includes(name) ? ['has the name of a strategy'] : []),
+      ...(new Set(of).size < of.length ? ['names a strategy twice'] : []),
+      ...(columns > PORTFOLIO_COLUMNS_MAX
+        ? [`has ${columns} strategies on instruments; at most ${PORTFOLIO_COLUMNS_MAX}`]
+        : []),
+    ];
+    return [...unknown, ...wrong.map((message) => ({ path, message }))];
+  });
 }
 
 /** The experiment of the first fold, checked as one that a person starts. */

@@ -19,6 +19,8 @@ export interface SchemaNode {
   readonly minItems?: number;
   readonly maxItems?: number;
   readonly properties?: Readonly<Record<string, SchemaNode>>;
+  /** What all other keys have: that of a record; false where there are none. */
+  readonly additionalProperties?: SchemaNode | boolean;
   readonly required?: readonly string[];
   readonly items?: SchemaNode;
   readonly prefixItems?: readonly SchemaNode[];

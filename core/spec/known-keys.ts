@@ -19,7 +19,7 @@ export function knownKeysAt(
       const child =
         typeof part === 'number'
           ? (node.prefixItems?.[part] ?? node.items)
-          : node.properties?.[String(part)];
+          : (node.properties?.[String(part)] ?? recordOf(node));
       return child ? alternatives(child, root) : [];
     });
   }
@@ -28,6 +28,9 @@ export function knownKeysAt(
   const chosen = kind === undefined || meant.length === 0 ? nodes : meant;
   return [...new Set(chosen.flatMap((node) => Object.keys(node.properties ?? {})))];
 }
+
+const recordOf = ({ additionalProperties }: SchemaNode): SchemaNode | undefined =>
+  typeof additionalProperties === 'object' ? additionalProperties : undefined;
 
 /** A node and those it may be instead; a schema that stands in several places is written once and pointed to. */
 function alternatives(node: SchemaNode, root: SchemaNode): SchemaNode[] {

@@ -37,7 +37,8 @@ None of these strategies is a recommendation: classical rules are here to be com
 const PORTFOLIO =
   'Several strategies, on one instrument or on several, share the money: each gets a weight by what it (or its instrument) ' +
   'returned up to the close at which weights are decided anew, long only. Its target is that weight times its position. ' +
-  'What the limits leave over is cash. A session counts as known when the last of its markets has closed.';
+  'What the limits leave over is cash. A session counts as known when the last of its markets has closed. In the spec of a ' +
+  'backtest: `portfolios: { mine: { of: [trend, model], allocation: { kind: minimum-variance } } }`, by the names of its strategies.';
 
 const READS_MODEL = ' Reads the answers of a model.';
 

@@ -6,6 +6,7 @@ export {
   type AllocationSpec,
 } from './allocation.ts';
 export {
+  PORTFOLIO_COLUMNS_MAX,
   portfolioSchema,
   portfolioTargets,
   type InstrumentTargets,

@@ -7,7 +7,8 @@ import { periodOf, rebalanceSchema } from './schedule.ts';
 import { timelineOf, type PortfolioColumn, type Timeline } from './timeline.ts';
 import { windowAt } from './windows.ts';
 
-const COLUMNS_MAX = 50;
+/** Strategies times instruments. */
+export const PORTFOLIO_COLUMNS_MAX = 50;
 
 /** How a portfolio shares money out over its columns. */
 export const portfolioSchema = z.strictObject({
@@ -89,10 +90,10 @@ export function portfolioTargets(
 function checkColumns(columns: readonly PortfolioColumn[]): void {
   const first = columns[0];
   if (!first) throw new RatchetError('portfolio.empty', 'a portfolio needs a column');
-  if (columns.length > COLUMNS_MAX) {
+  if (columns.length > PORTFOLIO_COLUMNS_MAX) {
     throw new RatchetError(
       'portfolio.columns',
-      `a portfolio has ${COLUMNS_MAX} columns at most, not ${columns.length}`,
+      `a portfolio has ${PORTFOLIO_COLUMNS_MAX} columns at most, not ${columns.length}`,
     );
   }
   const seen = new Map<string, Bars>();
