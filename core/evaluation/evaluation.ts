@@ -1,5 +1,6 @@
 /** `evaluation.json`: what was found out about one version on rows that nothing was fitted or chosen on. */
 import { z } from 'zod';
+import { dataFactsSchema } from './data-facts.ts';
 import { searchFactsSchema } from './search-facts.ts';
 import { SLICE_KINDS } from './slice-kinds.ts';
 
@@ -149,13 +150,6 @@ const partSchema = z.object({
   to: z.string(),
 });
 
-const findingSchema = z.object({
-  rule: z.string(),
-  severity: z.enum(['block', 'warn']),
-  message: z.string(),
-  count: z.int(),
-});
-
 export const evaluationSchema = z.object({
   format: z.literal(1),
   model: z.string(),
@@ -163,40 +157,7 @@ export const evaluationSchema = z.object({
   /** Of an ensemble with registered versions: what it is made of, in words. */
   members: z.array(z.string()).optional(),
   codeVersion: z.string(),
-  data: z.object({
-    instruments: z.array(z.string()),
-    timeframe: z.string(),
-    featureSet: z.string(),
-    featureHash: z.string(),
-    features: z.int(),
-    lookback: z.int(),
-    /** What was done to outliers of the training rows. */
-    outliers: z.string().optional(),
-    labelKind: z.string(),
-    /** Of labels with classes: the label's settings, and each class with its share of the training part by horizon. */
-    labelParams: z.record(z.string(), z.unknown()).optional(),
-    classes: z.array(z.object({ name: z.string(), priors: z.array(z.number()) })).optional(),
-    horizons: z.array(z.int()),
-    datasets: z.array(
-      z.object({
-        instrument: z.string(),
-        hash: z.string(),
-        firstBar: z.string(),
-        lastBar: z.string(),
-        deliveredBy: z.string(),
-      }),
-    ),
-    quality: z.array(
-      z.object({
-        instrument: z.string(),
-        rows: z.int(),
-        score: z.number(),
-        minScore: z.number(),
-        passed: z.boolean(),
-        findings: z.array(findingSchema),
-      }),
-    ),
-  }),
+  data: dataFactsSchema,
   split: z.object({
     train: partSchema,
     valid: partSchema,

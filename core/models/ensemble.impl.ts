@@ -14,6 +14,7 @@ import {
 } from './ensemble/combiner.ts';
 import { forecastBlocks, pick, type ForecastBlock } from './ensemble/blocks.ts';
 import { EnsembleCourse } from './ensemble/course.ts';
+import { digestOf, fingerprintOf } from './ensemble/digests.ts';
 import { FittedEnsemble, restoreEnsemble, type FittedMember } from './ensemble/fitted.ts';
 import { RegisteredMember } from './ensemble/registered-member.ts';
 import { blocksNewTo, isOf, registeredByPlace } from './ensemble/registered-places.ts';
@@ -30,23 +31,6 @@ export type Implementations = ReadonlyMap<string, ModelImplementation<unknown>>;
 /** The first member has the seed of the ensemble; equal members differ by theirs. */
 const seedOf = (seed: number, member: number): number =>
   member === 0 ? seed : hashKey(seed, member) >>> 1;
-
-/** Everything that decides the weights, short: a checkpoint that says otherwise is of another fit. */
-function fingerprintOf(asked: unknown, parts: readonly Samples[]): string {
-  const hash = createHash('sha256').update(JSON.stringify(asked));
-  for (const { endRow, featureCount, lookback, horizons } of parts) {
-    hash.update(JSON.stringify({ featureCount, lookback, horizons }));
-    hash.update(new Uint8Array(endRow.buffer, endRow.byteOffset, endRow.byteLength));
-  }
-  return hash.digest('hex');
-}
-
-function digestOf(members: readonly FittedMember[], combiner: Combiner): string {
-  const digests = members.map(({ model }) => model.summary.weightsDigest);
-  return createHash('sha256')
-    .update(JSON.stringify([digests, combiner]))
-    .digest('hex');
-}
 
 const kindOf = ({ method, voting }: EnsembleParams): Combiner['kind'] =>
   method !== 'voting' ? 'pool' : voting === 'hard' ? 'votes' : 'mean';

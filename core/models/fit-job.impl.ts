@@ -11,8 +11,14 @@ import {
 import { labelClasses, labelKindOrThrow } from '../labels/index.ts';
 import { openSession } from '../onnx/session.impl.ts';
 import type { FitBundle } from './bundle.ts';
+import {
+  knowledgeOfMember,
+  librariesOf,
+  registeredFits,
+  type FitMember,
+} from './fit-members.impl.ts';
 import { modelFamilyOrThrow } from './index.ts';
-import { knowledgeOf, knowledgeOfVersion, seenPart, type Knowledge } from './knowledge.ts';
+import { knowledgeOf } from './knowledge.ts';
 import {
   unlikeParent,
   type ExportContext,
@@ -20,8 +26,7 @@ import {
   type FitSummary,
   type ModelDescriptor,
 } from './model.ts';
-import { memberLeaks, noMember, type RegisteredFit, type RegisteredVersion } from './registered.ts';
-import { seenData, withScalersOf, type SeenData } from './seen-data.ts';
+import { seenData, withScalersOf } from './seen-data.ts';
 
 /** One fit of one family on prepared data. */
 export interface FitJob {
@@ -37,15 +42,6 @@ export interface FitJob {
   readonly parent?: FitParent | undefined;
   /** Registered versions that the hyperparameters name, in that order. */
   readonly members?: readonly FitMember[] | undefined;
-}
-
-/** Of a version that is part of another fit: its evaluated fit bundle, and through when it was trained. */
-export interface FitMember
-  extends
-    RegisteredVersion,
-    Pick<FitBundle, 'family' | 'params' | 'weights' | 'knowledge' | 'context'> {
-  /** ms UTC. */
-  readonly trainedThrough: number;
 }
 
 /** Of a fit bundle: what another fit needs to go on from it. */
@@ -97,7 +93,7 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
     neutralLabel: label.unchanged,
     scalers,
     parent: job.parent?.weights,
-    ...(members.length > 0 && { registered: registeredFits(job, seen) }),
+    ...(members.length > 0 && { registered: registeredFits(members, prepared, seen) }),
   };
   const model = job.twin
     ? await implementation.refit(params, job.twin, train, fitContext)
@@ -142,63 +138,6 @@ export async function runFitJob(job: FitJob, hooks: FitHooks): Promise<FitBundle
   } finally {
     model.dispose();
   }
-}
-
-const knowledgeOfMember = ({ trainedThrough, knowledge }: FitMember): Knowledge =>
-  knowledgeOfVersion(trainedThrough, knowledge);
-
-/** Native libraries that members answer by. */
-async function librariesOf(
-  members: readonly FitMember[],
-): Promise<Readonly<Record<string, string>>> {
-  const libraries: Record<string, string> = {};
-  for (const { family, params } of members) {
-    const { implementation } = await modelFamilyOrThrow(family).load();
-    Object.assign(libraries, implementation.libraries?.(params));
-  }
-  return libraries;
-}
-
-/** Fits that learn nothing have weights like those of other data: what is kept under their digest may be of those. */
-function readsLike(
-  { featureNames, lookback, horizons, classes }: Omit<ExportContext, 'multiplyByClose'>,
-  prepared: Prepared,
-): boolean {
-  const names = JSON.stringify([featureNames, horizons, classes]);
-  const own = labelClasses(labelKindOrThrow(prepared.labelKind));
-  const here = JSON.stringify([prepared.featureNames, prepared.horizons, own]);
-  return names === here && lookback <= prepared.lookback;
-}
-
-/**
- * The members as the family is given them. Throws `training.member-leaks` where one has learnt what this fit is judged on,
- * `training.member` where its windows or labels are not those of the data that the family sees.
- */
-function registeredFits(
-  { members = [], prepared }: FitJob,
-  { instrumentScalers }: SeenData,
-): RegisteredFit[] {
-  return members.map((member) => {
-    const { model, version, family, weights, context } = member;
-    const leak = seenPart(knowledgeOfMember(member), prepared);
-    if (leak) throw memberLeaks(member, leak);
-    if (instrumentScalers) {
-      throw noMember(member, 'the family sees each instrument scaled: use scaling: { per: unit }');
-    }
-    const { multiplyByClose: _price, ...own } = context;
-    if (!readsLike(own, prepared)) {
-      throw noMember(member, 'the weights that are kept of it are those of other data');
-    }
-    const [only, ...others] = prepared.instruments.map(({ id }) => id);
-    if (own.instrumentScalers && (others.length > 0 || !(only! in own.instrumentScalers))) {
-      throw noMember(member, 'it scales each instrument by itself: use it in a fit of one of them');
-    }
-    return {
-      ...{ model, version, family, weights, context: own },
-      ...(own.instrumentScalers && { instrument: only! }),
-      knownThrough: knowledgeOfMember(member).knownThrough,
-    };
-  });
 }
 
 /** The prepared data in the parent's scalers; throws `training.parent` where the fit cannot go on from it. */
