@@ -212,8 +212,20 @@ const MAX_MESSAGE = 500;
 export const pointer = (path: readonly unknown[]): string =>
   path.map((part) => `/${String(part).slice(0, 64)}`).join('');
 
-/** The body of a problem (RFC 9457). */
-export function problemBody(problem: ApiError, requestId: string): Record<string, unknown> {
+/** A problem as it is sent (RFC 9457). */
+export interface ProblemBody {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly requestId: string;
+  readonly issues?: readonly FieldIssue[];
+  /** Facts of this one. */
+  readonly [fact: string]: unknown;
+}
+
+export function problemBody(problem: ApiError, requestId: string): ProblemBody {
   const { status, title } = KINDS[problem.kind];
   return {
     type: `urn:ratchet:problem:${problem.code}`,

@@ -44,8 +44,8 @@ export interface Row {
   readonly problem?: { readonly code: string; readonly detail: string };
 }
 
-/** Times in a row that nothing came before it gives up, and the first wait between them. */
-const ATTEMPTS = 6;
+/** Times in a row that nothing came before it gives up (a minute), and the first wait between them. */
+const ATTEMPTS = 8;
 const WAIT_MS = 250;
 
 export async function* answers(api: Api, model: string, range: Range): AsyncGenerator<Row> {
@@ -103,6 +103,9 @@ async function* rowsOf(
   }
 }
 
+/** Of a key that has too many ranges open: the place of one that was cut is free within half a minute. */
+const TOO_MANY = 429;
+
 /** Servers come back; a question that is wrong stays so. */
 const refusal = ({ status, detail }: Problem): Error =>
-  status < 500 ? new Refused(detail) : new Error(detail);
+  status < 500 && status !== TOO_MANY ? new Refused(detail) : new Error(detail);

@@ -7,7 +7,9 @@ A connection that is cut goes on behind the last row, so that every row comes on
 """
 import http.client, json, os, time, urllib.error, urllib.request
 
-ATTEMPTS, WAIT_S = 6, 0.25
+ATTEMPTS, WAIT_S = 8, 0.25
+# Of a key that has too many ranges open: the place of one that was cut is free within half a minute.
+TOO_MANY = 429
 
 
 class Refused(RuntimeError):
@@ -53,4 +55,5 @@ def _rows(url, key, body):
 
 def _refusal(problem):
     """Servers come back; a question that is wrong stays so."""
-    return (Refused if problem["status"] < 500 else OSError)(problem["detail"])
+    final = problem["status"] < 500 and problem["status"] != TOO_MANY
+    return (Refused if final else OSError)(problem["detail"])

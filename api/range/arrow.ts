@@ -15,7 +15,7 @@ import {
   type TypeMap,
 } from 'apache-arrow';
 import type { RangeShape } from './question.ts';
-import type { RangeRow } from './rows.ts';
+import { ARROW_COLUMNS, type RangeRow } from './schemas.ts';
 
 interface Column {
   readonly name: string;
@@ -29,21 +29,24 @@ function columnsOf({ horizons, classes }: RangeShape): readonly Column[] {
     <T>(pick: (prediction: NonNullable<RangeRow['prediction']>) => T) =>
     ({ prediction }: RangeRow): T | null =>
       prediction ? pick(prediction) : null;
+  const named: Readonly<Record<(typeof ARROW_COLUMNS)[number], Omit<Column, 'name'>>> = {
+    cursor: { type: new Utf8(), valueOf: ({ cursor }) => cursor },
+    instrument: { type: new Utf8(), valueOf: ({ instrument }) => instrument },
+    at: { type: new TimestampMillisecond(), valueOf: ({ at }) => Date.parse(at) },
+    version: { type: new Int32(), valueOf: ({ version }) => version },
+    asOf: { type: new TimestampMillisecond(), valueOf: of(({ asOf }) => Date.parse(asOf)) },
+    lastClose: { type: new Float64(), valueOf: of(({ lastClose }) => lastClose) },
+    staleBars: { type: new Int32(), valueOf: of(({ staleBars }) => staleBars) },
+    stale: { type: new Bool(), valueOf: of(({ stale }) => stale) },
+    consistency: { type: new Float64(), valueOf: of(({ consistency }) => consistency) },
+    dissimilarity: { type: new Float64(), valueOf: of((p) => p.dissimilarity) },
+    outlier: { type: new Bool(), valueOf: of(({ outlier }) => outlier) },
+    abstain: { type: new Bool(), valueOf: of(({ abstain }) => abstain) },
+    fallback: { type: new Utf8(), valueOf: of(({ fallback }) => fallback) },
+    problem: { type: new Utf8(), valueOf: ({ problem }) => problem?.code ?? null },
+  };
   return [
-    { name: 'cursor', type: new Utf8(), valueOf: ({ cursor }) => cursor },
-    { name: 'instrument', type: new Utf8(), valueOf: ({ instrument }) => instrument },
-    { name: 'at', type: new TimestampMillisecond(), valueOf: ({ at }) => Date.parse(at) },
-    { name: 'version', type: new Int32(), valueOf: ({ version }) => version },
-    { name: 'asOf', type: new TimestampMillisecond(), valueOf: of(({ asOf }) => Date.parse(asOf)) },
-    { name: 'lastClose', type: new Float64(), valueOf: of(({ lastClose }) => lastClose) },
-    { name: 'staleBars', type: new Int32(), valueOf: of(({ staleBars }) => staleBars) },
-    { name: 'stale', type: new Bool(), valueOf: of(({ stale }) => stale) },
-    { name: 'consistency', type: new Float64(), valueOf: of(({ consistency }) => consistency) },
-    { name: 'dissimilarity', type: new Float64(), valueOf: of((p) => p.dissimilarity) },
-    { name: 'outlier', type: new Bool(), valueOf: of(({ outlier }) => outlier) },
-    { name: 'abstain', type: new Bool(), valueOf: of(({ abstain }) => abstain) },
-    { name: 'fallback', type: new Utf8(), valueOf: of(({ fallback }) => fallback) },
-    { name: 'problem', type: new Utf8(), valueOf: ({ problem }) => problem?.code ?? null },
+    ...ARROW_COLUMNS.map((name) => ({ name, ...named[name] })),
     ...horizons.flatMap((horizon) => columnsOfHorizon(horizon, classes)),
   ];
 }

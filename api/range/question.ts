@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { calendarFor } from '../../core/calendar/index.ts';
 import { labelClasses, labelKindOrThrow } from '../../core/labels/index.ts';
-import { publicationsOf } from '../../core/predict/index.ts';
+import { publicationsOf, type PublicationRange } from '../../core/predict/index.ts';
 import { publicationDelay } from '../../core/sources/publication.ts';
 import { servableVersion } from '../../registry/champions.ts';
 import { getModelOrThrow } from '../../registry/models.ts';
@@ -9,7 +9,14 @@ import { ApiError } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import type { instrumentId, versionNumber } from '../schemas.ts';
 import { instant } from '../schemas.ts';
-import { MAX_INSTRUMENTS, type RangePlace, parseCursor } from './cursor.ts';
+import {
+  otherQuestion,
+  parseCursor,
+  questionDigest,
+  type RangeIdentity,
+  type RangePlace,
+} from './cursor.ts';
+import { checkSize } from './limits.ts';
 
 export const rangeSchema = z
   .strictObject({
@@ -31,9 +38,8 @@ export interface RangeBody {
 }
 
 /** A question of many instants, understood: who is asked, of what, and from where on. */
-export interface RangeQuestion {
+export interface RangeQuestion extends RangeIdentity {
   readonly model: string;
-  readonly version: number | 'then';
   readonly instruments: readonly string[];
   /** ms UTC, ascending: when the bar of each session is known. */
   readonly asOf: Float64Array;
@@ -51,45 +57,64 @@ export interface RangeShape {
 
 /**
  * Instants come from the calendar, not from the bars there are: where a session left none, or it came late, the answer is the
- * one that could be given then, from an older bar. Throws `champion.none`, `version.unknown`, `cursor.invalid`, `range.empty`.
+ * one that could be given then, from an older bar. Throws `champion.none`, `version.unknown`, `cursor.invalid`,
+ * `cursor.other-question`, `range.too-large`, `range.empty`.
  */
 export async function rangeQuestion(
   parts: ApiParts,
   model: string,
-  { range, instruments, version, cursor }: RangeBody,
+  { range, instruments: asked, version: wanted, cursor }: RangeBody,
 ): Promise<RangeQuestion> {
   const { instruments: all } = await getModelOrThrow(parts.db, model);
   const after = cursor === undefined ? undefined : parseCursor(cursor);
-  const asked = after?.version ?? version;
-  const served = await parts.serving.describe(model, asked === 'then' ? undefined : asked);
+  if (after && wanted !== undefined && wanted !== after.version) throw otherQuestion('version');
+  const version = after?.version ?? wanted;
+  const isThen = version === 'then';
+  const served = await parts.serving.describe(model, isThen ? undefined : version);
   const { preprocessing, manifest } = served.pkg;
-  const { timeframe, label } = preprocessing;
-  const calendar = calendarFor(preprocessing.calendar);
+  const { timeframe, label, calendar: name } = preprocessing;
+  const calendar = calendarFor(name);
+  const instruments = chosen(model, asked, isThen ? all : manifest.instruments);
+  const times = timesOf(range, after, parts.clock());
+  checkSize(calendar, timeframe, times, instruments.length);
   const servable = await servableVersion(parts.db, model, served.version);
   const delayMs = publicationDelay(parts.datasets, servable?.sources ?? []);
-  const from = Date.parse(range.from);
-  const to = range.to === undefined ? Infinity : Date.parse(range.to);
-  const { known: asOf } = publicationsOf(
-    calendar,
-    timeframe,
-    { from, to, now: parts.clock() },
-    delayMs,
-  );
+  const sessions = [times.from, range.to === undefined ? null : times.to, name, timeframe];
+  const question = questionDigest([model, instruments, ...sessions, delayMs]);
+  if (after && question !== after.question) {
+    throw otherQuestion('model, range or instruments');
+  }
+  const { known: asOf } = publicationsOf(calendar, timeframe, times, delayMs);
   if (asOf.length === 0) {
     const message = `${calendar.name} has no ${timeframe} bar in this range that is known by now.`;
     throw new ApiError('unprocessable', 'range.empty', message);
   }
   const kind = labelKindOrThrow(label.kind);
+  const classes = kind.task === 'classification' && labelClasses(kind) > 0 ? kind.classes : [];
   return {
-    model,
-    version: asked === 'then' ? 'then' : served.version,
-    instruments: chosen(model, instruments, asked === 'then' ? all : manifest.instruments),
-    asOf,
-    after,
-    shape: {
-      horizons: label.horizons,
-      classes: kind.task === 'classification' && labelClasses(kind) > 0 ? kind.classes : [],
-    },
+    ...{ model, instruments, asOf, after, question },
+    version: isThen ? 'then' : served.version,
+    knownBy: times.now,
+    shape: { horizons: label.horizons, classes },
+  };
+}
+
+/** Clocks of replicas differ by less. */
+const CLOCKS_DIFFER_MS = 60_000;
+
+/** A range that goes on ends where its first request saw it end. */
+function timesOf(
+  { from, to }: RangeBody['range'],
+  after: RangePlace | undefined,
+  clock: number,
+): PublicationRange {
+  // Beyond the difference of clocks somebody asks for what nobody can know.
+  if (after && after.knownBy > clock + CLOCKS_DIFFER_MS)
+    throw otherQuestion('it has yet to be asked');
+  return {
+    from: Date.parse(from),
+    to: to === undefined ? Infinity : Date.parse(to),
+    now: after?.knownBy ?? clock,
   };
 }
 
@@ -98,10 +123,11 @@ function chosen(
   asked: readonly string[] | undefined,
   known: readonly string[],
 ): readonly string[] {
-  const unknown = asked?.find((instrument) => !known.includes(instrument));
+  const all = new Set(known);
+  const unknown = asked?.find((instrument) => !all.has(instrument));
   if (unknown !== undefined) {
     const message = `${model} answers for ${known.join(', ')}, not for ${unknown}`;
     throw new ApiError('unprocessable', 'predict.unknown-instrument', message);
   }
-  return (asked ?? known).slice(0, MAX_INSTRUMENTS);
+  return asked ?? known;
 }

@@ -1,39 +1,33 @@
-import type { Forecast, RangeAnswer } from '../../core/predict/index.ts';
+import { lowerBound } from '../../core/bars/index.ts';
+import type { RangeAnswer } from '../../core/predict/index.ts';
 import type { PastAnswers } from '../../registry/past-answers.ts';
 import { problemBody, toApiError } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
-import { cursorOf } from './cursor.ts';
+import { cursorOf, type RangeIdentity } from './cursor.ts';
 import type { RangeQuestion } from './question.ts';
+import type { RangeRow } from './schemas.ts';
 
-/** An answer of a range: what a prediction says, without what is the same in every row. */
-export interface RangeRow {
-  readonly cursor: string;
-  readonly instrument: string;
-  /** When it could be asked first (ISO); `asOf` of the prediction is the bar that it rests on. */
-  readonly at: string;
-  /** null: nothing served then. */
-  readonly version: number | null;
-  readonly prediction?: Omit<
-    Forecast,
-    'model' | 'version' | 'instrument' | 'packageDigest' | 'confidenceFailed'
-  > & {
-    readonly fallback: 'naive' | null;
-    readonly fallbackReason: string | null;
-  };
-  readonly problem?: { readonly status: number; readonly code: string; readonly detail: string };
+/** Where the rows that are still to come begin: at which instrument, and behind how many of its instants. */
+export function seenOf({ asOf, after }: RangeQuestion): {
+  readonly instrument: number;
+  readonly seen: number;
+} {
+  if (!after) return { instrument: 0, seen: 0 };
+  return { instrument: after.instrument, seen: lowerBound(asOf, after.at + 1) };
 }
 
 /** All rows behind `after`, instrument by instrument, in chunks; each computed when it is asked for. */
 export async function* rangeRows(
   parts: Pick<ApiParts, 'serving' | 'log'>,
-  { model, version, instruments, asOf, after }: RangeQuestion,
+  question: RangeQuestion,
 ): AsyncGenerator<readonly RangeRow[], void, undefined> {
+  const { model, version, instruments, asOf } = question;
+  const { instrument: first, seen } = seenOf(question);
   for (const [position, instrument] of instruments.entries()) {
-    if (after && position < after.instrument) continue;
-    const seen = after && position === after.instrument ? after.at : -Infinity;
-    const open = asOf.filter((at) => at > seen);
+    if (position < first) continue;
+    const open = position === first ? asOf.subarray(seen) : asOf;
     const rowOf = (answers: PastAnswers) => (answer: RangeAnswer) =>
-      row(parts, { version, position, instrument }, answers.version, answer);
+      row(parts, { ...question, position, instrument }, answers.version, answer);
     for await (const chunk of parts.serving.past({ model, version, instrument, asOf: open })) {
       yield chunk.answers.map(rowOf(chunk));
     }
@@ -42,18 +36,18 @@ export async function* rangeRows(
 
 function row(
   { log }: Pick<ApiParts, 'log'>,
-  of: { readonly version: number | 'then'; readonly position: number; readonly instrument: string },
+  of: RangeIdentity & { readonly position: number; readonly instrument: string },
   version: number | null,
   answer: RangeAnswer,
 ): RangeRow {
-  const place = { version: of.version, instrument: of.position, at: answer.asOf };
+  const { version: asked, knownBy, question } = of;
+  const place = { version: asked, knownBy, question, instrument: of.position, at: answer.asOf };
   const at = new Date(answer.asOf).toISOString();
   const facts = { cursor: cursorOf(place), instrument: of.instrument, at, version };
   if ('problem' in answer) {
     const { problem, unexpected } = toApiError(answer.problem);
     if (unexpected) log.error({ err: answer.problem, ...facts }, 'a row of a range failed');
-    const { status, code, detail } = problemBody(problem, '') as unknown as RangeRow['problem'] &
-      object;
+    const { status, code, detail } = problemBody(problem, '');
     return { ...facts, problem: { status, code, detail } };
   }
   const { fallback, fallbackReason } = answer;

@@ -1,7 +1,10 @@
 import { toApiError, problemBody } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
+import { STALL_MS } from './limits.ts';
+import { paced } from './paced.ts';
 import { rangeQuestion, type RangeBody, type RangeQuestion } from './question.ts';
-import { rangeRows, type RangeRow } from './rows.ts';
+import { rangeRows, seenOf } from './rows.ts';
+import type { RangeEnd, RangeRow } from './schemas.ts';
 
 export const NDJSON = 'application/x-ndjson';
 export const ARROW = 'application/vnd.apache.arrow.stream';
@@ -12,7 +15,7 @@ export interface RangeCall {
   /** Of the request: Arrow where it is named, else lines of JSON. */
   readonly accept: string | undefined;
   readonly requestId: string;
-  /** Called once, when nothing is computed any more: at the end, at a failure, and when the caller went away. */
+  /** Called once, when nothing is computed any more: at the end, at a failure, and when the caller went away, or took nothing. */
   readonly onEnd: () => void;
 }
 
@@ -31,7 +34,7 @@ export async function rangeResponse(
   const chunks = isArrow
     ? (await import('./arrow.ts')).arrowStream(rows, question.shape)
     : lines(parts, rows, requestId);
-  return new Response(paced(chunks, parts.stopping, onEnd), {
+  return new Response(paced(chunks, { stopping: parts.stopping, stallMs: STALL_MS, onEnd }), {
     headers: {
       'content-type': isArrow ? ARROW : NDJSON,
       'cache-control': 'no-store',
@@ -42,12 +45,13 @@ export async function rangeResponse(
 }
 
 /** Rows that are still to come. */
-function rowsIn({ instruments, asOf, after }: RangeQuestion): number {
-  const whole = instruments.length * asOf.length;
-  if (!after) return whole;
-  const done = asOf.filter((at) => at <= after.at).length;
-  return Math.max(0, whole - after.instrument * asOf.length - done);
+function rowsIn(question: RangeQuestion): number {
+  const { instruments, asOf } = question;
+  const { instrument, seen } = seenOf(question);
+  return Math.max(0, (instruments.length - instrument) * asOf.length - seen);
 }
+
+const lineOf = (value: RangeRow | RangeEnd): string => `${JSON.stringify(value)}\n`;
 
 /** A line a row, and a last one; a failure on the way is the last line, too. */
 async function* lines(
@@ -61,46 +65,12 @@ async function* lines(
     for await (const chunk of chunks) {
       rows += chunk.length;
       failed += chunk.filter((row) => row.problem).length;
-      yield text.encode(chunk.map((row) => `${JSON.stringify(row)}\n`).join(''));
+      yield text.encode(chunk.map(lineOf).join(''));
     }
-    yield text.encode(`${JSON.stringify({ done: true, rows, failed })}\n`);
+    yield text.encode(lineOf({ done: true, rows, failed }));
   } catch (error) {
     const { problem, unexpected } = toApiError(error);
     if (unexpected) log.error({ err: error, requestId }, 'a range ended early');
-    yield text.encode(
-      `${JSON.stringify({ done: false, problem: problemBody(problem, requestId) })}\n`,
-    );
+    yield text.encode(lineOf({ done: false, problem: problemBody(problem, requestId) }));
   }
-}
-
-function paced(
-  chunks: AsyncGenerator<Uint8Array, void, undefined>,
-  stopping: AbortSignal,
-  onEnd: () => void,
-): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const next = stopping.aborted ? undefined : await chunks.next();
-          if (next && !next.done) return controller.enqueue(next.value);
-          // A process that stops cuts the stream: whoever reads it goes on elsewhere.
-          if (next === undefined) {
-            await chunks.return();
-            controller.error(new Error('this server is stopping'));
-          } else controller.close();
-          onEnd();
-        } catch (error) {
-          onEnd();
-          controller.error(error);
-        }
-        return undefined;
-      },
-      async cancel() {
-        await chunks.return();
-        onEnd();
-      },
-    },
-    { highWaterMark: 1 },
-  );
 }

@@ -5,7 +5,11 @@ import { answerBatch, type BatchOutcome } from '../batch.ts';
 import { ApiError, HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerSchema, batchItemSchema } from '../prediction-schemas.ts';
+import { CURSOR_LENGTH } from '../range/cursor.ts';
+import { MAX_RANGES, MAX_RANGES_OF_KEY } from '../range/limits.ts';
+import { RangePlaces } from '../range/places.ts';
 import { rangeSchema } from '../range/question.ts';
+import { ARROW_WORDS, rangeEndSchema, rangeHeaders, rangeRowSchema } from '../range/schemas.ts';
 import { ARROW, NDJSON, rangeResponse } from '../range/stream.ts';
 import {
   instant,
@@ -44,7 +48,7 @@ const batchSchema = z
       ),
     cursor: z
       .string()
-      .max(40)
+      .max(CURSOR_LENGTH)
       .optional()
       .describe('With `range`: go on behind the row that has this cursor.'),
     version: versionNumber
@@ -57,7 +61,10 @@ const batchSchema = z
       .enum(['mc', 'none'])
       .default('none')
       .describe('`mc`: Monte-Carlo confidence and interval; some 10 ms an item.'),
-    record: z.boolean().default(true).describe('Keep the predictions, to be scored later.'),
+    record: z
+      .boolean()
+      .optional()
+      .describe('Keep the predictions, to be scored later; default: true. Not of a range.'),
   })
   .refine(
     ({ items, instruments, range }) =>
@@ -67,6 +74,10 @@ const batchSchema = z
   .refine(
     ({ range, asOf, confidence }) => !range || (asOf === undefined && confidence === 'none'),
     'a range says its times itself, and its answers have no confidence',
+  )
+  .refine(
+    ({ range, record }) => !range || record === undefined,
+    'nothing is recorded of a range: leave out record',
   )
   .refine(
     ({ range, cursor, version }) => range || (cursor === undefined && version !== 'then'),
@@ -111,14 +122,6 @@ function itemsOf({ items, instruments, asOf }: BatchBody): readonly unknown[] {
   );
 }
 
-const once = (work: () => void): (() => void) => {
-  let done = false;
-  return () => {
-    if (!done) work();
-    done = true;
-  };
-};
-
 interface BatchCall {
   readonly model: string;
   readonly body: BatchBody;
@@ -131,7 +134,7 @@ interface BatchCall {
 /** Computes a batch and writes its answer: one document, or a line an item. Throws what concerns all of it, such as a model without champion. */
 async function batchAnswer(parts: ApiParts, call: BatchCall): Promise<TextAnswer> {
   const { model, body, lines, requestId, keyId, signal } = call;
-  const { confidence, record } = body;
+  const { confidence, record = true } = body;
   // `then` goes with ranges alone.
   const version = body.version === 'then' ? undefined : body.version;
   const request = { model, version, confidence, record, requestId, keyId };
@@ -167,25 +170,36 @@ const route = createRoute({
   responses: {
     [HTTP.ok]: {
       description: 'The predictions, in the order of the items',
+      headers: rangeHeaders,
       content: {
         ...jsonAnswer(batchAnswerSchema, '').content,
         [NDJSON]: {
           schema: z
             .string()
             .describe(
-              '`BatchOutcome`, with `batchId`, a line; of a range `RangeRow`, and a last line.',
+              '`BatchOutcome`, with `batchId`, a line; of a range `RangeRow`, and `RangeEnd` as the last line.',
             ),
         },
-        [ARROW]: { schema: z.string().describe('Of a range: a record batch a chunk of rows.') },
+        [ARROW]: { schema: z.string().describe(ARROW_WORDS) },
       },
     },
     ...acceptedAnswer,
   },
 });
 
+const notLater = (): ApiError =>
+  new ApiError(
+    'unprocessable',
+    'range.not-async',
+    'A range is a stream that is read as it comes: leave out `Prefer: respond-async`.',
+  );
+
 /** Many predictions of one version in one request. */
 export function batchPredictRoutes(app: App, parts: ApiParts): void {
   app.openAPIRegistry.register('BatchItem', batchItemSchema);
+  app.openAPIRegistry.register('RangeRow', rangeRowSchema);
+  app.openAPIRegistry.register('RangeEnd', rangeEndSchema);
+  const places = new RangePlaces({ all: MAX_RANGES, ofKey: MAX_RANGES_OF_KEY });
   let running = 0;
   app.openapi(secured(parts.auth, route, { problems: ['conflict'] }), async (c) => {
     const call = {
@@ -196,7 +210,16 @@ export function batchPredictRoutes(app: App, parts: ApiParts): void {
       keyId: c.var.caller.keyId,
     };
     const { range } = call.body;
-    if (!range && prefersAsync(c.req.valid('header').prefer)) {
+    const isLater = prefersAsync(c.req.valid('header').prefer);
+    if (range) {
+      if (isLater) throw notLater();
+      const onEnd = places.take(call.keyId);
+      const asked = { ...call, body: { ...call.body, range }, accept: c.req.header('accept') };
+      const answer = rangeResponse(parts, { ...asked, onEnd });
+      answer.catch(onEnd);
+      return (await answer) as never;
+    }
+    if (isLater) {
       const compute = (signal: AbortSignal) => batchAnswer(parts, { ...call, signal });
       return answerLater(parts, c, call.model, compute) as never;
     }
@@ -206,15 +229,6 @@ export function batchPredictRoutes(app: App, parts: ApiParts): void {
       });
     }
     running++;
-    if (range) {
-      const ended = once(() => running--);
-      const body = { ...call.body, range };
-      const accept = c.req.header('accept');
-      const { model, requestId } = call;
-      const answer = rangeResponse(parts, { model, body, accept, requestId, onEnd: ended });
-      answer.catch(ended);
-      return (await answer) as never;
-    }
     try {
       const { signal } = c.req.raw;
       const { contentType, text } = await batchAnswer(parts, { ...call, signal });

@@ -42,6 +42,11 @@ export {
 } from './predict.ts';
 export { PredictError, windowFromBars, windowFromValues, type PredictionWindow } from './window.ts';
 export { fallbackReasonOf, hasFallback } from './fallback.ts';
-export { publicationsOf, type Publications } from './publication.ts';
+export {
+  publicationCount,
+  publicationsOf,
+  type PublicationRange,
+  type Publications,
+} from './publication.ts';
 export { forecastRange, type RangeAnswer } from './range.ts';
 export { classReliability, reliabilityOf, type HorizonReliability } from './reliability.ts';

@@ -9,6 +9,24 @@ export interface Publications {
   readonly known: Float64Array;
 }
 
+/** Market time (ms UTC): sessions that open in [from, to], as far as they are known by `now`. */
+export interface PublicationRange {
+  readonly from: number;
+  readonly to: number;
+  readonly now: number;
+}
+
+/** As many as `publicationsOf` has, or a few more: those of now are counted before they are known. No list is made. */
+export const publicationCount = (
+  calendar: Calendar,
+  timeframe: Timeframe,
+  { from, to, now }: PublicationRange,
+): number =>
+  Math.max(
+    0,
+    calendar.indexOf(Math.min(to, now), timeframe) - calendar.indexOf(from - 1, timeframe),
+  );
+
 /**
  * The sessions that the calendar has in [from, to] (open times, ms UTC), whether they left a bar or not, as far as their
  * bars are known by `now`.
@@ -16,7 +34,7 @@ export interface Publications {
 export function publicationsOf(
   calendar: Calendar,
   timeframe: Timeframe,
-  range: { readonly from: number; readonly to: number; readonly now: number },
+  range: PublicationRange,
   delayMs: number,
 ): Publications {
   const all = calendar.between(range.from, Math.min(range.to, range.now), timeframe);

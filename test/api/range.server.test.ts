@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { tableFromIPC } from 'apache-arrow';
-import type { RangeRow } from '../../api/range/rows.ts';
+import { ARROW_COLUMNS, rangeRowSchema, type RangeRow } from '../../api/range/schemas.ts';
 import { ARROW, NDJSON } from '../../api/range/stream.ts';
 import { calendarFor } from '../../core/calendar/index.ts';
 import { appendBars } from '../../registry/bars.ts';
 import { seriesSource, startCollection } from '../../registry/collections.ts';
 import {
   ADMIN,
+  addPackagedVersion,
   DATASETS,
   eventually,
   INSTRUMENT,
@@ -16,6 +17,7 @@ import {
   type TestReplica,
 } from '../support/api-fixture.ts';
 import { walkBars } from '../support/made-bars.ts';
+import type { PackageOptions } from '../support/model-package.ts';
 import { MODEL } from '../support/registry-facts.ts';
 
 let fixture: ApiFixture;
@@ -32,11 +34,11 @@ after(() => fixture.close());
 const PATH = `/api/v1/ml-models/${MODEL}/batch-predict`;
 const RANGE = { from: '2019-06-03', to: '2019-12-31' };
 
-function send(body: object, accept = NDJSON): Promise<Response> {
+function send(body: object, accept = NDJSON, key = ADMIN): Promise<Response> {
   return Promise.resolve(
     api.app.request(`http://localhost${PATH}`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${ADMIN}`, 'content-type': 'application/json', accept },
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', accept },
       body: JSON.stringify(body),
     }),
   );
@@ -80,6 +82,8 @@ test('each session of a range is answered as predict answers as of it', async ()
   assert.deepEqual(end, { done: true, rows: sessions.length, failed: 0 });
   assert.equal(answer.headers.get('x-ratchet-rows'), String(sessions.length));
   assert.equal(answer.headers.get('x-ratchet-version'), '1');
+  // Nothing in a row that the documentation does not have.
+  for (const row of rows) assert.deepEqual(rangeRowSchema.parse(row), row);
   for (const row of rows.filter((_, i) => i % 16 === 0)) await assertLikePredict(row);
   const pinned = await rowsOf({ range: RANGE, version: 2 });
   await assertLikePredict(pinned.rows[3]!);
@@ -103,13 +107,89 @@ test('a stream that was cut goes on behind its last row, without gap or repeat',
   assert.deepEqual(rest.rows, other.rows.slice(11));
 });
 
+test('a range without an end goes on to the end that it had, whatever the clock says by then', async () => {
+  const open = { range: { from: RANGE.from } };
+  const { rows: whole } = await rowsOf(open);
+  const { now } = fixture.clock;
+  fixture.clock.now = now + 20 * 86_400_000;
+  try {
+    const { rows, answer } = await rowsOf({ ...open, cursor: whole[70]!.cursor });
+    assert.deepEqual(rows, whole.slice(71));
+    assert.equal(answer.headers.get('x-ratchet-rows'), String(whole.length - 71));
+    assert.ok((await rowsOf(open)).rows.length > whole.length);
+  } finally {
+    fixture.clock.now = now;
+  }
+  const [, , , knownBy] = whole[70]!.cursor.split('.');
+  const future = whole[70]!.cursor.replace(knownBy!, String(now + 86_400_000));
+  assert.match(await (await send({ ...open, cursor: future })).text(), /yet to be asked/);
+});
+
+test('a cursor goes on with the question that it is of, and no other', async () => {
+  const { rows } = await rowsOf({ range: RANGE, version: 2 });
+  const { cursor } = rows[10]!;
+  const others: readonly (readonly [object, RegExp])[] = [
+    [{ range: RANGE, version: 1 }, /\(version\)/],
+    [{ range: RANGE, version: 'then' }, /\(version\)/],
+    [{ range: { ...RANGE, from: '2019-06-04' } }, /range or instruments/],
+    [{ range: { from: RANGE.from } }, /range or instruments/],
+    [{ range: { ...RANGE, to: '2019-12-30' } }, /range or instruments/],
+    [{ range: RANGE, instruments: [INSTRUMENT, INSTRUMENT] }, /range or instruments/],
+  ];
+  for (const [body, words] of others) {
+    const answer = await send({ ...body, cursor });
+    const problem = (await answer.json()) as { status: number; code: string; detail: string };
+    assert.deepEqual([answer.status, problem.code], [422, 'cursor.other-question']);
+    assert.match(problem.detail, words);
+  }
+  // The same question in other words.
+  const same = { from: '2019-06-03T00:00:00Z', to: RANGE.to };
+  const rest = await rowsOf({ range: same, version: 2, instruments: [INSTRUMENT], cursor });
+  assert.deepEqual(rest.rows, rows.slice(11));
+});
+
+test('a range from before 1970 can be gone on with', async () => {
+  const range = { from: '1968-12-30', to: '1970-01-30' };
+  const { rows, end } = await rowsOf({ range });
+  assert.equal(end.failed, rows.length);
+  const { rows: rest } = await rowsOf({ range, cursor: rows[100]!.cursor });
+  assert.deepEqual(rest, rows.slice(101));
+});
+
+test('ranges that nobody reads take no place of batches, and of one key only some', async () => {
+  const keyOf = async (name: string): Promise<string> => {
+    const { body } = await api.call('POST', '/api/v1/keys', { name, scopes: ['predict'] });
+    return String(body['token']);
+  };
+  const [own, other] = [await keyOf('unread'), await keyOf('other')];
+  const unread: Response[] = [];
+  const statusOf = async (key: string): Promise<number> => {
+    const answer = await send({ range: RANGE }, NDJSON, key);
+    unread.push(answer);
+    return answer.status;
+  };
+  const range = (n: number, status: number): number[] => new Array<number>(n).fill(status);
+  const asked: number[] = [];
+  for (let i = 0; i < 6; i++) asked.push(await statusOf(own));
+  assert.deepEqual(asked, [...range(4, 200), ...range(2, 429)]);
+  const others: number[] = [];
+  for (let i = 0; i < 4; i++) others.push(await statusOf(other));
+  assert.deepEqual(others, range(4, 200));
+  const { status, headers } = await send({ range: RANGE });
+  assert.deepEqual([status, headers.get('retry-after')], [503, '5']);
+  const { status: batch } = await api.call('POST', PATH, { items: [{}], record: false });
+  assert.equal(batch, 200);
+  for (const { body } of unread) await body!.cancel();
+  assert.equal((await rowsOf({ range: RANGE })).end.done, true);
+});
+
 test('the reader sets the pace, and one that goes away ends the work', async () => {
   const answer = await send({ range: RANGE });
   const reader = answer.body!.getReader();
   const first = new TextDecoder().decode((await reader.read()).value);
   assert.equal(first.trimEnd().split('\n').length, 64, 'a chunk at a time');
   await reader.cancel();
-  // The eight places for batches are free again.
+  // Its place is free again.
   for (let i = 0; i < 12; i++) await (await send({ range: RANGE })).body!.cancel();
   assert.equal((await rowsOf({ range: RANGE })).end.done, true);
 });
@@ -139,7 +219,9 @@ test('Arrow: the same rows as columns, also of none', async () => {
     new Uint8Array(await (await send({ range: RANGE, cursor }, ARROW)).arrayBuffer()),
   );
   assert.equal(none.numRows, 0);
-  assert.ok(none.schema.fields.some(({ name }) => name === 'h30_price'));
+  const names = none.schema.fields.map(({ name }) => name);
+  assert.deepEqual(names.slice(0, ARROW_COLUMNS.length), ARROW_COLUMNS);
+  assert.ok(names.includes('h30_price'));
 });
 
 test('then: whoever served at each time, and nobody before there was a champion', async () => {
@@ -201,6 +283,7 @@ test('what a range may be', async () => {
     [{ range: RANGE, items: [{}] }, 422, /or a range/],
     [{ range: RANGE, asOf: ['2019-01-02'], instruments: [INSTRUMENT] }, 422, /times itself/],
     [{ range: RANGE, confidence: 'mc' }, 422, /no confidence/],
+    [{ range: RANGE, record: true }, 422, /nothing is recorded of a range/],
     [{ items: [{}], version: 'then' }, 422, /go with a range/],
     [{ range: RANGE, cursor: 'x' }, 422, /cursor/],
     [{ range: RANGE, version: 9 }, 404, /no version 9/],
@@ -214,3 +297,71 @@ test('what a range may be', async () => {
     assert.match(text, words);
   }
 });
+
+test('hours of twenty centuries are refused before they are counted out', async () => {
+  const hourly: PackageOptions['change'] = (content) => ({
+    ...content,
+    preprocessing: { ...content.preprocessing, calendar: '24x7', timeframe: '1h' },
+  });
+  const version = await addPackagedVersion(fixture.db, fixture.artifacts, 3, hourly);
+  const answer = await send({ range: { from: '0001-01-01' }, version });
+  const { code, detail } = (await answer.json()) as { code: string; detail: string };
+  assert.deepEqual([answer.status, code], [422, 'range.too-large']);
+  assert.match(detail, /200000 sessions of 1h at most; 24x7 has 1769\d{4} here/);
+  const lines = await rowsOf({ range: { from: '2019-12-30', to: '2019-12-31' }, version });
+  assert.equal(lines.rows.length, 25);
+});
+
+test('a range is a stream: it is not handed in', async () => {
+  const { status, body } = await api.call(
+    'POST',
+    PATH,
+    { range: RANGE },
+    { headers: { prefer: 'respond-async' } },
+  );
+  assert.deepEqual([status, body['code']], [422, 'range.not-async']);
+});
+
+test('the documentation has the rows, the last line, the columns and the headers', async () => {
+  const { body } = await api.call('GET', '/openapi.json');
+  const document = body as unknown as OpenApi;
+  const { RangeRow, RangeEnd } = document.components.schemas;
+  const [{ rows }] = [await rowsOf({ range: RANGE })];
+  assert.deepEqual(
+    Object.keys(rows[0]!).filter((name) => !(name in RangeRow!.properties!)),
+    [],
+  );
+  assert.equal(RangeEnd!.oneOf!.length, 2);
+  const ok = document.paths['/api/v1/ml-models/{name}/batch-predict']!.post.responses['200']!;
+  assert.deepEqual(Object.keys(ok.headers), ['x-ratchet-version', 'x-ratchet-rows']);
+  const { description } = ok.content[ARROW]!.schema;
+  for (const name of [...ARROW_COLUMNS, 'h7_change']) assert.ok(description.includes(name), name);
+});
+
+interface OpenApi {
+  readonly components: {
+    readonly schemas: Readonly<
+      Record<string, { readonly properties?: object; readonly oneOf?: readonly unknown[] }>
+    >;
+  };
+  readonly paths: Readonly<
+    Record<
+      string,
+      {
+        readonly post: {
+          readonly responses: Readonly<
+            Record<
+              string,
+              {
+                readonly headers: object;
+                readonly content: Readonly<
+                  Record<string, { readonly schema: { readonly description: string } }>
+                >;
+              }
+            >
+          >;
+        };
+      }
+    >
+  >;
+}
