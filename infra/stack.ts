@@ -1,5 +1,4 @@
 /** The embedded stack: every server and process of the platform as supervised children. */
-import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { openDatabase } from '../registry/db.ts';
 import { migrate } from '../registry/migrate.ts';
@@ -7,9 +6,8 @@ import type { Log } from '../activities/deps.ts';
 import { readConfig, type Config } from './config.ts';
 import { Child } from './stack/child.ts';
 import { environmentFor, NOTHING_EXTERNAL, type External } from './stack/environment.ts';
-import { askStatus, listenForControl, type StackStatus } from './stack/control.ts';
+import { listenForControl, partStatus, type StackStatus } from './stack/control.ts';
 import {
-  claimStackFile,
   ensureKeys,
   ensureSecrets,
   readStackFile,
@@ -21,7 +19,6 @@ import {
 } from './stack/identity.ts';
 import { layoutOf, makeFolders, type Layout } from './stack/layout.ts';
 import { apiSpec, checkBuilt, workerSpecs } from './stack/own.ts';
-import { choosePorts } from './stack/ports.ts';
 import { databaseUrl, ensureDatabase, postgresSpec } from './stack/postgres.ts';
 import { endLeftovers, memoryOfGroups } from './stack/processes.ts';
 import {
@@ -30,12 +27,8 @@ import {
   readProvidedParts,
   type ProvidedParts,
 } from './stack/provided.ts';
-import {
-  forgetSupervisor,
-  livingSupervisor,
-  noAnswer,
-  recordSupervisor,
-} from './stack/supervisor-record.ts';
+import { newStackFile, renewTakenPorts, takeStateFolder } from './stack/state-folder.ts';
+import { forgetSupervisor } from './stack/supervisor-record.ts';
 import { checkTemporalVersion, mlflowSpec, s3Spec, temporalSpec } from './stack/servers.ts';
 
 export const STACK_PARTS = ['postgres', 'temporal', 's3', 'mlflow', 'workers', 'api'] as const;
@@ -81,17 +74,6 @@ const silent: Log = {
   error: () => undefined,
   debug: () => undefined,
 };
-
-/** The running supervisor of a state folder, as an error for a second `up`. */
-function alreadyRunning(status: StackStatus, stateDir: string): StackError {
-  const url = status.parts.find((part) => part.name === 'api')?.url;
-  const where = url ? `, its API at ${url}` : '';
-  return new StackError(
-    'stack.already-running',
-    `a stack on ${stateDir} is running already (supervisor pid ${status.pid}${where})`,
-    { details: { pid: status.pid, url } },
-  );
-}
 
 /**
  * Starts the stack of a state folder and resolves when all its parts but the mirror answer.
@@ -171,11 +153,13 @@ class Supervisor implements Stack {
 
   async start(): Promise<void> {
     makeFolders(this.#layout);
-    await this.#lock();
+    await this.#takeFolder();
     checkBuilt(this.#parts);
     const killed = await endLeftovers(this.#layout.run);
     if (killed.length > 0) this.#note(`ended what an earlier stack left: ${killed.join(', ')}`);
-    await this.#renewTakenPorts();
+    this.#file = await renewTakenPorts(this.#layout, this.#file, (moved) =>
+      this.#note(`ports taken by other programs, so these moved: ${moved.join(', ')}`),
+    );
     const { makePackageKey, packageKeySource } = this.config;
     const hasKeys = Object.values(packageKeySource).some((source) => source !== undefined);
     this.#keys = ensureKeys(this.#layout, { packages: makePackageKey && !hasKeys });
@@ -188,45 +172,17 @@ class Supervisor implements Stack {
     this.#startMlflow();
   }
 
-  /** Takes the state folder by its control port; refuses when another supervisor has it. */
-  async #lock(): Promise<void> {
+  /** From here on it is this supervisor's, until the control server is closed. */
+  async #takeFolder(): Promise<void> {
     this.#secrets = ensureSecrets(this.#layout);
-    const known = readStackFile(this.#layout);
-    const fresh = known ?? (await this.#newFile());
-    this.#file = fresh;
-    const listen = (port: number) =>
-      listenForControl(port, this.#secrets.control, {
+    this.#file = readStackFile(this.#layout) ?? (await newStackFile(this.#layout, this.#startedAt));
+    this.#file = await takeStateFolder(this.#layout, this.#file, async (port) => {
+      this.#control = await listenForControl(port, this.#secrets.control, {
         status: () => this.status(),
         down: () => this.#askDown(),
       });
-    this.#control = await listen(fresh.ports.control);
-    if (this.#control) return recordSupervisor(this.#layout);
-    const other = await askStatus(this.#layout);
-    if (other) throw alreadyRunning(other, this.#layout.stateDir);
-    // Hung, or of a build that speaks another language: its children are under way.
-    const silent = livingSupervisor(this.#layout);
-    if (silent) throw noAnswer(this.#layout, silent);
-    // A stranger took the port since: the stack moves to another one.
-    const { ports } = await choosePorts({ ...fresh.ports, control: 0 });
-    this.#file = { ...fresh, ports: { ...fresh.ports, control: ports.control } };
-    this.#control = await listen(ports.control);
-    if (!this.#control) throw new StackError('stack.no-port', 'no control port could be had');
-    writeStackFile(this.#layout, this.#file);
-    recordSupervisor(this.#layout);
-  }
-
-  async #newFile(): Promise<StackFile> {
-    const { ports } = await choosePorts({});
-    const file = { format: 1 as const, id: randomUUID(), createdAt: this.#startedAt, ports };
-    return claimStackFile(this.#layout, file);
-  }
-
-  async #renewTakenPorts(): Promise<void> {
-    const { ports, moved } = await choosePorts(this.#file.ports, new Set(['control']));
-    if (moved.length === 0) return;
-    this.#note(`ports taken by other programs, so these moved: ${moved.join(', ')}`);
-    this.#file = { ...this.#file, ports };
-    writeStackFile(this.#layout, this.#file);
+      return this.#control;
+    });
   }
 
   async #startPostgres(): Promise<void> {
@@ -316,16 +272,7 @@ class Supervisor implements Stack {
       ready:
         this.#ready && this.#children.every((c) => c.spec.name === 'mlflow' || c.state === 'ready'),
       stopping: this.#stopping !== undefined,
-      parts: this.#children.map((child) => {
-        const { name, title, port, url } = child.spec;
-        const { pid, state, restarts } = child;
-        return {
-          ...{ name, title, state, restarts, log: child.logFile },
-          ...(pid === undefined ? {} : { pid, memoryBytes: memory.get(pid) ?? 0 }),
-          ...(port === undefined ? {} : { port }),
-          ...(url === undefined ? {} : { url }),
-        };
-      }),
+      parts: this.#children.map((child) => partStatus(child, memory)),
     };
   }
 

@@ -1,10 +1,20 @@
 import { z } from 'zod';
+import {
+  caller,
+  listOf,
+  nothing,
+  orUndefined,
+  pairs,
+  TAG_CHARS_MAX,
+  type Tags,
+} from './mlflow-calls.ts';
 import { MlflowError, mlflowTransport, type MlflowTransport } from './mlflow-http.ts';
+import { modelRoutes } from './mlflow-models.ts';
 
 export { MlflowError } from './mlflow-http.ts';
+export type { MlflowModelVersion } from './mlflow-models.ts';
 
 /** Names here are MLflow's: its "experiment" is our registered model. */
-const pairs = z.array(z.object({ key: z.string(), value: z.string() })).default([]);
 const experimentSchema = z.object({
   experiment_id: z.string(),
   name: z.string(),
@@ -25,20 +35,10 @@ const runSchema = z.object({
   }),
 });
 const metricSchema = z.object({ value: z.number(), timestamp: z.number(), step: z.number() });
-const modelVersionSchema = z.object({
-  name: z.string(),
-  version: z.string(),
-  run_id: z.string().default(''),
-  source: z.string().default(''),
-  tags: pairs,
-  aliases: z.array(z.string()).default([]),
-});
 const fileSchema = z.object({ path: z.string(), is_dir: z.boolean().default(false) });
-const token = z.string().default('');
 
 export type MlflowExperiment = z.infer<typeof experimentSchema>;
 export type MlflowRun = z.infer<typeof runSchema>;
-export type MlflowModelVersion = z.infer<typeof modelVersionSchema>;
 export type MlflowRunStatus = 'RUNNING' | 'FINISHED' | 'FAILED' | 'KILLED';
 
 export interface MlflowMetric {
@@ -54,14 +54,9 @@ const BATCH_METRICS_MAX = 1_000;
 const BATCH_PARAMS_MAX = 100;
 const BATCH_TAGS_MAX = 100;
 const PARAM_CHARS_MAX = 6_000;
-const TAG_CHARS_MAX = 5_000;
 const SEARCH_MAX = 100;
 /** A package of 100 MB over a slow line; everything else takes well under a second. */
 const TIMEOUT_MS = 60_000;
-
-type Tags = Readonly<Record<string, string>>;
-const listOf = (tags: Tags, maxChars: number) =>
-  Object.entries(tags).map(([key, value]) => ({ key, value: value.slice(0, maxChars) }));
 
 /** A thin client of MLflow's REST API: one method a route, no retries, answers parsed. */
 export function openMlflowClient(
@@ -78,41 +73,6 @@ export function openMlflowClient(
   };
 }
 export type MlflowClient = ReturnType<typeof openMlflowClient>;
-
-function caller(send: MlflowTransport) {
-  const parse = <T extends z.ZodType>(schema: T, path: string, answer: Uint8Array): z.infer<T> => {
-    try {
-      return schema.parse(JSON.parse(Buffer.from(answer).toString('utf8')));
-    } catch (cause) {
-      throw new MlflowError('', `the answer of MLflow to ${path} is not as documented`, { cause });
-    }
-  };
-  const get = async <T extends z.ZodType>(path: string, query: Tags, schema: T) => {
-    const search = new URLSearchParams(query).toString();
-    const answer = await send({ method: 'GET', path: `/api/2.0/mlflow/${path}?${search}` });
-    return parse(schema, path, answer);
-  };
-  const change = async <T extends z.ZodType>(
-    method: 'POST' | 'PATCH' | 'DELETE',
-    path: string,
-    json: unknown,
-    schema: T,
-  ) => parse(schema, path, await send({ method, path: `/api/2.0/mlflow/${path}`, json }));
-  return { get, change };
-}
-
-/** `undefined` where MLflow says that the thing does not exist. */
-async function orUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (error) {
-    const absent = error instanceof MlflowError && error.errorCode === 'RESOURCE_DOES_NOT_EXIST';
-    if (absent) return undefined;
-    throw error;
-  }
-}
-
-const nothing = z.looseObject({});
 
 function serverRoutes(send: MlflowTransport) {
   return {
@@ -233,70 +193,6 @@ function artifactRoutes(send: MlflowTransport) {
       const query = { run_id: run.info.run_id, ...(folder === '' ? {} : { path: folder }) };
       const { files } = await get('artifacts/list', query, schema);
       return files.map(({ path }) => path).sort();
-    },
-  };
-}
-
-function modelRoutes(send: MlflowTransport) {
-  const { get, change } = caller(send);
-  const versionAnswer = z.object({ model_version: modelVersionSchema });
-  return {
-    /** Makes a registered model; one that is there stays. */
-    async ensureRegisteredModel(name: string, description: string): Promise<void> {
-      try {
-        await change('POST', 'registered-models/create', { name, description }, nothing);
-      } catch (error) {
-        const exists =
-          error instanceof MlflowError && error.errorCode === 'RESOURCE_ALREADY_EXISTS';
-        if (!exists) throw error;
-      }
-    },
-    /** Versions of a model, lowest number first. */
-    async modelVersions(name: string): Promise<MlflowModelVersion[]> {
-      const schema = z.object({
-        model_versions: z.array(modelVersionSchema).default([]),
-        next_page_token: token,
-      });
-      const found: MlflowModelVersion[] = [];
-      let page = '';
-      do {
-        const query = { filter: `name='${name}'`, max_results: '1000' };
-        const more = page === '' ? query : { ...query, page_token: page };
-        const answer = await get('model-versions/search', more, schema);
-        found.push(...answer.model_versions);
-        page = answer.next_page_token;
-      } while (page !== '');
-      return found.sort((a, b) => Number(a.version) - Number(b.version));
-    },
-    async createModelVersion(version: {
-      name: string;
-      source: string;
-      runId: string;
-      description: string;
-      tags: Tags;
-    }): Promise<MlflowModelVersion> {
-      const { runId, tags, ...rest } = version;
-      const json = { ...rest, run_id: runId, tags: listOf(tags, TAG_CHARS_MAX) };
-      return (await change('POST', 'model-versions/create', json, versionAnswer)).model_version;
-    },
-    async deleteModelVersion(name: string, version: string): Promise<void> {
-      await orUndefined(change('DELETE', 'model-versions/delete', { name, version }, nothing));
-    },
-    async setAlias(name: string, alias: string, version: string): Promise<void> {
-      await change('POST', 'registered-models/alias', { name, alias, version }, nothing);
-    },
-    async deleteAlias(name: string, alias: string): Promise<void> {
-      await orUndefined(change('DELETE', 'registered-models/alias', { name, alias }, nothing));
-    },
-    async versionByAlias(name: string, alias: string): Promise<MlflowModelVersion | undefined> {
-      try {
-        return (await get('registered-models/alias', { name, alias }, versionAnswer)).model_version;
-      } catch (error) {
-        // An alias that is not set is INVALID_PARAMETER_VALUE, a model that is not there the other.
-        const absent = ['INVALID_PARAMETER_VALUE', 'RESOURCE_DOES_NOT_EXIST'];
-        if (error instanceof MlflowError && absent.includes(error.errorCode)) return undefined;
-        throw error;
-      }
     },
   };
 }

@@ -1,6 +1,19 @@
 import type { ColumnType, Generated } from 'kysely';
-import type { DatasetDelivery } from './dataset-versions.ts';
-import type { CreatedAt, Json, Nullable, NullableJson, Timestamp } from './columns.ts';
+import type { CreatedAt, Json, Nullable, NullableJson } from './columns.ts';
+import type {
+  BarTable,
+  CollectionTable,
+  DatasetVersionTable,
+  FactorTable,
+  StepCacheTable,
+  UploadTable,
+} from './tables-data.ts';
+import type {
+  ExperimentEventTable,
+  ExperimentTable,
+  FitCheckpointTable,
+  FitFenceTable,
+} from './tables-experiments.ts';
 import type {
   ApiKeyTable,
   ChampionTable,
@@ -32,7 +45,9 @@ import type { SearchTable, SearchTrialTable } from './tables-search.ts';
 
 export type * from './tables-advice.ts';
 export type * from './tables-backtests.ts';
+export type * from './tables-data.ts';
 export type * from './tables-evaluations.ts';
+export type * from './tables-experiments.ts';
 export type * from './tables-lifecycle.ts';
 export type * from './tables-search.ts';
 export type * from './tables-serving.ts';
@@ -81,122 +96,6 @@ export interface Database {
   position_advice: PositionAdviceTable;
   alert: AlertTable;
   alert_delivery: AlertDeliveryTable;
-}
-
-/** Who delivered what: one row per attempt of a source to deliver an instrument. */
-export interface CollectionTable {
-  id: Generated<string>;
-  dataset: string;
-  source: string;
-  instrument: string;
-  timeframe: string;
-  role: string;
-  status: 'delivered' | 'empty' | 'failed' | 'timeout' | 'unavailable';
-  rows: number;
-  new_rows: number;
-  notes: Json<readonly string[]>;
-  error: Nullable<string>;
-  started_at: Timestamp;
-  finished_at: Timestamp;
-}
-
-/** Append-only raw bars. A changed value is a new `revision`. */
-export interface BarTable {
-  instrument: string;
-  timeframe: string;
-  open_time: Timestamp;
-  source: string;
-  revision: number;
-  open: number;
-  high: number;
-  low: number;
-  close: number;
-  volume: number;
-  value: Nullable<number>;
-  arrived_at: Timestamp;
-  known_at: Timestamp;
-  known_assumed: boolean;
-  collection_id: string;
-}
-
-export interface FactorTable {
-  instrument: string;
-  source: string;
-  effective_from: Timestamp;
-  price_factor: number;
-  split_factor: number;
-  arrived_at: Timestamp;
-}
-
-export interface DatasetVersionTable {
-  /** sha256 of the canonical rows: sorted, little-endian columns, schema line. */
-  hash: string;
-  instrument: string;
-  timeframe: string;
-  /** As-of, sources, adjustment: what was asked. */
-  query: Json;
-  rows: number;
-  first_bar: Timestamp;
-  last_bar: Timestamp;
-  artifact_uri: string;
-  artifact_sha256: string;
-  artifact_bytes: number;
-  delivered_by: string;
-  /** Which bars came from which source: `DatasetDelivery[]`; empty for versions frozen before it was kept. */
-  deliveries: Json<readonly DatasetDelivery[]>;
-  created_at: CreatedAt;
-}
-
-export interface UploadTable {
-  sha256: string;
-  file_name: string;
-  bytes: number;
-  artifact_uri: string;
-  actor: string;
-  created_at: CreatedAt;
-}
-
-/** Content-keyed results of steps: same key, same result, no TTL. */
-export interface StepCacheTable {
-  key: string;
-  step: string;
-  result: Json;
-  created_at: CreatedAt;
-}
-
-export type ExperimentStatus =
-  'queued' | 'running' | 'completed' | 'skipped' | 'failed' | 'cancelled';
-
-export interface ExperimentTable {
-  /** ULID. */
-  id: string;
-  name: string;
-  model: string;
-  spec: Json;
-  spec_hash: string;
-  status: ExperimentStatus;
-  message: Nullable<string>;
-  workflow_id: string;
-  actor: string;
-  request_id: Nullable<string>;
-  created_at: CreatedAt;
-  started_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
-  finished_at: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
-}
-
-/** Append-only progress; `seq` grows within the whole table, readers resume after the last seen. */
-export interface ExperimentEventTable {
-  seq: Generated<string>;
-  experiment_id: string;
-  at: CreatedAt;
-  /** stage | epoch | finding | verdict | note | done */
-  kind: string;
-  stage: Nullable<string>;
-  model: Nullable<string>;
-  seed: Nullable<number>;
-  payload: Json<Record<string, unknown>>;
-  /** Repeats of an activity write the same key once. */
-  dedupe_key: Nullable<string>;
 }
 
 export interface RegisteredModelTable {
@@ -292,27 +191,4 @@ export interface OutboxTable {
   last_error: Nullable<string>;
   /** Not due before this time. */
   next_attempt_at: ColumnType<Date, Date | string | undefined, Date | string>;
-}
-
-/** The attempt that may write checkpoints of a fit, by the activity that runs it. */
-export interface FitFenceTable {
-  fit_key: string;
-  holder: string;
-  attempt: number;
-  raised_at: CreatedAt;
-}
-
-/** A published checkpoint: where a fit of this key can go on. */
-export interface FitCheckpointTable {
-  id: Generated<string>;
-  fit_key: string;
-  holder: string;
-  attempt: number;
-  /** Epoch to go on in, batches done of it. */
-  epoch: number;
-  batch: number;
-  artifact_uri: string;
-  artifact_sha256: string;
-  artifact_bytes: number;
-  created_at: CreatedAt;
 }

@@ -2,6 +2,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { z } from 'zod';
+import type { Child } from './child.ts';
 import { readSecrets, readStackFile, StackError } from './identity.ts';
 import type { Layout } from './layout.ts';
 import { livingSupervisor, noAnswer } from './supervisor-record.ts';
@@ -33,6 +34,18 @@ const statusSchema = z.object({
 
 export type PartStatus = z.infer<typeof partStatusSchema>;
 export type StackStatus = z.infer<typeof statusSchema>;
+
+/** One child as the status tells it; `memory` in bytes by process group. */
+export function partStatus(child: Child, memory: ReadonlyMap<number, number>): PartStatus {
+  const { name, title, port, url } = child.spec;
+  const { pid, state, restarts } = child;
+  return {
+    ...{ name, title, state, restarts, log: child.logFile },
+    ...(pid === undefined ? {} : { pid, memoryBytes: memory.get(pid) ?? 0 }),
+    ...(port === undefined ? {} : { port }),
+    ...(url === undefined ? {} : { url }),
+  };
+}
 
 export interface ControlHandlers {
   status(): StackStatus;
