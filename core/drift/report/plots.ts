@@ -4,21 +4,24 @@ import {
   ACCENT,
   FRAME,
   GRID,
+  histogram,
   INK,
   legend,
   line,
   linearScale,
+  numberTicks,
   path,
+  plotWidth,
   round,
+  scalesOf,
   SERIES_COLOURS,
   svg,
   text,
-  ticksOf,
   tickText,
+  timeTicks,
   xAxis,
   yAxis,
   type Frame,
-  type Scale,
 } from '../../evaluation/report/svg.ts';
 import type { Calibration, CusumPoint, DriftReport, InputDrift } from '../schemas.ts';
 
@@ -74,12 +77,11 @@ export function cusumChart(
   reference?: Reference,
 ): string {
   const times = points.map(({ time }) => Date.parse(time));
-  const x = linearScale([times[0]!, times.at(-1)!], [FRAME.left, FRAME.width - FRAME.right]);
   const others = (reference?.path ?? [])
     .filter(({ time }) => Date.parse(time) >= times[0]!)
     .map(({ time, s }) => [Date.parse(time), (s / reference!.c) * c] as const);
   const top = Math.max(c, ...[...points.map(({ s }) => s), ...others.map(([, s]) => s)]) * 1.08;
-  const y = linearScale([0, top], [FRAME.height - FRAME.bottom, FRAME.top]);
+  const { x, y } = scalesOf(FRAME, [times[0]!, times.at(-1)!], [0, top]);
   const alarms = points.flatMap(({ alarm, s }, i) =>
     alarm
       ? [`<circle cx="${round(x(times[i]!))}" cy="${round(y(s))}" r="4.5" fill="${ALARM}"/>`]
@@ -89,7 +91,7 @@ export function cusumChart(
     'Path of the loss monitor with its threshold',
     FRAME,
     yAxis(y, FRAME, tickText) +
-      xAxis(dateTicks(x), FRAME) +
+      xAxis(timeTicks(x), FRAME) +
       line([FRAME.left, y(c)], [FRAME.width - FRAME.right, y(c)], ALARM, 'stroke-dasharray="6 4"') +
       (others.length > 1
         ? path(
@@ -114,40 +116,20 @@ export function cusumChart(
   );
 }
 
-function dateTicks(x: Scale): { at: number; label: string }[] {
-  const [from, to] = x.domain;
-  return [0.08, 0.29, 0.5, 0.71, 0.92].map((share) => {
-    const time = from + share * (to - from);
-    return { at: x(time), label: new Date(time).toISOString().slice(0, 10) };
-  });
-}
-
 /** Histogram of the bootstrapped maxima, the threshold that a tenth of them passes, and where the sum stands now. */
-export function calibrationChart({ histogram, c, rate }: Calibration, s: number): string {
-  const { edges, counts } = histogram;
+export function calibrationChart({ histogram: maxima, c, rate }: Calibration, s: number): string {
+  const { edges, counts } = maxima;
   const high = Math.max(edges.at(-1)!, s);
-  const x = linearScale([0, high], [FRAME.left, FRAME.width - FRAME.right]);
-  const y = linearScale(
-    [0, Math.max(1, ...counts) * 1.08],
-    [FRAME.height - FRAME.bottom, FRAME.top],
-  );
-  const bars = counts.map((count, i) => {
-    const left = x(edges[i]!);
-    const width = Math.max(0.5, x(edges[i + 1]!) - left - 1);
-    const fill = edges[i]! >= c ? '#f0b27a' : USUAL;
-    return `<rect x="${round(left + 0.5)}" y="${round(y(count))}" width="${round(width)}" height="${round(y(0) - y(count))}" fill="${fill}"/>`;
-  });
+  const { x, y } = scalesOf(FRAME, [0, high], [0, Math.max(1, ...counts) * 1.08]);
+  const bars = histogram({ x, y }, edges, counts, (bin) => (edges[bin]! >= c ? '#f0b27a' : USUAL));
   const upright = (value: number, colour: string, extra: string): string =>
     line([x(value), FRAME.top], [x(value), y(0)], colour, `stroke-width="2" ${extra}`);
   return svg(
     'Calibration of the loss monitor',
     FRAME,
     yAxis(y, FRAME, tickText) +
-      bars.join('') +
-      xAxis(
-        ticksOf(x.domain, 8).map((tick) => ({ at: x(tick), label: tickText(tick) })),
-        FRAME,
-      ) +
+      bars +
+      xAxis(numberTicks(x, 8, tickText), FRAME) +
       upright(c, ALARM, 'stroke-dasharray="6 4"') +
       upright(s, INK, '') +
       legend(
@@ -173,7 +155,7 @@ const ROW = 24;
  */
 export function historyChart(histories: InputDrift['histories']): string {
   const frame: Frame = { ...FRAME, left: 220, top: 34, height: 76 + histories.length * ROW };
-  const x = linearScale([0, 1], [frame.left, frame.width - frame.right]);
+  const x = linearScale([0, 1], plotWidth(frame));
   const bottom = frame.height - frame.bottom;
   const rows = histories.map(({ name, test, earlier, newest }, i) => {
     const y = frame.top + 18 + i * ROW;

@@ -3,32 +3,33 @@ import type { Reliability, SeedForecast } from '../input.ts';
 import {
   ACCENT,
   barsText,
+  colourOf,
   extentOf,
   FRAME,
   GRID,
+  histogram,
   INK,
   legend,
   line,
   linearScale,
   MUTED,
+  numberTicks,
   padded,
   path,
-  plotHeight,
+  percentText,
   plotWidth,
   round,
+  scalesOf,
   SERIES_COLOURS,
   svg,
   text,
   ticksOf,
   tickText,
+  timeTicks,
   xAxis,
   yAxis,
   type Frame,
-  type Scale,
 } from './svg.ts';
-
-const colourOf = (i: number): string => SERIES_COLOURS[i % SERIES_COLOURS.length]!;
-const percentText = (value: number): string => `${tickText(value * 100)} %`;
 
 /** Training (dashed) and validation loss of each seed by epoch; losses span decades, so the axis is logarithmic. */
 export function lossCurves(seeds: readonly SeedForecast[]): string | undefined {
@@ -38,8 +39,8 @@ export function lossCurves(seeds: readonly SeedForecast[]): string | undefined {
   const losses = shown.flatMap((s) => s.history.flatMap((e) => [e.loss, e.validLoss ?? e.loss]));
   const epochs = Math.max(...shown.map((s) => s.history.at(-1)!.epoch));
   const first = Math.min(...shown.map((s) => s.history[0]!.epoch));
-  const x = linearScale([first, epochs], plotWidth(FRAME));
-  const y = linearScale(padded(extentOf(losses.filter((l) => l > 0).map(log))), plotHeight(FRAME));
+  const range = padded(extentOf(losses.filter((l) => l > 0).map(log)));
+  const { x, y } = scalesOf(FRAME, [first, epochs], range);
   const curves = shown.map((seed, i) => {
     const through = (of: 'loss' | 'validLoss', extra: string): string =>
       path(
@@ -98,8 +99,8 @@ function thinned(length: number): number[] {
 /** What was forecast and what came, on one axis: how small forecasts are beside moves is part of the truth. */
 export function forecastChart({ horizon, time, actual, predicted }: MovesOfHorizon): string {
   const at = thinned(time.length);
-  const x = linearScale([time[0]!, time.at(-1)!], plotWidth(FRAME));
-  const y = linearScale(padded(extentOf([...actual, ...predicted, 0])), plotHeight(FRAME));
+  const range = padded(extentOf([...actual, ...predicted, 0]));
+  const { x, y } = scalesOf(FRAME, [time[0]!, time.at(-1)!], range);
   const through = (values: Float64Array, colour: string, extra = ''): string =>
     path(
       at.map((i) => [x(time[i]!), y(values[i]!)] as const),
@@ -124,15 +125,6 @@ export function forecastChart({ horizon, time, actual, predicted }: MovesOfHoriz
   );
 }
 
-/** Five dates along a time axis. */
-function timeTicks(x: Scale): { at: number; label: string }[] {
-  const [from, to] = x.domain;
-  return [0.08, 0.29, 0.5, 0.71, 0.92].map((share) => {
-    const time = from + share * (to - from);
-    return { at: x(time), label: new Date(time).toISOString().slice(0, 10) };
-  });
-}
-
 const BINS = 41;
 
 /** How forecasts missed: histogram of actual minus forecast, as fractions. */
@@ -144,13 +136,9 @@ export function residualChart({ horizon, actual, predicted }: MovesOfHorizon): s
     const bin = Math.floor(((residual + reach) / (2 * reach)) * BINS);
     counts[Math.min(BINS - 1, Math.max(0, bin))]! += 1;
   }
-  const x = linearScale([-reach, reach], plotWidth(FRAME));
-  const y = linearScale([0, Math.max(1, ...counts) * 1.05], plotHeight(FRAME));
-  const bars = [...counts].map((count, i) => {
-    const left = x(-reach + (i * 2 * reach) / BINS);
-    const width = x(-reach + ((i + 1) * 2 * reach) / BINS) - left;
-    return `<rect x="${round(left + 0.5)}" y="${round(y(count))}" width="${round(width - 1)}" height="${round(y(0) - y(count))}" fill="#93b4f5"/>`;
-  });
+  const { x, y } = scalesOf(FRAME, [-reach, reach], [0, Math.max(1, ...counts) * 1.05]);
+  const edges = Array.from({ length: BINS + 1 }, (_, i) => -reach + (i * 2 * reach) / BINS);
+  const bars = histogram({ x, y }, edges, counts, () => '#93b4f5');
   const mean = residuals.reduce((a, b) => a + b, 0) / residuals.length;
   const [meanLine, meanEntry] = Number.isFinite(mean)
     ? [
@@ -167,11 +155,8 @@ export function residualChart({ horizon, actual, predicted }: MovesOfHorizon): s
     `Residuals over ${barsText(horizon)}`,
     FRAME,
     yAxis(y, FRAME, tickText) +
-      bars.join('') +
-      xAxis(
-        ticksOf(x.domain, 8).map((tick) => ({ at: x(tick), label: percentText(tick) })),
-        FRAME,
-      ) +
+      bars +
+      xAxis(numberTicks(x, 8, percentText), FRAME) +
       line([x(0), FRAME.top], [x(0), y(0)], INK, 'stroke-dasharray="2 3"') +
       meanLine +
       legend(
@@ -224,18 +209,14 @@ export function skillChart(rows: readonly SkillRow[]): string {
     grid +
       line([x(0), frame.top], [x(0), bottom], INK) +
       marks.join('') +
-      xAxis(
-        ticks.map((tick) => ({ at: x(tick), label: percentText(tick) })),
-        frame,
-      ),
+      xAxis(numberTicks(x, 6, percentText), frame),
   );
 }
 
 /** Stated confidence against the observed hit rate; on the diagonal it can be taken at its word. */
 export function reliabilityChart(horizons: readonly Reliability[]): string {
   const frame: Frame = { ...FRAME, width: 420, height: 360 };
-  const x = linearScale([0, 1], plotWidth(frame));
-  const y = linearScale([0, 1], plotHeight(frame));
+  const { x, y } = scalesOf(frame, [0, 1], [0, 1]);
   const curves = horizons.map(({ bins }, i) => {
     const points = bins.map((bin) => [x(bin.stated), y(bin.observed)] as const);
     const dots = points.map(

@@ -2,19 +2,20 @@
 import type { ClassFigures } from '../class-figures.ts';
 import {
   barsText,
+  colourOf,
   FRAME,
   INK,
   legend,
   line,
   linearScale,
   MUTED,
+  numberTicks,
   path,
+  percentText,
   round,
-  SERIES_COLOURS,
+  scalesOf,
   svg,
   text,
-  ticksOf,
-  tickText,
   xAxis,
   yAxis,
   type Frame,
@@ -89,11 +90,10 @@ export function calibrationChart({ horizon, calibration }: ClassFigures): string
   if (points.length === 0) return undefined;
   const frame: Frame = { ...FRAME, width: 420, height: 300, left: 56, right: 26, bottom: 50 };
   const most = Math.min(1, Math.ceil(10 * Math.max(...points) + 0.2) / 10);
-  const x = linearScale([0, most], [frame.left, frame.width - frame.right]);
-  const y = linearScale([0, most], [frame.height - frame.bottom, frame.top]);
+  const { x, y } = scalesOf(frame, [0, most], [0, most]);
   const rows = Math.max(...calibration.flatMap(({ bins }) => bins.map((bin) => bin.rows)));
   const curves = calibration.map(({ bins }, i) => {
-    const colour = SERIES_COLOURS[i % SERIES_COLOURS.length]!;
+    const colour = colourOf(i);
     const places = bins.map((bin) => [x(bin.stated), y(bin.observed)] as const);
     const dots = places.map(
       ([cx, cy], at) =>
@@ -102,27 +102,19 @@ export function calibrationChart({ horizon, calibration }: ClassFigures): string
     const sure = places.filter((_, at) => bins[at]!.rows >= CURVE_ROWS_MIN);
     return path(sure, colour) + dots.join('');
   });
-  const percent = (value: number): string => `${tickText(100 * value)} %`;
-  const ticks = ticksOf([0, most], 5);
   return svg(
     `Calibration over ${barsText(horizon)}: stated probability against the share that came`,
     frame,
-    yAxis(y, frame, percent) +
+    yAxis(y, frame, percentText) +
       line([x(0), y(0)], [x(most), y(most)], '#9ca3af', 'stroke-dasharray="4 3"') +
-      xAxis(
-        ticks.map((tick) => ({ at: x(tick), label: percent(tick) })),
-        frame,
-      ) +
+      xAxis(numberTicks(x, 5, percentText), frame) +
       text((frame.left + frame.width) / 2, frame.height - 10, 'stated; size of a dot: rows', {
         anchor: 'middle',
         fill: MUTED,
       }) +
       curves.join('') +
       legend(
-        calibration.map(({ name }, i) => ({
-          label: name,
-          colour: SERIES_COLOURS[i % SERIES_COLOURS.length]!,
-        })),
+        calibration.map(({ name }, i) => ({ label: name, colour: colourOf(i) })),
         frame,
       ),
   );

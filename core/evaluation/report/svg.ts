@@ -60,6 +60,14 @@ export const plotHeight = (frame: Frame): [number, number] => [
   frame.top,
 ];
 
+type Domain = readonly [number, number];
+
+/** Both scales of a drawing, over all of its area. */
+export const scalesOf = (frame: Frame, x: Domain, y: Domain): { x: Scale; y: Scale } => ({
+  x: linearScale(x, plotWidth(frame)),
+  y: linearScale(y, plotHeight(frame)),
+});
+
 /** A little air above and below. */
 export function padded([low, high]: readonly [number, number], share = 0.05): [number, number] {
   const air = (high - low) * share;
@@ -95,6 +103,43 @@ export function tickText(value: number): string {
   const size = Math.abs(value);
   if (size >= 1000 || size < 1e-3) return value.toExponential(0);
   return String(Number(value.toPrecision(3)));
+}
+
+export const percentText = (value: number): string => `${tickText(value * 100)} %`;
+
+/** The colour of the i-th of several that are drawn together. */
+export const colourOf = (i: number): string => SERIES_COLOURS[i % SERIES_COLOURS.length]!;
+
+interface Tick {
+  readonly at: number;
+  readonly label: string;
+}
+
+/** About `count` round numbers along an axis. */
+export const numberTicks = (x: Scale, count: number, format: (value: number) => string): Tick[] =>
+  ticksOf(x.domain, count).map((tick) => ({ at: x(tick), label: format(tick) }));
+
+/** Five dates along an axis of ms UTC. */
+export function timeTicks(x: Scale): Tick[] {
+  const [from, to] = x.domain;
+  return [0.08, 0.29, 0.5, 0.71, 0.92].map((share) => {
+    const time = from + share * (to - from);
+    return { at: x(time), label: new Date(time).toISOString().slice(0, 10) };
+  });
+}
+
+/** Bars of a histogram: `edges` has one more than `counts`. */
+export function histogram(
+  { x, y }: { readonly x: Scale; readonly y: Scale },
+  edges: readonly number[],
+  counts: Iterable<number>,
+  fillOf: (bin: number) => string,
+): string {
+  return Array.from(counts, (count, i) => {
+    const left = x(edges[i]!);
+    const width = Math.max(0.5, x(edges[i + 1]!) - left - 1);
+    return `<rect x="${round(left + 0.5)}" y="${round(y(count))}" width="${round(width)}" height="${round(y(0) - y(count))}" fill="${fillOf(i)}"/>`;
+  }).join('');
 }
 
 export { barsText } from '../bars-text.ts';
@@ -163,10 +208,7 @@ export function yAxis(
     .join('');
 }
 
-export function xAxis(
-  ticks: readonly { readonly at: number; readonly label: string }[],
-  frame: Frame,
-): string {
+export function xAxis(ticks: readonly Tick[], frame: Frame): string {
   const bottom = frame.height - frame.bottom;
   const base = line([frame.left, bottom], [frame.width - frame.right, bottom], '#9ca3af');
   return (
