@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { productMissing, startProduct, type Product } from '../support/product.ts';
+
+const data = { sources: [{ dataset: 'sp500-daily' }], instruments: ['^GSPC'], from: '2006-01-01' };
+const experiment = {
+  name: 'signals',
+  model: 'signals',
+  data: { ...data, to: '2014-12-31' },
+  lookback: 1,
+  label: { kind: 'forwardLogReturn', horizons: [5] },
+  family: 'ridge',
+  baselines: ['naive'],
+  seeds: [1],
+  confidence: { method: 'none' },
+  refit: 'all',
+};
+const strategies = {
+  model: { kind: 'model-signal', by: 'change', cuts: { buy: 0.0005, strongBuy: 0.002 } },
+  cross: { kind: 'sma-cross', fast: 20, slow: 100 },
+};
+
+interface Row {
+  readonly id: string;
+  readonly status: string;
+  readonly message: string;
+  readonly files: readonly string[];
+  readonly results: readonly {
+    readonly strategy: string;
+    readonly metrics: Readonly<Record<string, number | null>>;
+    readonly finalEquity: number;
+    readonly trades: number;
+  }[];
+}
+
+describe('backtests', { skip: productMissing }, () => {
+  let product: Product;
+  before(async () => {
+    product = await startProduct(['postgres', 'temporal', 's3', 'workers', 'api']);
+    const { status, message } = await product.run(experiment);
+    assert.equal(status, 'completed', message);
+  });
+  after(() => product.end());
+
+  const start = async (spec: object): Promise<string> => {
+    const { status, body, headers } = await product.request('POST', '/api/v1/backtests', spec);
+    assert.equal(status, 202, JSON.stringify(body));
+    assert.equal(headers.get('location'), `/api/v1/backtests/${String(body['id'])}`);
+    return String(body['id']);
+  };
+  const endOf = (id: string): Promise<Row> =>
+    product.until('the end of the backtest', async () => {
+      const { body } = await product.request('GET', `/api/v1/backtests/${id}`);
+      const over = !['queued', 'running'].includes(String(body['status']));
+      return over ? (body as unknown as Row) : undefined;
+    });
+  const spec = {
+    name: 'plain',
+    data,
+    period: { from: '2015-01-01', to: '2018-12-31' },
+    model: { name: 'signals', version: 1 },
+    strategies,
+    paths: 100,
+  };
+
+  it('runs strategies on a registered version, the first of the spec first', async () => {
+    const row = await endOf(await start(spec));
+    assert.equal(row.status, 'completed', row.message);
+    assert.deepEqual(
+      row.results.map(({ strategy }) => strategy),
+      ['model', 'cross'],
+    );
+    assert.match(row.message, /^model earned (more|no more) than holding, after costs/);
+    assert.match(row.message, /hypothetical/);
+    for (const { metrics, finalEquity, trades } of row.results) {
+      assert.ok(finalEquity > 0 && trades > 0);
+      assert.ok(Number.isFinite(metrics['sharpe']));
+    }
+  });
+
+  it('marks what a model decided on bars that it had learnt from', async () => {
+    const seen = { ...spec, name: 'seen', period: { from: '2012-01-01', to: '2015-06-30' } };
+    const row = await endOf(await start(seen));
+    assert.match(row.message, /learnt from/);
+    const clean = await endOf(await start({ ...spec, name: 'clean' }));
+    assert.doesNotMatch(clean.message, /learnt from/);
+  });
+
+  it('is found by its model, followed by its events, and cancelled', async () => {
+    const id = await start({ ...spec, name: 'followed' });
+    await endOf(id);
+    const of = await product.request('GET', '/api/v1/ml-models/signals/backtest');
+    assert.ok((of.body['items'] as Row[]).some((row) => row.id === id));
+    const { body } = await product.request('GET', `/api/v1/backtests/${id}/events`);
+    const kinds = (body['items'] as { kind: string }[]).map(({ kind }) => kind);
+    assert.deepEqual(kinds, ['plan', 'answers', 'result', 'result', 'done']);
+    const stream = await fetch(`${product.url}/api/v1/backtests/${id}/events`, {
+      headers: { authorization: `Bearer ${product.key}`, accept: 'text/event-stream' },
+    });
+    assert.match(await stream.text(), /event: done/);
+    const cancelled = await product.request('POST', `/api/v1/backtests/${id}/cancel`);
+    assert.deepEqual([cancelled.status, cancelled.body['status']], [202, 'completed']);
+    const long = {
+      ...spec,
+      name: 'long',
+      model: { walkForward: { every: 'month', experiment: foldOf(experiment) } },
+    };
+    const other = await start(long);
+    await product.until('a plan', async () => {
+      const page = await product.request('GET', `/api/v1/backtests/${other}/events`);
+      return (page.body['items'] as unknown[]).length > 0 ? true : undefined;
+    });
+    await product.request('POST', `/api/v1/backtests/${other}/cancel`);
+    assert.equal((await endOf(other)).status, 'cancelled');
+  });
+
+  it('says what is wrong with a spec, inside strategies and experiments too', async () => {
+    const bad = {
+      ...spec,
+      period: { from: '2018-01-01', to: '2015-01-01' },
+      strategies: { cross: { kind: 'sma-cross', fast: 20, slwo: 100 } },
+    };
+    const { status, body } = await product.request('POST', '/api/v1/backtests', bad);
+    assert.equal(status, 422);
+    assert.match(JSON.stringify(body), /strategies\.cross\.slwo.*Did you mean \\"slow\\"/);
+    const cases: [object, RegExp][] = [
+      [{ ...spec, model: undefined }, /model: is missing: model ask/],
+      [{ ...spec, strategies: { cross: strategies.cross } }, /no strategy asks it/],
+      [{ ...spec, model: { walkForward: { experiment: { family: 'rigde' } } } }, /ridge/],
+      [
+        { ...spec, model: { walkForward: { experiment: { name: 'x' } } } },
+        /by the backtest itself/,
+      ],
+    ];
+    for (const [given, words] of cases) {
+      const answer = await product.request('POST', '/api/v1/backtests', given);
+      assert.equal(answer.status, 422, JSON.stringify(answer.body));
+      assert.match(JSON.stringify(answer.body), words);
+    }
+    const none = await product.request('GET', '/api/v1/backtests/01JCRATCHET0000000000000AB');
+    assert.deepEqual([none.status, none.body['code']], [404, 'backtest.unknown']);
+  });
+
+  it('is a command that leaves its files', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ratchet-backtest-'));
+    try {
+      const file = join(folder, 'spec.json');
+      writeFileSync(file, JSON.stringify({ ...spec, name: 'command' }));
+      const { code, stdout, stderr } = await product.cli('backtest', file, '-o', folder);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /simulated cross/);
+      assert.match(stdout, /strategy +total +a year/);
+      const files = readdirSync(folder);
+      for (const name of ['report.html', 'trades-model.csv', 'result-model.json', 'equity.png']) {
+        assert.ok(files.includes(name), `${name} of ${files.join(' ')}`);
+      }
+      const list = await product.cli('backtests', '--json');
+      assert.equal((JSON.parse(list.stdout) as Row[])[0]!.status, 'completed');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+/** An experiment's settings without what a backtest gives itself. */
+function foldOf({ name: _name, model: _model, data: _data, ...rest }: typeof experiment): object {
+  return rest;
+}
