@@ -18,5 +18,7 @@ export interface EvaluateVersionResult {
 }
 
 export interface FailEvaluationInput extends EvaluationRef {
+  /** Absent of workflows that began under an earlier release: it failed. */
+  readonly status?: 'failed' | 'cancelled';
   readonly reason: string;
 }

@@ -77,8 +77,9 @@ export function createEvaluateVersionActivities(deps: ActivityDeps) {
       return { verdict };
     },
 
-    async failEvaluation({ evaluationId, reason }: FailEvaluationInput): Promise<void> {
-      await endEvaluation(deps.db, evaluationId, { status: 'failed', message: reason });
+    async failEvaluation(input: FailEvaluationInput): Promise<void> {
+      const { evaluationId, status = 'failed', reason } = input;
+      await endEvaluation(deps.db, evaluationId, { status, message: reason });
     },
   };
 }

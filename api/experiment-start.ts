@@ -42,7 +42,10 @@ export async function startRun(
         actor,
         requestId,
       });
+      return experimentId;
     },
+    isQueued: async (experimentId) =>
+      (await getExperimentOrThrow(parts.db, experimentId)).status === 'queued',
     start: (experimentId) => parts.orchestrator.startExperiment(experimentId),
   });
   return getExperimentOrThrow(parts.db, id);

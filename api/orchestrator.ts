@@ -27,6 +27,8 @@ export interface Orchestrator extends LifecycleOrders {
   /** Starts `evaluation/<id>`; false when that workflow exists already. */
   startEvaluation(evaluationId: string): Promise<boolean>;
   evaluationState(evaluationId: string): Promise<WorkflowState>;
+  /** Asks an evaluation to stop; false when it does not run. */
+  cancelEvaluation(evaluationId: string): Promise<boolean>;
   /** Starts `backtest/<id>`; false when that workflow exists already. */
   startBacktest(backtestId: string): Promise<boolean>;
   backtestState(backtestId: string): Promise<WorkflowState>;
@@ -83,6 +85,7 @@ export function openOrchestrator(options: {
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
       }),
     evaluationState: (id) => stateOf(workflowIds.evaluation(id)),
+    cancelEvaluation: (id) => cancel(workflowIds.evaluation(id)),
     startBacktest: (backtestId) =>
       start('backtest', {
         workflowId: workflowIds.backtest(backtestId),

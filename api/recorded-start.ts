@@ -11,8 +11,10 @@ export interface RecordedStart {
   readonly route: string;
   /** What the caller sent; the same key with another body is refused. */
   readonly body: unknown;
-  /** Writes the row that names the workflow. */
-  readonly insert: (trx: Trx, id: string) => Promise<void>;
+  /** Writes the row that names the workflow, under this id, and says under which one it is: an earlier row may do. */
+  readonly insert: (trx: Trx, id: string) => Promise<string>;
+  /** Has no workflow begun the row? Of one that has, no other is started, even if Temporal forgot it. */
+  readonly isQueued: (id: string) => Promise<boolean>;
   /** Starts the workflow; doing it twice changes nothing. */
   readonly start: (id: string) => Promise<unknown>;
 }
@@ -26,7 +28,7 @@ export interface RecordedStart {
  */
 export async function startRecorded(
   parts: { readonly db: Db; readonly orchestrator: Orchestrator; readonly log: Log },
-  { idempotencyKey: key, route, body, insert, start }: RecordedStart,
+  { idempotencyKey: key, route, body, insert, isQueued, start }: RecordedStart,
 ): Promise<string> {
   await parts.orchestrator.ping();
   const id = await inTransaction(parts.db, async (trx) => {
@@ -36,11 +38,11 @@ export async function startRecorded(
       if (claimed.kind === 'mismatch') throw keyReused();
       if (claimed.kind === 'repeat') return (claimed.response as { id: string }).id;
     }
-    const made = ulid();
-    await insert(trx, made);
+    const made = await insert(trx, ulid());
     if (key !== undefined) await storeIdempotentResponse(trx, claim, { id: made });
     return made;
   });
+  if (!(await isQueued(id))) return id;
   try {
     await start(id);
   } catch (error) {

@@ -44,6 +44,7 @@ export const ROUTES = {
   [`GET ${M}/{name}/evaluations`]: entry('read', 'evaluate'),
   [`GET ${M}/{name}/evaluations/{id}`]: entry('read', 'evaluate'),
   [`GET ${M}/{name}/evaluations/{id}/report`]: entry('read', 'evaluate'),
+  [`POST ${M}/{name}/evaluations/{id}/cancel`]: entry('experiment', 'evaluate'),
   [`DELETE ${M}/{name}/versions/{version}`]: entry('admin', 'model delete'),
   [`GET ${M}/{name}/compare/{metric}`]: entry('read', 'compare'),
   [`GET ${M}/{name}/metrics`]: entry('read', 'metrics', 'report'),

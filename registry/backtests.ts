@@ -25,8 +25,8 @@ export interface NewBacktest {
   readonly requestId: string | undefined;
 }
 
-/** Writes a queued backtest, with its audit. */
-export async function createBacktest(trx: Trx, input: NewBacktest): Promise<void> {
+/** Writes a queued backtest, with its audit; gives its id. */
+export async function createBacktest(trx: Trx, input: NewBacktest): Promise<string> {
   const { id, spec, specHash, workflowId, actor, requestId } = input;
   await trx
     .insertInto('backtest')
@@ -41,6 +41,7 @@ export async function createBacktest(trx: Trx, input: NewBacktest): Promise<void
   const after = { name: spec.name, specHash };
   const what = { actor, action: 'backtest.create', object: `backtest/${id}`, after };
   await recordAudit(trx, { ...what, requestId, workflowId });
+  return id;
 }
 
 /** Throws `backtest.unknown`. */

@@ -12,7 +12,10 @@ export interface NewEvaluation {
   readonly id: string;
   readonly model: string;
   readonly version: number;
+  /** Compared with; null: there is none, or it is the version itself. */
   readonly champion: number | null;
+  /** It serves the model now. */
+  readonly serving: boolean;
   readonly from: Date | null;
   readonly to: Date | null;
   readonly asOf: Date;
@@ -20,13 +23,32 @@ export interface NewEvaluation {
   readonly requestId: string | undefined;
 }
 
-/** Writes what was asked for, with its audit. */
-export async function createEvaluation(trx: Trx, input: NewEvaluation): Promise<void> {
-  const { id, model, version, champion, from, to, asOf, actor, requestId } = input;
+/** So many of one model may be open at once: each reads all bars of its instruments and keeps a worker busy for minutes. */
+export const OPEN_EVALUATIONS = 4;
+
+/**
+ * Writes what was asked for, with its audit. An open one that asks the same stands for it: nothing is written then.
+ * Throws `evaluation.too-many`.
+ *
+ * @returns the id of the row that answers the question
+ */
+export async function createEvaluation(trx: Trx, input: NewEvaluation): Promise<string> {
+  const { id, model, version, champion, serving, from, to, asOf, actor, requestId } = input;
+  // Those who ask at once take turns, so that each sees what the one before it wrote.
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`evaluate/${model}`}, 0))`.execute(trx);
+  const open = await trx
+    .selectFrom('version_evaluation')
+    .selectAll()
+    .where('model', '=', model)
+    .where('finished_at', 'is', null)
+    .execute();
+  const same = open.find((row) => asksTheSame(row, input));
+  if (same) return same.id;
+  if (open.length >= OPEN_EVALUATIONS) throw tooMany(model);
   await trx
     .insertInto('version_evaluation')
     .values({
-      ...{ id, model, version, champion, actor },
+      ...{ id, model, version, champion, serving, actor },
       decided_from: from,
       decided_to: to,
       as_of: asOf,
@@ -41,7 +63,24 @@ export async function createEvaluation(trx: Trx, input: NewEvaluation): Promise<
     after: { evaluation: id, from, to },
     requestId,
   });
+  return id;
 }
+
+const asksTheSame = (
+  row: VersionEvaluation,
+  { version, champion, from, to }: NewEvaluation,
+): boolean =>
+  row.version === version &&
+  row.champion === champion &&
+  row.decided_from?.getTime() === from?.getTime() &&
+  row.decided_to?.getTime() === to?.getTime();
+
+const tooMany = (model: string): RatchetError =>
+  new RatchetError(
+    'evaluation.too-many',
+    `${OPEN_EVALUATIONS} evaluations of ${model} have not ended; wait for one, or cancel it`,
+    { permanent: false },
+  );
 
 /** Throws `evaluation.unknown`; of another model than `model` too. */
 export async function evaluationOrThrow(
@@ -83,19 +122,6 @@ export function listEvaluations(
     .execute();
 }
 
-/** Ids of those that no workflow has begun, oldest first. */
-export async function queuedEvaluations(db: Db, before: Date, limit: number): Promise<string[]> {
-  const rows = await db
-    .selectFrom('version_evaluation')
-    .select('id')
-    .where('status', '=', 'queued')
-    .where('created_at', '<', before)
-    .orderBy('created_at')
-    .limit(limit)
-    .execute();
-  return rows.map(({ id }) => id);
-}
-
 /** Says that it is under way; one that ended stays as it ended. */
 export async function beginEvaluation(db: Db, id: string): Promise<VersionEvaluation> {
   await db
@@ -107,6 +133,22 @@ export async function beginEvaluation(db: Db, id: string): Promise<VersionEvalua
   return evaluationOrThrow(db, id);
 }
 
+/** Says up to when bars that are read were known. The first one that says so is believed. */
+export async function fixKnowledge(db: Db, id: string, knownAt: Date): Promise<void> {
+  await db
+    .updateTable('version_evaluation')
+    .set({ known_at: knownAt })
+    .where('id', '=', id)
+    .where('known_at', 'is', null)
+    .execute();
+}
+
+/** ms UTC: bars known by then are read. Before the newest ones were brought it is when they were asked for. */
+export const knownAtOf = ({
+  known_at: known,
+  as_of: asked,
+}: Pick<VersionEvaluation, 'known_at' | 'as_of'>): number => (known ?? asked).getTime();
+
 export type EvaluationEnd =
   | {
       readonly status: 'completed';
@@ -116,7 +158,7 @@ export type EvaluationEnd =
       readonly evaluationUri: string;
       readonly reportUri: string;
     }
-  | { readonly status: 'failed'; readonly message: string };
+  | { readonly status: 'failed' | 'cancelled'; readonly message: string };
 
 /** Writes how it ended. The first end stays. */
 export function endEvaluation(db: Db, id: string, end: EvaluationEnd): Promise<void> {

@@ -1,6 +1,6 @@
 import type { CreatedAt, Nullable, NullableJson } from './columns.ts';
 
-export type EvaluationStatus = 'queued' | 'running' | 'completed' | 'failed';
+export type EvaluationStatus = 'queued' | 'running' | 'completed' | 'failed' | 'cancelled';
 
 /** A version judged again, on rows that came after all it knows. */
 export interface VersionEvaluationTable {
@@ -12,8 +12,12 @@ export interface VersionEvaluationTable {
   /** Decision times judged, both included; null: all since what it learnt. */
   decided_from: Nullable<Date>;
   decided_to: Nullable<Date>;
-  /** Outcomes known by then count. */
+  /** When it was asked for: bars are brought up to here. */
   as_of: Date;
+  /** Bars known by then are read; null: the newest ones were not brought yet. */
+  known_at: Nullable<Date>;
+  /** It served the model when it was asked for; null: asked for by an earlier release. */
+  serving: Nullable<boolean>;
   status: EvaluationStatus;
   message: Nullable<string>;
   verdict: Nullable<string>;

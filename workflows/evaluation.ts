@@ -1,4 +1,4 @@
-import { CancellationScope } from '@temporalio/workflow';
+import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { EvaluateVersionResult } from '../activities/contracts-evaluation.ts';
 import { reasonOf } from './all-or-throw.ts';
 import type { EvaluationRunInput } from './messages.ts';
@@ -13,8 +13,9 @@ export async function evaluation({
     const { missing } = await collection.topUpEvaluated({ evaluationId });
     return await compute.evaluateVersion({ evaluationId, missing });
   } catch (error) {
+    const status = isCancellation(error) ? 'cancelled' : 'failed';
     await CancellationScope.nonCancellable(() =>
-      record.failEvaluation({ evaluationId, reason: reasonOf(error) }),
+      record.failEvaluation({ evaluationId, status, reason: reasonOf(error) }),
     );
     throw error;
   }

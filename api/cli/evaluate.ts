@@ -16,6 +16,7 @@ interface EvaluateOptions {
   readonly wait: boolean;
   readonly output?: string;
   readonly show?: string;
+  readonly cancel?: string;
   readonly list?: true;
   readonly limit: number;
 }
@@ -32,6 +33,7 @@ export function register(program: Command, ctx: CliContext): void {
     .option('--no-wait', 'do not stay until it is judged')
     .option('-o, --output <file>', 'write its page (HTML) here too')
     .option('--show <id>', 'one that was asked for before')
+    .option('--cancel <id>', 'stop one that was asked for before')
     .option('--list', 'those that were asked for before')
     .option('-n, --limit <n>', 'how many to list', integer(1, 500), 20)
     .action((model: string, options: EvaluateOptions) => evaluate(ctx, model, options));
@@ -41,6 +43,7 @@ async function evaluate(ctx: CliContext, model: string, options: EvaluateOptions
   const client = await openClient(ctx);
   const base = `/api/v1/ml-models/${segment(model)}`;
   if (options.list) return list(ctx, client, base, options);
+  if (options.cancel !== undefined) return cancel(ctx, client, base, options.cancel);
   const { version: number, from, to } = options;
   const asked =
     options.show === undefined
@@ -60,7 +63,7 @@ async function evaluate(ctx: CliContext, model: string, options: EvaluateOptions
     const now = await client.json('GET', path);
     return now['finishedAt'] === null ? undefined : now;
   });
-  if (ended['status'] === 'failed') {
+  if (ended['status'] !== 'completed') {
     throw new CliError(EXIT.failed, String(ended['message']), { details: ended });
   }
   await show(ctx, client, path, ended, options.output);
@@ -89,6 +92,13 @@ async function show(
   }
   if (message !== null) ctx.out.line(`\nNewer bars could not be had: ${String(message)}`);
   return undefined;
+}
+
+async function cancel(ctx: CliContext, client: ApiClient, base: string, id: string): Promise<void> {
+  const asked = await client.json('POST', `${base}/evaluations/${segment(id)}/cancel`);
+  ctx.out.data(asked);
+  const ended = asked['finishedAt'] !== null;
+  ctx.out.line(`evaluation ${id}: ${ended ? String(asked['status']) : 'asked to stop'}`);
 }
 
 async function list(

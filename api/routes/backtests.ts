@@ -138,9 +138,9 @@ function startRoute(app: App, parts: ApiParts): void {
         createBacktest(trx, {
           ...{ id: made, spec, specHash },
           workflowId: workflowIds.backtest(made),
-          actor: c.var.caller.keyId,
-          requestId: c.var.requestId,
+          ...{ actor: c.var.caller.keyId, requestId: c.var.requestId },
         }),
+      isQueued: async (made) => (await backtestOrThrow(parts.db, made)).status === 'queued',
       start: (made) => parts.orchestrator.startBacktest(made),
     });
     c.header('location', `${BACKTESTS}/${id}`);

@@ -4,10 +4,14 @@ import { refOf, sha256OfUri } from '../../registry/artifacts.ts';
 import { currentChampion } from '../../registry/champions.ts';
 import {
   createEvaluation,
+  endEvaluation,
   evaluationOrThrow,
+  knownAtOf,
   listEvaluations,
+  type NewEvaluation,
   type VersionEvaluation,
 } from '../../registry/evaluations.ts';
+import type { Trx } from '../../registry/in-transaction.ts';
 import { getModelOrThrow, getVersionOrThrow } from '../../registry/models.ts';
 import { askStore } from '../ask-store.ts';
 import { ApiError, HTTP } from '../errors.ts';
@@ -54,8 +58,16 @@ const runSchema = z
     champion: z.int().nullable().describe('Compared with, on the same rows; null: none.'),
     from: z.string().nullable(),
     to: z.string().nullable(),
-    asOf: z.string().describe('Outcomes known by then count.'),
-    status: z.enum(['queued', 'running', 'completed', 'failed']),
+    serving: z
+      .boolean()
+      .nullable()
+      .describe('It served the model when it was asked for; null: an earlier release did not say.'),
+    asOf: z
+      .string()
+      .describe(
+        'Bars known by then count: when the newest had been brought, before that when it was asked for.',
+      ),
+    status: z.enum(['queued', 'running', 'completed', 'failed', 'cancelled']),
     message: z
       .string()
       .nullable()
@@ -76,7 +88,8 @@ const view = (row: VersionEvaluation): z.infer<typeof runSchema> => ({
   champion: row.champion,
   from: iso(row.decided_from),
   to: iso(row.decided_to),
-  asOf: row.as_of.toISOString(),
+  serving: row.serving,
+  asOf: new Date(knownAtOf(row)).toISOString(),
   status: row.status,
   message: row.message,
   verdict: row.verdict,
@@ -85,6 +98,9 @@ const view = (row: VersionEvaluation): z.infer<typeof runSchema> => ({
   finishedAt: iso(row.finished_at),
 });
 
+/** Has it ended, or is it under way? */
+const isOver = ({ finished_at: finishedAt }: VersionEvaluation): boolean => finishedAt !== null;
+
 const PATH = '/api/v1/ml-models/{name}/evaluations';
 const evaluationParam = z.object({ name: modelName, id: ulidSchema });
 
@@ -92,6 +108,7 @@ const evaluationParam = z.object({ name: modelName, id: ulidSchema });
 export function evaluationRoutes(app: App, parts: ApiParts): void {
   startRoute(app, parts);
   listRoute(app, parts);
+  cancelRoute(app, parts);
   const one = createRoute({
     method: 'get',
     path: `${PATH}/{id}`,
@@ -123,7 +140,7 @@ export function evaluationRoutes(app: App, parts: ApiParts): void {
   app.openapi(secured(parts.auth, report, { problems: ['conflict'] }), async (c) => {
     const row = await rowOf(parts, c.req.valid('param'));
     if (row.report_uri === null) {
-      const why = row.status === 'failed' ? `: ${row.message}` : '';
+      const why = row.message === null ? '' : `: ${row.message}`;
       throw new ApiError('conflict', 'evaluation.unfinished', `It is ${row.status}${why}`);
     }
     const page = new TextDecoder().decode(await read(parts, row.report_uri));
@@ -159,31 +176,61 @@ function startRoute(app: App, parts: ApiParts): void {
     const { name: model } = c.req.valid('param');
     const body = c.req.valid('json');
     await getModelOrThrow(db, model);
-    const champion = (await currentChampion(db, model))?.version;
-    const version = body.version ?? champion;
-    if (version === undefined) {
-      const message = `${model} has no champion; name a version.`;
-      throw new ApiError('conflict', 'champion.none', message);
-    }
-    await getVersionOrThrow(db, model, version);
     const id = await startRecorded(parts, {
       idempotencyKey: c.req.valid('header')['idempotency-key'],
       route: `POST evaluate ${model}`,
       body,
-      insert: (trx, made) =>
+      insert: async (trx, made) =>
         createEvaluation(trx, {
-          ...{ id: made, model, version },
-          champion: champion === undefined || champion === version ? null : champion,
+          ...{ id: made, model, ...(await askedOf(trx, model, body.version)) },
           from: body.from === undefined ? null : new Date(body.from),
           to: body.to === undefined ? null : new Date(body.to),
           asOf: new Date(parts.clock()),
           actor: c.var.caller.keyId,
           requestId: c.var.requestId,
         }),
+      isQueued: async (made) => (await evaluationOrThrow(db, made)).status === 'queued',
       start: (made) => parts.orchestrator.startEvaluation(made),
     });
     c.header('location', `/api/v1/ml-models/${model}/evaluations/${id}`);
     return c.json(view(await evaluationOrThrow(db, id)), HTTP.accepted);
+  });
+}
+
+/** Which version is meant, and what it is compared with: as they stand when the question is written down. */
+async function askedOf(
+  trx: Trx,
+  model: string,
+  named: number | undefined,
+): Promise<Pick<NewEvaluation, 'version' | 'champion' | 'serving'>> {
+  const champion = (await currentChampion(trx, model))?.version;
+  const version = named ?? champion;
+  if (version === undefined) {
+    const message = `${model} has no champion; name a version.`;
+    throw new ApiError('conflict', 'champion.none', message);
+  }
+  await getVersionOrThrow(trx, model, version);
+  const serving = version === champion;
+  return { version, serving, champion: serving ? null : (champion ?? null) };
+}
+
+function cancelRoute(app: App, parts: ApiParts): void {
+  const route = createRoute({
+    method: 'post',
+    path: `${PATH}/{id}/cancel`,
+    tags: ['evaluation'],
+    summary: 'Stop an evaluation; one that has ended stays as it ended',
+    request: { params: evaluationParam },
+    responses: { [HTTP.accepted]: jsonAnswer(runSchema, 'Asked to stop') },
+  });
+  app.openapi(secured(parts.auth, route), async (c) => {
+    const param = c.req.valid('param');
+    const row = await rowOf(parts, param);
+    if (!isOver(row) && !(await parts.orchestrator.cancelEvaluation(row.id))) {
+      const message = 'cancelled; no workflow was at it';
+      await endEvaluation(parts.db, row.id, { status: 'cancelled', message });
+    }
+    return c.json(view(await rowOf(parts, param)), HTTP.accepted);
   });
 }
 

@@ -148,6 +148,11 @@ export class ScriptedOrchestrator implements Orchestrator {
     this.evaluations.add(id);
     return fresh;
   }
+  async cancelEvaluation(id: string): Promise<boolean> {
+    await this.ping();
+    this.cancelled.push(id);
+    return this.evaluations.has(id);
+  }
   async startBacktest(id: string): Promise<boolean> {
     await this.ping();
     const fresh = !this.backtests.has(id);
