@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { RatchetError } from '../errors.ts';
+import { advisedSize } from './advised-size.ts';
 import { bollinger } from './bollinger.ts';
 import { buyAndHold } from './buy-and-hold.ts';
 import { hybrid } from './hybrid.ts';
@@ -31,6 +32,7 @@ const catalogueOf = (nested: NestedSchema): readonly Strategy[] => [
   hybrid(nested),
   modelSignal(nested),
   modelFilter(nested),
+  advisedSize(nested),
 ];
 
 /** What may stand `depth` deep at most: the schema is finite, and so is every spec that it takes. */

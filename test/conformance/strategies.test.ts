@@ -53,6 +53,10 @@ const EXAMPLES: Readonly<Record<string, readonly object[]>> = {
     { whenAbstained: 'keep', keepBars: 5, sizing: 'proportional', short: true, fallback: cross },
     { by: 'change', cuts: { buy: 0.001, strongBuy: 0.01 } },
   ],
+  'advised-size': [
+    { of: cross, targetVolatility: 0.3, strongScore: 0.1, confidence: 0.9, proven: true },
+    { of: { kind: 'model-filter', of: cross } },
+  ],
   'model-filter': [{ of: cross, least: 0.55, whenAbstained: 'pass', fallback: { kind: 'macd' } }],
 };
 

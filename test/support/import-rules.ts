@@ -19,8 +19,8 @@ const CORE_LEVELS: readonly (readonly string[])[] = [
     'outcomes',
     'alerts',
   ],
-  ['strategies', 'backtest'],
-  ['spec', 'advice'],
+  ['strategies', 'backtest', 'advice'],
+  ['spec'],
 ];
 
 /** Packages that open native code or the network: only in `*.impl.ts` of these folders of core/. */

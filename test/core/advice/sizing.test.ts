@@ -182,3 +182,30 @@ describe('fixed against advised', () => {
     assert.deepEqual(flat.fixed.finalEquity, flat.advised.finalEquity);
   });
 });
+
+describe('the strategy of advised sizes', () => {
+  it('is the strategy times the sizes by the rule, the least where the model said nothing', () => {
+    const rows = barCount(bars);
+    const failed = Uint8Array.from(bars.close, (_, t) => (t % 17 === 0 ? 1 : 0));
+    const score = input.score.map((value, t) => (failed[t] === 1 ? NaN : value));
+    const nothing = new Float64Array(rows).fill(NaN);
+    const model = {
+      ...{ score: input.score, probabilityUp: nothing, change: nothing },
+      ...{ abstained: input.abstained!, failed },
+    };
+    const of = { kind: 'sma-cross', fast: 5, slow: 30, short: true };
+    const spec = { kind: 'advised-size', of, confidence: 0.8, proven: true };
+    const found = decide(strategySpecSchema.parse(spec), { bars, calendar, model });
+    const fixed = decide(strategySpecSchema.parse(of), { bars, calendar });
+    const sizes = sizesByRule(
+      {
+        ...{ bars, calendar, score, strongScore: 0.35, beatsNaive: true },
+        ...{ abstained: input.abstained!, confidence: new Float64Array(rows).fill(0.8) },
+      },
+      settings,
+    );
+    assert.deepEqual(found.positions, sized(fixed.positions, sizes));
+    const at = bars.close.findIndex((_, t) => t > 40 && failed[t] === 1);
+    assert.equal(found.positions[at], fixed.positions[at]! * 0.05);
+  });
+});
