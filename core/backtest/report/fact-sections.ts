@@ -1,0 +1,128 @@
+/** Where a backtest comes from, by which rules it ran, and what it does not tell. */
+import {
+  escapeHtml,
+  facts,
+  html,
+  list,
+  note,
+  number4,
+  table,
+  type Cell,
+} from '../../evaluation/report/html.ts';
+import type { BacktestReportInput } from './input.ts';
+import { CURVE_PIXELS } from './time-chart.ts';
+import { costTexts, ruleEntries } from './rule-words.ts';
+import { knewItsPeriod } from './verdict.ts';
+import { count, dayText, timeText } from './words.ts';
+
+/** Rows of the tables of instruments and of versions. */
+const ROWS_MAX = 200;
+
+export function modelSection({ origin: { models = [] } }: BacktestReportInput): readonly string[] {
+  if (models.length === 0) return [note('No version of a model is recorded as having answered.')];
+  const rows = models
+    .slice(0, ROWS_MAX)
+    .map((one): Cell[] => [
+      one.version,
+      timeText(one.from),
+      timeText(one.to),
+      timeText(one.trainedThrough),
+      knewItsPeriod(one) ? html('<b>no: it had seen bars that it answered for</b>') : 'yes',
+    ]);
+  const left = models.length - rows.length;
+  return [
+    table(['Version', 'Answered from', 'To', 'Trained through', 'Knew only its past'], rows, {
+      textColumns: [0, 1, 2, 3, 4],
+    }),
+    left > 0 ? note(`${left} more versions answered later.`) : '',
+  ];
+}
+
+const code = (text: string): Cell => html(`<code>${escapeHtml(text)}</code>`);
+const short = (digest: string): Cell =>
+  html(`<code title="${escapeHtml(digest)}">${escapeHtml(digest.slice(0, 16))}</code>`);
+
+export function dataSection({ strategy, origin }: BacktestReportInput): readonly string[] {
+  const { instruments } = strategy.result;
+  const hashes = new Map((origin.data ?? []).map(({ instrument, hash }) => [instrument, hash]));
+  const rows = instruments.slice(0, ROWS_MAX).map((one): Cell[] => {
+    const hash = hashes.get(one.instrument);
+    return [
+      one.instrument,
+      one.timeframe,
+      one.calendar,
+      dayText(one.from),
+      dayText(one.to),
+      count(one.bars),
+      one.hypothetical ? 'no' : 'yes',
+      hash === undefined ? '-' : short(hash),
+    ];
+  });
+  const left = instruments.length - rows.length;
+  return [
+    table(
+      ['Instrument', 'Bars of', 'Calendar', 'First', 'Last', 'Bars', 'Can be traded', 'Dataset'],
+      rows,
+      { textColumns: [0, 1, 2, 3, 4, 6, 7] },
+    ),
+    left > 0 ? note(`${left} more instruments.`) : '',
+    '<h3>Code and spec</h3>',
+    facts([
+      ['Code version', code(origin.codeVersion ?? 'not recorded')],
+      ['Spec', origin.specHash === undefined ? 'not recorded' : short(origin.specHash)],
+    ]),
+  ];
+}
+
+export function rulesSection({ strategy: { result } }: BacktestReportInput): readonly string[] {
+  return [
+    facts(ruleEntries(result.rules)),
+    '<h3>Costs a side</h3>',
+    list(costTexts(result), 'None.'),
+    note(
+      'A decision at the close of a bar knows that bar and those before it and fills no earlier than the next one. Inside a bar a stop is taken before any gain.',
+    ),
+  ];
+}
+
+/** What a reader is to be told, the gravest first: warnings, then the result's own notes. */
+export const allNotes = ({ strategy, origin }: BacktestReportInput): readonly string[] => [
+  ...(origin.warnings ?? []),
+  ...strategy.result.notes,
+];
+
+export function notesSection(input: BacktestReportInput): readonly string[] {
+  const { curve, barsPerYear } = input.strategy.result;
+  const rows = curve.time.length;
+  return [
+    list(allNotes(input), 'Nothing stands out.'),
+    rows > 4 * CURVE_PIXELS
+      ? note(
+          `Curves have ${count(rows)} rows and ${CURVE_PIXELS} pixels: of each pixel the first, the lowest, the highest and the last value are drawn, so that no extreme is lost. The CSV has all rows.`,
+        )
+      : note(`Curves show every one of ${count(rows)} rows (${number4(barsPerYear)} a year).`),
+  ];
+}
+
+/** What this kind of backtest never shows, and what this one left out. */
+export function notTested(input: BacktestReportInput): readonly string[] {
+  const { result } = input.strategy;
+  const { models = [], data = [] } = input.origin;
+  return [
+    'Market impact and liquidity: every order fills whole, however large, at the price of the bar worsened by the declared costs.',
+    'The way inside a bar: only its open, high, low and close are known; where two stops lie in one bar their order is assumed.',
+    'Taxes, and dividends where the bars do not hold them.',
+    'Survivorship: instruments that were delisted are missing unless they were named.',
+    'Other times: what held on these bars need not hold on the next.',
+    ...(result.tries.count === 1
+      ? ['Other tries: if settings were chosen on these bars, the figures are too good.']
+      : []),
+    ...(result.monteCarlo === null ? ['Monte Carlo: not run.'] : []),
+    ...(result.sensitivity === null ? ['Other costs and later fills: not run.'] : []),
+    ...(input.beside.length === 0 ? ['Other strategies: none stands beside it.'] : []),
+    ...(models.length === 0
+      ? ['Which version of a model answered when: nothing is recorded.']
+      : []),
+    ...(data.length === 0 ? ['Which data it ran on: no hashes are recorded.'] : []),
+  ];
+}

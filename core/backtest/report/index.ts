@@ -1,0 +1,14 @@
+/** Reports of backtests: pages, drawings, tables and lines of text, all pure. */
+export type {
+  BacktestOrigin,
+  BacktestReportInput,
+  InstrumentCloses,
+  ModelAnswers,
+  NamedResult,
+} from './input.ts';
+export { EQUITY_COLUMNS, equityCsv, TRADE_COLUMNS, tradesCsv } from './csv.ts';
+export { backtestPlots } from './plots.ts';
+export { BACKTEST_SECTIONS, renderBacktest } from './render.ts';
+export { verdictOf, type Against, type BacktestVerdict } from './verdict.ts';
+export { COMPARISON_SECTIONS, renderComparison, type ComparedBacktest } from './comparison.ts';
+export { backtestText } from './text.ts';

@@ -1,0 +1,47 @@
+import type { Plot } from '../../evaluation/report/plots.ts';
+import type { BacktestReportInput } from './input.ts';
+import { monthsChart } from './months.ts';
+import { chartedInstruments, priceChart } from './price-chart.ts';
+import { drawdownChart, equityChart, exposureChart, rollingSharpeChart } from './result-charts.ts';
+import { bandRows, dailySpread, monteCarloChart, returnsChart } from './returns-chart.ts';
+
+export const TRADES_PLOT = 'trades-';
+
+/**
+ * All charts of a backtest as named SVGs: `equity`, `drawdown`, `months`, `rolling-sharpe`, `exposure`, `returns`,
+ * `monte-carlo` and `trades-INSTRUMENT` (what a file name cannot hold is `_`). Left out: what there is too little for.
+ */
+export function backtestPlots(input: BacktestReportInput): Plot[] {
+  const { strategy, beside, closes } = input;
+  const { result } = strategy;
+  const plots: Plot[] = [];
+  const add = (name: string, title: string, svg: string | undefined): void => {
+    if (svg !== undefined) plots.push({ name, title, svg });
+  };
+  const spread = dailySpread(result);
+  const bands = bandRows(result);
+  add('equity', 'Equity after costs', equityChart(strategy, beside));
+  add('drawdown', 'Drawdown: equity against its highest value so far', drawdownChart(strategy));
+  if (result.months.length > 0) {
+    add('months', 'Returns by month in per cent', monthsChart(result.months));
+  }
+  add('rolling-sharpe', 'Sharpe ratio of the last 252 days', rollingSharpeChart(strategy));
+  add('exposure', 'Exposure: sum of absolute weights', exposureChart(strategy));
+  add('returns', 'Daily returns after costs', spread && returnsChart(spread));
+  if (bands.length > 0) add('monte-carlo', 'Bands of resampled paths', monteCarloChart(bands));
+  const taken = new Set<string>();
+  for (const one of chartedInstruments(result, closes)) {
+    const svg = priceChart(one, result.trades);
+    add(fileName(one.instrument, taken), `Trades on the closes of ${one.instrument}`, svg);
+  }
+  return plots;
+}
+
+/** Ids that differ only in what a file name cannot hold are numbered. */
+function fileName(instrument: string, taken: Set<string>): string {
+  const base = `${TRADES_PLOT}${instrument.replaceAll(/[^A-Za-z0-9._-]/g, '_')}`;
+  let name = base;
+  for (let i = 2; taken.has(name); i++) name = `${base}-${i}`;
+  taken.add(name);
+  return name;
+}

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { parse } from 'csv-parse/sync';
+import {
+  COMPARISON_SECTIONS,
+  equityCsv,
+  renderBacktest,
+  renderComparison,
+  tradesCsv,
+} from '../../../core/backtest/report/index.ts';
+import { rollingSharpe } from '../../../core/backtest/report/daily.ts';
+import { rowsByPixel } from '../../../core/backtest/report/downsample.ts';
+import { yearRows } from '../../../core/backtest/report/months.ts';
+import { markedTrades } from '../../../core/backtest/report/price-chart.ts';
+import { sharpeDifference } from '../../../core/backtest/report/sharpe-difference.ts';
+import { seededUniform } from '../../support/seeded-uniform.ts';
+import { sp500 } from '../../support/example-bars.ts';
+import { backtestOf, newest, reportOf, withCurve } from './report-scene.ts';
+
+const spx = newest(sp500(), 1500);
+const trend = backtestOf('macd', [spx], { stops: { trailing: 0.05 } });
+
+describe('downsampling', () => {
+  const uniform = seededUniform(5);
+  const values = Float64Array.from({ length: 100_000 }, () => uniform());
+  values[77_777] = 9;
+  values[12_345] = -9;
+  const columnOf = (row: number): number => (row / values.length) * 700;
+  const rows = rowsByPixel(values, columnOf, 700);
+
+  test('keeps both extremes of every pixel, the ends, and the order', () => {
+    assert.ok(rows.length <= 4 * 700 && rows.length >= 2 * 700, `${rows.length} rows`);
+    assert.ok(rows.includes(77_777) && rows.includes(12_345));
+    assert.deepEqual([rows[0], rows.at(-1)], [0, 99_999]);
+    assert.ok(rows.every((row, i) => i === 0 || row > rows[i - 1]!));
+    const extremesOf = (some: readonly number[], column: number): [number, number] => {
+      const own = some.filter((row) => Math.floor(columnOf(row)) === column);
+      const found = own.map((row) => values[row]!);
+      return [Math.min(...found), Math.max(...found)];
+    };
+    const all = [...values.keys()];
+    for (const column of [0, 86, 350, 544, 699]) {
+      assert.deepEqual(extremesOf(rows, column), extremesOf(all, column), `column ${column}`);
+    }
+  });
+
+  test('leaves what fits alone, and a stretch without values breaks the line', () => {
+    assert.deepEqual(
+      rowsByPixel([3, 1, 2], (row) => row, 700),
+      [0, 1, 2],
+    );
+    const holed = values.slice().fill(NaN, 20_000, 40_000);
+    const kept = rowsByPixel(holed, columnOf, 700);
+    assert.ok(kept.some((row) => Number.isNaN(holed[row]!)));
+  });
+
+  test('a report of 100,000 rows and 5,000 trades stays below 2 MB and says what it left out', () => {
+    let equity = 10_000;
+    const long = withCurve(
+      trend,
+      Array.from({ length: 100_000 }, () => (equity *= 1 + (uniform() - 0.5) * 0.01)),
+    );
+    const first = trend.trades[0]!;
+    const trades = Array.from({ length: 5000 }, (_, i) => ({
+      ...first,
+      entryTime: first.entryTime + i * 3_600_000,
+      exitTime: first.entryTime + i * 3_600_000 + 1_800_000,
+      netPnl: i === 2222 ? 1e6 : first.netPnl,
+    }));
+    const report = renderBacktest(reportOf({ ...long, trades }, [spx]));
+    assert.ok(report.length < 2_000_000, `${report.length} characters`);
+    assert.match(
+      report,
+      /Curves have 100,000 rows and \d+ pixels: of each pixel the first, the lowest/,
+    );
+    assert.match(report, /thinned: more than 120 trades/);
+    assert.ok(markedTrades(trades).includes(trades[2222]!));
+    assert.ok(markedTrades(trades).length <= 120);
+  });
+});
+
+describe('CSV', () => {
+  const rowsOf = (text: string): Record<string, string>[] => parse(text, { columns: true });
+
+  test('of trades comes back as it was', () => {
+    const odd = {
+      ...trend.trades[0]!,
+      instrument: 'A "quoted",\r\nname',
+      netReturn: 0.1 + 0.2,
+      exitReason: null,
+      open: true,
+    };
+    const trades = [...trend.trades, odd];
+    const text = tradesCsv({ trades });
+    assert.ok(text.endsWith('\r\n'));
+    const back = rowsOf(text).map((row) => ({
+      instrument: row['instrument'],
+      side: row['side'],
+      entryTime: Date.parse(row['entryTime']!),
+      exitTime: Date.parse(row['exitTime']!),
+      ...Object.fromEntries(
+        [
+          'entryPrice',
+          'exitPrice',
+          'quantity',
+          'adds',
+          'cuts',
+          'grossPnl',
+          'costs',
+          'netPnl',
+          'netReturn',
+          'barsHeld',
+        ].map((name) => [name, Number(row[name])]),
+      ),
+      exitReason: row['exitReason'] === '' ? null : row['exitReason'],
+      open: row['open'] === 'true',
+    }));
+    assert.deepEqual(back, trades);
+    assert.match(text, /,\d{4}-\d\d-\d\dT00:00:00\.000Z,/);
+  });
+
+  test('of equity has every row; of no trades there is the head', () => {
+    const back = rowsOf(equityCsv(trend));
+    assert.deepEqual(
+      back.map((row) => [
+        Date.parse(row['time']!),
+        Number(row['equity']),
+        Number(row['buyAndHold']),
+      ]),
+      trend.curve.time.map((time, i) => [time, trend.curve.equity[i], trend.curve.buyAndHold[i]]),
+    );
+    assert.deepEqual(rowsOf(tradesCsv({ trades: [] })), []);
+    assert.match(tradesCsv({ trades: [] }), /^instrument,side,entryTime,.*,open\r\n$/);
+  });
+});
+
+describe('figures that only reports have', () => {
+  test('a year is made of its months', () => {
+    const [first, second] = yearRows([
+      { month: '2001-12', return: 0.1 },
+      { month: '2002-01', return: 0.5 },
+      { month: '2002-03', return: -0.5 },
+    ]);
+    assert.deepEqual([first!.year, first!.returns[11], first!.returns[0]], ['2001', 0.1, null]);
+    assert.ok(Math.abs(first!.returns[12]! - 0.1) < 1e-12);
+    assert.equal(second!.returns[12], -0.25);
+  });
+
+  test('the rolling Sharpe ratio is that of the last 252 returns', () => {
+    const returns = Float64Array.from({ length: 300 }, (_, t) => Math.sin(t) / 100 + 0.0005);
+    const rolling = rollingSharpe(returns, 252, 0);
+    assert.ok(Number.isNaN(rolling[250]!) && Number.isFinite(rolling[251]!));
+    const window = returns.subarray(48);
+    const mean = window.reduce((a, b) => a + b, 0) / 252;
+    const sd = Math.sqrt(window.reduce((a, b) => a + (b - mean) ** 2, 0) / 251);
+    assert.ok(Math.abs(rolling[299]! - (mean / sd) * Math.sqrt(252)) < 1e-12);
+    assert.ok(rollingSharpe(new Float64Array(300), 252, 0).every(Number.isNaN));
+  });
+
+  test('the difference of Sharpe ratios is over common days, and its own negative', () => {
+    const { time, equity, buyAndHold } = trend.curve;
+    const own = { time, equity };
+    const held = { time, equity: buyAndHold };
+    const { value, low, high } = sharpeDifference(own, held, trend);
+    const turned = sharpeDifference(held, own, trend);
+    assert.ok(Math.abs(value! - (trend.metrics['sharpe']! - trend.buyAndHold['sharpe']!)) < 1e-9);
+    assert.ok(low! < value! && value! < high!);
+    assert.ok(Math.abs(turned.low! + high!) < 1e-9 && Math.abs(turned.high! + low!) < 1e-9);
+    const half = {
+      time: time.filter((_, i) => i % 2 === 0),
+      equity: equity.filter((_, i) => i % 2 === 0),
+    };
+    assert.ok(
+      Math.abs(sharpeDifference(own, half, trend).value!) < 1e-9,
+      'the same on common days',
+    );
+    assert.equal(sharpeDifference(own, { time: [1, 2], equity: [1, 2] }, trend).value, null);
+  });
+});
+
+describe('several backtests side by side', () => {
+  const shorter = backtestOf('macd', [newest(spx, 900)], { allowShort: true });
+  const all = [
+    { name: 'long', result: trend, origin: { codeVersion: '1.0.0' } },
+    { name: 'short <b>', result: shorter },
+  ];
+  const page = renderComparison('Two trends', all);
+
+  test('has its sections in order, loads nothing and is the same again', () => {
+    const found = [...page.matchAll(/<section id="([a-z-]+)">/g)].map((m) => m[1]);
+    assert.deepEqual(
+      found,
+      COMPARISON_SECTIONS.map(([id]) => id),
+    );
+    const own = page.replaceAll('http://www.w3.org/2000/svg', '');
+    assert.doesNotMatch(own, /https?:|<script|<link|<img|NaN|Infinity|undefined|short <b>/);
+    assert.equal(renderComparison('Two trends', all), page);
+  });
+
+  test('names the rules that differ, and those alone', () => {
+    const text = page.replaceAll(/<[^>]+>/g, ' ').replaceAll(/\s+/g, ' ');
+    const differing = text.slice(text.indexOf('What they differ in Rule'));
+    assert.match(differing, /Shorts not allowed allowed/);
+    assert.match(differing, /Trailing stop 5\.0 % none/);
+    assert.doesNotMatch(differing.slice(0, differing.indexOf('The other')), /Initial equity/);
+    assert.match(text, /one of the others stands on other bars than long/);
+    assert.match(text, /Each is 1 at its first close from 20\d\d/);
+  });
+
+  test('one alone, none, and runs without a time in common are no error', () => {
+    assert.match(renderComparison('One', all.slice(0, 1)), /There is nothing to compare/);
+    assert.match(renderComparison('None', []), /No backtest was given/);
+    const early = withCurve(trend, [1, 2, 3]);
+    const apart = renderComparison('Apart', [all[0]!, { name: 'early', result: early }]);
+    assert.match(apart, /1 ended before that and have no curve/);
+  });
+});
