@@ -1,6 +1,14 @@
-import { figures, html, note, page, table, type Cell } from '../../evaluation/report/html.ts';
+import {
+  escapeHtml,
+  figures,
+  html,
+  note,
+  page,
+  table,
+  type Cell,
+} from '../../evaluation/report/html.ts';
 import type { BacktestResult } from '../result.ts';
-import { figureTable } from './figure-section.ts';
+import { differenceCell, figureTable } from './figure-section.ts';
 import type { BacktestOrigin, NamedResult } from './input.ts';
 import { PHONE_STYLE } from './render.ts';
 import { HOLD, rebasedChart } from './result-charts.ts';
@@ -89,7 +97,7 @@ function comparisonVerdict(all: readonly ComparedBacktest[]): string {
   const told =
     value === null || low === null || high === null
       ? 'with no interval for the difference'
-      : `${signedRatio(value)} above ${second.name} (95 % interval ${range(low, high, signedRatio)}: ${low > 0 ? 'clearly' : 'no clear difference'})`;
+      : `${signedRatio(value)} above ${second.name} on their common days (95 % interval ${range(low, high, signedRatio)}: ${low > 0 ? 'clearly' : 'no clear difference'})`;
   return (
     `After costs ${best.name} has the highest daily Sharpe ratio, ${ratio(best.sharpe)}, ${told}${bars}; ` +
     `the best of ${all.length} looks better than it is.`
@@ -107,41 +115,21 @@ function againstFirst(all: readonly ComparedBacktest[]): string[] {
   const first = all[0];
   if (first === undefined) return [note('No backtest was given.')];
   const rows = all.map(({ name, result }, i): Cell[] => {
-    const { curve, instruments } = result;
-    const own = i === 0;
-    const { value, low, high } = sharpeDifference(first.result.curve, curve, result);
+    const { time } = result.curve;
+    const period = `${closingDay(time[0]!)} to ${closingDay(time.at(-1)!)}`;
     return [
-      name,
-      html(
-        `<span class="name">${closingDay(curve.time[0]!)} to ${closingDay(curve.time.at(-1)!)}</span>`,
-      ),
-      count(instruments.length),
+      html(`<span class="name">${escapeHtml(name)}</span>`),
+      html(`<span class="name">${period}</span>`),
       metricText({ format: 'percent' }, result.metrics['annualReturn']),
       metricText({ format: 'number' }, sharpeOf(result)),
-      metricText({ format: 'percent' }, result.metrics['maxDrawdown']),
-      own || value === null ? '-' : signedRatio(value),
-      own || low === null || high === null ? '-' : range(low, high, signedRatio),
-      own ? '-' : haveSameBars(first.result, result) ? 'yes' : 'no',
+      i === 0 ? '-' : differenceCell(sharpeDifference(first.result.curve, result.curve, result)),
+      i === 0 ? '-' : haveSameBars(first.result, result) ? 'yes' : 'no',
       result.ruined ? 'ruined' : result.hypothetical ? 'hypothetical' : '',
     ];
   });
+  const head = ['Backtest', 'Period', 'Return a year', 'Sharpe ratio', 'First less this'];
   return [
-    table(
-      [
-        'Backtest',
-        'Period',
-        'Instruments',
-        'Return a year',
-        'Sharpe ratio',
-        'Maximum drawdown',
-        'First less this',
-        '95 %',
-        'Same bars',
-        '',
-      ],
-      rows,
-      { textColumns: [0, 1, 8, 9] },
-    ),
+    table([...head, 'Same bars', ''], rows, { textColumns: [0, 1, 5, 6] }),
     note(
       `First less this: daily Sharpe ratio of ${first.name} less that of the row over the days that both have, by circular block bootstrap of the same days for both. ` +
         'Where 0 is inside, the two cannot be told apart.',

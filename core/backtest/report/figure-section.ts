@@ -81,7 +81,8 @@ export function againstTable(against: readonly Against[]): string {
   );
 }
 
-function differenceCell({ value, low, high, tooFewBlocks }: Interval): Cell {
+/** The difference with its interval below. */
+export function differenceCell({ value, low, high, tooFewBlocks }: Interval): Cell {
   if (value === null) return 'n/a';
   const interval = low === null || high === null ? 'no interval' : range(low, high, signedRatio);
   const few = tooFewBlocks ? ', few days' : '';

@@ -33,8 +33,8 @@ export function ruleEntries(rules: BacktestRules): readonly (readonly [string, s
     ['Borrowing of shorts', `${bps(rules.borrowBpsPerYear)} a year`],
     ['Financing of negative cash', `${bps(rules.financingBpsPerYear)} a year`],
     ['Shorts', rules.allowShort ? 'allowed' : 'not allowed'],
-    ['Leverage, most', `${rules.maxLeverage} times equity`],
-    ['Weight of an instrument, most', percent(rules.maxWeight)],
+    ['Most leverage', `${rules.maxLeverage} times equity`],
+    ['Most weight of an instrument', percent(rules.maxWeight)],
     ['Changes left out', `up to ${percent(rules.noTradeBand)} of equity`],
     ['Trades left out', rules.minTradeValue > 0 ? `below ${money(rules.minTradeValue)}` : 'none'],
     [
