@@ -10,11 +10,12 @@ import {
 import type { BacktestResult } from '../result.ts';
 import { differenceCell, figureTable } from './figure-section.ts';
 import type { BacktestOrigin, NamedResult } from './input.ts';
+import { knewItsPeriod } from './model-answers.ts';
 import { PHONE_STYLE } from './render.ts';
 import { HOLD, rebasedChart } from './result-charts.ts';
 import { termEntries } from './rule-words.ts';
 import { sharpeDifference } from './sharpe-difference.ts';
-import { haveSameBars, knewItsPeriod, range } from './verdict.ts';
+import { haveSameBars, range } from './verdict.ts';
 import { closingDay, count, listText, metricText, ratio, signedRatio } from './words.ts';
 
 /** Backtests that stand side by side. */

@@ -9,10 +9,10 @@ import {
   table,
   type Cell,
 } from '../../evaluation/report/html.ts';
-import type { BacktestReportInput } from './input.ts';
+import type { BacktestReportInput, ModelAnswers } from './input.ts';
 import { CURVE_PIXELS } from './time-chart.ts';
 import { costTexts, ruleEntries } from './rule-words.ts';
-import { knewItsPeriod } from './verdict.ts';
+import { knewItsPeriod } from './model-answers.ts';
 import { count, dayText, timeText } from './words.ts';
 
 /** Rows of the tables of instruments and of versions. */
@@ -20,22 +20,36 @@ const ROWS_MAX = 200;
 
 export function modelSection({ origin: { models = [] } }: BacktestReportInput): readonly string[] {
   if (models.length === 0) return [note('No version of a model is recorded as having answered.')];
-  const rows = models
-    .slice(0, ROWS_MAX)
-    .map((one): Cell[] => [
+  const rows = models.slice(0, ROWS_MAX).map((one): Cell[] => {
+    const { answers } = one;
+    return [
       one.version,
       timeText(one.from),
       timeText(one.to),
-      timeText(one.trainedThrough),
-      knewItsPeriod(one) ? html('<b>no: it had seen bars that it answered for</b>') : 'yes',
-    ]);
+      one.trainedThrough === undefined ? 'not recorded' : timeText(one.trainedThrough),
+      answers === undefined ? '-' : count(answers.asked),
+      answers === undefined ? '-' : count(answers.failed),
+      knownCell(one),
+    ];
+  });
   const left = models.length - rows.length;
+  const head = ['Version', 'Answered from', 'To', 'Trained through', 'Answers', 'Failed'];
   return [
-    table(['Version', 'Answered from', 'To', 'Trained through', 'Knew only its past'], rows, {
-      textColumns: [0, 1, 2, 3, 4],
-    }),
-    left > 0 ? note(`${left} more versions answered later.`) : '',
+    table([...head, 'Knew only its past'], rows, { textColumns: [0, 1, 2, 3, 6] }),
+    left > 0 ? note(`${left} more answered later.`) : '',
   ];
+}
+
+function knownCell(one: ModelAnswers): Cell {
+  const { answers, trainedThrough } = one;
+  if (!knewItsPeriod(one)) {
+    return answers === undefined && trainedThrough === undefined ? 'not recorded' : 'yes';
+  }
+  const share =
+    answers !== undefined && answers.inSample > 0
+      ? `${count(answers.inSample)} answers were about bars it had learnt from`
+      : 'it had seen bars that it answered for';
+  return html(`<b>no: ${escapeHtml(share)}</b>`);
 }
 
 const code = (text: string): Cell => html(`<code>${escapeHtml(text)}</code>`);

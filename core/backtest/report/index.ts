@@ -12,3 +12,4 @@ export { BACKTEST_SECTIONS, renderBacktest } from './render.ts';
 export { verdictOf, type Against, type BacktestVerdict } from './verdict.ts';
 export { COMPARISON_SECTIONS, renderComparison, type ComparedBacktest } from './comparison.ts';
 export { backtestText } from './text.ts';
+export { knewItsPeriod, modelAnswersOf } from './model-answers.ts';

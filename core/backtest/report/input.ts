@@ -17,11 +17,18 @@ export interface InstrumentCloses {
 
 /** Which version of a model answered from when to when, ms UTC. */
 export interface ModelAnswers {
+  /** As people call it. */
   readonly version: string;
   readonly from: number;
   readonly to: number;
-  /** The newest bar that its training, or the choice of it, knew. */
-  readonly trainedThrough: number;
+  /** The newest bar that its training, or the choice of it, knew; absent: not recorded. */
+  readonly trainedThrough?: number;
+  /** Answers asked for in that time, and of those how many failed, and how many were about bars it had learnt from. */
+  readonly answers?: {
+    readonly asked: number;
+    readonly failed: number;
+    readonly inSample: number;
+  };
 }
 
 /** Where a backtest comes from. */

@@ -1,7 +1,8 @@
 /** What a backtest showed, in one sentence, and what stands behind it. */
 import type { Interval } from '../../metrics/bootstrap.ts';
 import type { BacktestResult } from '../result.ts';
-import type { BacktestReportInput, ModelAnswers, NamedResult } from './input.ts';
+import type { BacktestReportInput, NamedResult } from './input.ts';
+import { knewItsPeriod } from './model-answers.ts';
 import { HOLD } from './result-charts.ts';
 import { sharpeDifference } from './sharpe-difference.ts';
 import { closingDay, listText, percent, ratio, signedRatio } from './words.ts';
@@ -31,7 +32,9 @@ export function verdictOf({ strategy, beside, origin }: BacktestReportInput): Ba
   const against = [holding(strategy), ...beside.map((other) => againstOther(strategy, other))];
   const { result } = strategy;
   const { difference } = against[0]!;
-  const knowing = (origin.models ?? []).filter(knewItsPeriod).map(({ version }) => version);
+  const knowing = [
+    ...new Set((origin.models ?? []).filter(knewItsPeriod).map(({ version }) => version)),
+  ];
   const sides = [
     returnsText(strategy),
     sharpeText(result, difference),
@@ -147,10 +150,6 @@ function besideText(all: readonly Against[]): string[] {
     ...(left > 0 ? [`${left} beside it stood on other bars and say nothing here`] : []),
   ];
 }
-
-/** A version whose training knew bars that it was asked about. */
-export const knewItsPeriod = ({ from, trainedThrough }: ModelAnswers): boolean =>
-  trainedThrough >= from;
 
 function hypotheticalText({ hypothetical, instruments }: BacktestResult): string[] {
   if (!hypothetical) return [];

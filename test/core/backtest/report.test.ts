@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import {
   backtestResultSchema,
   backtestRules,
+  emptyAnswers,
   evaluateBacktest,
   type BacktestResult,
 } from '../../../core/backtest/index.ts';
@@ -10,6 +11,8 @@ import {
   BACKTEST_SECTIONS,
   backtestPlots,
   backtestText,
+  knewItsPeriod,
+  modelAnswersOf,
   renderBacktest,
   verdictOf,
   type BacktestReportInput,
@@ -135,7 +138,46 @@ describe('the verdict', () => {
     assert.match(verdictOf(input).text, /^Not to be trusted, as version v9 had seen bars/);
     assert.equal(verdictOf(input).good, false);
     assert.match(textOf(renderBacktest(input), 'models'), /no: it had seen bars/);
-    assert.match(textOf(renderBacktest(full), 'models'), /v3 2012-01-01 2016-01-01 2011-01-01 yes/);
+    assert.match(
+      textOf(renderBacktest(full), 'models'),
+      /v3 2012-01-01 2016-01-01 2011-01-01 - - yes/,
+    );
+  });
+
+  test('who answered when is told from the answers: stretches, failures, what proves nothing', () => {
+    const columns = emptyAnswers(4);
+    columns.session.set([day(2011), day(2012), day(2013), day(2014)]);
+    columns.version.set([1, 1, 2, 2]);
+    columns.failed.set([0, 1, 0, 0]);
+    columns.inSample.set([0, 0, 0, 1]);
+    const answers = new Map([
+      ['A', columns],
+      ['B', columns],
+    ]);
+    const pooled = modelAnswersOf(answers, (version) => `m v${version}`);
+    assert.deepEqual(pooled, [
+      {
+        ...{ version: 'm v1', from: day(2011), to: day(2012) },
+        answers: { asked: 4, failed: 2, inSample: 0 },
+      },
+      {
+        ...{ version: 'm v2', from: day(2013), to: day(2014) },
+        answers: { asked: 4, failed: 0, inSample: 2 },
+      },
+    ]);
+    const own = modelAnswersOf(
+      answers,
+      (version, id) => `${id} v${version}`,
+      () => day(2010),
+    );
+    assert.deepEqual(
+      own.map(({ version }) => version),
+      ['A v1', 'B v1', 'A v2', 'B v2'],
+    );
+    assert.deepEqual(own.map(knewItsPeriod), [false, false, true, true]);
+    const report = renderBacktest({ ...full, origin: { models: pooled } });
+    assert.match(report, /Not to be trusted, as version m v2 had seen bars/);
+    assert.match(textOf(report, 'models'), /2 answers were about bars it had learnt from/);
   });
 
   test('a run without trades, a ruined one and one of a day are told first', () => {
