@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import { Command, CommanderError } from 'commander';
 import { register as registerAdvise } from '../../api/cli/advise.ts';
 import { register as registerAlerts } from '../../api/cli/alerts.ts';
+import { register as registerBacktest } from '../../api/cli/backtest.ts';
 import { register as registerBatchPredict } from '../../api/cli/batch-predict.ts';
 import { register as registerDrift } from '../../api/cli/drift.ts';
 import { register as registerEvaluate } from '../../api/cli/evaluate.ts';
@@ -35,7 +36,7 @@ export function program(ctx: CliContext): Command {
   const watched = [registerDrift, registerPerformance, registerAlerts];
   const others = [
     ...[registerEvaluate, registerKeys, registerMirror, registerSearch, registerSignal],
-    ...[registerAdvise, registerBatchPredict, registerResults, registerSql],
+    ...[registerAdvise, registerBacktest, registerBatchPredict, registerResults, registerSql],
   ];
   for (const register of [...modules, ...watched, ...others]) {
     register(root, ctx);
