@@ -22,7 +22,8 @@ interface BatchOptions {
 
 const FORMS = `
 FILE holds the items: a JSON array, a JSON body with "items", or an item a line (NDJSON).
-With --from nothing is recorded, and a row a line comes for each session, as predict --as-of answers then.
+With --from nothing is recorded, and a row a line comes for each session, as predict --as-of answers then. A file (-o)
+begins with a line of what was asked, and is complete where it ends with {"done":true}.
 Items: {"instrument", "asOf"?}, {"instrument", "bars"} or {"instrument", "window", "lastClose", "openTime"}.`;
 
 const versionOrThen = (text: string): number | 'then' => (text === 'then' ? text : version(text));
@@ -74,8 +75,12 @@ async function batchPredict(
 ): Promise<void> {
   const { instruments, asOf, version: wanted, confidence, record } = options;
   if (options.from !== undefined) {
-    if (file === undefined && asOf === undefined) return predictRange(ctx, model, options);
-    throw new CliError(EXIT.usage, '--from says which times: no file and no --as-of beside it');
+    checkRangeOptions(file, options);
+    return predictRange(ctx, model, options);
+  }
+  const { to, output, arrow } = options;
+  if ((to ?? output ?? arrow) !== undefined) {
+    throw new CliError(EXIT.usage, '--to, --output and --arrow go with --from');
   }
   if ((file === undefined) === (instruments === undefined)) {
     throw new CliError(EXIT.usage, 'give either a file of items, --instruments, or --from');
@@ -99,6 +104,21 @@ async function batchPredict(
   }
   // Whoever scripts this must not take half an answer for a whole one.
   if (failed > 0) process.exitCode = EXIT.failed;
+}
+
+/** Of a range nothing is passed over in silence. */
+function checkRangeOptions(file: string | undefined, options: BatchOptions): void {
+  const { asOf, confidence, record } = options;
+  if (file !== undefined || asOf !== undefined) {
+    throw new CliError(EXIT.usage, '--from says which times: no file and no --as-of beside it');
+  }
+  if (options.async === true) {
+    throw new CliError(EXIT.usage, '--from is a stream, read as it comes: no --async beside it');
+  }
+  if (confidence !== 'none' || !record) {
+    const message = '--from answers without confidence and records nothing: leave out';
+    throw new CliError(EXIT.usage, `${message} ${record ? '--confidence' : '--no-record'}`);
+  }
 }
 
 function showItems(ctx: CliContext, items: readonly Json[]): void {

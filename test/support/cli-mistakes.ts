@@ -27,7 +27,7 @@ export const platformMistakes: readonly CliMistake[] = [
     what: 'a batch of nothing',
     args: () => ['batch-predict', MODEL],
     code: EXIT.usage,
-    says: [/either a file of items or --instruments/],
+    says: [/either a file of items, --instruments, or --from/],
   },
   {
     what: 'a batch from a file that is not there',

@@ -151,10 +151,12 @@ test('a range into a file: a row a line, gone on where an earlier command was cu
   assert.equal(first.code, EXIT.ok, first.text);
   assert.match(first.text, /rows\.ndjson: 128 rows, 0 of them without an answer/);
   const whole = await readFile(file, 'utf8');
-  assert.equal(whole.split('\n').length, 128 + 2, 'its rows, the end, and nothing');
+  assert.equal(whole.split('\n').length, 128 + 3, 'the question, its rows, the end, and nothing');
   const again = await run('batch-predict', MODEL, ...range, '-o', file);
   assert.deepEqual([again.code, /is complete/.test(again.text)], [EXIT.refused, true]);
-  // Cut in the middle of a row, and at the end of one.
+  const pinned = await run('batch-predict', MODEL, ...range, '-v', '1', '-o', file);
+  assert.deepEqual([pinned.code, /another question/.test(pinned.text)], [EXIT.refused, true]);
+  // Cut in the middle of a row, at the end of the question, and within that.
   for (const bytes of [whole.length / 3, whole.indexOf('\n') + 1, 5]) {
     await writeFile(file, whole.slice(0, bytes));
     const rest = await run('batch-predict', MODEL, ...range, '-o', file);
@@ -175,6 +177,18 @@ test('a range as Arrow, and what does not go with a range', async () => {
   assert.equal(tableFromIPC(await readFile(file)).numRows, 21);
   const both = await run('batch-predict', MODEL, ...range, '--as-of', '2019-12-02');
   assert.deepEqual([both.code, /no --as-of beside it/.test(both.text)], [EXIT.usage, true]);
+  const wrong: readonly (readonly [readonly string[], RegExp])[] = [
+    [[...range, '--async'], /no --async beside it/],
+    [[...range, '--no-record'], /leave out --no-record/],
+    [[...range, '-c', 'mc'], /leave out --confidence/],
+    [['-i', INSTRUMENT, '--arrow'], /go with --from/],
+    [['-i', INSTRUMENT, '-o', file], /go with --from/],
+  ];
+  for (const [args, words] of wrong) {
+    const refused = await run('batch-predict', MODEL, ...args);
+    assert.equal(refused.code, EXIT.usage, args.join(' '));
+    assert.match(refused.text, words);
+  }
   const nobody = await run('batch-predict', MODEL, ...range, '-v', '9', '-o', `${file}2`);
   assert.equal(nobody.code, EXIT.notFound, nobody.text);
 });
