@@ -5,7 +5,6 @@ import {
   html,
   list,
   note,
-  number4,
   table,
   type Cell,
 } from '../../evaluation/report/html.ts';
@@ -114,7 +113,7 @@ export function notesSection(input: BacktestReportInput): readonly string[] {
       ? note(
           `Curves have ${count(rows)} rows and ${CURVE_PIXELS} pixels: of each pixel the first, the lowest, the highest and the last value are drawn, so that no extreme is lost. The CSV has all rows.`,
         )
-      : note(`Curves show every one of ${count(rows)} rows (${number4(barsPerYear)} a year).`),
+      : note(`Curves show every one of ${count(rows)} rows (${count(barsPerYear)} a year).`),
   ];
 }
 

@@ -1,9 +1,9 @@
-import { escapeHtml, html, note, number4, table, type Cell } from '../../evaluation/report/html.ts';
+import { escapeHtml, html, note, table, type Cell } from '../../evaluation/report/html.ts';
 import type { Interval } from '../../metrics/bootstrap.ts';
 import type { BacktestReportInput } from './input.ts';
 import { HOLD } from './result-charts.ts';
 import { range, type Against } from './verdict.ts';
-import { metricText, shownMetrics, signedRatio } from './words.ts';
+import { count, metricText, shownMetrics, signedRatio } from './words.ts';
 
 /** Results beside the first that a table has columns for. */
 export const BESIDE_COLUMNS = 8;
@@ -58,7 +58,7 @@ export function figureSection(input: BacktestReportInput): readonly string[] {
   return [
     figureTable(figureColumns(input)),
     note(
-      `↑ higher is better, ↓ lower is better. All after costs but for "without costs". ${number4(result.barsPerYear)} rows and ${number4(result.daysPerYear)} days a year; ` +
+      `↑ higher is better, ↓ lower is better. All after costs but for "without costs". ${count(result.barsPerYear)} rows and ${count(result.daysPerYear)} days a year; ` +
         `risk-free ${metricText({ format: 'percent' }, result.riskFreePerYear)} a year. n/a: not defined, or too little of it. ` +
         `The deflated Sharpe ratio counts ${tries === 1 ? 'one try, this one' : `${tries} tries`}.`,
     ),

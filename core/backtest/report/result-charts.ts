@@ -77,7 +77,7 @@ export function exposureChart({ name, result }: NamedResult): string {
   const { time, exposure } = result.curve;
   return timeChart({
     title: 'Exposure: sum of absolute weights',
-    curves: [{ label: name, colour: ACCENT, time, values: exposure, filled: true }],
+    curves: [{ label: name, colour: ACCENT, time, values: exposure, filled: true, stepped: true }],
     format: percentTick,
     reaches: [0, 1],
     height: 200,

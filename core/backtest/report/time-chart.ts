@@ -34,6 +34,8 @@ export interface Curve {
   readonly values: Series;
   /** Fills what lies between the curve and 0. */
   readonly filled?: boolean;
+  /** Each value holds until the next one. */
+  readonly stepped?: boolean;
 }
 
 export interface TimeChart {
@@ -119,9 +121,11 @@ function grid({ y, ticks }: ValueScale, frame: Frame, format: (value: number) =>
     .join('');
 }
 
-function curveOf({ time, values, colour, dashed, filled }: Curve, x: Scale, y: Scale): string {
+function curveOf(curve: Curve, x: Scale, y: Scale): string {
+  const { time, values, colour, dashed, filled, stepped } = curve;
   const rows = rowsByPixel(values, (row) => x(time[row]!), CURVE_PIXELS);
-  const points = rows.map((row) => [x(time[row]!), y(values[row]!)] as const);
+  const places = rows.map((row) => [x(time[row]!), y(values[row]!)] as const);
+  const points = stepped === true ? stepsOf(places) : places;
   // One point is no line.
   const [only] = points;
   const dot =
@@ -132,11 +136,15 @@ function curveOf({ time, values, colour, dashed, filled }: Curve, x: Scale, y: S
   return area + path(points, colour, dashed ? 'stroke-dasharray="4 3"' : '') + dot;
 }
 
-function areaOf(
-  points: readonly (readonly [number, number])[],
-  base: number,
-  colour: string,
-): string {
+type Points = readonly (readonly [number, number])[];
+
+const stepsOf = (points: Points): Points =>
+  points.flatMap((point, i) => {
+    const before = points[i - 1];
+    return before === undefined ? [point] : [[point[0], before[1]] as const, point];
+  });
+
+function areaOf(points: Points, base: number, colour: string): string {
   const finite = points.filter(([, y]) => Number.isFinite(y));
   if (finite.length < 2) return '';
   const along = finite.map(([x, y]) => `L${round(x)} ${round(y)}`).join('');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parse } from 'csv-parse/sync';
 import {
+  backtestPlots,
   COMPARISON_SECTIONS,
   equityCsv,
   renderBacktest,
@@ -52,6 +53,18 @@ describe('downsampling', () => {
     const holed = values.slice().fill(NaN, 20_000, 40_000);
     const kept = rowsByPixel(holed, columnOf, 700);
     assert.ok(kept.some((row) => Number.isNaN(holed[row]!)));
+  });
+
+  test('exposure is drawn in steps: nothing was held halfway', () => {
+    const few = withCurve(trend, [1, 2, 3]);
+    const result = { ...few, curve: { ...few.curve, exposure: [0, 1, 0] } };
+    const [plot] = backtestPlots(reportOf(result, [])).filter(({ name }) => name === 'exposure');
+    const heights = [...plot!.svg.matchAll(/<path d="M([^"]+)" fill="none"/g)][0]![1]!
+      .split('L')
+      .map((point) => point.split(' ')[1]);
+    assert.equal(heights.length, 5);
+    assert.equal(heights[0], heights[1]);
+    assert.equal(heights[2], heights[3]);
   });
 
   test('a report of 100,000 rows and 5,000 trades stays below 2 MB and says what it left out', () => {
