@@ -91,6 +91,14 @@ export function spearmanOf({ x, y, unit }: Pairs): (weights: Float64Array) => nu
   };
 }
 
+/** Midranks of a column without NaN, from 1. */
+export function ranksOf(column: Float64Array): Float64Array {
+  const unit = Int32Array.from(column.keys());
+  const ranks = new Float64Array(column.length);
+  fillRanks(sortColumn(centred(column), unit), new Float64Array(column.length).fill(1), ranks);
+  return ranks;
+}
+
 /** Rows in rising order of a column. */
 export interface SortedColumn {
   readonly order: Int32Array;

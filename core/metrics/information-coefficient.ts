@@ -7,13 +7,23 @@
  * Ours differs from it:
  * - a time stamp counts with at least five instruments; a correlation of two or three rows is mostly +-1;
  * - where most time stamps have fewer (one instrument, or a few), there is no cross-section. IC and RankIC are then
- *   correlations over all rows, and the ratios are over the calendar months (UTC) with at least ten rows;
+ *   correlations over all rows, and the ratios are over the shares that calendar months (UTC) with at least ten rows have
+ *   in it: the mean product of forecast and return (or of their ranks), standardised over *all* rows. A correlation
+ *   within each month would take the month's own means out of both, and a forecast that moves slowly then goes with the
+ *   returns of its month by construction, on a martingale too (Stambaugh, 1999, of predictive regressions);
  * - months are drawn one by one for their intervals, being longer than any block.
  * Edge cases: a time stamp or month whose forecasts or returns do not vary is left out; fewer than six of them, or a
  * SD of 0, give no ratio. Rows whose return is unknown are left out; a NaN forecast makes all figures NaN.
  */
 import { groupByTime, type TimeGroups } from './bootstrap.ts';
-import { centred, correlationOfMeans, pearson, spearman, spearmanOf } from './correlation.ts';
+import {
+  centred,
+  correlationOfMeans,
+  pearson,
+  ranksOf,
+  spearman,
+  spearmanOf,
+} from './correlation.ts';
 import {
   defineWeightedMetric,
   type MetricFacts,
@@ -79,17 +89,17 @@ export function informationCoefficients<Rows>(
       {
         name: 'icir',
         title: 'ICIR',
-        docs: 'Mean over SD of the IC by time stamp (five or more instruments), else by calendar month: how steady the relation is. Not annualised.',
+        docs: 'Mean over SD of the IC by time stamp (five or more instruments), else of what each calendar month adds to it: how steady the relation is. Not annualised.',
       },
-      (pairs) => ratio(pairs, pearson),
+      (pairs) => ratio(pairs, pearson, (column) => column),
     ),
     define(
       {
         name: 'rankIcir',
         title: 'RankICIR',
-        docs: 'Mean over SD of the RankIC by time stamp (five or more instruments), else by calendar month. Not annualised.',
+        docs: 'Mean over SD of the RankIC by time stamp (five or more instruments), else of what each calendar month adds to it. Not annualised.',
       },
-      (pairs) => ratio(pairs, spearman),
+      (pairs) => ratio(pairs, spearman, ranksOf),
     ),
   ];
 }
@@ -129,7 +139,12 @@ function coefficient(
   return { units: 'times', value: (weights) => momentsOf(series, weights).mean };
 }
 
-function ratio(pairs: KnownPairs, correlation: Correlation): WeightedStatistic {
+/** `scoreOf`: what of a column is standardised where there is no cross-section. */
+function ratio(
+  pairs: KnownPairs,
+  correlation: Correlation,
+  scoreOf: (column: Float64Array) => Float64Array,
+): WeightedStatistic {
   const over = (series: Float64Array) => (weights: Float64Array) => {
     const { n, mean, sd } = momentsOf(series, weights);
     return n >= RATIO_UNITS_MIN && sd > SD_MIN ? mean / sd : NaN;
@@ -139,11 +154,31 @@ function ratio(pairs: KnownPairs, correlation: Correlation): WeightedStatistic {
     return { units: 'times', value: over(series) };
   }
   const months = groupByTime(pairs.openTime.map(monthOf));
-  const byMonth = { ...pairs, unit: months.group };
-  const series = correlationsByUnit(byMonth, months.count, MONTH_ROWS_MIN, correlation).filter(
-    (value) => !Number.isNaN(value),
-  );
+  const [x, y] = [standardised(scoreOf(pairs.x)), standardised(scoreOf(pairs.y))];
+  const products = x.map((value, i) => value * y[i]!);
+  const series = meansByUnit(products, months, MONTH_ROWS_MIN);
   return { units: series.length, value: over(series) };
+}
+
+/** Less its mean, by its SD (population); NaN where it does not vary. */
+function standardised(column: Float64Array): Float64Array {
+  const own = centred(column);
+  const mean = own.reduce((sum, value) => sum + value, 0) / own.length;
+  const sd = Math.sqrt(own.reduce((sum, value) => sum + (value - mean) ** 2, 0) / own.length);
+  return own.map((value) => (sd > 0 ? (value - mean) / sd : NaN));
+}
+
+/** Of units with enough rows, in order; those whose mean is not defined are left out. */
+function meansByUnit(values: Float64Array, units: TimeGroups, rowsMin: number): Float64Array {
+  const sums = new Float64Array(units.count);
+  const rows = new Int32Array(units.count);
+  values.forEach((value, i) => {
+    sums[units.group[i]!]! += value;
+    rows[units.group[i]!]!++;
+  });
+  return sums
+    .map((sum, unit) => (rows[unit]! >= rowsMin ? sum / rows[unit]! : NaN))
+    .filter((mean) => !Number.isNaN(mean));
 }
 
 function monthOf(openTime: number): number {

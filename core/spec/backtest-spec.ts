@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { backtestRulesSchema } from '../backtest/index.ts';
+import { isDay } from '../calendar/day.ts';
 import { MODEL_TEMPLATE } from '../models/registered.ts';
 import { needsModel, strategySpecSchema } from '../strategies/index.ts';
 import { PORTFOLIO_COLUMNS_MAX, portfolioSchema } from '../strategies/portfolio/index.ts';
@@ -11,7 +12,10 @@ import { SpecError, type SpecIssue } from './spec-error.ts';
 import { dataSchema, type ExperimentSpec } from './spec.ts';
 import { issuesOf, suggestionFor } from './zod-issues.ts';
 
-const isoDate = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'a date, YYYY-MM-DD');
+const isoDate = z
+  .string()
+  .regex(/^\d{4}-\d{2}-\d{2}$/, { error: 'a date, YYYY-MM-DD', abort: true })
+  .refine(isDay, 'no such day');
 
 /** Fields of an experiment that the backtest gives itself. */
 const GIVEN = ['name', 'model', 'data', 'promotion', 'retrain', 'monitor'] as const;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TIMEFRAMES } from '../bars/bars.ts';
 import { MISSING_POLICIES, type MissingPolicy } from '../bars/index.ts';
+import { isDay } from '../calendar/day.ts';
 import { labelSchema } from '../labels/index.ts';
 import {
   COLUMNS_MAX,
@@ -27,7 +28,10 @@ const instrumentId = z.string().regex(INSTRUMENT_PATTERN, 'an instrument id such
 const isoInstant = z.iso
   .datetime({ offset: true, error: 'an instant, such as 2024-05-01T00:00:00Z' })
   .transform((text) => new Date(text).toISOString());
-const isoDate = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'a date, YYYY-MM-DD');
+const isoDate = z
+  .string()
+  .regex(/^\d{4}-\d{2}-\d{2}$/, { error: 'a date, YYYY-MM-DD', abort: true })
+  .refine(isDay, 'no such day');
 
 const missingPolicy = z.enum(MISSING_POLICIES);
 

@@ -102,8 +102,13 @@ def one_instrument(n):
     forecast = np.round(0.2 * outcome + 0.01 * rng.standard_normal(n), 3)
     frame = pd.DataFrame({"forecast": forecast, "outcome": outcome})
     month = pd.to_datetime(time, unit="ms").strftime("%Y-%m")
-    groups = frame.groupby(month).filter(lambda g: len(g) >= 10)
-    ic, rank = ic_of(groups.groupby(month[groups.index]))
+    # What each month with ten rows or more adds to the correlation over all rows: no month's own means are taken out.
+    def shares(columns):
+        z = (columns - columns.mean()) / columns.std(ddof=0)
+        groups = (z.forecast * z.outcome).groupby(month)
+        return groups.mean()[groups.size() >= 10]
+
+    ic, rank = shares(frame), shares(frame.rank())
     return {
         "openTime": time.tolist(), "forecast": forecast.tolist(), "outcome": outcome.tolist(),
         "want": {
