@@ -28,6 +28,7 @@ import {
   beginEvaluation,
   endEvaluation,
   evaluationOrThrow,
+  knownAtOf,
   type VersionEvaluation,
 } from '../registry/evaluations.ts';
 import { experimentSpecOrThrow } from '../registry/experiments.ts';
@@ -95,17 +96,12 @@ async function judge(
   deps: ActivityDeps,
   row: VersionEvaluation,
 ): Promise<{ facts: EvaluationInput; evaluation: Evaluation }> {
-  const heartbeat = (): void => Context.current().heartbeat();
+  const context = Context.current();
+  const heartbeat = (): void => context.heartbeat();
   const version = await judgedVersion(deps, row);
   const { spec, manifest } = version;
   const calendar = await calendarOfSpec(deps, spec);
-  const bars = new Map<string, Bars>();
-  for (const instrument of manifest.instruments) {
-    const { timeframe, sources } = spec.data;
-    const asOf = row.as_of.getTime();
-    bars.set(instrument, await barsAsOf(deps, { instrument, timeframe, sources, asOf }));
-    heartbeat();
-  }
+  const bars = await barsOf(deps, row, version, heartbeat);
   const set = packagedFeatureSetOrThrow(manifest);
   const prepared = prepareJudged(
     rowsPlanOf(spec, set, calendar),
@@ -119,8 +115,31 @@ async function judge(
     heartbeat();
     // Lets the heartbeat leave before the next part.
     await setImmediate();
+    if (context.cancellationSignal.aborted) await context.cancelled;
   });
   return { facts, evaluation };
+}
+
+/** By instrument, as they were known once the newest had been brought. */
+async function barsOf(
+  deps: ActivityDeps,
+  row: VersionEvaluation,
+  { spec, manifest }: Judged,
+  heartbeat: () => void,
+): Promise<ReadonlyMap<string, Bars>> {
+  const { timeframe, sources } = spec.data;
+  const asOf = knownAtOf(row);
+  const found = new Map<string, Bars>();
+  for (const instrument of manifest.instruments) {
+    const bars = await barsAsOf(deps, { instrument, timeframe, sources, asOf });
+    if (barCount(bars) === 0) {
+      const known = new Date(asOf).toISOString();
+      throw new RatchetError('features.noBars', `no bar of ${instrument} was known at ${known}`);
+    }
+    found.set(instrument, bars);
+    heartbeat();
+  }
+  return found;
 }
 
 async function judgedVersion(
@@ -146,13 +165,15 @@ async function judgedVersion(
 /** Dates of an evaluation are days or minutes, in UTC. */
 const timeOf = (date: string): number => Date.parse(date.length === 10 ? date : `${date}Z`);
 
-function learntBy({ manifest, own }: Judged): LearntRows {
+function learntBy({ spec, manifest, own }: Judged): LearntRows {
   const times = ({ from, to }: Evaluation['split']['train']) => ({
     from: timeOf(from),
     to: timeOf(to),
   });
   return {
     trainedThrough: Date.parse(manifest.trainedThrough),
+    split: spec.split,
+    testFrom: timeOf(own.split.test.from),
     train: times(own.split.train),
     valid: times(own.split.valid),
     refitSamples: manifest.refit?.samples,
@@ -178,7 +199,7 @@ async function factsOf(
       ...{ deps, prepared, heartbeat, version },
       missing: missingRulesOf(spec, prepared.instruments),
       barsOf: async (id) => bars.get(id),
-      model: row.model,
+      ...{ split: spec.split, model: row.model },
     });
   const series = [...bars.values()];
   const quality = series.map((one) =>
@@ -200,7 +221,7 @@ async function factsOf(
     ...unitFacts(spec, [{ prepared, fits: [], baselines: [] }], unit),
     ...(own.members && { members: own.members }),
     serve: 'medianSeed',
-    again: { version: row.version, asOf: row.as_of.toISOString() },
+    again: { version: row.version, asOf: new Date(knownAtOf(row)).toISOString() },
     quality,
     seeds: [
       {

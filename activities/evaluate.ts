@@ -99,6 +99,7 @@ async function championOn(
     deps: run.deps,
     prepared: run.prepared,
     missing: missingRulesOf(run.spec, run.prepared.instruments),
+    split: run.spec.split,
     barsOf: async (id) => {
       const dataset = input.datasets.find(({ instrument }) => instrument === id);
       return dataset && readBars(run.deps.artifacts, dataset.bars, dataset.datasetHash);

@@ -7,7 +7,7 @@ import { SLOT_MS } from '../core/outcomes/settle-prediction.ts';
 import { sourceOrThrow } from '../core/sources/index.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
 import { lastDelivery, seriesSource, seriesState } from '../registry/collections.ts';
-import { evaluationOrThrow } from '../registry/evaluations.ts';
+import { evaluationOrThrow, fixKnowledge } from '../registry/evaluations.ts';
 import { dataOfVersions, liveVersions, newestBar, type LiveVersion } from '../registry/top-up.ts';
 import { gatherSource } from './collect-source.ts';
 import type { EvaluationRef, TopUpEvaluatedResult } from './contracts-evaluation.ts';
@@ -42,7 +42,10 @@ export function createTopUpActivities(deps: ActivityDeps) {
       return { newestBar, newRows };
     },
 
-    /** The same for the versions of an evaluation, with what could not be brought, in words. */
+    /**
+     * The same for the versions of an evaluation, with what could not be brought, in words. What was brought on the way is
+     * known from its arrival on: the evaluation reads what is known once this ended, however often it is repeated.
+     */
     async topUpEvaluated({ evaluationId }: EvaluationRef): Promise<TopUpEvaluatedResult> {
       const context = Context.current();
       const { model, version, champion, ...row } = await evaluationOrThrow(deps.db, evaluationId);
@@ -51,6 +54,8 @@ export function createTopUpActivities(deps: ActivityDeps) {
       const { failures } = await whileBeating(context, () =>
         topUp(deps, model, versions, row.as_of.getTime(), context),
       );
+      const now = Math.max(deps.clock(), row.as_of.getTime());
+      await fixKnowledge(deps.db, evaluationId, new Date(now));
       return { missing: [...new Set(failures.map(({ message }) => message))] };
     },
   };

@@ -9,6 +9,7 @@ import { outputsOf, type Prepared } from '../core/features/prepared.ts';
 import { labelKindOrThrow, labelOutputs, type LabelKind } from '../core/labels/index.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import type { Manifest } from '../core/packages/manifest.ts';
+import { embargoAhead, firstNewTime, type SplitSpec } from '../core/splits/index.ts';
 import type { VerifiedPackage } from '../core/packages/verify.ts';
 import { loadPackage } from '../registry/packages.ts';
 import { getVersionOrThrow } from '../registry/versions.ts';
@@ -21,6 +22,8 @@ interface ForecastRequest {
   readonly prepared: Prepared;
   /** What `prepared` does about missing bars. */
   readonly missing: MissingRules;
+  /** What `prepared` is parted by: its embargo counts for the version too. */
+  readonly split: SplitSpec;
   /** Recorded bars of an instrument, for a version that reads other features; undefined: there are none. */
   readonly barsOf: (instrument: string) => Promise<Bars | undefined>;
   readonly model: string;
@@ -53,9 +56,11 @@ export async function forecastOfVersion(request: ForecastRequest): Promise<Champ
   } finally {
     await session.release();
   }
+  const trainedThrough = Date.parse(manifest.trainedThrough);
   return {
     version,
-    trainedThrough: Date.parse(manifest.trainedThrough),
+    trainedThrough,
+    newFrom: firstNewTime(prepared.openTime, trainedThrough, embargoAhead(request.split)),
     predictions: inUnitsOf(prepared, manifest, answers),
   };
 }

@@ -40,7 +40,7 @@ export function compareWith(
   });
 }
 
-/** On rows after what either of the two was trained on, where both give a forecast. */
+/** On rows after what either of the two was trained on, and the embargo after it, where both give a forecast. */
 export function compareWithChampion(
   input: EvaluationInput,
   served: Served,
@@ -48,10 +48,13 @@ export function compareWithChampion(
   const { champion } = input;
   if (champion === null) return undefined;
   const width = input.horizons.length * labelOutputs(input.label);
-  const after = Math.max(champion.trainedThrough, input.trainedThrough);
+  const { trainedThrough, newFrom = -Infinity } = champion;
+  // The embargo after what the challenger knows lies before its test rows.
+  const after = Math.max(trainedThrough, input.trainedThrough);
   const common = [...input.rows.openTime.keys()].filter(
     (row) =>
       input.rows.openTime[row]! > after &&
+      input.rows.openTime[row]! >= newFrom &&
       champion.predictions
         .subarray(row * width, (row + 1) * width)
         .every((value) => !Number.isNaN(value)),

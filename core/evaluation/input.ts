@@ -29,6 +29,8 @@ export interface ChampionForecast {
   readonly version: number;
   /** ms UTC. */
   readonly trainedThrough: number;
+  /** First decision (ms UTC) new to it, behind the embargo after what it was trained on. Absent: there is no embargo. */
+  readonly newFrom?: number;
   readonly predictions: Float64Array;
 }
 

@@ -37,6 +37,7 @@ export const chronological = defineSplit({
     ];
     const embargo = embargoBars(split);
     return {
+      embargoAhead: embargo,
       cut(times, shape) {
         const purge = purgeBars(split, shape);
         const n = times.time.length;

@@ -47,6 +47,19 @@ const bind = (split: SplitSpec): BoundSplit => kindOf(split).bind(split);
 /** May a retrain part newer bars by the same settings? */
 export const retrainsAsItIs = (split: SplitSpec): boolean => kindOf(split).retrainsAsItIs;
 
+/** Decision times left out between what is learnt and what is tested after it. */
+export const embargoAhead = (split: SplitSpec): number => bind(split).embargoAhead;
+
+/**
+ * First of these decision times (ms UTC, in any order) that is new to whoever knows what came up to `through`: `embargo`
+ * of them at least lie between. Infinity: none is.
+ */
+export function firstNewTime(times: Iterable<number>, through: number, embargo: number): number {
+  const later = new Set<number>();
+  for (const time of times) if (time > through) later.add(time);
+  return Float64Array.from(later).sort()[embargo] ?? Infinity;
+}
+
 /** Purge and embargo for a split whose parts follow one another; what else an embargo may say has no meaning there. */
 export function bordersOf({ purge, embargo }: SplitSpec): { purge: AutoOr; embargo: AutoOr } {
   return { purge, embargo: embargo === 'strict' ? 'auto' : embargo };

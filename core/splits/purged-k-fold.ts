@@ -85,6 +85,8 @@ export const purgedKFold = defineSplit({
   schema,
   retrainsAsItIs: false,
   bind: (split) => ({
+    // Its embargo keeps what is learnt after a test part away from it.
+    embargoAhead: 0,
     cut: (times, shape) => range(0, split.folds).map((k) => foldAt(times, split, shape, k)),
     /** All there is, or all that the newest fold may see. */
     refit(times, shape, part) {

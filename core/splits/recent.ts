@@ -28,6 +28,7 @@ export const recent = defineSplit({
     const { trainBars, validBars, testBars } = split;
     const embargo = embargoBars(split);
     return {
+      embargoAhead: embargo,
       cut(times, shape) {
         const purge = purgeBars(split, shape);
         const n = times.time.length;

@@ -52,6 +52,8 @@ export interface SplitRows {
 
 /** A split kind, bound to its settings. */
 export interface BoundSplit {
+  /** Decision times left out between what is learnt and a test part that lies after it, beside the purge. */
+  readonly embargoAhead: number;
   /** Folds in the order of their test parts; no decision time is tested twice. The newest is what is served. */
   cut(times: DecisionTimes, shape: SampleShape): readonly FoldTimes[];
   /** Positions in time order. */

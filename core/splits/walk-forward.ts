@@ -72,6 +72,7 @@ export const walkForward = defineSplit({
       return { train: complete ? train : [], valid, test };
     };
     return {
+      embargoAhead: embargo,
       cut(times, shape) {
         const purge = purgeBars(split, shape);
         requireLargeParts({ trainBars, validBars, testBars }, shape);

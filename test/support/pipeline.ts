@@ -21,7 +21,7 @@ import type { ArtifactStore } from '../../registry/artifact-store.ts';
 import { loadPackage } from '../../registry/packages.ts';
 import type { Database } from '../../registry/tables.ts';
 import { createTrainer } from '../../workers/training-slot.ts';
-import { openCollectFixture, type SpecData } from './collect-fixture.ts';
+import { openCollectFixture, type CollectSetup, type SpecData } from './collect-fixture.ts';
 import { testKeys, testSigner } from './model-package.ts';
 
 /** What the steps of one experiment gave, up to its registered version. */
@@ -56,9 +56,9 @@ const inStep = <I, O>(step: (input: I) => Promise<O>, input: I): Promise<O> =>
   new MockActivityEnvironment().run(step, input) as Promise<O>;
 
 /** A real database, artifact store and training child around the steps of an experiment. */
-export async function openPipeline(): Promise<Pipeline> {
+export async function openPipeline(setup: CollectSetup = {}): Promise<Pipeline> {
   const fixture = await openCollectFixture();
-  const collecting = fixture.depsOf();
+  const collecting = fixture.depsOf(setup);
   const deps = {
     ...collecting,
     trainer: createTrainer({ log: collecting.log }),

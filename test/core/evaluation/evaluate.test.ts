@@ -153,6 +153,8 @@ test('only rows after both trainedThrough count, and only those the champion ans
   champion.predictions.fill(NaN, 200 * 3, 210 * 3);
   const evaluation = evaluate({ ...input, champion });
   assert.equal(evaluation.champion?.commonRows, 600 - 100 - 10);
+  const embargoed = evaluate({ ...input, champion: { ...champion, newFrom: times[130]! } });
+  assert.equal(embargoed.champion?.commonRows, 600 - 130 - 10, 'the embargo is behind it too');
   const late = evaluate({ ...input, champion: championOf(input, signal, times[401]!) });
   assert.match(
     late.verdict,

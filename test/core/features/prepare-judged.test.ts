@@ -26,6 +26,8 @@ const timesOf = (rows: Int32Array) => ({
 });
 const learnt: LearntRows = {
   trainedThrough: own.trainedThrough,
+  split: plan.split,
+  testFrom: own.openTime[own.split.test[0]!]!,
   train: timesOf(own.split.train),
   valid: timesOf(own.split.valid),
 };
@@ -77,4 +79,49 @@ test('of a refit, what was learnt is the newest samples whose outcomes it knows'
   const ends = bars[0]!.openTime.indexOf(trainedThrough);
   assert.equal(again.openTime[train.at(-1)!], bars[0]!.openTime[ends - 5]);
   assert.ok(judged.every((row) => again.openTime[row]! > trainedThrough));
+});
+
+test('an embargo lies behind what was learnt: the rows of its own test part, and no others', () => {
+  const split = { ...plan.split, embargo: 30 } as const;
+  const { prepared: parted } = prepareUnit({ ...plan, split }, bars);
+  const part = (rows: Int32Array) => ({
+    from: parted.openTime[rows[0]!]!,
+    to: parted.openTime[rows.at(-1)!]!,
+  });
+  const knows: LearntRows = {
+    ...{ trainedThrough: parted.trainedThrough, split },
+    testFrom: part(parted.split.test).from,
+    train: part(parted.split.train),
+    valid: part(parted.split.valid),
+  };
+  assert.deepEqual(prepareJudged(plan, bars, knows, ALL).split.test, parted.split.test);
+  // Without its own test part to go by: thirty decision times of two instruments.
+  const refit = { ...knows, testFrom: Infinity, refitSamples: 600 };
+  const judged = prepareJudged(plan, bars, refit, ALL).split.test;
+  const later = own.openTime.filter((time) => time > knows.trainedThrough);
+  const times = [...new Set(later)].toSorted((a, b) => a - b);
+  assert.equal(parted.openTime[judged[0]!], times[30]);
+  const before = { from: -Infinity, to: times[29]! };
+  assert.throws(
+    () => prepareJudged(plan, bars, refit, before),
+    /the embargo takes the 30 decision/,
+  );
+});
+
+test('a test part that bars revised since then would begin earlier begins where it began', () => {
+  const testFrom = own.openTime[own.split.test[10]!]!;
+  const judged = prepareJudged(plan, bars, { ...learnt, testFrom }, ALL).split.test;
+  assert.equal(own.openTime[judged[0]!], testFrom);
+});
+
+test('an embargo after the test part of a k-fold takes nothing of what comes after all that is known', () => {
+  const split = {
+    kind: 'purgedKFold',
+    folds: 5,
+    validShare: 0.15,
+    purge: 'auto',
+    embargo: 60,
+  } as const;
+  const judged = prepareJudged(plan, bars, { ...learnt, split }, ALL).split.test;
+  assert.deepEqual(judged, own.split.test);
 });
