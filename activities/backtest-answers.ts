@@ -51,7 +51,8 @@ export function createBacktestAnswerActivities(deps: ActivityDeps) {
       const payload = { fold: fold.fold, from, to, rows };
       const key = `answers/${fold.fold}`;
       await appendBacktestEvent(deps.db, backtestId, { kind: 'answers', key, payload });
-      return { fold: fold.fold, answers };
+      const { experimentId } = fold;
+      return { fold: fold.fold, answers, ...(experimentId !== undefined && { experimentId }) };
     },
   };
 }

@@ -1,23 +1,107 @@
+import { Context } from '@temporalio/activity';
 import type { Bars } from '../core/bars/bars.ts';
+import { hashBars } from '../core/bars/hash.ts';
 import type { AnswerColumns, SimulatedStrategy } from '../core/backtest/index.ts';
-import type { BacktestSpec } from '../core/spec/index.ts';
+import {
+  backtestPlots,
+  equityCsv,
+  modelAnswersOf,
+  renderBacktest,
+  tradesCsv,
+  verdictOf,
+  type BacktestReportInput,
+} from '../core/backtest/report/index.ts';
+import { modelOfUnit, type BacktestSpec } from '../core/spec/index.ts';
 import type { Backtest } from '../registry/backtests.ts';
 import type { StoredFile } from '../registry/tables.ts';
+import { getVersion, versionsOfExperiment } from '../registry/versions.ts';
+import type { SimulateInput } from './contracts-backtest.ts';
 import type { ActivityDeps } from './deps.ts';
+import { renderPng } from './evaluation-plots.ts';
 
 /** What a report is made of. */
 export interface BacktestFacts {
   readonly row: Backtest;
   readonly spec: BacktestSpec;
+  readonly folds: SimulateInput['folds'];
   readonly bars: readonly Bars[];
   readonly answers: ReadonlyMap<string, AnswerColumns>;
   readonly results: readonly SimulatedStrategy[];
-  readonly verdict: string;
 }
 
+/** The verdict, and the files that a backtest leaves: report, charts, and by strategy trades, curve and all figures. */
 export async function backtestFiles(
-  _deps: ActivityDeps,
-  _facts: BacktestFacts,
-): Promise<readonly StoredFile[]> {
-  return [];
+  deps: ActivityDeps,
+  facts: BacktestFacts,
+): Promise<{ readonly verdict: string; readonly files: readonly StoredFile[] }> {
+  const input = await reportInput(deps, facts);
+  const files: StoredFile[] = [];
+  const put = async (name: string, bytes: Uint8Array): Promise<void> => {
+    files.push({ name, uri: (await deps.artifacts.put(bytes)).uri });
+    Context.current().heartbeat();
+  };
+  const text = new TextEncoder();
+  const plots = backtestPlots(input);
+  await put('report.html', text.encode(renderBacktest(input, plots)));
+  for (const { name, svg } of plots) await put(`${name}.png`, await renderPng(svg));
+  for (const { name, result } of facts.results) {
+    await put(`trades-${name}.csv`, text.encode(tradesCsv(result)));
+    await put(`equity-${name}.csv`, text.encode(equityCsv(result)));
+    await put(`result-${name}.json`, text.encode(JSON.stringify(result)));
+  }
+  return { verdict: verdictOf(input).text, files };
+}
+
+async function reportInput(deps: ActivityDeps, facts: BacktestFacts): Promise<BacktestReportInput> {
+  const { row, spec, bars, answers, results } = facts;
+  const [strategy, ...beside] = results;
+  const through = await trainedThrough(deps, facts);
+  return {
+    name: spec.name,
+    strategy: strategy!,
+    beside,
+    closes: bars.map(({ instrument, openTime, close }) => ({ instrument, time: openTime, close })),
+    origin: {
+      models: modelAnswersOf(
+        answers,
+        (version, instrument) => (version === 0 ? 'nobody' : nameOf(spec, version, instrument)),
+        (version, instrument) => through.get(`${instrument}/${version}`),
+      ),
+      data: bars.map((one) => ({ instrument: one.instrument, hash: hashBars(one) })),
+      codeVersion: deps.codeVersion,
+      specHash: row.spec_hash,
+    },
+  };
+}
+
+/** A version as people call it; of a walk forward the number alone, for its models stand for nothing else. */
+function nameOf({ model }: BacktestSpec, version: number, instrument: string): string {
+  if (model === undefined || !('name' in model)) return `${version}`;
+  return `${modelOfUnit(model.name, [instrument])} ${version}`;
+}
+
+/** By instrument and version, how far each that answered was trained, ms UTC. */
+async function trainedThrough(
+  { db }: ActivityDeps,
+  { spec, folds, answers }: BacktestFacts,
+): Promise<ReadonlyMap<string, number>> {
+  const through = new Map<string, number>();
+  const note = (instrument: string, version: number, time: Date | null): void => {
+    if (time !== null) through.set(`${instrument}/${version}`, time.getTime());
+  };
+  for (const { experimentId } of folds) {
+    if (experimentId === undefined) continue;
+    for (const one of await versionsOfExperiment(db, experimentId)) {
+      for (const id of one.instruments) note(id, one.version, one.trained_through);
+    }
+  }
+  if (spec.model === undefined || !('name' in spec.model)) return through;
+  for (const [instrument, { version }] of answers) {
+    const model = modelOfUnit(spec.model.name, [instrument]);
+    for (const number of new Set(version)) {
+      const found = number === 0 ? undefined : await getVersion(db, model, number);
+      if (found) note(instrument, number, found.trained_through);
+    }
+  }
+  return through;
 }

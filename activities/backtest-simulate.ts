@@ -10,7 +10,6 @@ import {
 } from '../core/backtest/index.ts';
 import { RatchetError } from '../core/errors.ts';
 import type { BacktestSpec } from '../core/spec/index.ts';
-import { backtestVerdict } from '../core/backtest/verdict.ts';
 import {
   appendBacktestEvent,
   backtestOrThrow,
@@ -39,8 +38,9 @@ export function createBacktestSimulateActivities(deps: ActivityDeps) {
       const bars = await barsOf(deps, row, spec);
       const results = await simulated(deps, row, spec, bars, answers);
       const stored = await storeResults(deps, row, results);
-      const verdict = backtestVerdict(results);
-      const files = await backtestFiles(deps, { row, spec, bars, answers, results, verdict });
+      const { folds } = input;
+      const found = { row, spec, folds, bars, answers, results };
+      const { verdict, files } = await backtestFiles(deps, found);
       const end = { status: 'completed' as const, message: verdict, results: stored, files };
       await endBacktest(deps.db, row.id, end);
       return { verdict };

@@ -32,6 +32,8 @@ export interface AnswerFoldInput extends BacktestRef {
 }
 export interface AnsweredFold {
   readonly fold: number;
+  /** What trained its model; absent: a registered one answered. */
+  readonly experimentId?: string;
   readonly answers: readonly {
     readonly instrument: string;
     /** core/backtest/answers.ts */
