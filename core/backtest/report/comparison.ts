@@ -142,10 +142,9 @@ function equityBody(all: readonly ComparedBacktest[]): string[] {
   const start = Math.max(...all.map(({ result }) => result.curve.time[0]!));
   const overlapping = all.filter(({ result }) => result.curve.time.at(-1)! > start);
   if (overlapping.length === 0) return [note('They have no time in common: no curve is drawn.')];
-  const title = 'Equity after costs, 1 at the common start';
   const left = all.length - overlapping.length;
   return [
-    figures([{ name: 'equity', title, svg: rebasedChart(overlapping, start) }]),
+    figures([{ name: 'equity', ...rebasedChart(overlapping, start) }]),
     note(
       `Each is 1 at its first close from ${closingDay(start)} on, where the last of them begins; what it made before is not drawn. Where it ends, its curve ends.`,
     ),

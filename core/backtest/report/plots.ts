@@ -4,6 +4,7 @@ import { monthsChart } from './months.ts';
 import { chartedInstruments, priceChart } from './price-chart.ts';
 import { drawdownChart, equityChart, exposureChart, rollingSharpeChart } from './result-charts.ts';
 import { bandRows, dailySpread, monteCarloChart, returnsChart } from './returns-chart.ts';
+import type { Drawing } from './time-chart.ts';
 
 export const TRADES_PLOT = 'trades-';
 
@@ -15,24 +16,24 @@ export function backtestPlots(input: BacktestReportInput): Plot[] {
   const { strategy, beside, closes } = input;
   const { result } = strategy;
   const plots: Plot[] = [];
-  const add = (name: string, title: string, svg: string | undefined): void => {
-    if (svg !== undefined) plots.push({ name, title, svg });
+  const add = (name: string, drawing: Drawing | undefined): void => {
+    if (drawing !== undefined) plots.push({ name, ...drawing });
   };
+  const addSvg = (name: string, title: string, svg: string | undefined): void =>
+    add(name, svg === undefined ? undefined : { title, svg });
   const spread = dailySpread(result);
   const bands = bandRows(result);
-  add('equity', 'Equity after costs', equityChart(strategy, beside));
-  add('drawdown', 'Drawdown: equity against its highest value so far', drawdownChart(strategy));
-  if (result.months.length > 0) {
-    add('months', 'Returns by month in per cent', monthsChart(result.months));
-  }
-  add('rolling-sharpe', 'Sharpe ratio of the last 252 days', rollingSharpeChart(strategy));
-  add('exposure', 'Exposure: sum of absolute weights', exposureChart(strategy));
-  add('returns', 'Daily returns after costs', spread && returnsChart(spread));
-  if (bands.length > 0) add('monte-carlo', 'Bands of resampled paths', monteCarloChart(bands));
+  const months = result.months.length > 0 ? monthsChart(result.months) : undefined;
+  add('equity', equityChart(strategy, beside));
+  add('drawdown', drawdownChart(strategy));
+  addSvg('months', 'Returns by month in per cent', months);
+  add('rolling-sharpe', rollingSharpeChart(strategy));
+  add('exposure', exposureChart(strategy));
+  addSvg('returns', 'Daily returns after costs', spread && returnsChart(spread));
+  if (bands.length > 0) addSvg('monte-carlo', 'Bands of resampled paths', monteCarloChart(bands));
   const taken = new Set<string>();
   for (const one of chartedInstruments(result, closes)) {
-    const svg = priceChart(one, result.trades);
-    add(fileName(one.instrument, taken), `Trades on the closes of ${one.instrument}`, svg);
+    add(fileName(one.instrument, taken), priceChart(one, result.trades));
   }
   return plots;
 }

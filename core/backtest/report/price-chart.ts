@@ -3,7 +3,7 @@ import { extentOf, INK, line, round, type Frame, type Scale } from '../../evalua
 import { lowerBound } from '../../bars/build.ts';
 import type { BacktestResult } from '../result.ts';
 import type { InstrumentCloses } from './input.ts';
-import { timeChart, type Curve } from './time-chart.ts';
+import { timeChart, type Curve, type Drawing } from './time-chart.ts';
 import { compact } from './words.ts';
 
 type Trade = BacktestResult['trades'][number];
@@ -52,7 +52,7 @@ export function markedTrades(trades: readonly Trade[], most = MARKED_TRADES_MAX)
 export function priceChart(
   { instrument, time, close }: InstrumentCloses,
   trades: readonly Trade[],
-): string {
+): Drawing {
   const own = trades.filter((trade) => trade.instrument === instrument);
   const marked = markedTrades(own);
   const closes: Curve = { label: `close of ${instrument}`, colour: '#9ca3af', time, values: close };

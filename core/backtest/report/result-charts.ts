@@ -3,7 +3,7 @@ import { ACCENT, MUTED, SERIES_COLOURS } from '../../evaluation/report/svg.ts';
 import type { BacktestResult } from '../result.ts';
 import { dailyReturns, daysOf, rollingSharpe, ROLLING_DAYS } from './daily.ts';
 import type { NamedResult } from './input.ts';
-import { isLogarithmic, timeChart, type Curve } from './time-chart.ts';
+import { timeChart, type Curve, type Drawing } from './time-chart.ts';
 import { compact, percent, ratio } from './words.ts';
 
 export const HOLD = 'buy-and-hold';
@@ -16,7 +16,7 @@ const besideColour = (i: number): string =>
   SERIES_COLOURS.filter((colour) => colour !== '#0072b2')[i % (SERIES_COLOURS.length - 1)]!;
 
 /** Equity of all, each from its initial equity; logarithmic where it spans much. */
-export function equityChart(strategy: NamedResult, beside: readonly NamedResult[]): string {
+export function equityChart(strategy: NamedResult, beside: readonly NamedResult[]): Drawing {
   const { curve } = strategy.result;
   const curves: Curve[] = [
     { label: HOLD, colour: HOLD_COLOUR, time: curve.time, values: curve.buyAndHold },
@@ -28,12 +28,12 @@ export function equityChart(strategy: NamedResult, beside: readonly NamedResult[
     })),
     { label: strategy.name, colour: ACCENT, time: curve.time, values: curve.equity },
   ];
-  const title = `Equity after costs${isLogarithmic(curves) ? ', logarithmic' : ''}`;
+  const title = 'Equity after costs';
   return timeChart({ title, curves, format: compact, mayBeLog: true, height: 320 });
 }
 
 /** Equity against its highest value so far. */
-export function drawdownChart({ name, result }: NamedResult): string {
+export function drawdownChart({ name, result }: NamedResult): Drawing {
   const { time, drawdown, buyAndHold } = result.curve;
   const { initialEquity } = result.rules;
   let highest = initialEquity;
@@ -47,14 +47,14 @@ export function drawdownChart({ name, result }: NamedResult): string {
       { label: HOLD, colour: HOLD_COLOUR, time, values: held },
       { label: name, colour: ACCENT, time, values: drawdown, filled: true },
     ],
-    format: (value) => percentTick(value),
+    format: percentTick,
     reaches: [0],
     height: 220,
   });
 }
 
 /** undefined where there are fewer days than the window has. */
-export function rollingSharpeChart({ name, result }: NamedResult): string | undefined {
+export function rollingSharpeChart({ name, result }: NamedResult): Drawing | undefined {
   const { curve, daysPerYear, riskFreePerYear } = result;
   const days = daysOf(curve.time);
   if (days.rows.length <= ROLLING_DAYS) return undefined;
@@ -73,7 +73,7 @@ export function rollingSharpeChart({ name, result }: NamedResult): string | unde
 }
 
 /** Sum of absolute weights. */
-export function exposureChart({ name, result }: NamedResult): string {
+export function exposureChart({ name, result }: NamedResult): Drawing {
   const { time, exposure } = result.curve;
   return timeChart({
     title: 'Exposure: sum of absolute weights',
@@ -88,13 +88,13 @@ export const percentTick = (value: number): string => percent(value).replace(/\.
 const ratioTick = (value: number): string => ratio(value).replace(/\.00$/, '');
 
 /** Several results, each as a multiple of its equity at the first row from `from` on. */
-export function rebasedChart(results: readonly NamedResult[], from: number): string {
+export function rebasedChart(results: readonly NamedResult[], from: number): Drawing {
   const colours = [ACCENT, ...SERIES_COLOURS.slice(1), MUTED];
   const curves = results.map(({ name, result }, i): Curve => {
     const rebased = rebase(result, from);
     return { label: name, colour: colours[i % colours.length]!, ...rebased };
   });
-  const title = `Equity after costs, 1 at the common start${isLogarithmic(curves) ? ', logarithmic' : ''}`;
+  const title = 'Equity after costs, 1 at the common start';
   return timeChart({ title, curves, format: compact, mayBeLog: true, height: 320 });
 }
 

@@ -24,42 +24,55 @@ const SHOWN = [
 ] as const;
 const NOTES_SHOWN = 5;
 const NAME_WIDTH = 16;
+const GAP = '  ';
+/** The strategy with and without costs, and buy-and-hold. */
+const OWN_COLUMNS = 3;
 
 /**
  * A backtest as lines for a terminal: the verdict (one long line, to be wrapped by whoever prints it), a table with a
- * column a strategy, the gravest notes. No line but the verdict and the notes is wider than its columns.
+ * column a strategy, the gravest notes. The table is `width` characters wide at most: strategies that it has no room for
+ * are counted below it.
  */
-export function backtestText(input: BacktestReportInput): readonly string[] {
+export function backtestText(input: BacktestReportInput, width = 100): readonly string[] {
   const notes = allNotes(input).map(plainText);
   const left = notes.length - NOTES_SHOWN;
   return [
     plainText(verdictOf(input).text),
     '',
-    ...figureLines(input),
+    ...figureLines(input, width),
     ...(notes.length > 0 ? [''] : []),
     ...notes.slice(0, NOTES_SHOWN).map((note) => `- ${note}`),
     ...(left > 0 ? [`- ${left} more in the report`] : []),
   ];
 }
 
-function figureLines(input: BacktestReportInput): string[] {
-  const columns = figureColumns(input);
+function figureLines(input: BacktestReportInput, width: number): string[] {
   const metrics = SHOWN.flatMap(
     (name) => backtestMetrics.find((metric) => metric.name === name) ?? [],
   );
-  const rows = [
-    ['', ...columns.map(({ name }) => shortName(plainText(name), NAME_WIDTH))],
-    ...metrics.map((metric) => [
-      metric.title,
-      ...columns.map(({ metrics: values }) => metricText(metric, values[metric.name])),
-    ]),
-  ];
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
-  return rows.map((row) =>
-    row
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-      .join('  '),
+  const first = padded(['', ...metrics.map(({ title }) => title)], 'padEnd');
+  const columns = figureColumns(input).map(({ name, metrics: values }) =>
+    padded(
+      [
+        shortName(plainText(name), NAME_WIDTH),
+        ...metrics.map((metric) => metricText(metric, values[metric.name])),
+      ],
+      'padStart',
+    ),
   );
+  let used = first[0]!.length;
+  const fitting = columns.filter(([name]) => (used += GAP.length + name!.length) <= width);
+  const left = input.beside.length + OWN_COLUMNS - fitting.length;
+  return [
+    ...first.map((title, row) => [title, ...fitting.map((column) => column[row]!)].join(GAP)),
+    ...(left > 0 ? [`${left} more in the report`] : []),
+  ];
+}
+
+/** Cells as wide as the widest of them. */
+function padded(cells: readonly string[], how: 'padStart' | 'padEnd'): string[] {
+  const width = Math.max(...cells.map(({ length }) => length));
+  return cells.map((cell) => cell[how](width));
 }
 
 /** Names come from outside: none moves the cursor or colours what follows. */

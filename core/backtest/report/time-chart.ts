@@ -57,8 +57,13 @@ export interface TimeChart {
 const TIME_FRAME: Frame = { ...FRAME, right: 22 };
 export const CURVE_PIXELS = TIME_FRAME.width - TIME_FRAME.left - TIME_FRAME.right;
 
-/** Does a chart of this title say that its axis is logarithmic? */
-export function isLogarithmic(curves: readonly Curve[]): boolean {
+/** A drawing and what it shows; the title tells of a logarithmic axis. */
+export interface Drawing {
+  readonly title: string;
+  readonly svg: string;
+}
+
+function isLogarithmic(curves: readonly Curve[]): boolean {
   const [low, high] = extentOfCurves(curves);
   return low > 0 && high / low >= LOG_FACTOR;
 }
@@ -68,7 +73,7 @@ function extentOfCurves(curves: readonly Curve[]): [number, number] {
   return extentOf(ends.flat());
 }
 
-export function timeChart(chart: TimeChart): string {
+export function timeChart(chart: TimeChart): Drawing {
   const {
     curves,
     format,
@@ -95,8 +100,9 @@ export function timeChart(chart: TimeChart): string {
     low < 0 && high > 0
       ? line([frame.left, scale.y(0)], [frame.width - frame.right, scale.y(0)], '#9ca3af')
       : '';
-  return svg(
-    chart.title,
+  const title = log ? `${chart.title}, logarithmic` : chart.title;
+  const drawing = svg(
+    title,
     frame,
     grid(scale, frame, format) +
       zero +
@@ -105,6 +111,7 @@ export function timeChart(chart: TimeChart): string {
       (over?.(x, scale.y, frame) ?? '') +
       legend(entries, frame),
   );
+  return { title, svg: drawing };
 }
 
 /** One instant alone stands in the middle of its day. */

@@ -133,10 +133,16 @@ function differenceText({ value, low, high }: Interval): string {
   return ` (difference ${signedRatio(value)}, ${range(low, high, signedRatio)})`;
 }
 
+/** The best of what stands beside it; the others are in the table. */
+const TOLD_BESIDE = 4;
+
 function besideText(all: readonly Against[]): string[] {
   const others = all.filter(({ sameBars }) => sameBars);
   const left = all.length - others.length;
-  const told = others.map(({ name, metrics, difference }) => {
+  const ranked = others.toSorted(
+    (a, b) => (b.metrics['sharpe'] ?? -Infinity) - (a.metrics['sharpe'] ?? -Infinity),
+  );
+  const told = ranked.map(({ name, metrics, difference }) => {
     const sharpe = metrics['sharpe'] ?? null;
     const word = isAbove(difference)
       ? 'worse'
@@ -146,7 +152,7 @@ function besideText(all: readonly Against[]): string[] {
     return `${name} ${sharpe === null ? 'none' : ratio(sharpe)} (${word})`;
   });
   return [
-    ...(told.length > 0 ? [`Sharpe ratios beside it: ${listText(told, 4)}`] : []),
+    ...(told.length > 0 ? [`Sharpe ratios beside it: ${listText(told, TOLD_BESIDE)}`] : []),
     ...(left > 0 ? [`${left} beside it stood on other bars and say nothing here`] : []),
   ];
 }

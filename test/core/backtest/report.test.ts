@@ -186,6 +186,15 @@ describe('the verdict', () => {
     assert.match(verdictOf(scenes['one day']!()).text, /made 0\.0 % in all after costs/);
   });
 
+  test('of many beside it the best are told, and how many more there are', () => {
+    const beside = [0.1, 0.9, 0.2, 0.8, 0.3, 0.7].map((sharpe) => {
+      const result = { ...trend, metrics: { ...trend.metrics, sharpe } };
+      return { name: `s${sharpe}`, result };
+    });
+    const { text } = verdictOf({ ...full, beside });
+    assert.match(text, /beside it: s0\.9 0\.90 .*, s0\.8 .*, s0\.7 .*, s0\.3 .* and 2 more;/);
+  });
+
   test('what stood on other bars is left out of it, and said', () => {
     const other = backtestOf('sma-cross', [newest(spx, 1200)]);
     const { text } = verdictOf({ ...full, beside: [{ name: 'shorter', result: other }] });
@@ -280,4 +289,9 @@ test('the text of a terminal has a table whose columns line up', () => {
   assert.equal(new Set(body.map((line) => line.length)).size, 1);
   assert.ok(lines.includes('- Hypothetical: an instrument of this backtest cannot be traded.'));
   assert.ok(lines.includes('- The newest bars were still revised.'));
+  const many = { ...full, beside: Array.from({ length: 11 }, () => full.beside[0]!) };
+  const narrow = backtestText(many, 80);
+  const table = narrow.slice(2, narrow.indexOf('', 2));
+  assert.ok(table.every((line) => line.length <= 80));
+  assert.match(table.at(-1)!, /^\d+ more in the report$/);
 });
