@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { parse } from 'yaml';
+import { calendarFor } from '../../../core/calendar/index.ts';
+import {
+  backtestFolds,
+  foldExperiment,
+  foldModel,
+  parseBacktestSpec,
+  SpecError,
+} from '../../../core/spec/index.ts';
+
+const example = (name: string): unknown =>
+  parse(readFileSync(new URL(`../../../examples/${name}`, import.meta.url), 'utf8'));
+
+for (const name of ['backtest-index.yaml', 'backtest-crypto.yaml']) {
+  test(`examples/${name} is a spec, and parses to itself`, () => {
+    const spec = parseBacktestSpec(example(name));
+    assert.deepEqual(parseBacktestSpec(JSON.parse(JSON.stringify(spec))), spec);
+    assert.ok(Object.keys(spec.strategies).length >= 3);
+  });
+}
+
+const nyse = calendarFor('nyse');
+const day = (text: string): number => Date.parse(text);
+
+test('folds cover each session of the period once, and train on nothing of it', () => {
+  const period = { from: day('2018-01-15'), to: day('2018-12-31') };
+  const sessions = nyse.between(period.from, period.to, '1d');
+  for (const [every, count] of [
+    ['month', 12],
+    ['quarter', 4],
+    ['year', 1],
+  ] as const) {
+    const folds = backtestFolds(nyse, '1d', period, every);
+    assert.equal(folds.length, count);
+    const covered = folds.flatMap(({ from, to }) => [...nyse.between(from, to, '1d')]);
+    assert.deepEqual(covered, [...sessions]);
+    for (const { from, trainTo, asOf } of folds) {
+      const last = nyse.between(0, day(trainTo), '1d').at(-1)!;
+      assert.ok(last < from, 'trained on an earlier session');
+      assert.ok(nyse.closeTime(last, '1d') < day(asOf) && day(asOf) < nyse.closeTime(from, '1d'));
+    }
+  }
+});
+
+test('hours are trained on up to the day before, as they were known when the first one opened', () => {
+  const always = calendarFor('24x7');
+  const period = { from: day('2025-01-01'), to: day('2025-03-31T23:00:00Z') };
+  const folds = backtestFolds(always, '1h', period, 'month');
+  assert.deepEqual(
+    folds.map(({ trainTo }) => trainTo),
+    ['2024-12-31', '2025-01-31', '2025-02-28'],
+  );
+  assert.equal(folds[1]!.asOf, '2025-02-01T00:01:00Z');
+  assert.equal(folds[1]!.to, day('2025-02-28T23:00:00Z'));
+});
+
+test('what a fold trains is an experiment that promotes nothing, told apart by what it knew', () => {
+  const spec = parseBacktestSpec(example('backtest-index.yaml'));
+  const [a, b] = ['2013', '2014'].map((year) =>
+    foldExperiment(spec, { trainTo: `${year}-12-31`, asOf: `${year}-12-31T23:59:00Z` }),
+  );
+  assert.deepEqual([a!.promotion.policy, a!.refit, a!.data.to], ['never', 'all', '2013-12-31']);
+  assert.equal(a!.model, 'backtest-index-folds-{instrument}');
+  assert.notDeepEqual(a, b);
+  assert.equal(foldModel({ ...spec, data: { ...spec.data } }, true), 'backtest-index-folds');
+});
+
+test('all that is wrong is said at once, each at its place', () => {
+  const spec = example('backtest-index.yaml') as Record<string, unknown>;
+  const wrong = {
+    ...spec,
+    period: { from: '2018-02-30' },
+    strategies: { cross: { kind: 'sma-cross', fats: 3 }, odd: { kind: 'sma-corss' } },
+  };
+  assert.throws(
+    () => parseBacktestSpec(wrong),
+    (error) => {
+      assert.ok(error instanceof SpecError);
+      const said = error.issues.map(({ path, suggestion }) => `${path} ${suggestion ?? ''}`);
+      assert.ok(said.some((text) => text.startsWith('period.from')));
+      assert.ok(
+        said.some((text) => /^strategies\.cross\.fats .*"fast"/.test(text)),
+        said.join('|'),
+      );
+      assert.ok(
+        said.some((text) => /^strategies\.odd.*"sma-cross"/.test(text)),
+        said.join('|'),
+      );
+      return true;
+    },
+  );
+});
