@@ -23,9 +23,9 @@ export function modelSection({ origin: { models = [] } }: BacktestReportInput): 
     const { answers } = one;
     return [
       one.version,
-      timeText(one.from),
-      timeText(one.to),
-      one.trainedThrough === undefined ? 'not recorded' : timeText(one.trainedThrough),
+      unbroken(timeText(one.from)),
+      unbroken(timeText(one.to)),
+      one.trainedThrough === undefined ? 'not recorded' : unbroken(timeText(one.trainedThrough)),
       answers === undefined ? '-' : count(answers.asked),
       answers === undefined ? '-' : count(answers.failed),
       knownCell(one),
@@ -51,6 +51,8 @@ function knownCell(one: ModelAnswers): Cell {
   return html(`<b>no: ${escapeHtml(share)}</b>`);
 }
 
+/** A date stays in one line on a phone. */
+const unbroken = (date: string): Cell => html(`<span class="name">${date}</span>`);
 const code = (text: string): Cell => html(`<code>${escapeHtml(text)}</code>`);
 const short = (digest: string): Cell =>
   html(`<code title="${escapeHtml(digest)}">${escapeHtml(digest.slice(0, 16))}</code>`);
@@ -64,8 +66,8 @@ export function dataSection({ strategy, origin }: BacktestReportInput): readonly
       one.instrument,
       one.timeframe,
       one.calendar,
-      dayText(one.from),
-      dayText(one.to),
+      unbroken(dayText(one.from)),
+      unbroken(dayText(one.to)),
       count(one.bars),
       one.hypothetical ? 'no' : 'yes',
       hash === undefined ? '-' : short(hash),
