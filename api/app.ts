@@ -3,6 +3,7 @@ import { ApiError, notFound, problemResponse, toApiError } from './errors.ts';
 import type { ApiParts } from './parts.ts';
 import { checkHost, identify, newRequestId } from './request-guard.ts';
 import { adviceRoutes } from './routes/advice.ts';
+import { adviceComparisonRoutes } from './routes/advice-comparison.ts';
 import { alertRoutes } from './routes/alerts.ts';
 import { championRoutes } from './routes/champion.ts';
 import { docsRoutes } from './routes/docs.ts';
@@ -48,6 +49,7 @@ export function createApp(parts: ApiParts): App {
     batchPredictRoutes,
     signalRoutes,
     adviceRoutes,
+    adviceComparisonRoutes,
     resultRoutes,
     performanceRoutes,
     inferenceRoutes,

@@ -66,6 +66,7 @@ export const ROUTES = {
   'POST /api/v1/signals': entry('predict', 'signal'),
   'POST /api/v1/advice': entry('predict', 'advise'),
   'GET /api/v1/advice': entry('read', 'advise'),
+  'GET /api/v1/advice/comparison': entry('read', 'advise'),
   'GET /api/v1/results/{id}': entry('predict', 'results'),
   [`GET ${M}/{name}/predictions`]: entry('read', 'predictions'),
   [`GET ${M}/{name}/performance`]: entry('read', 'performance'),

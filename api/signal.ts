@@ -171,33 +171,49 @@ async function barsOfTemplate(
   input: Exclude<PredictRequest['input'], { kind: 'window' }>,
   asOf: number | undefined,
 ): Promise<CalendarBars> {
+  const { spec, calendar } = await templateOrThrow(parts, model);
+  if (input.kind === 'bars') {
+    return { bars: barsFromRows(input.instrument, spec.data.timeframe, input.rows), calendar };
+  }
+  const last = HEURISTIC_BARS + 2 * 256;
+  return templateBars(parts, { model, instrument: input.instrument, last, asOf });
+}
+
+async function templateOrThrow(parts: ApiParts, model: string) {
   const spec = await templateOf(parts, await getModelOrThrow(parts.db, model));
   const dataset = spec && primaryOf(parts.datasets, spec.data.sources);
-  if (!spec || !dataset) {
-    throw new ApiError(
-      'conflict',
-      'signal.no-bars',
-      `${model} has neither a champion nor a template that says which bars it reads. Run an experiment (\`ratchet run\`), or set a template.`,
-    );
-  }
+  if (spec && dataset) return { spec, calendar: dataset.calendar };
+  throw new ApiError(
+    'conflict',
+    'signal.no-bars',
+    `${model} has neither a champion nor a template that says which bars it reads. Run an experiment (\`ratchet run\`), or set a template.`,
+  );
+}
+
+/**
+ * The newest `last` closed bars that a model's template names, as of now or of `asOf` (ms UTC). Throws `signal.no-bars` and
+ * `predict.instrument` where none is named and there are several.
+ */
+export async function templateBars(
+  parts: ApiParts,
+  question: {
+    readonly model: string;
+    readonly instrument: string | undefined;
+    readonly last: number;
+    readonly asOf?: number | undefined;
+  },
+): Promise<CalendarBars> {
+  const { model, last, asOf } = question;
+  const { spec, calendar } = await templateOrThrow(parts, model);
   const { timeframe, sources, instruments } = spec.data;
-  const { calendar } = dataset;
-  if (input.kind === 'bars') {
-    return { bars: barsFromRows(input.instrument, timeframe, input.rows), calendar };
-  }
-  const instrument =
-    input.instrument ??
-    onlyInstrumentOrThrow(
-      model,
-      instruments.map(({ id }) => id),
-    );
+  const ids = instruments.map(({ id }) => id);
   const series = {
-    instrument,
+    instrument: question.instrument ?? onlyInstrumentOrThrow(model, ids),
     timeframe,
     sources: sources.map(({ dataset: name, role }) => ({ dataset: name, role })),
   };
   const reader = registryBars(parts.db, parts.datasets);
-  const range = { last: HEURISTIC_BARS + 2 * 256, ...(asOf === undefined ? {} : { before: asOf }) };
+  const range = { last, ...(asOf === undefined ? {} : { before: asOf }) };
   const { bars } = await reader.read(series, range);
   return { bars: closedBars(bars, calendar, asOf ?? parts.clock()), calendar };
 }

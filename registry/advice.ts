@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import type { GivenAdvice } from '../core/advice/index.ts';
+import type { SignalledAdvice } from '../core/advice/index.ts';
 import { PAGE_MAX } from './audit.ts';
 import type { Db } from './in-transaction.ts';
 import type { PositionAdviceTable } from './tables.ts';
@@ -48,15 +48,15 @@ export function listAdvice(db: Db, query: AdviceQuery): Promise<PositionAdvice[]
 /** Most pieces of advice that a backtest reads of one instrument. */
 const GIVEN_MAX = 100_000;
 
-/** What was advised on bars that open in [from, to] (ms UTC), oldest first: for `sizesFromHistory`. */
+/** What was advised on bars that open in [from, to] (ms UTC), oldest first: for `sizesFromHistory` and `compareHistory`. */
 export async function givenAdvice(
   db: Db,
   of: { readonly model: string; readonly instrument: string },
   range: { readonly from: number; readonly to: number },
-): Promise<GivenAdvice[]> {
+): Promise<SignalledAdvice[]> {
   const rows = await db
     .selectFrom('position_advice')
-    .select(['as_of', 'created_at', 'size'])
+    .select(['as_of', 'created_at', 'size', 'facts'])
     .where('model', '=', of.model)
     .where('instrument', '=', of.instrument)
     .where('as_of', '>=', new Date(range.from))
@@ -65,9 +65,10 @@ export async function givenAdvice(
     .orderBy('id')
     .limit(GIVEN_MAX)
     .execute();
-  return rows.map(({ as_of, created_at, size }) => ({
+  return rows.map(({ as_of, created_at, size, facts }) => ({
     asOf: as_of!.getTime(),
     givenAt: created_at.getTime(),
     size,
+    score: facts.signal.score,
   }));
 }

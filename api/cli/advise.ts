@@ -8,6 +8,7 @@ interface AdviseOptions {
   readonly asOf?: string;
   readonly version?: number;
   readonly history?: boolean;
+  readonly compare?: boolean;
   readonly limit: number;
 }
 
@@ -26,10 +27,12 @@ export function register(program: Command, ctx: CliContext): void {
     )
     .option('-v, --version <n>', 'this version instead of the champion', version)
     .option('--history', 'what was advised before, newest first')
+    .option('--compare', 'what was advised against a fixed size, on the bars that followed')
     .option('-n, --limit <n>', 'how much of the history', integer(1, 500), 20)
-    .action((model: string, options: AdviseOptions) =>
-      options.history === true ? history(ctx, model, options) : advise(ctx, model, options),
-    );
+    .action((model: string, options: AdviseOptions) => {
+      if (options.compare === true) return compare(ctx, model, options);
+      return options.history === true ? history(ctx, model, options) : advise(ctx, model, options);
+    });
 }
 
 const percent = (size: unknown): string => `${Math.round(Number(size) * 100)} %`;
@@ -85,4 +88,33 @@ async function history(ctx: CliContext, model: string, options: AdviseOptions): 
     ],
     'nothing was advised yet',
   );
+}
+
+async function compare(ctx: CliContext, model: string, options: AdviseOptions): Promise<void> {
+  const { instrument } = options;
+  const client = await openClient(ctx);
+  const query = { model, instrument };
+  const answer = await client.json('GET', '/api/v1/advice/comparison', { query });
+  ctx.out.data(answer);
+  if (ctx.json) return;
+  ctx.out.line(
+    `${String(answer['instrument'])}, ${toMinute(answer['from'])} to ${toMinute(answer['to'])}: ${String(answer['given'])} of ${String(answer['bars'])} bars advised on in time, ${String(answer['late'])} times too late`,
+  );
+  const sides = [
+    ['a whole position', answer['fixed']],
+    [`${percent(answer['meanSize'])} of it, the mean advised`, answer['sameMean']],
+    ['as advised', answer['advised']],
+  ] as const;
+  const rows = sides.map(([size, of]): Json => ({ size, ...(of as { figures: Json }).figures }));
+  const figure = (name: string, text: (value: number) => string) => (row: Json) =>
+    typeof row[name] === 'number' ? text(row[name]) : '-';
+  const share = (value: number): string => `${(value * 100).toFixed(2)} %`;
+  ctx.out.table(rows, [
+    { title: 'size', value: (row) => String(row['size']) },
+    { title: 'total return', value: figure('totalReturn', share) },
+    { title: 'volatility a year', value: figure('volatility', share) },
+    { title: 'Sharpe', value: figure('sharpe', (value) => value.toFixed(2)) },
+    { title: 'deepest drawdown', value: figure('maxDrawdown', share) },
+  ]);
+  for (const note of answer['notes'] as string[]) ctx.out.line(note);
 }

@@ -5,8 +5,11 @@ import {
   type EvaluateOptions,
   type InstrumentSeries,
 } from '../backtest/index.ts';
-import { sized } from './sizing.ts';
-import { SIZE_MAX } from './size.ts';
+import { barCount, sliceBars, type Bars } from '../bars/bars.ts';
+import type { Calendar } from '../calendar/calendar.ts';
+import { RatchetError } from '../errors.ts';
+import { SIZE_MAX, SIZE_MIN } from './size.ts';
+import { sized, sizesFromHistory, type GivenAdvice } from './sizing.ts';
 
 export interface SizedSeries extends Omit<InstrumentSeries, 'targets'> {
   /** Of the strategy, -1..1 by bar; NaN: no opinion. */
@@ -21,7 +24,7 @@ export interface SizeComparison {
   /** Every position at the mean advised size: what merely holding less, or more, would have brought. */
   readonly sameMean: BacktestResult;
   readonly advised: BacktestResult;
-  /** Mean of the sizes over bars with a position that is not 0; `fixedSize` where there is none. */
+  /** Mean of the sizes over bars with a position that the rules let be held; `fixedSize` where there is none. */
   readonly meanSize: number;
 }
 
@@ -35,7 +38,7 @@ export function compareSizes(
   options: EvaluateOptions & { readonly fixedSize?: number } = {},
 ): SizeComparison {
   const { fixedSize = SIZE_MAX, ...evaluate } = options;
-  const meanSize = meanOf(given) ?? fixedSize;
+  const meanSize = meanOf(given, rules) ?? fixedSize;
   const run = (sizesOf: (series: SizedSeries) => Float64Array): BacktestResult =>
     evaluateBacktest(
       given.map(({ positions, sizes, ...series }) => ({
@@ -55,15 +58,62 @@ export function compareSizes(
   };
 }
 
-function meanOf(given: readonly SizedSeries[]): number | undefined {
+function meanOf(given: readonly SizedSeries[], { allowShort }: BacktestRules): number | undefined {
   let sum = 0;
   let count = 0;
   for (const { positions, sizes } of given) {
     positions.forEach((position, t) => {
-      if (Number.isNaN(position) || position === 0) return;
+      if (!(position > 0 || (allowShort && position < 0))) return;
       sum += sizes[t]!;
       count++;
     });
   }
   return count === 0 ? undefined : sum / count;
+}
+
+/** Advice with the signal that it was asked on. */
+export interface SignalledAdvice extends GivenAdvice {
+  /** Above 0: long; below: short. */
+  readonly score: number;
+}
+
+export interface HistoryComparison extends SizeComparison {
+  /** Bars that were advised on in time. */
+  readonly given: number;
+  readonly late: number;
+}
+
+/** Fewer bars show nothing at all; figures of few are still thin, and the notes of a result say so. */
+const GIVEN_MIN = 2;
+
+/**
+ * What was really advised against a fixed size: at each bar that advice was given for in time, the side of its signal,
+ * held until the next one; from the first such bar on. Throws `advice.too-few-given` and what `compareSizes` throws.
+ */
+export function compareHistory(
+  whole: Bars,
+  calendar: Calendar,
+  history: readonly SignalledAdvice[],
+  rules: BacktestRules,
+): HistoryComparison {
+  const nothing = new Float64Array(barCount(whole)).fill(SIZE_MIN);
+  const { sizes, given, late } = sizesFromHistory(whole, calendar, history, nothing);
+  const first = given.findIndex((advice) => advice !== undefined);
+  const count = given.filter((advice) => advice !== undefined).length;
+  if (count < GIVEN_MIN) {
+    throw new RatchetError(
+      'advice.too-few-given',
+      `${count} bars were advised on in time; a comparison needs ${GIVEN_MIN} (${late} came too late)`,
+    );
+  }
+  const positions = Float64Array.from(given, (advice) =>
+    advice === undefined ? NaN : Math.sign(advice.score),
+  );
+  const series = {
+    bars: sliceBars(whole, first),
+    calendar,
+    positions: positions.subarray(first),
+    sizes: sizes.subarray(first),
+  };
+  return { ...compareSizes([series], rules), given: count, late };
 }

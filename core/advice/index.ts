@@ -22,7 +22,14 @@ export {
   type ReadAnswer,
 } from './answer.ts';
 export { CircuitBreaker } from './breaker.ts';
-export { compareSizes, type SizeComparison, type SizedSeries } from './compare.ts';
+export {
+  compareHistory,
+  compareSizes,
+  type HistoryComparison,
+  type SignalledAdvice,
+  type SizeComparison,
+  type SizedSeries,
+} from './compare.ts';
 export {
   accountFactsSchema,
   adviceFactsSchema,

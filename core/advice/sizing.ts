@@ -67,10 +67,10 @@ export interface GivenAdvice {
 /** Both endpoints take their time: as long as a request for advice may go on. */
 const LATE_MS = 60_000;
 
-export interface HistorySizes {
+export interface HistorySizes<A extends GivenAdvice> {
   readonly sizes: Float64Array;
-  /** 1: of history; 0: `otherwise`. */
-  readonly given: Uint8Array;
+  /** By bar; undefined: `otherwise` counts. */
+  readonly given: readonly (A | undefined)[];
   /** Advice that came when the next bar had been open for longer than `LATE_MS`: its author may have known that bar. */
   readonly late: number;
 }
@@ -79,20 +79,21 @@ export interface HistorySizes {
  * Sizes of the bars that advice was given for in time, the last one where there are several; `otherwise` (such as
  * `sizesByRule`) elsewhere. No language model is asked anything: one that learnt from later texts knows the past.
  */
-export function sizesFromHistory(
+export function sizesFromHistory<A extends GivenAdvice>(
   bars: Bars,
   calendar: Calendar,
-  history: readonly GivenAdvice[],
+  history: readonly A[],
   otherwise: Float64Array,
-): HistorySizes {
+): HistorySizes<A> {
   const rows = barCount(bars);
   checkLength('otherwise', otherwise.length, rows);
   const { openAt } = instantsOf(bars, calendar);
   const rowOf = new Map(Array.from(bars.openTime, (time, t) => [time, t]));
   const sizes = otherwise.slice();
-  const given = new Uint8Array(rows);
+  const given = new Array<A | undefined>(rows).fill(undefined);
   let late = 0;
-  for (const { asOf, givenAt, size } of history.toSorted((a, b) => a.givenAt - b.givenAt)) {
+  for (const advice of history.toSorted((a, b) => a.givenAt - b.givenAt)) {
+    const { asOf, givenAt, size } = advice;
     const row = rowOf.get(asOf);
     if (row === undefined) continue;
     if (givenAt > (openAt[row + 1] ?? Infinity) + LATE_MS) {
@@ -100,7 +101,7 @@ export function sizesFromHistory(
       continue;
     }
     sizes[row] = size;
-    given[row] = 1;
+    given[row] = advice;
   }
   return { sizes, given, late };
 }

@@ -5,7 +5,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { getRequestListener } from '@hono/node-server';
 import { NO_ADVICE } from '../../api/advice/advisor.ts';
 import { ruleAdvice, type AdviceFacts } from '../../core/advice/index.ts';
-import { givenAdvice } from '../../registry/advice.ts';
+import { givenAdvice, recordAdvice } from '../../registry/advice.ts';
 import { openDatabase } from '../../registry/db.ts';
 import { guardedExchange } from '../../workers/guarded-exchange.ts';
 import { FACTS } from '../support/advice-facts.ts';
@@ -213,15 +213,53 @@ describe('position advice', () => {
       { model: MODEL, instrument: INSTRUMENT },
       { from: Date.parse('2020-01-01'), to: Date.parse('2020-01-31') },
     );
-    assert.deepEqual(given.at(-1), {
+    const { score, ...last } = given.at(-1)!;
+    assert.deepEqual(last, {
       asOf: Date.parse('2020-01-03'),
       givenAt: fixture.clock.now,
       size: 0.4,
     });
+    assert.ok(Number.isFinite(score));
     assert.ok(
       given.every(({ asOf }) => asOf === Date.parse('2020-01-03')),
       'not the one of 2019',
     );
+  });
+
+  it('compares what was advised in time with a fixed size, on the bars that followed', async () => {
+    const PATH_OF = `${PATH}/comparison?model=${MODEL}`;
+    const [row] = await fixture.db
+      .selectFrom('position_advice')
+      .selectAll()
+      .where('model', '=', MODEL)
+      .orderBy('id', 'desc')
+      .limit(1)
+      .execute();
+    const at = async (day: string, hour: string, n: number, size: number): Promise<void> =>
+      recordAdvice(fixture.db, {
+        ...{ ...row!, id: `01J000000000000000000000${n}0`, as_of: new Date(day), size },
+        facts: { ...row!.facts, signal: { ...row!.facts.signal, score: 0.2 } },
+        created_at: new Date(`${day}T${hour}Z`),
+      });
+    await at('2019-10-01', '22:00', 1, 0.5);
+    await at('2019-11-01', '22:00', 2, 0.25);
+    await at('2019-12-02', '22:00', 3, 0.75);
+    const { status, body } = await api.call('GET', PATH_OF);
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.equal(body['from'], '2019-10-01T00:00:00.000Z');
+    assert.equal(body['to'], '2020-01-03T00:00:00.000Z');
+    assert.ok(
+      (body['late'] as unknown as number) >= 1,
+      'that of the bar of November, asked in 2020',
+    );
+    const volatilityOf = (name: string): number =>
+      (body[name] as unknown as { figures: Record<string, number> }).figures['volatility']!;
+    assert.ok(volatilityOf('advised') < volatilityOf('fixed'));
+    const other = { name: 'o', scopes: ['read'], models: ['other'] };
+    const key = String((await api.call('POST', '/api/v1/keys', other)).body['token']);
+    assert.equal((await api.call('GET', PATH_OF, undefined, { key })).status, 404);
+    const unknown = await api.call('GET', `${PATH}/comparison?model=no-such`);
+    assert.equal(unknown.status, 404);
   });
 
   it('without a database still answers, and says that it was not recorded', async () => {
@@ -268,6 +306,13 @@ describe('position advice', () => {
       assert.match(asked.text, /checker .*answered .*45 %/);
       const json = await run(address, '--json', 'advise', MODEL);
       assert.equal((JSON.parse(json.text) as { size: number }).size, 0.4);
+      const compared = await run(address, 'advise', MODEL, '--compare');
+      assert.match(
+        compared.text,
+        /2019-10-01 00:00 to 2020-01-03 00:00: \d of \d+ bars/,
+        compared.error,
+      );
+      assert.match(compared.text, /as advised +-?\d+\.\d\d %/);
       const before = await run(address, 'advise', MODEL, '--history', '-n', '2');
       assert.match(before.text, /two models +agreed/, before.error);
     });

@@ -220,6 +220,7 @@ describe('keys for some models', () => {
     'POST /api/v1/signals': 'looks at the models',
     'POST /api/v1/advice': 'looks at the models',
     'GET /api/v1/advice': 'looks at the models',
+    'GET /api/v1/advice/comparison': 'looks at the models',
     'POST /api/v1/experiments/{id}/cancel': 'looks at the models',
     'GET /api/v1/ml-models': 'looks at the models',
     'POST /api/v1/ml-models': 'looks at the models',

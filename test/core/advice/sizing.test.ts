@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  compareHistory,
   compareSizes,
   MARKET_WARMUP_BARS,
   marketFacts,
@@ -131,7 +132,7 @@ describe('sizes from history', () => {
     const { sizes, given, late } = sizesFromHistory(bars, calendar, history, otherwise);
     assert.deepEqual([sizes[40], sizes[41], sizes[50], late], [0.3, 0.9, 0.5, 0]);
     assert.deepEqual(
-      [...given.keys()].filter((t) => given[t] === 1),
+      [...given.keys()].filter((t) => given[t] !== undefined),
       [40, 41],
     );
     assert.equal(otherwise[40], 0.5, 'given columns stay as they are');
@@ -207,5 +208,40 @@ describe('the strategy of advised sizes', () => {
     assert.deepEqual(found.positions, sized(fixed.positions, sizes));
     const at = bars.close.findIndex((_, t) => t > 40 && failed[t] === 1);
     assert.equal(found.positions[at], fixed.positions[at]! * 0.05);
+  });
+});
+
+describe('what was really advised', () => {
+  const rules = backtestRules({ allowShort: true });
+  const asked = (t: number, score: number, size: number, lateMs = 5_000) => {
+    const asOf = bars.openTime[t]!;
+    return { asOf, givenAt: calendar.closeTime(asOf, '1d') + lateMs, score, size };
+  };
+
+  it('is compared on its own bars: the side of each signal, held until the next', () => {
+    const history = [asked(100, 0.2, 0.5), asked(120, -0.1, 0.25), asked(140, 0.3, 1, 9e8)];
+    const found = compareHistory(bars, calendar, history, rules);
+    assert.deepEqual([found.given, found.late, found.meanSize], [2, 1, 0.375]);
+    const cut = sliceBars(bars, 100);
+    const targets = cut.close.map(() => NaN);
+    targets[0] = 0.5;
+    targets[20] = -0.25;
+    const advised = evaluateBacktest([{ bars: cut, calendar, targets }], rules);
+    assert.deepEqual(found.advised, advised);
+    assert.equal(found.advised.trades.length, 2);
+    assert.ok(found.fixed.metrics['exposure']! > found.advised.metrics['exposure']!);
+  });
+
+  it('counts no size of a side that may not be held', () => {
+    const history = [asked(100, 0.2, 0.5), asked(120, -0.1, 0.25)];
+    const { meanSize, advised } = compareHistory(bars, calendar, history, backtestRules({}));
+    assert.deepEqual([meanSize, advised.trades.length], [0.5, 1]);
+  });
+
+  it('is not compared where there is next to nothing', () => {
+    const late = [asked(100, 0.2, 0.5), asked(120, 0.2, 0.5, 9e8)];
+    for (const history of [[], late]) {
+      fails(() => compareHistory(bars, calendar, history, rules), 'advice.too-few-given');
+    }
   });
 });
