@@ -15,7 +15,7 @@ import { issuesOf, suggestionFor } from './zod-issues.ts';
 const isoDate = z
   .string()
   .regex(/^\d{4}-\d{2}-\d{2}$/, { error: 'a date, YYYY-MM-DD', abort: true })
-  .refine(isDay, 'no such day');
+  .refine(isDay, { error: ({ input }) => `no day ${String(input)}` });
 
 /** Fields of an experiment that the backtest gives itself. */
 const GIVEN = ['name', 'model', 'data', 'promotion', 'retrain', 'monitor'] as const;

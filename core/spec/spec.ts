@@ -31,7 +31,7 @@ const isoInstant = z.iso
 const isoDate = z
   .string()
   .regex(/^\d{4}-\d{2}-\d{2}$/, { error: 'a date, YYYY-MM-DD', abort: true })
-  .refine(isDay, 'no such day');
+  .refine(isDay, { error: ({ input }) => `no day ${String(input)}` });
 
 const missingPolicy = z.enum(MISSING_POLICIES);
 

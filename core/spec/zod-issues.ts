@@ -27,11 +27,14 @@ function issueOf(
   const path = pathText([...at, ...issue.path]);
   if (issue.code === 'unrecognized_keys') {
     const known = knownKeysAt(schema, issue.path, issue.input);
-    return issue.keys.map((key) => ({
-      path: pathText([...at, ...issue.path, key]),
-      message: 'there is no such field',
-      suggestion: suggestionFor(key, known),
-    }));
+    return issue.keys.map((key) => {
+      const where = pathText([...at, ...issue.path, key]);
+      // Known in another form of what stands here, such as a member that is trained and one that is registered.
+      if (known.includes(key))
+        return { path: where, message: 'does not go with what stands beside it' };
+      const suggestion = suggestionFor(key, known);
+      return { path: where, message: 'there is no such field', suggestion };
+    });
   }
   if (issue.code === 'invalid_union') {
     return unionIssue(issue, schema, at);
@@ -66,7 +69,7 @@ function unionIssue(
   const candidates = issue.errors.filter(
     (errors) => !errors.some((e) => e.code === 'invalid_type' && e.path.length === 0),
   );
-  const chosen = candidates.toSorted((a, b) => a.length - b.length)[0];
+  const chosen = candidates.toSorted((a, b) => wrongs(a) - wrongs(b))[0];
   if (!chosen) {
     const expected = issue.errors
       .flatMap((errors) => errors.map((e) => (e.code === 'invalid_type' ? e.expected : '')))
@@ -78,6 +81,10 @@ function unionIssue(
     issueOf({ ...inner, path: [...issue.path, ...inner.path] }, schema, at),
   );
 }
+
+/** How much an alternative finds wrong: each unknown field counts. */
+const wrongs = (issues: readonly z.core.$ZodIssue[]): number =>
+  issues.reduce((sum, one) => sum + (one.code === 'unrecognized_keys' ? one.keys.length : 1), 0);
 
 function wordsOf(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type') {
