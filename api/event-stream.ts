@@ -1,8 +1,11 @@
-import type { SSEStreamingApi } from 'hono/streaming';
+import type { Context } from 'hono';
+import { streamSSE, type SSEStreamingApi } from 'hono/streaming';
+import { HTTP } from './errors.ts';
 import type { ApiParts } from './parts.ts';
+import type { Env } from './secure.ts';
 
 /** Rows read at once. */
-export const EVENT_PAGE = 500;
+const PAGE = 500;
 /** Events come a few times a second at most; a stream looks for new ones this often. */
 const POLL_MS = 500;
 /** A comment this often keeps proxies and clients from giving up on a quiet stream. */
@@ -23,8 +26,38 @@ export interface EventSource<R extends EventRow> {
   readonly view: (row: R) => object;
 }
 
+/**
+ * Rows after `after`: as a stream until the source has ended where the caller wants one and a place is free, else one page.
+ */
+export async function eventsAnswer<R extends EventRow>(
+  parts: Pick<ApiParts, 'stopping' | 'log'>,
+  c: Context<Env>,
+  places: StreamPlaces,
+  { source, after }: { readonly source: EventSource<R>; readonly after: string },
+): Promise<Response> {
+  const wantsStream = c.req.header('accept')?.includes('text/event-stream') ?? false;
+  const leave = wantsStream ? places.take() : undefined;
+  if (!leave) {
+    const isOver = await source.ended();
+    const rows = await source.read(after, PAGE);
+    return c.json({ items: rows.map(source.view), ended: isOver && rows.length < PAGE }, HTTP.ok);
+  }
+  const { requestId } = c.var;
+  const path = c.req.path;
+  return streamSSE(c, async (stream) => {
+    try {
+      await streamEvents(parts, stream, source, after);
+    } catch (error) {
+      // It ends here; who comes back with `Last-Event-ID` misses nothing.
+      parts.log.warn({ err: error, requestId, path }, 'a stream of events broke off');
+    } finally {
+      leave();
+    }
+  });
+}
+
 /** Sends rows after `after` as they come until the source has ended, the reader went away, or this process stops. */
-export async function streamEvents<R extends EventRow>(
+async function streamEvents<R extends EventRow>(
   { stopping }: Pick<ApiParts, 'stopping'>,
   stream: Pick<SSEStreamingApi, 'aborted' | 'writeSSE' | 'write' | 'sleep'>,
   { ended, read, view }: EventSource<R>,
@@ -34,12 +67,12 @@ export async function streamEvents<R extends EventRow>(
   let quietMs = 0;
   while (!stream.aborted && !stopping.aborted) {
     const isOver = await ended();
-    const rows = await read(last, EVENT_PAGE);
+    const rows = await read(last, PAGE);
     for (const row of rows) {
       await stream.writeSSE({ data: JSON.stringify(view(row)), event: row.kind, id: row.seq });
       last = row.seq;
     }
-    if (rows.length === EVENT_PAGE) continue;
+    if (rows.length === PAGE) continue;
     if (isOver) return;
     quietMs = rows.length > 0 ? 0 : quietMs + POLL_MS;
     if (quietMs >= KEEP_ALIVE_MS) {

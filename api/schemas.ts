@@ -38,10 +38,7 @@ export const instant = z
     error: 'ISO 8601 with a zone, such as 2026-11-20T21:00:00Z, or a date',
     abort: true,
   })
-  .refine(
-    (text) => isDay(text.slice(0, 10)) && !Number.isNaN(Date.parse(text)),
-    'no such date',
-  );
+  .refine((text) => isDay(text.slice(0, 10)) && !Number.isNaN(Date.parse(text)), 'no such date');
 
 export const DEFAULT_PAGE = 50;
 export const MAX_PAGE = 500;

@@ -1,5 +1,4 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { streamSSE } from 'hono/streaming';
 import {
   backtestOrThrow,
   endBacktest,
@@ -8,7 +7,7 @@ import {
   type BacktestEvent,
 } from '../../registry/backtests.ts';
 import { HTTP } from '../errors.ts';
-import { EVENT_PAGE, StreamPlaces, streamEvents } from '../event-stream.ts';
+import { eventsAnswer, StreamPlaces, type EventSource } from '../event-stream.ts';
 import type { ApiParts } from '../parts.ts';
 import { jsonAnswer, sequenceText } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
@@ -67,29 +66,14 @@ function eventRoute(app: App, parts: ApiParts): void {
   const places = new StreamPlaces();
   app.openapi(secured(parts.auth, route), async (c) => {
     const { id } = c.req.valid('param');
-    const row = await backtestFor(parts, c.var.caller, id);
+    await backtestFor(parts, c.var.caller, id);
     const after = c.req.valid('header')['last-event-id'] ?? c.req.valid('query').after ?? '0';
-    const wantsStream = c.req.header('accept')?.includes('text/event-stream') ?? false;
-    const leave = wantsStream ? places.take() : undefined;
-    if (!leave) {
-      const rows = await readBacktestEvents(db, id, { after, limit: EVENT_PAGE });
-      const ended = isOver(row) && rows.length < EVENT_PAGE;
-      return c.json({ items: rows.map(eventView), ended }, HTTP.ok);
-    }
-    const source = {
+    const source: EventSource<BacktestEvent> = {
       ended: async () => isOver(await backtestOrThrow(db, id)),
-      read: (from: string, limit: number) => readBacktestEvents(db, id, { after: from, limit }),
+      read: (from, limit) => readBacktestEvents(db, id, { after: from, limit }),
       view: eventView,
     };
-    return streamSSE(c, async (stream) => {
-      try {
-        await streamEvents(parts, stream, source, after);
-      } catch (error) {
-        parts.log.warn({ err: error, backtest: id }, 'a stream of events broke off');
-      } finally {
-        leave();
-      }
-    }) as never;
+    return (await eventsAnswer(parts, c, places, { source, after })) as never;
   });
 }
 

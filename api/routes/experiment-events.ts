@@ -1,5 +1,4 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { streamSSE } from 'hono/streaming';
 import {
   getExperiment,
   isTerminal,
@@ -7,7 +6,7 @@ import {
   type ExperimentEvent,
 } from '../../registry/experiments.ts';
 import { HTTP } from '../errors.ts';
-import { EVENT_PAGE, StreamPlaces, streamEvents, type EventSource } from '../event-stream.ts';
+import { eventsAnswer, StreamPlaces, type EventSource } from '../event-stream.ts';
 import type { ApiParts } from '../parts.ts';
 import { jsonAnswer, sequenceText } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
@@ -64,26 +63,10 @@ export function experimentEventRoutes(app: App, parts: ApiParts): void {
   const places = new StreamPlaces();
   app.openapi(secured(parts.auth, route), async (c) => {
     const { id } = c.req.valid('param');
-    const experiment = await experimentFor(parts, c.var.caller, id);
+    await experimentFor(parts, c.var.caller, id);
     const after = c.req.valid('header')['last-event-id'] ?? c.req.valid('query').after ?? '0';
-    const wantsStream = c.req.header('accept')?.includes('text/event-stream') ?? false;
-    const leave = wantsStream ? places.take() : undefined;
-    if (!leave) {
-      const rows = await readEvents(parts.db, id, { afterSeq: after, limit: EVENT_PAGE });
-      const ended = isTerminal(experiment.status) && rows.length < EVENT_PAGE;
-      return c.json({ items: rows.map(view), ended }, HTTP.ok);
-    }
-    const { requestId } = c.var;
-    return streamSSE(c, async (stream) => {
-      try {
-        await streamEvents(parts, stream, sourceOf(parts, id), after);
-      } catch (error) {
-        // It ends here; who comes back with `Last-Event-ID` misses nothing.
-        parts.log.warn({ err: error, requestId, experiment: id }, 'a stream of events broke off');
-      } finally {
-        leave();
-      }
-    }) as never;
+    const source = sourceOf(parts, id);
+    return (await eventsAnswer(parts, c, places, { source, after })) as never;
   });
 }
 
