@@ -5,6 +5,7 @@ import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { answers, type Row } from '../../examples/backtest-client.ts';
 import { projectRoot } from '../../infra/project.ts';
@@ -85,6 +86,41 @@ test('in TypeScript: every row once, however often the way is cut', async () => 
 test('in TypeScript: a question that is wrong is said at once', async () => {
   const bad = answers({ url, key: ADMIN }, MODEL, { ...RANGE, version: 9 });
   await assert.rejects(bad.next(), /no version 9/);
+});
+
+/** A range that no buffer on the way holds: a session of each day since 1890. */
+const LONG = { from: '1890-01-01', to: '2019-12-31' };
+
+function openRange(signal: AbortSignal): Promise<Response> {
+  return fetch(`${url}/api/v1/ml-models/${MODEL}/batch-predict`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${ADMIN}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ range: LONG }),
+    signal,
+  });
+}
+
+test('whoever hangs up frees a place; a client that finds none waits for one', async () => {
+  for (let i = 0; i < 9; i++) {
+    const leave = new AbortController();
+    await eventually('a place is free', async () => (await openRange(leave.signal)).ok);
+    leave.abort();
+  }
+  const leave = new AbortController();
+  const unread: Response[] = [];
+  // As many as a key may have open, and nobody reads them.
+  while (unread.length < 9 && unread.at(-1)?.ok !== false) {
+    unread.push(await openRange(leave.signal));
+  }
+  assert.equal(unread.at(-1)!.status, 429);
+  const rows = answers({ url, key: ADMIN }, MODEL, RANGE);
+  const first = rows.next();
+  // Time to be refused once.
+  await pause(400);
+  leave.abort();
+  const { value } = await first;
+  assert.equal(value?.instrument, '^GSPC');
+  await rows.return(undefined);
 });
 
 const python = join(projectRoot, '.tools/venv/bin/python');
