@@ -71,7 +71,7 @@ async function run(ctx: CliContext, file: string, options: RunOptions): Promise<
 const GIVEN = ['name', 'model', 'data', 'promotion', 'retrain', 'monitor'];
 
 /** A walk forward may name the file of an experiment, beside its own: what that trains is what each of its models is. */
-async function withExperiment(
+export async function withExperiment(
   spec: Record<string, unknown>,
   folder: string,
 ): Promise<Record<string, unknown>> {

@@ -22,6 +22,7 @@ import { register as registerEvaluate } from './evaluate.ts';
 import { register as registerExperiments } from './experiments.ts';
 import { register as registerInspect } from './inspect.ts';
 import { register as registerKeys } from './keys.ts';
+import { register as registerLookahead } from './lookahead/command.ts';
 import { register as registerMirror } from './mirror.ts';
 import { register as registerModels } from './models.ts';
 import { inOptions } from './option-names.ts';
@@ -59,6 +60,7 @@ const COMMANDS: readonly RegisterCommands[] = [
   registerMirror,
   registerInspect,
   registerSql,
+  registerLookahead,
 ];
 
 function describe(error: unknown): {

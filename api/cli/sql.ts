@@ -3,14 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { Command } from 'commander';
+import { frozenFile, newestVersions, type FrozenVersion } from './frozen-versions.ts';
 import { openClient, type ApiClient, type Json } from './http.ts';
 import { integer } from './options.ts';
 import { CliError, EXIT, type CliContext } from './output.ts';
 
-/** Dataset versions that are looked through for the newest of each instrument. */
-const LISTED_MAX = 500;
-/** Instruments whose bars are fetched; each is some megabytes. */
-const INSTRUMENTS_MAX = 128;
 /** Rows printed unless more are asked for. */
 const ROWS_SHOWN = 50;
 
@@ -38,57 +35,20 @@ export function register(program: Command, ctx: CliContext): void {
     .action((query: string, options: SqlOptions) => sql(ctx, query, options));
 }
 
-interface Version {
-  readonly hash: string;
-  readonly instrument: string;
-  readonly timeframe: string;
-  readonly rows: number;
-}
-
-/** The newest version of each instrument and timeframe. */
-async function newestVersions(client: ApiClient, wanted: readonly string[] | undefined) {
-  const queries = wanted?.map((instrument) => ({ instrument, limit: LISTED_MAX })) ?? [
-    { limit: LISTED_MAX },
-  ];
-  const newest = new Map<string, Version>();
-  for (const query of queries) {
-    const { items } = await client.json('GET', '/api/v1/dataset-versions', { query });
-    for (const row of items as Json[]) {
-      const version = row as unknown as Version;
-      const key = `${version.instrument} ${version.timeframe}`;
-      if (!newest.has(key)) newest.set(key, version);
-    }
-  }
-  const versions = [...newest.values()];
-  const missing = wanted?.filter((id) => !versions.some(({ instrument }) => instrument === id));
-  if (missing && missing.length > 0) {
-    throw new CliError(EXIT.notFound, `no bars of ${missing.join(', ')} were frozen yet`, {
-      hint: '`ratchet datasets INSTRUMENT` lists the frozen versions; an experiment freezes them',
-    });
-  }
-  if (versions.length === 0) {
-    throw new CliError(EXIT.notFound, 'no bars were frozen yet', {
-      hint: 'run an experiment first: `ratchet run`',
-    });
-  }
-  return versions.slice(0, INSTRUMENTS_MAX);
-}
-
 const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 /** The tables, then every door closed: the query sees them and nothing else of this machine. */
 async function fill(
   connection: DuckDBConnection,
   client: ApiClient,
-  versions: readonly Version[],
+  versions: readonly FrozenVersion[],
   folder: string,
 ): Promise<void> {
   await connection.run("SET TimeZone = 'UTC'");
   const parts: string[] = [];
   for (const { hash, instrument, timeframe } of versions) {
-    const response = await client.send('GET', `/api/v1/dataset-versions/${hash}/bars`);
     const path = join(folder, `${hash}.parquet`);
-    await writeFile(path, new Uint8Array(await response.arrayBuffer()), { mode: 0o600 });
+    await writeFile(path, await frozenFile(client, hash), { mode: 0o600 });
     parts.push(
       `SELECT ${quoted(instrument)} AS instrument, ${quoted(timeframe)} AS timeframe, ${quoted(hash)} AS dataset, * ` +
         `FROM read_parquet(${quoted(path)})`,

@@ -3,6 +3,8 @@ import { byFallback } from './decided.ts';
 import { type Decided, defineStrategy, type StrategySpec } from './strategy.ts';
 
 const MEMBERS_MAX = 8;
+const EXAMPLE_MEMBER: StrategySpec = { kind: 'sma-cross', fast: 20, slow: 50, short: false };
+const EXAMPLE_MODEL: StrategySpec = { kind: 'model-signal' };
 
 /** Several strategies as one. */
 export const hybrid = (nested: z.ZodType<StrategySpec>) =>
@@ -31,6 +33,7 @@ export const hybrid = (nested: z.ZodType<StrategySpec>) =>
         .default(0.5)
         .describe('vote: share of the weight that must be exceeded.'),
     }),
+    example: { members: [{ strategy: EXAMPLE_MEMBER }, { strategy: EXAMPLE_MODEL }] },
     traits: { readsModel: false },
     nested: ({ members }) =>
       members.map(({ strategy }, i) => ({

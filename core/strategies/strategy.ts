@@ -77,6 +77,8 @@ export interface Strategy<P extends z.ZodObject = z.ZodObject> {
   /** What it does, its formula, and when it has which position. */
   readonly docs: string;
   readonly params: P;
+  /** Settings to try it with, where it cannot do without any. */
+  readonly example?: z.input<P>;
   readonly traits: {
     /** It reads a model's answers itself, whatever stands inside it. */
     readonly readsModel: boolean;

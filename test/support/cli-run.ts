@@ -8,6 +8,7 @@ import { register as registerDrift } from '../../api/cli/drift.ts';
 import { register as registerEvaluate } from '../../api/cli/evaluate.ts';
 import { register as registerExperiments } from '../../api/cli/experiments.ts';
 import { register as registerKeys } from '../../api/cli/keys.ts';
+import { register as registerLookahead } from '../../api/cli/lookahead/command.ts';
 import { register as registerMirror } from '../../api/cli/mirror.ts';
 import { register as registerModels } from '../../api/cli/models.ts';
 import { register as registerPerformance } from '../../api/cli/performance.ts';
@@ -37,6 +38,7 @@ export function program(ctx: CliContext): Command {
   const others = [
     ...[registerEvaluate, registerKeys, registerMirror, registerSearch, registerSignal],
     ...[registerAdvise, registerBacktest, registerBatchPredict, registerResults, registerSql],
+    registerLookahead,
   ];
   for (const register of [...modules, ...watched, ...others]) {
     register(root, ctx);

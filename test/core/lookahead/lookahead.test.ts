@@ -4,7 +4,14 @@ import { barCount, sliceBars, type Bars } from '../../../core/bars/bars.ts';
 import { calendarFor } from '../../../core/calendar/index.ts';
 import { indicatorInput, indicators, use } from '../../../core/indicators/index.ts';
 import { buildLabels } from '../../../core/labels/index.ts';
-import { lookaheadOf, warmupOf } from '../../../core/lookahead/index.ts';
+import {
+  checkLookahead,
+  checkWarmup,
+  drawnRows,
+  lookaheadOf,
+  warmupOf,
+} from '../../../core/lookahead/index.ts';
+import { otherFutures } from '../../../core/lookahead/other-future.ts';
 import { nasdaq, sp500 } from '../../support/example-bars.ts';
 
 const nyse = calendarFor('nyse');
@@ -106,4 +113,56 @@ test('an anchored indicator needs at most its memory and the way to the anchor',
     },
   )['rsi']!;
   assert.ok(warm > bound.warmupBars && warm <= bound.memoryBars + 256 + 1, `${warm}`);
+});
+
+test('a decision that is seldom a close one: other later bars tell what cuts alone do not', () => {
+  const spread = column('closeToSma', { period: 50 });
+  /** In the market while the next close lies above its average. */
+  const early = (of: Bars) => {
+    const above = spread(of);
+    return { position: above.map((_, t) => ((above[t + 1] ?? above[t]!) > 0 ? 1 : 0)) };
+  };
+  const cuts = drawnRows({ from: 100, to: 890 }, 6, 3);
+  assert.deepEqual(lookaheadOf(early, bars, cuts), []);
+  const [found] = lookaheadOf(early, bars, cuts, { otherFutures: true });
+  assert.deepEqual(
+    found!.rows,
+    cuts.map((cut) => cut - 1),
+  );
+  assert.equal(found!.readsAhead, 1);
+});
+
+test('other later bars: the same before the cut, and nothing that is said of them later', () => {
+  const macro = Float64Array.from(bars.close);
+  for (const other of otherFutures({ ...bars, exogenous: { 'macro.close': macro } }, 500)) {
+    assert.equal(barCount(other), 564);
+    for (const values of [other.close, other.exogenous!['macro.close']!]) {
+      assert.deepEqual(values.subarray(0, 500), bars.close.subarray(0, 500));
+      assert.ok(Math.abs(Math.log(values[500]! / bars.close[500]!)) > 1);
+    }
+  }
+});
+
+test('drawn rows: within their limits, increasing, all where there are few', () => {
+  assert.deepEqual(drawnRows({ from: 3, to: 6 }, 9, 1), [3, 4, 5, 6]);
+  assert.deepEqual(drawnRows({ from: 1, to: 0 }, 9, 1), []);
+  const drawn = drawnRows({ from: 10, to: 99 }, 30, 1);
+  assert.deepEqual(drawn, drawnRows({ from: 10, to: 99 }, 30, 1));
+  assert.notDeepEqual(drawn, drawnRows({ from: 10, to: 99 }, 30, 2));
+  assert.equal(new Set(drawn).size, 30);
+  assert.ok(drawn.every((row, i) => row >= 10 && row <= 99 && row > (drawn[i - 1] ?? 0)));
+});
+
+test('a column that never has a value is not checked, and not called wrong', () => {
+  const empty = {
+    ...{ name: 'mine', kind: 'feature set' },
+    columns: ['none', 'close'].map((name) => ({
+      ...{ name, aheadBars: 0, warmupBars: 0, memoryBars: 0, anchored: false },
+    })),
+    of: ({ close }: Bars) => ({ none: close.map(() => NaN), close }),
+  };
+  assert.deepEqual(checkLookahead(empty, bars, [100]), { changed: [], unchecked: ['none'] });
+  const [none, close] = checkWarmup(empty, bars, { anchors: [], others: [100] });
+  assert.deepEqual([none!.unchecked, none!.understated], [true, []]);
+  assert.deepEqual(close!.measured, { warmupBars: 0, memoryBars: 0 });
 });
