@@ -24,6 +24,12 @@ import {
 /** Windows of one run of the graph: 64 of 60 x 152 float64 are 4.7 MB. */
 const CHUNK = 64;
 
+/**
+ * Instants whose features are built at once: so many rows of 152 columns are 5 MB and a third of a second of this thread, and
+ * what each block reads of the bars before it (memories, anchors) is little beside it.
+ */
+const BLOCK = 4_096;
+
 /** What was answered at one instant of a range; `problem`: why nothing could be. */
 export type RangeAnswer = { readonly asOf: number } & (
   | {
@@ -44,10 +50,10 @@ export interface AskedInstants {
 
 /**
  * The answers of a package at many instants, chunk by chunk: each is what `predict` says at that instant without confidence,
- * from the bars known by then, for the features of one bar do not depend on later ones, and are built once for all.
+ * from the bars known by then, for the features of one bar do not depend on later ones, and are built once for many.
  * `bars` must be the whole recorded history, and no bar of it may have been revised, or have come behind a later one,
- * between the first and the last instant (registry/knowledge.ts parts a range where one was). Memory: the features of all
- * bars from the first window on.
+ * between the first and the last instant (registry/knowledge.ts parts a range where one was). Memory: the bars, and the
+ * features of one block of them.
  *
  * An instant that cannot be answered gives its problem (`predict.too-few-bars`, ...; see `windowFromBars`); a computation that
  * fails gives the declared fallback, marked. Throws `predict.unknown-instrument` and `predict.timeframe`.
@@ -57,8 +63,31 @@ export async function* forecastRange(
   bars: Bars,
   asked: AskedInstants,
 ): AsyncGenerator<readonly RangeAnswer[], void, undefined> {
-  const { asOf } = asked;
-  const windowAt = windowsOf(pkg.verified, bars, asked);
+  checkInstrument(pkg.verified, bars.instrument);
+  checkTimeframe(pkg.verified, bars);
+  const ends = endsOf(pkg.verified, bars, asked);
+  for (let from = 0; from < asked.asOf.length; from += BLOCK) {
+    const block = {
+      asOf: asked.asOf.subarray(from, from + BLOCK),
+      ends: ends.subarray(from, from + BLOCK),
+    };
+    yield* answersOf(pkg, bars, block);
+  }
+}
+
+/** Instants with the number of bars that are complete, and known, at each. */
+interface Block {
+  readonly asOf: Float64Array;
+  readonly ends: Int32Array;
+}
+
+async function* answersOf(
+  pkg: OpenedPackage,
+  bars: Bars,
+  block: Block,
+): AsyncGenerator<readonly RangeAnswer[], void, undefined> {
+  const { asOf } = block;
+  const windowAt = windowsOf(pkg.verified, bars, block);
   for (let from = 0; from < asOf.length; from += CHUNK) {
     const chunk = [...asOf.subarray(from, from + CHUNK)].map((at, i) =>
       attempt(at, () => windowAt(from + i)),
@@ -139,14 +168,11 @@ const asProblem = ({ manifest }: VerifiedPackage, cause: unknown): RatchetError 
 function windowsOf(
   pkg: VerifiedPackage,
   bars: Bars,
-  asked: AskedInstants,
+  { asOf, ends }: Block,
 ): (at: number) => PredictionWindow {
-  checkInstrument(pkg, bars.instrument);
-  checkTimeframe(pkg, bars);
-  const { calendar: name, lookback, timeframe } = pkg.preprocessing;
+  const { calendar: name, lookback } = pkg.preprocessing;
   const calendar = calendarFor(name);
   const set = packagedFeatureSetOrThrow(pkg.manifest);
-  const ends = endsOf(bars, asked, (time) => calendar.closeTime(time, timeframe));
   const end = ends.at(-1) ?? 0;
   const firstEnd = ends.find((at) => at > 0) ?? 0;
   const { filled, from } = barsFromAnchor(bars, pkg, { firstEnd, end, fromFirstBar: true });
@@ -157,7 +183,7 @@ function windowsOf(
   return (at) => {
     const known = ends[at]!;
     if (known === 0) throw tooFew(lookback, lookback, 0);
-    const row = rows[known - 1]!;
+    const row = rows[known - 1 - from]!;
     const lacking = matrix.firstWarmRow + lookback - (row + 1);
     if (lacking > 0) throw tooFew(lacking, row + 1 + lacking, row + 1);
     const values = matrix.values.subarray((row + 1 - lookback) * width, (row + 1) * width);
@@ -172,7 +198,7 @@ function windowsOf(
       values,
       lastClose: filled.close[row]!,
       asOf: openTime,
-      staleBars: barsBehind(calendar, openTime, asked.asOf[at]!, pkg),
+      staleBars: barsBehind(calendar, openTime, asOf[at]!, pkg),
       volatility: volatility20(filled.close.subarray(0, row + 1)),
       ...(thresholds && { thresholds }),
     };
@@ -181,12 +207,14 @@ function windowsOf(
 
 /** How many of the bars are complete, and known, at each instant. */
 function endsOf(
+  { preprocessing: { calendar: name, timeframe } }: VerifiedPackage,
   { openTime }: Bars,
   { asOf, knownAt }: AskedInstants,
-  closeOf: (openTime: number) => number,
 ): Int32Array {
+  const calendar = calendarFor(name);
   const isThere = (bar: number, at: number): boolean =>
-    closeOf(openTime[bar]!) <= at && (knownAt === undefined || knownAt[bar]! <= at);
+    calendar.closeTime(openTime[bar]!, timeframe) <= at &&
+    (knownAt === undefined || knownAt[bar]! <= at);
   let end = 0;
   return Int32Array.from(asOf, (at) => {
     while (end < openTime.length && isThere(end, at)) end++;
@@ -194,16 +222,18 @@ function endsOf(
   });
 }
 
-/** Row of each recorded bar among the filled ones; of those before them -1. */
+/** Row of each recorded bar from `from` on among the filled ones; of those before them -1. */
 function rowsOf(
   bars: Bars,
   filled: Bars,
   { from, end }: { readonly from: number; readonly end: number },
 ): Int32Array {
   let row = 0;
-  return Int32Array.from({ length: end }, (_, i) => {
-    if (i < from || bars.openTime[i]! < (filled.openTime[0] ?? Infinity)) return -1;
-    while (filled.openTime[row]! < bars.openTime[i]!) row++;
+  const first = filled.openTime[0] ?? Infinity;
+  return Int32Array.from({ length: end - from }, (_, i) => {
+    const time = bars.openTime[from + i]!;
+    if (time < first) return -1;
+    while (filled.openTime[row]! < time) row++;
     return row;
   });
 }

@@ -13,6 +13,7 @@ import {
   type RangeAnswer,
 } from '../../../core/predict/index.ts';
 import { seeded } from '../../support/made-bars.ts';
+import { syntheticBars } from '../../support/synthetic-bars.ts';
 import { bars, calendar, code, openMade, releaseAll } from '../../support/opened-package.ts';
 
 after(releaseAll);
@@ -94,6 +95,16 @@ test('a bar that nobody had yet is not looked at, and the one before it is calle
     if ('forecast' in answer && answer.forecast.staleBars === 1) stale++;
   }
   assert.ok(stale > 40, `${stale} of 200 rest on an older bar`);
+});
+
+test('long ranges are built block by block, without a seam', async () => {
+  const long = syntheticBars(9_000, { seed: 'long', first: '1980-01-02', instrument: '^GSPC' });
+  const asOf = instants(long);
+  const answers = await collect(pkg, long, asOf);
+  assert.equal(answers.length, 9_000);
+  for (const at of [4_094, 4_095, 4_096, 4_097, 8_191, 8_192, 8_999]) {
+    assert.deepEqual(said(answers[at]!), await alone(pkg, long, asOf[at]!), `instant ${at}`);
+  }
 });
 
 test('later bars change no answer', async () => {
