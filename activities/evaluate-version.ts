@@ -12,6 +12,8 @@ import {
   parseEvaluation,
   type Evaluation,
   type EvaluationInput,
+  type JudgedAgain,
+  type SeedForecast,
 } from '../core/evaluation/index.ts';
 import { plotsOf } from '../core/evaluation/report/plots.ts';
 import { renderReport } from '../core/evaluation/report/render.ts';
@@ -209,7 +211,6 @@ async function factsOf(
     }),
   );
   const { predictions } = await forecast(row.version);
-  const served = own.seeds.find(({ seed }) => seed === own.servedSeed)!;
   const unit = {
     model: row.model,
     instruments: manifest.instruments,
@@ -220,22 +221,45 @@ async function factsOf(
   return {
     ...unitFacts(spec, [{ prepared, fits: [], baselines: [] }], unit),
     ...(own.members && { members: own.members }),
-    serve: 'medianSeed',
-    again: { version: row.version, asOf: new Date(knownAtOf(row)).toISOString() },
+    serve: own.serve ?? 'medianSeed',
+    again: againFacts(row, { manifest, own }),
     quality,
-    seeds: [
-      {
-        ...served,
-        bestValidLoss: served.bestValidLoss ?? NaN,
-        weightsDigest: manifest.weightsDigest,
-        history: [],
-        predictions,
-      },
-    ],
+    seeds: [{ ...judgedSeed({ manifest, own }), history: [], predictions }],
     baselines: [],
     champion: row.champion === null ? null : await forecast(row.champion),
     triesBefore: await countGateTries(deps.db, row.model, row.champion ?? 0),
   };
+}
+
+function againFacts(
+  row: VersionEvaluation,
+  { manifest, own }: Pick<Judged, 'manifest' | 'own'>,
+): JudgedAgain {
+  const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
+  return {
+    version: row.version,
+    asOf: new Date(knownAtOf(row)).toISOString(),
+    serving: row.serving,
+    chosen: { from: iso(row.decided_from), to: iso(row.decided_to) },
+    weights: manifest.refit === undefined ? 'trained' : 'refitted',
+    ...(manifest.seeds && { seeds: [...manifest.seeds] }),
+    ownTestTo: timeOf(own.split.test.to),
+  };
+}
+
+/** What answered. Of a refit, and of a mean, no validation part says anything: what is known of one is its twin's. */
+function judgedSeed({
+  manifest,
+  own,
+}: Pick<Judged, 'manifest' | 'own'>): Omit<SeedForecast, 'history' | 'predictions'> {
+  const { weightsDigest } = manifest;
+  const { seed, bestValidLoss, bestEpoch, epochsRun } = own.seeds.find(
+    (one) => one.seed === own.servedSeed,
+  )!;
+  if (manifest.refit !== undefined || own.serve === 'seedEnsemble') {
+    return { seed, weightsDigest, bestValidLoss: NaN, bestEpoch: null, epochsRun: null };
+  }
+  return { seed, weightsDigest, bestValidLoss: bestValidLoss ?? NaN, bestEpoch, epochsRun };
 }
 
 /** No dataset version is frozen of them; their content has a name all the same. */

@@ -1,5 +1,6 @@
 import { referenceName, type Evaluation } from '../../core/evaluation/index.ts';
 import { shownMetric, type ShownMetric } from '../../core/evaluation/report/shown-metric.ts';
+import { freshRows, partName } from '../../core/evaluation/report/again-section.ts';
 import { sliceName } from '../../core/evaluation/report/slice-section.ts';
 import type { CliContext } from './output.ts';
 
@@ -24,7 +25,8 @@ export function printEvaluation(
 ): void {
   if (json) return out.data({ model, version, evaluation });
   out.line(`${model} version ${version}: ${evaluation.verdict}`);
-  const { split, folds } = evaluation;
+  const { split, folds, again } = evaluation;
+  if (again?.parts) out.line(freshRows(again.parts));
   // Of several folds the rows are of all test parts; `split` is the newest fold's.
   const part = folds
     ? `Test parts of ${folds.length} folds, ${folds[0]!.test.from}`
@@ -34,11 +36,36 @@ export function printEvaluation(
     `${part} to ${split.test.to}: ${rows} rows, ${timeStamps} decision times, ` +
       `${independent.toFixed(1)} independent. In brackets 95 % intervals; *: too few blocks.`,
   );
+  // Beside the verdict of one look of many.
+  if (again) printWarnings(out, evaluation);
+  printAgain(out, evaluation);
   printScores(out, evaluation);
   printSlices(out, evaluation);
-  if (evaluation.warnings.length > 0) out.line('\nWarnings:');
-  for (const warning of evaluation.warnings) out.line(`- ${warning}`);
+  if (!again) printWarnings(out, evaluation);
   return undefined;
+}
+
+function printWarnings(out: CliContext['out'], { warnings }: Evaluation): void {
+  if (warnings.length > 0) out.line('\nWarnings:');
+  for (const warning of warnings) out.line(`- ${warning}`);
+}
+
+function printAgain(out: CliContext['out'], { again, data }: Evaluation): void {
+  if (again?.parts === undefined) return;
+  const ofClasses = data.classes !== undefined;
+  out.line('');
+  out.table(again.parts, [
+    { title: 'rows of', value: partName },
+    { title: 'against', value: ({ reference }) => referenceName(reference, { ofClasses }) },
+    {
+      title: 'skill',
+      value: ({ interval, skill }) =>
+        interval ? figureText(interval, points) : skill === null ? '-' : points(skill),
+      align: 'right',
+    },
+    { title: 'rows', value: ({ rows }) => rows, align: 'right' },
+    { title: 'independent', value: (part) => part.independent.toFixed(1), align: 'right' },
+  ]);
 }
 
 function printScores(out: CliContext['out'], { data, forecasters }: Evaluation): void {

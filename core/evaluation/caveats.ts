@@ -1,12 +1,14 @@
 /** What a reader must know beside the figures: what looks odd, and what nobody looked at. */
 import { labelClasses, labelOutputs } from '../labels/index.ts';
 import { MIN_INDEPENDENT } from '../metrics/comparison.ts';
+import { againWarnings, withoutChampion } from './again.ts';
 import { barsText } from './bars-text.ts';
 import { baselineVerdict } from './class-figures.ts';
 import type { Evaluation } from './evaluation.ts';
 import { foldCaveats } from './folds.ts';
 import type { EvaluationInput } from './input.ts';
 import type { Draws } from './scores.ts';
+import { isEnsemble } from './served.ts';
 import { suspicionsOf } from './suspicion.ts';
 import { taskOf } from './task.ts';
 
@@ -15,9 +17,10 @@ export function warningsOf(
   figures: Pick<Evaluation, 'skill' | 'forecasters' | 'classFigures'>,
   draws: Draws,
 ): string[] {
-  const warnings = input.quality.flatMap((report) =>
+  const findings = input.quality.flatMap((report) =>
     report.findings.map((finding) => `Data of ${report.instrument}: ${finding.message}`),
   );
+  const warnings = [...againWarnings(input), ...findings];
   for (const name of input.restated ?? []) {
     warnings.push(
       `Dataset ${name} has no vintages: its old values hold revisions that nobody knew at the time, so features and all figures look ahead by them.`,
@@ -47,11 +50,9 @@ export function warningsOf(
 }
 
 function championCaveat({ champion, again }: EvaluationInput): string[] {
-  const looks =
-    'Other looks: each evaluation of one version is another look at much the same rows; the level of the test counts none of them, and nothing is decided by it.';
-  if (champion !== null) return again ? [looks] : [];
+  if (champion !== null) return [];
   if (again === undefined) return ['A champion: nothing serves this model yet.'];
-  return [looks, 'A champion: it serves itself, or nothing does.'];
+  return [`A champion: ${withoutChampion(again)}.`];
 }
 
 /** All rows the same forecast? */
@@ -78,7 +79,7 @@ export function notTestedOf(input: EvaluationInput, timeStamps: number): string[
           'Each instrument by itself: the verdict is about the loss averaged over instruments at each time; slices show them, and decide nothing.',
         ]
       : []),
-    ...(input.seeds.length < 2
+    ...(input.seeds.length < 2 && !isEnsemble(input)
       ? ['The spread over seeds: one seed cannot show how much luck is in its result.']
       : []),
     ...(input.seeds.length > 1 && input.continuedFrom !== undefined

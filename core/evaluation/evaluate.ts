@@ -5,6 +5,7 @@ import { powerOf } from '../metrics/power.ts';
 import { levelOfTry } from '../metrics/tries.ts';
 import { RatchetError } from '../errors.ts';
 import { labelOutputs } from '../labels/index.ts';
+import { againOf } from './again.ts';
 import { classFiguresOf } from './class-figures.ts';
 import { notTestedOf, warningsOf } from './caveats.ts';
 import { compareWith, compareWithChampion } from './compare.ts';
@@ -95,10 +96,7 @@ function* evaluationSteps(input: EvaluationInput): Generator<void, Evaluation> {
     codeVersion: input.codeVersion,
     data: dataOf(input),
     split: { ...input.split, trainedThrough: isoOf(input.trainedThrough) },
-    ...(input.folds && { folds: foldsOf(input, served, others) }),
-    ...(input.refit && { refit: input.refit }),
-    ...(input.again && { again: input.again }),
-    ...(input.search && { search: input.search }),
+    ...circumstancesOf(input, served, others),
     rows: {
       rows: input.rows.openTime.length,
       timeStamps: groups.count,
@@ -118,9 +116,26 @@ function* evaluationSteps(input: EvaluationInput): Generator<void, Evaluation> {
     ...facts,
     ...(slices && { slices }),
     ...(importance && { importance }),
-    verdict: verdictOf({ ...facts, label: input.label, champion: input.champion }),
+    verdict: verdictOf({
+      ...facts,
+      ...{ label: input.label, champion: input.champion, again: input.again !== undefined },
+    }),
     notTested: notTestedOf(input, groups.count),
     warnings: warningsOf(input, { ...facts, forecasters }, draws),
+  };
+}
+
+/** What only some evaluations have to tell of how they came about. */
+function circumstancesOf(
+  input: EvaluationInput,
+  served: Served,
+  others: readonly NamedForecaster[],
+): Pick<Evaluation, 'folds' | 'refit' | 'again' | 'search'> {
+  return {
+    ...(input.folds && { folds: foldsOf(input, served, others) }),
+    ...(input.refit && { refit: input.refit }),
+    ...(input.again && { again: againOf(input, served, others) }),
+    ...(input.search && { search: input.search }),
   };
 }
 

@@ -80,8 +80,9 @@ export const seedSchema = z.object({
   seed: z.int(),
   served: z.boolean(),
   bestValidLoss: figure,
-  bestEpoch: z.int(),
-  epochsRun: z.int(),
+  /** Null, as the validation loss, of weights that no validation part chose: a refit's, or a mean's. */
+  bestEpoch: z.int().nullable(),
+  epochsRun: z.int().nullable(),
   weightsDigest: z.string(),
   weightedLoss: figure,
   skillVsNaive: figure,
@@ -150,6 +151,21 @@ const partSchema = z.object({
   to: z.string(),
 });
 
+/** Rows of a version judged again, on one side of the end of its own test part. */
+const againPartSchema = z.object({
+  part: z.enum(['own', 'after']),
+  /** Whom skill is measured against. */
+  reference: z.string(),
+  rows: z.int(),
+  timeStamps: z.int(),
+  independent: z.number(),
+  weightedLoss: figure,
+  referenceLoss: figure,
+  skill: figure,
+  /** Of the skill; null with fewer than 20 independent outcomes. */
+  interval: intervalSchema.nullable(),
+});
+
 export const evaluationSchema = z.object({
   format: z.literal(1),
   model: z.string(),
@@ -199,7 +215,22 @@ export const evaluationSchema = z.object({
     })
     .optional(),
   /** Where a version that existed was judged again, on rows that came after all it knows: outcomes known by `asOf`. */
-  again: z.object({ version: z.int(), asOf: z.string() }).optional(),
+  again: z
+    .object({
+      version: z.int(),
+      asOf: z.string(),
+      /** It served the model when that was asked for; null: not known. Absent, as all below, in earlier releases. */
+      serving: z.boolean().nullable().optional(),
+      /** Decisions that the caller chose; null: no bound. */
+      chosen: z.object({ from: z.string().nullable(), to: z.string().nullable() }).optional(),
+      /** Weights that answered: those of its own evaluation, or those fitted once more after it. */
+      weights: z.enum(['trained', 'refitted']).optional(),
+      /** Of a mean of several fits: their seeds. */
+      seeds: z.array(z.int()).optional(),
+      /** Rows of its own test part, by whose figures it was chosen, and rows after it. */
+      parts: z.array(againPartSchema).optional(),
+    })
+    .optional(),
   /** Where a search chose the hyperparameters. */
   search: searchFactsSchema.optional(),
   rows: z.object({

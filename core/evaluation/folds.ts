@@ -2,15 +2,10 @@
  * Several folds in one evaluation: each test row was forecast by the fold that had not seen it, and all figures are of
  * all rows. The newest fold's fit is served; what stands here says how the folds differ.
  */
-import { groupByTime } from '../metrics/bootstrap.ts';
-import { MIN_INDEPENDENT } from '../metrics/comparison.ts';
-import { meanOf } from '../metrics/metric.ts';
 import type { Evaluation } from './evaluation.ts';
-import { figureOf } from './evaluation.ts';
 import type { EvaluationInput } from './input.ts';
-import { lossesByTime } from './losses.ts';
-import { onRows, pickRows } from './pick-rows.ts';
-import { drawAll, skillInterval, type NamedForecaster } from './scores.ts';
+import { partFigures } from './part-figures.ts';
+import type { NamedForecaster } from './scores.ts';
 import type { Served } from './served.ts';
 import { taskOf } from './task.ts';
 
@@ -28,31 +23,18 @@ export function foldsOf(
   const reference = others.find(({ name }) => name === gate)!;
   return folds.map((fold, at) => {
     const rows = rowsOfFold(input, at);
-    const only = onRows(input, rows);
-    const groups = groupByTime(only.rows.openTime);
-    const width = reference.predictions.length / input.rows.openTime.length;
-    const lossOf = (predictions: Float64Array): Float64Array =>
-      lossesByTime(only, pickRows(predictions, rows, width), groups);
-    const [loss, other] = [lossOf(served.predictions), lossOf(reference.predictions)];
-    const independent = groups.count / Math.max(...input.horizons);
-    const byTime = {
-      count: groups.count,
-      group: Int32Array.from({ length: groups.count }, (_, i) => i),
-    };
+    const found = partFigures(input, rows, served.predictions, reference.predictions);
     return {
       train: fold.train,
       valid: fold.valid,
       test: fold.test,
       trainedThrough: new Date(fold.trainedThrough).toISOString(),
       learntLater: learntLater(input, at),
-      weightedLoss: figureOf(meanOf(loss)),
-      referenceLoss: figureOf(meanOf(other)),
-      skill: figureOf(1 - meanOf(loss) / meanOf(other)),
-      interval:
-        independent < MIN_INDEPENDENT
-          ? null
-          : skillInterval(loss, other, byTime, drawAll(only, byTime).overall),
-      seedLosses: input.seeds.map((seed) => figureOf(meanOf(lossOf(seed.predictions)))),
+      weightedLoss: found.weightedLoss,
+      referenceLoss: found.referenceLoss,
+      skill: found.skill,
+      interval: found.interval,
+      seedLosses: input.seeds.map((seed) => found.lossOf(seed.predictions)),
     } satisfies FoldFigures;
   });
 }

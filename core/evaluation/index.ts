@@ -11,6 +11,7 @@ export {
 export type {
   ChampionForecast,
   EvaluationInput,
+  JudgedAgain,
   NamedForecast,
   Reliability,
   SeedForecast,

@@ -8,8 +8,9 @@ import type { Evaluation } from './evaluation.ts';
 export interface SeedForecast {
   readonly seed: number;
   readonly bestValidLoss: number;
-  readonly bestEpoch: number;
-  readonly epochsRun: number;
+  /** Null where the weights were chosen by no validation part. */
+  readonly bestEpoch: number | null;
+  readonly epochsRun: number | null;
   readonly weightsDigest: string;
   readonly history: readonly EpochEvent[];
   /** By horizon, in order of the features. */
@@ -84,6 +85,11 @@ export interface EvaluatedDataset {
   readonly deliveredBy: string;
 }
 
+export interface JudgedAgain extends Omit<NonNullable<Evaluation['again']>, 'parts'> {
+  /** Last decision of its own test part, ms UTC. */
+  readonly ownTestTo: number;
+}
+
 /** Everything an evaluation reads. */
 export interface EvaluationInput {
   readonly model: string;
@@ -128,8 +134,8 @@ export interface EvaluationInput {
   readonly restated?: readonly string[];
   /** Version that every seed's fit went on from; absent: they began anew. */
   readonly continuedFrom?: number | undefined;
-  /** A version that existed is judged again. */
-  readonly again?: Evaluation['again'];
+  /** A version that existed is judged again: by one forecast, whatever it is made of. */
+  readonly again?: JudgedAgain;
   /** ms UTC. */
   readonly trainedThrough: number;
   readonly trainLabelMean: readonly number[];

@@ -10,11 +10,12 @@ export interface Served {
   readonly challengers: readonly Float64Array[];
 }
 
-type Facts = Pick<EvaluationInput, 'seeds' | 'serve'>;
+type Facts = Pick<EvaluationInput, 'seeds' | 'serve' | 'again'>;
 
 /** The median seed's forecasts, or the mean of all seeds'. Throws `evaluation.no-finite-seed`. */
 export function servedOf(input: Facts): Served {
-  const seed = medianSeed(input.seeds);
+  // What exists was chosen long ago.
+  const seed = input.again ? input.seeds[0]!.seed : medianSeed(input.seeds);
   const predictions = servedPredictions(input, seed);
   const each = input.seeds.map((one) => one.predictions);
   return { seed, predictions, challengers: isEnsemble(input) ? [predictions] : each };

@@ -22,6 +22,8 @@ export interface VerdictFacts {
   readonly power: Evaluation['power'];
   readonly champion: { readonly version: number } | null;
   readonly label: Pick<LabelKind, 'task'>;
+  /** A version judged again, on rows of the caller's choice: what is lower is said, and nothing is proved. */
+  readonly again?: boolean;
   readonly classFigures?: Evaluation['classFigures'];
 }
 
@@ -49,7 +51,7 @@ export function shortVerdict(verdict: string): string {
   return clauses.map((clause) => clause.replace(/(: | \().*\)/, '')).join('; ');
 }
 
-function againstChampion(version: number, { comparisons, tries }: VerdictFacts): string {
+function againstChampion(version: number, { comparisons, tries, again }: VerdictFacts): string {
   const comparison = comparisons.find((c) => c.against === 'champion');
   if (!comparison)
     return `no test rows in common with champion v${version}, so not compared with it`;
@@ -58,6 +60,9 @@ function againstChampion(version: number, { comparisons, tries }: VerdictFacts):
   }
   if (comparison.test === null)
     return `not comparable with champion v${version}: a loss is not finite`;
+  if (again) {
+    return `loss ${sideOf(comparison)} that of champion v${version}: weighted loss ${changeText(comparison)} (${pText(comparison.test.p)})`;
+  }
   const figures = `weighted loss ${changeText(comparison)} (${pText(comparison.test.p)}, try ${tries.k})`;
   return provedBetter(comparison, tries.level)
     ? `proved better than champion v${version}: ${figures}`
@@ -67,6 +72,10 @@ function againstChampion(version: number, { comparisons, tries }: VerdictFacts):
 function againstReference(naive: EvaluatedComparison, facts: VerdictFacts): string {
   const figures = `weighted loss ${changeText(naive)} than ${taskOf(facts.label).gateSays}`;
   const interval = intervalText(naive);
+  if (facts.again) {
+    const test = naive.test === null ? independentText(naive) : pText(naive.test.p);
+    return `loss ${sideOf(naive)} that of ${NAIVE_BASELINE}: ${figures} (${interval}, ${test})`;
+  }
   if (facts.beatsNaive) {
     const proved = `better than ${NAIVE_BASELINE}: ${figures} (${interval}, ${pText(naive.test!.p)})`;
     if (facts.label.task === 'classification') return proved;
@@ -84,6 +93,12 @@ function againstReference(naive: EvaluatedComparison, facts: VerdictFacts): stri
   if (naive.test === null)
     return `not proved better than ${NAIVE_BASELINE}: ${independentText(naive)}`;
   return `not proved better than ${NAIVE_BASELINE}: ${figures} (${interval}, ${pText(naive.test.p)})`;
+}
+
+/** Where the loss lies, without a claim. */
+function sideOf({ servedMeanDifference: saved }: EvaluatedComparison): string {
+  if (saved === null || saved === 0) return 'not other than';
+  return saved > 0 ? 'lower than' : 'higher than';
 }
 
 /** The served seed's loss relative to the other's. */

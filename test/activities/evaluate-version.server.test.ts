@@ -87,6 +87,31 @@ describe('a version judged again by its activities', () => {
     assert.equal(split.test.to, '2022-07-08');
   });
 
+  it('says which weights answered: those of a refit have no epoch that validation chose', async () => {
+    const run = await pipeline.run({ ...ridge, refit: 'trainValid' });
+    const { manifest } = await pipeline.load(run);
+    const { again, seeds, split } = await judge(await asked(run, setup.now));
+    assert.equal(again!.weights, 'refitted');
+    const { weightsDigest, bestValidLoss, bestEpoch } = seeds[0]!;
+    assert.deepEqual(
+      [weightsDigest, bestValidLoss, bestEpoch],
+      [manifest.weightsDigest, null, null],
+    );
+    assert.equal(split.train.samples, manifest.refit!.samples);
+  });
+
+  it('says so of a mean of seeds, and gives the figures of that mean', async () => {
+    const trees = { family: 'lightgbm', hyperparameters: { rounds: 20 }, seeds: [1, 2, 3] };
+    const run = await pipeline.run({ ...ridge, ...trees, serve: 'seedEnsemble' });
+    const { evaluation: own } = await pipeline.load(run);
+    const bars = Date.parse(own.data.datasets[0]!.lastBar);
+    const { again, serve, seeds, forecasters } = await judge(await asked(run, bars + 86_400_000));
+    assert.deepEqual([serve, again!.seeds, again!.weights], ['seedEnsemble', [1, 2, 3], 'trained']);
+    assert.deepEqual([seeds.length, seeds[0]!.bestEpoch], [1, null]);
+    const loss = ({ weightedLoss }: (typeof forecasters)[number]) => weightedLoss.value!;
+    assert.ok(Math.abs(loss(forecasters[0]!) / loss(own.forecasters[0]!) - 1) < 1e-6);
+  });
+
   it('names an instrument of which no bar is known', async () => {
     const id = await asked(plain, Date.parse('2010-01-01'));
     const message = 'no bar of SIM-AGAIN was known at 2010-01-01T00:00:00.000Z';

@@ -70,7 +70,17 @@ describe('a version judged again', { skip: productMissing }, () => {
       own.skill.find((s) => s.reference === 'training mean'),
     );
     assert.equal(run.metrics['h5.rmse'], modelOf(own)!.byHorizon[1]!.metrics['rmse']!.value);
-    assert.match(evaluation!.notTested.join(' '), /another look/);
+    assert.match(evaluation!.warnings.join(' '), /another look/);
+    const { serving, parts } = evaluation!.again!;
+    assert.equal(serving, true);
+    // The bundled bars end in 2018: nothing came after it.
+    assert.deepEqual(
+      parts!.map(({ part, rows }) => [part, rows]),
+      [
+        ['own', own.rows.rows],
+        ['after', 0],
+      ],
+    );
   });
 
   it('judges the decisions of a range only, and says where there are none', async () => {
@@ -141,7 +151,8 @@ describe('a version judged again', { skip: productMissing }, () => {
       const file = join(folder, 'page.html');
       const { code, stdout, stderr } = await product.cli('evaluate', 'again', '-v1', '-o', file);
       assert.equal(code, 0, stderr);
-      assert.match(stdout, /again version 1: .*naive/);
+      assert.match(stdout, /again version 1: Loss .*naive/);
+      assert.match(stdout, /another look at much the same rows/);
       assert.match(readFileSync(file, 'utf8'), /again, version 1 judged again/);
       const list = await product.cli('evaluate', 'again', '--list', '--json');
       const items = JSON.parse(list.stdout) as Run[];
@@ -157,6 +168,8 @@ describe('a version judged again', { skip: productMissing }, () => {
       const asked = JSON.parse(later.stdout) as Run;
       const shown = await product.cli('evaluate', 'again', '--show', asked.id, '--json');
       assert.equal((JSON.parse(shown.stdout) as Run).status, 'completed');
+      const late = await product.cli('evaluate', 'again', '--cancel', asked.id);
+      assert.match(late.stdout, /: completed$/m, late.stderr);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

@@ -1,5 +1,6 @@
 import type { Evaluation } from '../evaluation.ts';
 import { provedBetter } from '../verdict.ts';
+import { againParts } from './again-section.ts';
 import { classSection } from './class-section.ts';
 import {
   championSection,
@@ -109,7 +110,9 @@ export function renderReport(evaluation: Evaluation, plots: readonly Plot[]): st
 }
 
 /** Better than what serves now, or than the naive baseline where nothing serves. */
-function isGoodNews({ champion, comparisons, tries, beatsNaive }: Evaluation): boolean {
+function isGoodNews({ champion, comparisons, tries, beatsNaive, again }: Evaluation): boolean {
+  // Whoever chooses the rows, and looks as often as he likes, has proved nothing.
+  if (again !== undefined) return false;
   if (champion === null) return beatsNaive;
   return comparisons.some((c) => c.against === 'champion' && provedBetter(c, tries.level));
 }
@@ -138,6 +141,7 @@ function verdictSection(evaluation: Evaluation): string[] {
     ? `<h3>Warnings</h3><div class="warnings">${list(evaluation.warnings, '')}</div>`
     : '';
   return [
+    ...(evaluation.again ? [warnings, ...againParts(evaluation)] : []),
     table(
       [
         'Against',
@@ -155,12 +159,14 @@ function verdictSection(evaluation: Evaluation): string[] {
       'p is the probability of such an advantage between equals: cosine long-run variance over time, and the spread over seeds. ' +
         'Diebold-Mariano with the Harvey-Leybourne-Newbold correction stands beside it for comparison and decides nothing.',
     ),
-    warnings,
+    evaluation.again ? '' : warnings,
   ];
 }
 
-const modelName = ({ serve, seeds, servedSeed }: Evaluation): string =>
-  serve === 'seedEnsemble' ? `mean of ${seeds.length} seeds` : `model (seed ${servedSeed})`;
+const modelName = ({ serve, seeds, servedSeed, again }: Evaluation): string =>
+  serve === 'seedEnsemble'
+    ? `mean of ${(again?.seeds ?? seeds).length} seeds`
+    : `model (seed ${servedSeed})`;
 
 function baselineSection(evaluation: Evaluation, chart: string): string[] {
   const classes = evaluation.data.classes?.map(({ name }) => name);

@@ -1,4 +1,5 @@
 import type { Evaluation } from '../evaluation.ts';
+import { judgedWeights, withoutChampion } from '../again.ts';
 import { foldTable } from './fold-table.ts';
 import { NAIVE_BASELINE } from '../references.ts';
 import { refitWords } from '../refit-words.ts';
@@ -93,15 +94,21 @@ export function splitSection(evaluation: Evaluation): string[] {
 
 export function seedSection(evaluation: Evaluation): string[] {
   const rows = evaluation.seeds.map((seed): Cell[] => [
-    seed.served ? `${seed.seed} (served)` : String(seed.seed),
+    seed.served
+      ? `${evaluation.again?.seeds?.join(', ') ?? seed.seed} (served)`
+      : String(seed.seed),
     figure(seed.bestValidLoss, number4),
-    `${seed.bestEpoch} of ${seed.epochsRun}`,
+    seed.bestEpoch === null ? 'n/a' : `${seed.bestEpoch} of ${seed.epochsRun}`,
     figure(seed.weightedLoss, number4),
     figure(seed.skillVsNaive, signedPercent),
     ...(seed.logLoss ?? seed.rmse).map((value) => figure(value, number4)),
   ]);
   const classes = evaluation.data.classes !== undefined;
   const { mean, sd } = evaluation.seedSpread;
+  const served =
+    evaluation.serve === 'seedEnsemble'
+      ? 'What is served is the mean of all seeds, and everything compared is that mean.'
+      : 'The served seed is the one with the median validation loss; test figures never choose.';
   const spread =
     sd === null
       ? 'One seed: how much luck is in its result cannot be said.'
@@ -119,16 +126,16 @@ export function seedSection(evaluation: Evaluation): string[] {
       rows,
       { strongRow: evaluation.seeds.findIndex((seed) => seed.served) },
     ),
-    note(
-      evaluation.serve === 'seedEnsemble'
-        ? `${spread} What is served is the mean of all seeds, and everything compared is that mean.`
-        : `${spread} The served seed is the one with the median validation loss; test figures never choose.`,
-    ),
+    note(evaluation.again ? judgedWeights(evaluation) : `${spread} ${served}`),
   ];
 }
 
-export function championSection({ champion, comparisons }: Evaluation): string[] {
+export function championSection({ champion, comparisons, again }: Evaluation): string[] {
   if (champion === null) {
+    if (again) {
+      const why = withoutChampion(again);
+      return [note(`No champion was compared with this version: ${why}.`)];
+    }
     return [
       note('Nothing serves this model yet: there is no champion to compare this version with.'),
     ];
@@ -157,7 +164,15 @@ export function championSection({ champion, comparisons }: Evaluation): string[]
   ];
 }
 
-export function triesSection({ tries, champion }: Evaluation): string[] {
+export function triesSection({ tries, champion, again }: Evaluation): string[] {
+  if (again) {
+    return [
+      note(
+        `None: a version judged again challenges nobody. No p here was held against a level, and the level ${tries.alpha} of a gate would ` +
+          'have to be shared out over all looks at these rows.',
+      ),
+    ];
+  }
   const against = champion
     ? `champion v${champion.version}`
     : 'the empty place of a first champion';
