@@ -14,7 +14,7 @@ import {
 } from '../../../core/lookahead/index.ts';
 import { isoTime } from '../../../core/calendar/day.ts';
 import { fraction, integer, list } from '../options.ts';
-import { EXIT, type CliContext } from '../output.ts';
+import { CliError, EXIT, type CliContext } from '../output.ts';
 import { askedBars, barsWords, type BarsFacts, type BarsOptions } from './asked-bars.ts';
 import type { AskedBars, Plan } from './plan.ts';
 import { ALL, knownNames, targetOf, type TargetOptions } from './target.ts';
@@ -90,14 +90,23 @@ interface Opened {
   readonly subject: Subject;
 }
 
+interface Asking {
+  readonly find: FindTarget;
+  /** Bars that a plan needs at least. */
+  readonly needed: (plan: Plan) => number;
+  /** Absent: all plans are asked. */
+  readonly kept?: (plan: Plan) => boolean;
+}
+
 async function opened(
   ctx: CliContext,
   targets: readonly string[],
   options: CheckOptions,
-  { find, needed }: { readonly find: FindTarget; readonly needed: (plan: Plan) => number },
+  { find, needed, kept = () => true }: Asking,
 ): Promise<AskedBars & { readonly facts: BarsFacts; readonly subjects: readonly Opened[] }> {
   const found = await Promise.all(targets.map((target) => find(target, options)));
-  const plans = found.flatMap((target) => target.plans);
+  const plans = found.flatMap((target) => target.plans).filter(kept);
+  if (plans.length === 0) throw new CliError(EXIT.usage, 'none of these declares what it needs');
   const timeframe = options.timeframe ?? found.find((each) => each.timeframe)?.timeframe;
   const asked = await askedBars(
     ctx,
@@ -166,7 +175,10 @@ async function warmup(
   find: FindTarget,
 ): Promise<void> {
   const needed = (plan: Plan): number => barsNeededFor(plan) + ANCHOR_BARS;
-  const asked = await opened(ctx, targets, options, { find, needed });
+  const asked = await opened(ctx, targets, options, {
+    ...{ find, needed },
+    kept: ({ declaresHistory }) => declaresHistory,
+  });
   const { bars, facts, subjects } = asked;
   const { tolerance } = options;
   const findings = await each(ctx, subjects, (subject): WarmupFinding => {
@@ -213,8 +225,11 @@ const cutsOf = (subject: Subject, rows: number, { cuts, seed }: LookaheadOptions
 function startsOf(subject: Subject, { bars, calendar, seed }: AskedBars, count: number): Starts {
   const after = Math.max(...subject.columns.map((c) => c.memoryBars + c.aheadBars)) + 2;
   const to = barCount(bars) - after;
-  const { anchors } = barPositions(bars.openTime, calendar, bars.timeframe);
-  const usable = [...anchors].filter((row) => row <= to);
+  const { anchors, index } = barPositions(bars.openTime, calendar, bars.timeframe);
+  const reached = [...anchors].filter((row) => row <= to);
+  // Where the bar of an anchor is missing and a policy fills it in, a history begins after its anchor.
+  const whole = reached.filter((row) => index[row]! % ANCHOR_BARS === 0);
+  const usable = whole.length > 0 ? whole : reached;
   const drawn = drawnRows({ from: 0, to: usable.length - 1 }, count, seed);
   return {
     anchors: drawn.map((i) => usable[i]!),

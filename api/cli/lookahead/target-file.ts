@@ -2,20 +2,22 @@ import { dirname, resolve } from 'node:path';
 import { featureSetOf } from '../../../core/features/index.ts';
 import {
   foldExperiment,
+  missingRulesOf,
   parseBacktestSpec,
   parseSpec,
   parseStrategy,
   type ExperimentSpec,
 } from '../../../core/spec/index.ts';
+import type { StrategySpec } from '../../../core/strategies/index.ts';
 import { withExperiment } from '../backtest.ts';
 import { CliError, EXIT } from '../output.ts';
 import { readSpec } from '../spec-file.ts';
-import { featurePlan, labelPlan, strategyPlan, type Plan } from './plan.ts';
+import { featurePlan, labelPlan, portfolioPlan, strategyPlan, type Plan } from './plan.ts';
 import type { Target } from './target.ts';
 
 type Given = Record<string, unknown>;
 
-/** What a file holds: an experiment (its features and label), a backtest (its strategies, and what it trains), or a strategy. */
+/** What a file holds: an experiment (its features and label), a backtest (its strategies and portfolios, and what it trains), or a strategy. */
 export async function plansOfFile(file: string): Promise<Target> {
   const given = await readSpec(file);
   if ('strategies' in given) return backtestPlans(given, dirname(resolve(file)));
@@ -32,9 +34,9 @@ export async function plansOfFile(file: string): Promise<Target> {
   });
 }
 
-const experimentPlans = ({ features, label }: ExperimentSpec): readonly Plan[] => [
-  featurePlan(featureSetOf(features)),
-  labelPlan(label),
+const experimentPlans = (spec: ExperimentSpec): readonly Plan[] => [
+  featurePlan(featureSetOf(spec.features), missingRulesOf(spec)),
+  labelPlan(spec.label),
 ];
 
 async function backtestPlans(given: Given, folder: string): Promise<Target> {
@@ -45,7 +47,11 @@ async function backtestPlans(given: Given, folder: string): Promise<Target> {
       ? experimentPlans(foldExperiment(spec, { trainTo: from, asOf: `${from}T00:00:00.000Z` }))
       : [];
   const decided = Object.entries(spec.strategies).map(([name, of]) => strategyPlan(name, of));
-  return { plans: [...trained, ...decided], timeframe: spec.data.timeframe };
+  const shared = Object.entries(spec.portfolios ?? {}).map(([name, { of, ...portfolio }]) => {
+    const members = of.map((member): [string, StrategySpec] => [member, spec.strategies[member]!]);
+    return portfolioPlan(name, portfolio, new Map(members));
+  });
+  return { plans: [...trained, ...decided, ...shared], timeframe: spec.data.timeframe };
 }
 
 /** Files of bars are not read here: a dataset stands in their place, so that the spec is one. */

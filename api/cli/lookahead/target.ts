@@ -60,7 +60,7 @@ export const knownNames = (): readonly string[] => [
 const allPlans = ({ levels, horizons }: TargetOptions): readonly Plan[] => [
   ...[...featureSets.values()]
     .filter(({ name }) => levels === undefined || name.endsWith(`-${levels}`))
-    .map(featurePlan),
+    .map((set) => featurePlan(set)),
   ...labelKinds.map((kind) => labelOf(kind.name, horizons)),
   ...strategies.map(strategyOf),
 ];

@@ -30,7 +30,7 @@ const right = <Row>(title: string, value: Column<Row>['value']): Column<Row> => 
 });
 const digits = (value: number): string =>
   Number.isNaN(value) ? 'none' : String(Number(value.toPrecision(6)));
-const plural = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
+const plural = (n: number, one: string): string => `${n} ${one}${n === 1 ? '' : 's'}`;
 
 /** The columns that look ahead as a table, or a sentence that none does. */
 export function tellLookahead(ctx: CliContext, findings: readonly LookaheadFinding[]): void {
@@ -78,13 +78,7 @@ export function tellLookahead(ctx: CliContext, findings: readonly LookaheadFindi
 function noneOf(columns: number, findings: readonly { readonly subject: Subject }[]): string {
   const [first] = findings;
   const of =
-    findings.length === 1 && first
-      ? first.subject.name
-      : plural(
-          findings.length,
-          'feature set, label or strategy',
-          'feature sets, labels and strategies',
-        );
+    findings.length === 1 && first ? first.subject.name : plural(findings.length, 'definition');
   return `None of the ${plural(columns, 'column')} of ${of}`;
 }
 

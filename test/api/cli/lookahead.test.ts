@@ -12,8 +12,10 @@ import {
   strategyPlan,
   type Plan,
 } from '../../../api/cli/lookahead/plan.ts';
+import { seededBars } from '../../../api/cli/lookahead/stand-in.ts';
 import { targetOf } from '../../../api/cli/lookahead/target.ts';
 import { createOutput, EXIT, type CliContext, type CliError } from '../../../api/cli/output.ts';
+import { calendarFor } from '../../../core/calendar/index.ts';
 import { defineFeatureSet, named } from '../../../core/features/feature-set.ts';
 import { featureSets } from '../../../core/features/index.ts';
 import { indicators, use, type IndicatorUse } from '../../../core/indicators/index.ts';
@@ -198,6 +200,45 @@ test('files: an experiment, a backtest with what it trains, a strategy', async (
   assert.deepEqual(await names(file), [undefined, 'sma-cross']);
   const { code, text } = await ratchet(targetOf, 'lookahead', file, 'threeClass');
   assert.deepEqual([code, /None of the 2 columns of 2/.test(text)], [0, true], text);
+});
+
+test('portfolios of a backtest are asked too, and declare nothing that could be measured', async () => {
+  const file = join(folder, 'shared.yaml');
+  const spec = [
+    'name: shared',
+    'data: { sources: [{ dataset: index-daily }], instruments: [^GSPC] }',
+    'period: { from: 2012-01-01 }',
+    'strategies: { trend: { kind: sma-cross }, revert: { kind: rsi } }',
+    'portfolios: { both: { of: [trend, revert], allocation: { kind: inverse-volatility } } }',
+  ];
+  writeFileSync(file, spec.join('\n'));
+  const { plans: found } = await targetOf(file, {});
+  assert.deepEqual(
+    found.map(({ kind, name }) => `${kind} ${name}`),
+    ['strategy trend', 'strategy revert', 'portfolio both'],
+  );
+  const { code, text } = await ratchet(targetOf, 'lookahead', file);
+  assert.deepEqual([code, /None of the 3 columns of 3/.test(text)], [0, true], text);
+  const [shared] = found.slice(-1);
+  const early = replacing(shared!, (asked) => {
+    const honest = shared!.open(asked);
+    return (bars) => ({ target: next(honest.of(bars)['target']!) });
+  });
+  const planted = await ratchet(() => Promise.resolve({ plans: [early] }), 'lookahead', 'both');
+  assert.equal(planted.code, EXIT.failed, planted.text);
+  assert.match((await ratchet(targetOf, 'warmup', file)).text, /None of the 2 columns of 2/);
+});
+
+test('an experiment is asked with its rule for missing bars', async () => {
+  const { plans: found } = await targetOf(join(examples, 'crypto-hybrid.yaml'), {});
+  const plain = featurePlan(featureSets.get('crypto-46-relative')!);
+  const calendar = calendarFor('24x7');
+  const bars = seededBars({ timeframe: '1h', calendar, count: 1200, seed: 3 });
+  const asked = { bars, calendar, seed: 3 };
+  const [filled, recorded] = [found[0]!, plain].map((plan) => plan.open(asked).of(bars)['roc_5']!);
+  assert.equal(filled!.length, recorded!.length);
+  // Five bars ago is another bar where one of them was filled in.
+  assert.ok(filled!.some((value, t) => !Object.is(value, recorded![t]) && t > 300));
 });
 
 test('an exogenous column that simulated bars lack: a seeded one stands in, and it is said', async () => {
