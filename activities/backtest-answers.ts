@@ -6,26 +6,17 @@ import {
   writeAnswer,
   type AnswerColumns,
 } from '../core/backtest/index.ts';
-import { openSession } from '../core/onnx/session.impl.ts';
-import {
-  openMonteCarlo,
-  openPackage,
-  publicationsOf,
-  type Openers,
-} from '../core/predict/index.ts';
+import { publicationsOf } from '../core/predict/index.ts';
 import { publicationDelay } from '../core/sources/publication.ts';
 import { modelOfUnit, type BacktestSpec } from '../core/spec/index.ts';
 import { appendBacktestEvent, backtestOrThrow, backtestSpecOf } from '../registry/backtests.ts';
-import { championAt, type ServableVersion } from '../registry/champions.ts';
-import { loadPackage } from '../registry/packages.ts';
-import { pastAnswers, type PastAnswerParts } from '../registry/past-answers.ts';
-import { servedSourcesOf } from '../registry/served-bars.ts';
+import { championAt } from '../registry/champions.ts';
+import { pastAnswers } from '../registry/past-answers.ts';
 import { versionsOfExperiment } from '../registry/versions.ts';
 import type { AnswerFoldInput, AnsweredFold, PlannedFold } from './contracts-backtest.ts';
 import type { ActivityDeps } from './deps.ts';
+import { pastPartsOf } from './past-parts.ts';
 import { calendarOfSpec } from './source-of.ts';
-
-const OPENERS: Openers = { openSession, openMonteCarlo: openMonteCarlo(openSession) };
 
 /** What a model answers through a stretch of a backtest: the way of serving, as of each session. */
 export function createBacktestAnswerActivities(deps: ActivityDeps) {
@@ -81,7 +72,7 @@ async function answersOf(
   }
   let row = 0;
   const asked = { ...who, instrument, asOf: known };
-  for await (const { pkg, answers } of pastAnswers(partsOf(deps), asked)) {
+  for await (const { pkg, answers } of pastAnswers(pastPartsOf(deps), asked)) {
     Context.current().heartbeat();
     if (Context.current().cancellationSignal.aborted) await Context.current().cancelled;
     const reading = pkg
@@ -119,19 +110,4 @@ async function answererOf(
   // As of when it was asked for: a repeat asks the same one.
   const champion = await championAt(db, name, new Date(now));
   return champion && { model: name, version: champion.version };
-}
-
-function partsOf(deps: ActivityDeps): PastAnswerParts {
-  const { db, artifacts, datasets, trustedKeys } = deps;
-  return {
-    db,
-    sourcesOf: ({ sources }, instrument, timeframe) =>
-      servedSourcesOf(db, datasets, { instrument, timeframe, sources }),
-    open: async ({ model, version, packageDigest }: ServableVersion) => {
-      const expected = { model, version, packageDigest };
-      const verified = await loadPackage({ db, artifacts }, expected, trustedKeys);
-      const opened = await openPackage(verified, OPENERS);
-      return { opened, release: () => void opened.release().catch(() => undefined) };
-    },
-  };
 }

@@ -15,6 +15,7 @@ import { createFitActivities } from './fit.ts';
 import { createLifecycleActivities } from './lifecycle.ts';
 import { createMonitorActivities } from './monitor.ts';
 import { createPackageActivities } from './package.ts';
+import { createParityActivities } from './parity.ts';
 import { createPromoteActivities } from './promote.ts';
 import { createRegisterActivities } from './register.ts';
 import { createScheduleActivities } from './schedules.ts';
@@ -40,6 +41,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createBacktestPlanActivities(deps),
     ...createBacktestAnswerActivities(deps),
     ...createBacktestSimulateActivities(deps),
+    ...createParityActivities(deps),
     ...createPackageActivities(deps),
     ...createRegisterActivities(deps),
     ...createDecideActivities(deps),

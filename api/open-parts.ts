@@ -129,7 +129,9 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
   const trials = new TrialHost({ host, metrics, log, now: monotonic });
   const replicaId = settings.replicaId;
   const replica = new Replica({ ...settings, id: replicaId, db, host, trials, log });
-  const predictions = new PredictionLog({ host, spool, metrics, replicaId, now: clock });
+  const predictions = new PredictionLog({
+    ...{ host, spool, metrics, replicaId, now: clock, codeVersion: version },
+  });
   const onDropped = (): void =>
     metrics.trialPredictions.inc({ role: 'shadow', outcome: 'dropped' });
   const shadows = new ShadowQueue({ onDropped });

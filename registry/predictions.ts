@@ -3,7 +3,7 @@ import type { Database, PredictionRole, PredictionTable } from './tables.ts';
 
 export type { PredictionRole } from './tables.ts';
 /** Roles whose predictions went to a caller. */
-const ANSWERED: readonly PredictionRole[] = ['champion', 'canary', 'pinned'];
+export const ANSWERED: readonly PredictionRole[] = ['champion', 'canary', 'pinned'];
 
 export type PredictionRow = Insertable<PredictionTable>;
 export type Prediction = Selectable<PredictionTable>;
@@ -43,16 +43,16 @@ export async function insertPredictions(
   await sql`
     insert into prediction (
       id, at, batch_id, model, version, generation, package_digest, instrument, as_of, request_id, key_id,
-      replica_id, answer, duration_ms, role, input, pair_id, trial_id, error)
+      replica_id, answer, duration_ms, role, input, pair_id, trial_id, error, asked_as_of, code_version)
     select
       id, at, batch_id, model, version, generation, package_digest, instrument, as_of, request_id, key_id,
       replica_id, answer::jsonb, duration_ms, coalesce(role, 'champion'), coalesce(input, 'instrument'),
-      pair_id, trial_id, error
+      pair_id, trial_id, error, asked_as_of, code_version
     from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as r (
       id text, at timestamptz, batch_id text, model text, version integer, generation integer,
       package_digest text, instrument text, as_of timestamptz, request_id text, key_id text,
       replica_id text, answer text, duration_ms float8, role text, input text, pair_id text,
-      trial_id text, error text)
+      trial_id text, error text, asked_as_of timestamptz, code_version text)
     on conflict (id, at) do nothing`.execute(db);
 }
 

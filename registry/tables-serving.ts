@@ -84,6 +84,10 @@ export interface PredictionTable {
   settle_after: ColumnType<Date | number, Date | string | undefined, Date | string>;
   /** Horizons whose bar was waited for in vain. */
   unknown_horizons: ColumnType<number, number | undefined, number>;
+  /** Bars known and complete by then were looked at; null: of an earlier release, or from what the caller brought. */
+  asked_as_of: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+  /** The code that answered; null: of an earlier release. */
+  code_version: Nullable<string>;
 }
 
 export interface GateTryTable {

@@ -41,6 +41,7 @@ import type {
 import type { PositionAdviceTable } from './tables-advice.ts';
 import type { BacktestEventTable, BacktestTable } from './tables-backtests.ts';
 import type { VersionEvaluationTable } from './tables-evaluations.ts';
+import type { ParityDifferenceTable, ParityReportTable } from './tables-parity.ts';
 import type { SearchTable, SearchTrialTable } from './tables-search.ts';
 
 export type * from './tables-advice.ts';
@@ -49,6 +50,7 @@ export type * from './tables-data.ts';
 export type * from './tables-evaluations.ts';
 export type * from './tables-experiments.ts';
 export type * from './tables-lifecycle.ts';
+export type * from './tables-parity.ts';
 export type * from './tables-search.ts';
 export type * from './tables-serving.ts';
 
@@ -94,6 +96,8 @@ export interface Database {
   drift_calibration: DriftCalibrationTable;
   drift_report: DriftReportTable;
   position_advice: PositionAdviceTable;
+  parity_report: ParityReportTable;
+  parity_difference: ParityDifferenceTable;
   alert: AlertTable;
   alert_delivery: AlertDeliveryTable;
 }

@@ -3,7 +3,7 @@ import type { PredictionAnswer } from '../../core/predict/index.ts';
 import type { PredictionRole, PredictionRow } from '../../registry/predictions.ts';
 import type { ServedTrial } from '../../registry/served-trials.ts';
 import { countPrediction, type ApiMetrics } from '../metrics.ts';
-import type { Computed } from './forecaster.ts';
+import type { Basis, Computed } from './forecaster.ts';
 import type { ModelHost } from './model-host.ts';
 import type { Slot } from './package-slots.ts';
 import type { PredictRequest } from './serving.ts';
@@ -44,6 +44,8 @@ interface Facts {
   readonly trialId: string | null;
   readonly pairId: string | null;
   readonly durationMs: number;
+  /** Absent: nothing was computed, or from what the caller brought. */
+  readonly basis?: Basis | undefined;
 }
 
 export interface PredictionLogParts {
@@ -51,6 +53,7 @@ export interface PredictionLogParts {
   readonly spool: Spool;
   readonly metrics: ApiMetrics;
   readonly replicaId: string;
+  readonly codeVersion: string;
   /** Wall ms. */
   readonly now: () => number;
 }
@@ -85,7 +88,7 @@ export class PredictionLog {
     metrics.predictionSeconds.observe({ role: arm.role }, durationMs / 1000);
     if (!request.record) return answer;
     const { role, trialId } = arm;
-    const facts = { role, trialId, pairId: null, durationMs };
+    const facts = { role, trialId, pairId: null, durationMs, basis: computed.basis };
     if (this.#parts.spool.append(this.#row(request, answer, facts, at))) return answer;
     metrics.notRecorded.inc();
     return { ...answer, recorded: false };
@@ -99,7 +102,8 @@ export class PredictionLog {
     const arm = { slot, generation: answer.generation, role: 'shadow' as const, trialId };
     const scored = { ...this.#compose(arm, computed, at, true), batchId: answer.batchId };
     metrics.predictionSeconds.observe({ role: 'shadow' }, durationMs / 1000);
-    const facts = { role: arm.role, trialId, pairId: answer.id, durationMs };
+    const { basis } = computed;
+    const facts = { role: arm.role, trialId, pairId: answer.id, durationMs, basis };
     const kept = spool.append(this.#row(request, scored, facts, at), 'beside');
     metrics.trialPredictions.inc({ role: 'shadow', outcome: kept ? 'done' : 'dropped' });
   }
@@ -180,6 +184,8 @@ export class PredictionLog {
       input: request.input.kind,
       pair_id: facts.pairId,
       trial_id: facts.trialId,
+      asked_as_of: facts.basis ? new Date(facts.basis.asOf).toISOString() : null,
+      code_version: this.#parts.codeVersion,
     };
   }
 }

@@ -46,6 +46,13 @@ export interface AlertFacts {
     readonly reportId: string;
     readonly reason: string;
   };
+  readonly 'parity.different': About & {
+    readonly reportId: string;
+    readonly replayed: number;
+    readonly different: number;
+    /** Differences by likely cause. */
+    readonly byCause: Readonly<Record<string, number>>;
+  };
   /** Asked for by a person, to see that it arrives. */
   readonly 'alert.test': {
     readonly model: null;
@@ -145,6 +152,15 @@ export const alertEvents: {
     words: ({ model, version, reason }) =>
       `Version ${version} of ${model} is stale. ${sentence(reason)}`,
     evidence: ({ model }) => modelPath(model, 'drift'),
+  },
+  'parity.different': {
+    title: 'Predictions that were served come out otherwise when they are computed again.',
+    key: ({ reportId }) => reportId,
+    words: ({ model, reportId, replayed, different, byCause }) => {
+      const causes = Object.entries(byCause).map(([cause, n]) => `${cause} ${n}`);
+      return `Of ${replayed} served predictions of ${model} ${different} come out otherwise when they are computed again (${causes.join(', ')}). The differences: \`ratchet parity ${model} --show ${reportId}\`.`;
+    },
+    evidence: ({ model, reportId }) => modelPath(model, `parity/${reportId}`),
   },
   'alert.test': {
     title: 'Asked for by a person (`ratchet alerts test`); every webhook gets it.',

@@ -49,4 +49,20 @@ export {
   type Publications,
 } from './publication.ts';
 export { forecastRange, type RangeAnswer } from './range.ts';
+export {
+  causeOf,
+  causeOfProblem,
+  PARITY_CAUSES,
+  type DifferenceFacts,
+  type NamedCause,
+  type ParityCause,
+} from './parity-cause.ts';
+export {
+  differencesOf,
+  isSampled,
+  type ComparedPart,
+  type FieldDifference,
+  type ReplayedAnswer,
+  type StoredAnswer,
+} from './same-answer.ts';
 export { classReliability, reliabilityOf, type HorizonReliability } from './reliability.ts';

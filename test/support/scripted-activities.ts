@@ -95,6 +95,11 @@ export function scriptedActivities(script: Script = {}): {
     topUpEvaluated: async () => ({ missing: [] }),
     evaluateVersion: async () => ({ verdict: 'Better than naive.' }),
     failEvaluation: async () => undefined,
+    openParity: async ({ reportId }) => ({ reportId: reportId ?? 'parity-1' }),
+    replayPredictions: async ({ reportId }) => ({
+      ...{ reportId, done: true, replayed: 100, late: 0, different: 0 },
+    }),
+    failParity: async () => undefined,
     evaluate: async () => ({
       evaluation: artifact,
       servedSeed: 2,

@@ -29,6 +29,13 @@ const facts: AlertFacts = {
   'trial.aborted': trial,
   'trial.undecided': trial,
   'trial.waiting-approval': { ...about, version: 4, trialId: '01TRIAL', withinDays: 14 },
+  'parity.different': {
+    ...about,
+    reportId: '01REPORT',
+    replayed: 100,
+    different: 3,
+    byCause: { 'bar-altered': 3 },
+  },
   'drift.detected': { ...about, version: 3, reportId: '01REPORT', reasons: ['Loss rose.'] },
   'retrain.failed': {
     ...{ ...about, retrainId: '01RETRAIN', experimentId: '01EXPERIMENT' },

@@ -1,0 +1,301 @@
+/** Reports of predictions that were served, computed again and compared. */
+import { sql, type Selectable } from 'kysely';
+import { ulid } from 'ulid';
+import { RatchetError } from '../core/errors.ts';
+import type { FieldDifference, ParityCause } from '../core/predict/index.ts';
+import { PAGE_MAX, recordAudit } from './audit.ts';
+import { inTransaction, type Db, type Trx } from './in-transaction.ts';
+import type { ParityReportTable } from './tables.ts';
+
+/** How many predictions came to what. */
+export interface ParityCounts {
+  /** Predictions to replay when it began. */
+  readonly total: number;
+  /** Computed again: the sum of the three below. */
+  readonly replayed: number;
+  readonly identical: number;
+  /** They say what an instant shortly before says: a replica hears of new bars some seconds after the registry. */
+  readonly late: number;
+  readonly different: number;
+  /** Of bars and windows that the caller brought: they are not kept, so nothing can be replayed. */
+  readonly callersOwn: number;
+  /** With Monte-Carlo samples: of them only the forecast was compared, */
+  readonly withSamples: number;
+  /** except for these, whose samples were drawn again. */
+  readonly samplesDrawn: number;
+  /** Longest lateness, ms. */
+  readonly latestMs: number;
+  /** Differences by likely cause. */
+  readonly byCause: Readonly<Partial<Record<ParityCause, number>>>;
+}
+
+export const NO_COUNTS: ParityCounts = {
+  ...{ total: 0, replayed: 0, identical: 0, late: 0, different: 0, callersOwn: 0 },
+  ...{ withSamples: 0, samplesDrawn: 0, latestMs: 0, byCause: {} },
+};
+
+/** The last prediction that was looked at: groups go by version and instrument, each by time. */
+export interface ParityCursor {
+  readonly version: number;
+  readonly instrument: string;
+  /** ISO; with the id the place inside of the group. */
+  readonly at: string;
+  readonly id: string;
+}
+
+export interface ParityDifference {
+  readonly predictionId: string;
+  readonly servedAt: Date;
+  readonly version: number;
+  readonly instrument: string;
+  readonly asOf: Date;
+  readonly cause: ParityCause;
+  readonly words: string;
+  readonly fields: readonly FieldDifference[];
+}
+
+export interface ParityReport extends Omit<
+  Selectable<ParityReportTable>,
+  'counts' | 'cursor' | 'samples' | 'late_ms'
+> {
+  readonly counts: ParityCounts;
+  readonly cursor: ParityCursor | null;
+  readonly samples: number;
+  readonly lateMs: number;
+}
+
+/** Differences of a report that are kept in full; all are counted. */
+export const DIFFERENCES_KEPT = 10_000;
+
+function report(row: Selectable<ParityReportTable>): ParityReport {
+  const { counts, cursor, late_ms: lateMs, ...rest } = row;
+  return {
+    ...rest,
+    counts: { ...NO_COUNTS, ...(counts as Partial<ParityCounts>) },
+    cursor: cursor as ParityCursor | null,
+    lateMs,
+  };
+}
+
+export interface NewParityReport {
+  readonly model: string;
+  readonly from: Date;
+  readonly to: Date;
+  readonly lateMs: number;
+  readonly samples: number;
+  readonly actor: string;
+}
+
+/** Writes what a person asked for, with its audit. */
+export async function createParityReport(
+  trx: Trx,
+  input: NewParityReport & { readonly id: string; readonly requestId: string | undefined },
+): Promise<void> {
+  const { id, model, from, to, actor, requestId } = input;
+  await trx
+    .insertInto('parity_report')
+    .values({ ...columnsOf(input), id, request_id: requestId ?? null })
+    .execute();
+  await recordAudit(trx, {
+    ...{ actor, requestId },
+    action: 'model.parity',
+    object: `model/${model}`,
+    after: { report: id, from, to },
+  });
+}
+
+/** The report of a Schedule's slot: one, however often it is asked for. */
+export async function slotParityReport(
+  db: Db,
+  slot: Date,
+  input: NewParityReport,
+): Promise<ParityReport> {
+  await db
+    .insertInto('parity_report')
+    .values({ ...columnsOf(input), id: ulid(), slot })
+    .onConflict((oc) => oc.columns(['model', 'slot']).where('slot', 'is not', null).doNothing())
+    .execute();
+  const row = await db
+    .selectFrom('parity_report')
+    .selectAll()
+    .where('model', '=', input.model)
+    .where('slot', '=', slot)
+    .executeTakeFirstOrThrow();
+  return report(row);
+}
+
+const columnsOf = ({ model, from, to, lateMs, samples, actor }: NewParityReport) => ({
+  ...{ model, samples, actor, status: 'queued' as const },
+  ...{ served_from: from, served_to: to, late_ms: lateMs, counts: JSON.stringify(NO_COUNTS) },
+});
+
+/** Throws `parity.unknown`; of another model than `model` too. */
+export async function parityReportOrThrow(
+  db: Db,
+  id: string,
+  model?: string,
+): Promise<ParityReport> {
+  const row = await db
+    .selectFrom('parity_report')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst();
+  if (row && (model === undefined || row.model === model)) return report(row);
+  const of = model === undefined ? '' : ` of ${model}`;
+  throw new RatchetError('parity.unknown', `there is no parity report ${id}${of}`);
+}
+
+/** Those of a model, newest first. */
+export async function listParityReports(
+  db: Db,
+  model: string,
+  { limit, before }: { readonly limit: number; readonly before?: string | undefined },
+): Promise<ParityReport[]> {
+  const rows = await db
+    .selectFrom('parity_report')
+    .selectAll()
+    .where('model', '=', model)
+    .$if(before !== undefined, (q) => q.where('id', '<', before ?? ''))
+    .orderBy('id', 'desc')
+    .limit(Math.min(limit, PAGE_MAX))
+    .execute();
+  return rows.map(report);
+}
+
+/** Up to where the newest report of a Schedule that was completed before `slot` looked. */
+export async function parityDoneUntil(
+  db: Db,
+  model: string,
+  slot: Date,
+): Promise<Date | undefined> {
+  const row = await db
+    .selectFrom('parity_report')
+    .select('served_to')
+    .where('model', '=', model)
+    .where('slot', '<', slot)
+    .where('status', '=', 'completed')
+    .orderBy('slot', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.served_to;
+}
+
+/** Ids of those that no workflow has begun, oldest first. */
+export async function queuedParityReports(db: Db, before: Date, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('parity_report')
+    .select('id')
+    .where('status', '=', 'queued')
+    .where('slot', 'is', null)
+    .where('created_at', '<', before)
+    .orderBy('created_at')
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/** Says that it is under way; one that ended stays as it ended. */
+export async function beginParity(db: Db, id: string, codeVersion: string): Promise<ParityReport> {
+  await db
+    .updateTable('parity_report')
+    .set({ status: 'running', code_version: codeVersion })
+    .where('id', '=', id)
+    .where('status', '=', 'queued')
+    .execute();
+  return parityReportOrThrow(db, id);
+}
+
+/** What one page came to. */
+export interface ParityProgress {
+  readonly cursor: ParityCursor;
+  readonly counts: ParityCounts;
+  readonly differences: readonly ParityDifference[];
+}
+
+/**
+ * Moves a running report on, with what was found on the way, in one transaction. Throws `parity.superseded` (not permanent)
+ * where it does not stand at `before` any more: another attempt went on, or it ended.
+ */
+export function advanceParity(
+  db: Db,
+  before: ParityReport,
+  { cursor, counts, differences }: ParityProgress,
+): Promise<void> {
+  return inTransaction(db, async (trx) => {
+    const stood = before.cursor === null ? null : JSON.stringify(before.cursor);
+    const { numUpdatedRows } = await trx
+      .updateTable('parity_report')
+      .set({ cursor: JSON.stringify(cursor), counts: JSON.stringify(counts) })
+      .where('id', '=', before.id)
+      .where('status', '=', 'running')
+      .where(sql<boolean>`cursor IS NOT DISTINCT FROM ${stood}::jsonb`)
+      .executeTakeFirst();
+    if (numUpdatedRows !== 1n) {
+      const message = `another attempt replays for the parity report ${before.id}, or it has ended`;
+      throw new RatchetError('parity.superseded', message, { permanent: false });
+    }
+    const first = before.counts.different;
+    const kept = differences.slice(0, Math.max(0, DIFFERENCES_KEPT - first));
+    if (kept.length === 0) return;
+    await trx
+      .insertInto('parity_difference')
+      .values(kept.map((one, i) => ({ ...rowOf(one), report_id: before.id, n: first + i })))
+      .execute();
+  });
+}
+
+const rowOf = (one: ParityDifference) => ({
+  prediction_id: one.predictionId,
+  served_at: one.servedAt,
+  version: one.version,
+  instrument: one.instrument,
+  as_of: one.asOf,
+  cause: one.cause,
+  words: one.words,
+  fields: JSON.stringify(one.fields),
+});
+
+/** Of a report, in the order in which they were found, from place `from` on. */
+export async function listParityDifferences(
+  db: Db,
+  reportId: string,
+  { from, limit }: { readonly from: number; readonly limit: number },
+): Promise<(ParityDifference & { readonly n: number })[]> {
+  const rows = await db
+    .selectFrom('parity_difference')
+    .selectAll()
+    .where('report_id', '=', reportId)
+    .where('n', '>=', from)
+    .orderBy('n')
+    .limit(Math.min(limit, PAGE_MAX))
+    .execute();
+  return rows.map((row) => ({
+    n: row.n,
+    predictionId: row.prediction_id,
+    servedAt: row.served_at,
+    version: row.version,
+    instrument: row.instrument,
+    asOf: row.as_of,
+    cause: row.cause as ParityCause,
+    words: row.words,
+    fields: row.fields as readonly FieldDifference[],
+  }));
+}
+
+/** Writes how it ended. The first end stays. */
+export async function endParity(
+  db: Db,
+  id: string,
+  end: { readonly status: 'completed' } | { readonly status: 'failed'; readonly message: string },
+): Promise<void> {
+  await db
+    .updateTable('parity_report')
+    .set({
+      status: end.status,
+      message: end.status === 'failed' ? end.message : null,
+      finished_at: sql`now()`,
+    })
+    .where('id', '=', id)
+    .where('status', 'in', ['queued', 'running'])
+    .execute();
+}

@@ -1,0 +1,297 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { CancelledFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { sql } from 'kysely';
+import { ulid } from 'ulid';
+import { createParityActivities } from '../../activities/parity.ts';
+import type { ReplayDeps } from '../../activities/replay-predictions.ts';
+import { calendarFor } from '../../core/calendar/index.ts';
+import type { PackageContent } from '../../core/packages/build.ts';
+import { listAlerts } from '../../registry/alerts.ts';
+import { appendBars } from '../../registry/bars.ts';
+import { seriesSource, startCollection } from '../../registry/collections.ts';
+import { inTransaction } from '../../registry/in-transaction.ts';
+import {
+  createParityReport,
+  listParityDifferences,
+  parityReportOrThrow,
+  type ParityDifference,
+} from '../../registry/parity.ts';
+import { storePackage } from '../../registry/packages.ts';
+import {
+  DATASETS,
+  eventually,
+  INSTRUMENT,
+  NOW,
+  openApiFixture,
+  type ApiFixture,
+  type TestReplica,
+} from '../support/api-fixture.ts';
+import { walkBars } from '../support/made-bars.ts';
+import { makePackage, testKeys } from '../support/model-package.ts';
+import { MODEL } from '../support/registry-facts.ts';
+
+const CODE = '0.0.0-test';
+const calendar = calendarFor('nyse');
+/** Half an hour after each close of the last year of bars. */
+const SESSIONS = calendar
+  .between(Date.parse('2019-01-02'), Date.parse('2020-01-03'), '1d')
+  .map((open) => calendar.closeTime(open, '1d') + 1_800_000);
+
+let fixture: ApiFixture;
+let api: TestReplica;
+let deps: ReplayDeps;
+
+before(async () => {
+  fixture = await openApiFixture(2);
+  const { db, artifacts } = fixture;
+  deps = {
+    ...{ db, artifacts, datasets: DATASETS, trustedKeys: testKeys, codeVersion: CODE },
+    clock: () => fixture.clock.now,
+  };
+  api = await fixture.open('served');
+  await fixture.promote(1);
+  await eventually('the champion answers', async () => (await ask({ record: false })) === 200);
+});
+after(() => fixture.close());
+
+async function ask(body: object, of = api): Promise<number> {
+  return (await of.call('POST', `/api/v1/ml-models/${MODEL}/predict`, body)).status;
+}
+
+/** Every prediction served until now is in the registry. */
+const recorded = (of = api): Promise<void> => of.recorder.drain();
+
+interface Span {
+  readonly from?: number;
+  readonly to?: number;
+  readonly samples?: number;
+}
+
+/** What a replay of a span finds; `cut`: after how many looks at the clock a call ends. */
+async function replay(span: Span = {}, over: Partial<ReplayDeps> = {}) {
+  const id = ulid();
+  await inTransaction(fixture.db, (trx) =>
+    createParityReport(trx, {
+      ...{ id, model: MODEL, actor: 'test', requestId: undefined },
+      ...{ lateMs: 60_000, samples: span.samples ?? 5 },
+      from: new Date(span.from ?? NOW - 86_400_000),
+      to: new Date(span.to ?? fixture.clock.now + 86_400_000),
+    }),
+  );
+  const activities = createParityActivities({ ...deps, ...over });
+  const run = <I, O>(work: (input: I) => Promise<O>, input: I): Promise<O> =>
+    new MockActivityEnvironment().run(work, input);
+  await run(activities.openParity, { model: MODEL, asOf: '', reportId: id });
+  let calls = 1;
+  while (!(await run(activities.replayPredictions, { reportId: id })).done) calls++;
+  const { counts, status } = await parityReportOrThrow(fixture.db, id);
+  const differences = await listParityDifferences(fixture.db, id, { from: 0, limit: 500 });
+  return { id, calls, status, counts, differences };
+}
+
+const fieldsOf = ({ fields }: ParityDifference) => fields.map(({ field }) => field);
+
+describe('a replay of what was served', () => {
+  test('finds no difference over instants, versions and confidences', async () => {
+    for (const [i, at] of SESSIONS.entries()) {
+      const asOf = new Date(at).toISOString();
+      const confidence = i % 25 === 0 ? 'mc' : 'none';
+      assert.equal(await ask({ asOf, confidence }), 200);
+      if (i % 3 === 0) assert.equal(await ask({ asOf, version: 2, confidence: 'none' }), 200);
+    }
+    assert.equal(await ask({ confidence: 'mc' }), 200);
+    assert.equal(await ask({ confidence: 'none' }), 200);
+    await recorded();
+    const { counts, status } = await replay();
+    const pinned = Math.ceil(SESSIONS.length / 3);
+    const total = SESSIONS.length + pinned + 2;
+    assert.equal(status, 'completed');
+    assert.deepEqual(
+      { ...counts, withSamples: 0, samplesDrawn: 0 },
+      {
+        ...{ total, replayed: total, identical: total, late: 0, different: 0, callersOwn: 0 },
+        ...{ withSamples: 0, samplesDrawn: 0, latestMs: 0, byCause: {} },
+      },
+    );
+    assert.ok(counts.withSamples > 10, String(counts.withSamples));
+    assert.ok(counts.samplesDrawn >= 3 && counts.samplesDrawn <= 5, String(counts.samplesDrawn));
+    const alerts = await listAlerts(fixture.db, { limit: 5, event: 'parity.different' });
+    assert.deepEqual(alerts, []);
+  });
+
+  test("counts apart what was made from a caller's bars", async () => {
+    const path = `/api/v1/ml-models/${MODEL}/predictions`;
+    const before = await replay();
+    const bars = await api.parts.serving.bars(MODEL, undefined, INSTRUMENT);
+    const rows = Array.from(bars.openTime, (openTime, i) => ({
+      openTime: new Date(openTime).toISOString(),
+      ...{ open: bars.open[i]!, high: bars.high[i]!, low: bars.low[i]!, close: bars.close[i]! },
+      volume: bars.volume[i]!,
+    }));
+    const { status, body } = await api.call('POST', path.replace('predictions', 'predict'), {
+      instrument: INSTRUMENT,
+      bars: rows,
+      confidence: 'none',
+    });
+    assert.equal(status, 200, JSON.stringify(body));
+    await recorded();
+    const { counts } = await replay();
+    assert.equal(counts.callersOwn, 1);
+    assert.equal(counts.total, before.counts.total);
+  });
+
+  test('goes on where a call ended, and counts nothing twice', async () => {
+    const whole = await replay();
+    // Each look at the clock costs all that a call has.
+    let now = NOW;
+    const { calls, counts } = await replay({}, { clock: () => (now += 600_000) });
+    assert.ok(calls >= 2, `${calls} calls`);
+    assert.deepEqual(counts, whole.counts);
+  });
+
+  test('stops when it is cancelled', async () => {
+    const id = ulid();
+    await inTransaction(fixture.db, (trx) =>
+      createParityReport(trx, {
+        ...{ id, model: MODEL, actor: 'test', requestId: undefined, lateMs: 0, samples: 0 },
+        ...{ from: new Date(NOW - 1), to: new Date(NOW + 1) },
+      }),
+    );
+    const { openParity, replayPredictions, failParity } = createParityActivities(deps);
+    const env = new MockActivityEnvironment();
+    await env.run(openParity, { model: MODEL, asOf: '', reportId: id });
+    env.cancel('CANCELLED');
+    await assert.rejects(env.run(replayPredictions, { reportId: id }), CancelledFailure);
+    const stopped = await parityReportOrThrow(fixture.db, id);
+    assert.deepEqual([stopped.status, stopped.counts.replayed], ['running', 0]);
+    await env.run(failParity, { reportId: id, reason: 'cancelled' });
+    assert.equal((await parityReportOrThrow(fixture.db, id)).status, 'failed');
+  });
+});
+
+describe('a bar that the replica had not heard of', () => {
+  const wednesday = Date.parse('2020-01-08T21:30:00Z');
+
+  test('is lateness within a minute, and a difference after it', async () => {
+    const source = seriesSource(DATASETS.get('sp500-daily')!);
+    const key = {
+      dataset: 'sp500-daily',
+      source,
+      instrument: INSTRUMENT,
+      timeframe: '1d' as const,
+    };
+    // As many bars as it will need then.
+    fixture.clock.now = wednesday;
+    assert.equal(await ask({ record: false }), 200);
+    // It is in the registry, and not told of: no replica reads it.
+    const collectionId = await startCollection(fixture.db, key, 'primary', wednesday);
+    const arrival = { collectionId, arrivedAt: wednesday, calendar, declaredDelayMs: 0 };
+    const newer = walkBars(801, { instrument: INSTRUMENT, from: '2016-11-01' });
+    await appendBars(fixture.db, source, newer, arrival);
+    for (const after of [5_000, 120_000]) {
+      fixture.clock.now = wednesday + after;
+      assert.equal(await ask({ confidence: 'none' }), 200);
+    }
+    await recorded();
+    const { counts, differences } = await replay({ from: wednesday });
+    assert.deepEqual([counts.total, counts.late, counts.different], [2, 1, 1]);
+    assert.equal(counts.latestMs, 5_000);
+    const [behind] = differences;
+    assert.equal(behind?.cause, 'replica-behind');
+    assert.match(behind.words, /what was known at 2020-01-08T21:29:59.999Z/);
+    assert.ok(fieldsOf(behind).includes('asOf'));
+    // Who reads the registry anew has it.
+    const fresh = await fixture.open('fresh');
+    fixture.clock.now += 1_000;
+    const from = fixture.clock.now;
+    await eventually('it answers', async () => (await ask({ confidence: 'none' }, fresh)) === 200);
+    await recorded(fresh);
+    const again = await replay({ from });
+    assert.deepEqual([again.counts.identical, again.counts.different], [1, 0]);
+    fixture.clock.now = NOW;
+  });
+});
+
+describe('what was altered is found and named', () => {
+  test('a stored bar', async () => {
+    const open = calendar.between(Date.parse('2019-11-05'), Date.parse('2019-11-05'), '1d')[0]!;
+    const bar = new Date(open).toISOString();
+    const change = (by: number) =>
+      sql`UPDATE bar SET close = close * ${by}::float8 WHERE open_time = ${bar}`.execute(
+        fixture.db,
+      );
+    const { counts: before } = await replay({ to: NOW + 1_000 });
+    await change(1.5);
+    try {
+      const { id, counts, differences } = await replay({ to: NOW + 1_000 });
+      assert.ok(counts.different > 20, String(counts.different));
+      assert.equal(counts.identical + counts.different, before.total);
+      assert.deepEqual(counts.byCause, { 'bar-altered': counts.different });
+      const first = differences.find(({ version }) => version === 1)!;
+      assert.equal(first.asOf.getTime(), open);
+      assert.match(first.words, new RegExp(`The bar ${bar} of \\^GSPC closed at`));
+      const close = first.fields.find(({ field }) => field === 'lastClose')!;
+      assert.ok(Math.abs(Number(close.replayed) / Number(close.served) - 1.5) < 1e-9);
+      // Those whose window holds it name it too.
+      assert.ok(differences.every(({ words }) => words.includes(bar)));
+      assert.ok(differences.every((one) => fieldsOf(one).includes('h7.change')));
+      const [alert] = await listAlerts(fixture.db, { limit: 5, event: 'parity.different' });
+      assert.equal(alert?.payload.facts['reportId'], id);
+      assert.match(alert.payload.words, /bar-altered/);
+    } finally {
+      await change(1 / 1.5);
+    }
+  });
+
+  test('a volume, which no last close shows', async () => {
+    const bar = '2019-11-05';
+    const change = (by: number) =>
+      sql`UPDATE bar SET volume = volume * ${by}::float8 WHERE open_time::date = ${bar}::date`.execute(
+        fixture.db,
+      );
+    await change(8);
+    try {
+      const { counts, differences } = await replay({ to: NOW + 1_000 });
+      assert.ok(counts.different > 0);
+      assert.deepEqual(counts.byCause, { 'bar-altered': counts.different });
+      const first = differences.find(({ version }) => version === 1)!;
+      assert.match(first.words, /Answers up to the bar 2019-11-04.* agree.* up to 2019-11-05/);
+    } finally {
+      await change(1 / 8);
+    }
+  });
+
+  test("one field of a version's package, and a version that is gone", async () => {
+    const { db, artifacts } = fixture;
+    const { package_digest: own } = await db
+      .selectFrom('model_version')
+      .select('package_digest')
+      .where('version', '=', 2)
+      .executeTakeFirstOrThrow();
+    const change = ({ preprocessing, ...content }: PackageContent): PackageContent => ({
+      ...content,
+      preprocessing: { ...preprocessing, beatsNaive: !preprocessing.beatsNaive },
+    });
+    const other = await makePackage({ version: 2, seed: 'version-2', monteCarlo: true, change });
+    await storePackage(db, artifacts, other.files);
+    const set = (columns: { package_digest?: string | null; status?: 'registered' | 'deleted' }) =>
+      db.updateTable('model_version').set(columns).where('version', '=', 2).execute();
+    await set({ package_digest: other.packageDigest });
+    try {
+      const { counts, differences } = await replay({ to: NOW + 1_000 });
+      assert.deepEqual(counts.byCause, { 'other-package': counts.different });
+      assert.ok(differences.every(({ version }) => version === 2));
+      const [first] = differences;
+      assert.deepEqual(fieldsOf(first!).toSorted(), ['beatsNaive', 'packageDigest']);
+      assert.ok(first!.words.includes(other.packageDigest.slice(0, 12)), first!.words);
+      await set({ package_digest: own, status: 'deleted' });
+      const gone = await replay({ to: NOW + 1_000 });
+      assert.deepEqual(gone.counts.byCause, { 'package-gone': counts.different });
+    } finally {
+      await set({ package_digest: own, status: 'registered' });
+    }
+    assert.equal((await replay({ to: NOW + 1_000 })).counts.different, 0);
+  });
+});
