@@ -65,7 +65,8 @@ function ownSpec(
     command: process.execPath,
     args: ['--enable-source-maps', ...args],
     env: { ...plainEnvironment(passedOn()), NODE_ENV: 'production', ...env },
-    cwd: projectRoot,
+    // Where `ratchet up` was called: ratchet.config.yaml is looked for there first.
+    cwd: process.cwd(),
     guarded: false,
     stopSignal: 'SIGTERM',
     stopMs: DRAIN_MS,
