@@ -3,8 +3,10 @@ import { recordAlert } from '../registry/alerts.ts';
 import {
   beginParity,
   endParity,
+  LATE_MS,
   parityDoneUntil,
   parityReportOrThrow,
+  SAMPLES,
   slotParityReport,
   type ParityReport,
 } from '../registry/parity.ts';
@@ -19,10 +21,6 @@ import { Replaying, type ReplayDeps } from './replay-predictions.ts';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Replicas poll for bars every 10 s; a delivery, and the reading of it, take a while. */
-export const LATE_MS = 60_000;
-/** Predictions of one report whose Monte-Carlo samples are drawn again: each takes some 50 ms. */
-export const SAMPLES = 50;
 /** Predictions wait in a replica's spool for half a second, or until the database is back. */
 const GRACE_MS = 600_000;
 /** A night begins so much before the end of the one before it: what was recorded late is replayed after all. */

@@ -19,6 +19,7 @@ import { keyRoutes } from './routes/keys.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { mirrorRoutes } from './routes/mirror.ts';
 import { modelRoutes } from './routes/models.ts';
+import { parityRoutes } from './routes/parity.ts';
 import { performanceRoutes } from './routes/performance.ts';
 import { backtestProgressRoutes } from './routes/backtest-progress.ts';
 import { backtestRoutes } from './routes/backtests.ts';
@@ -63,6 +64,7 @@ export function createApp(parts: ApiParts): App {
     backtestRoutes,
     backtestProgressRoutes,
     evaluationRoutes,
+    parityRoutes,
     championRoutes,
     lifecycleRoutes,
     explainRoutes,

@@ -84,6 +84,7 @@ const BY_CODE: Readonly<Record<string, ProblemKind>> = {
   'internal.unreachable': 'internal',
   'upload.too-large': 'too-large',
   'evaluation.too-many': 'too-many-requests',
+  'parity.too-many': 'too-many-requests',
 };
 /** What is wrong with our own bytes is never the caller's fault. */
 const BY_FIRST_PART: Readonly<Record<string, ProblemKind>> = {

@@ -27,6 +27,9 @@ export interface Orchestrator extends LifecycleOrders {
   /** Starts `evaluation/<id>`; false when that workflow exists already. */
   startEvaluation(evaluationId: string): Promise<boolean>;
   evaluationState(evaluationId: string): Promise<WorkflowState>;
+  /** Starts `parity-run/<id>`; false when that workflow exists already. */
+  startParity(model: string, reportId: string): Promise<boolean>;
+  parityState(report: { id: string; model: string; slot: Date | null }): Promise<WorkflowState>;
   /** Asks an evaluation to stop; false when it does not run. */
   cancelEvaluation(evaluationId: string): Promise<boolean>;
   /** Starts `backtest/<id>`; false when that workflow exists already. */
@@ -85,6 +88,14 @@ export function openOrchestrator(options: {
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
       }),
     evaluationState: (id) => stateOf(workflowIds.evaluation(id)),
+    startParity: (model, reportId) =>
+      start('parity', {
+        workflowId: workflowIds.parityRun(reportId),
+        args: [{ model, reportId }],
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      }),
+    parityState: ({ id, model, slot }) =>
+      stateOf(slot === null ? workflowIds.parityRun(id) : workflowIds.paritySlot(model, slot)),
     cancelEvaluation: (id) => cancel(workflowIds.evaluation(id)),
     startBacktest: (backtestId) =>
       start('backtest', {

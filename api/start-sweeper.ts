@@ -3,6 +3,7 @@ import { endBacktest } from '../registry/backtests.ts';
 import { endEvaluation } from '../registry/evaluations.ts';
 import { endExperiment } from '../registry/experiments.ts';
 import type { Db } from '../registry/in-transaction.ts';
+import { endParity, parityReportOrThrow } from '../registry/parity.ts';
 import { leftOpen, type OpenRuns } from '../registry/left-open.ts';
 import type { Orchestrator, WorkflowState } from './orchestrator.ts';
 
@@ -48,6 +49,16 @@ const kindsOf = ({ db, orchestrator }: Parts): readonly Kind[] => [
     start: (id) => orchestrator.startEvaluation(id),
     state: (id) => orchestrator.evaluationState(id),
     fail: (id, message) => endEvaluation(db, id, { status: 'failed', message }),
+  },
+  {
+    ...{ name: 'parity report', table: 'parity_report' },
+    // That of a slot was written by its workflow, which a Schedule started.
+    start: async (id) => {
+      const { model, slot } = await parityReportOrThrow(db, id);
+      return slot === null && orchestrator.startParity(model, id);
+    },
+    state: async (id) => orchestrator.parityState(await parityReportOrThrow(db, id)),
+    fail: (id, message) => endParity(db, id, { status: 'failed', message }),
   },
 ];
 

@@ -1,8 +1,9 @@
 /**
  * Temporal Schedules of a served model: `settle/<model>` after every bar, `monitor/<model>` every so many
- * sessions. Times are UTC, which has no doubled and no missing hour; what runs computes from the time that
+ * sessions, `parity/<model>` every night. Times are UTC, which has no doubled and no missing hour; what runs computes from the time that
  * was meant (`TemporalScheduledStartTime`), however late it starts.
  */
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import {
   ScheduleAlreadyRunning,
@@ -51,9 +52,10 @@ type Action = ScheduleOptions['action'];
 export type ScheduleChange = 'created' | 'updated' | 'unchanged' | 'deleted' | 'absent';
 
 /** Ids of a model's schedules; also those of the workflows they start, which Temporal completes by the slot. */
-export const scheduleIds = (model: string): readonly [settle: string, monitor: string] => [
+export const scheduleIds = (model: string): readonly string[] => [
   workflowIds.settle(model),
   workflowIds.monitor(model),
+  workflowIds.parity(model),
 ];
 
 /**
@@ -62,6 +64,7 @@ export const scheduleIds = (model: string): readonly [settle: string, monitor: s
  *   the newest says all, so a slot that finds one running is left out (SKIP),
  * - catch-up: one slot's length. A slot missed longer ago is covered by the next one; without a window a
  *   minute's outage at the close would cost a day,
+ * - a night's replay goes on from the one before it, so that one which is left out is made up for,
  * - a failure does not pause: the next slot may find its vendor again, and a paused schedule would be a model
  *   that nobody watches. Failures are told by alerts.
  */
@@ -90,7 +93,22 @@ export function wantedSchedules(watch: Watch): readonly ScheduleOptions[] {
       policies: { overlap: 'SKIP', catchupWindow: DAY_MS, pauseOnFailure: false },
       state: { note: `Drift report of ${model} every ${sessions} (${calendar.name}).` },
     },
+    {
+      scheduleId: workflowIds.parity(model),
+      spec: nightlySlot(model),
+      action: startOf('parity', workflowIds.parity(model), model),
+      policies: { overlap: 'SKIP', catchupWindow: DAY_MS, pauseOnFailure: false },
+      state: { note: `Replays every night what was served of ${model}.` },
+    },
   ];
+}
+
+/** Nights begin within an hour of 02:00 UTC, by the model's name, so that many models do not begin at once. */
+const NIGHT_HOUR = 2;
+
+function nightlySlot(model: string): Slots {
+  const minute = createHash('sha256').update(model).digest().readUInt16BE(0) % 60;
+  return { calendars: [{ minute: [minute], hour: [NIGHT_HOUR], dayOfWeek: [...DAYS] }] };
 }
 
 /** No `asOf`: the workflow takes the time of its slot. */

@@ -4,7 +4,8 @@ import type { Db } from './in-transaction.ts';
 import type { Database } from './tables.ts';
 
 export interface OpenRuns {
-  readonly table: keyof Database & ('experiment' | 'backtest' | 'version_evaluation');
+  readonly table: keyof Database &
+    ('experiment' | 'backtest' | 'version_evaluation' | 'parity_report');
   /** `queued`: no workflow has begun it. */
   readonly status: 'queued' | 'running';
   /** Only those that were asked for before. */

@@ -7,6 +7,14 @@ import { PAGE_MAX, recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
 import type { ParityReportTable } from './tables.ts';
 
+/**
+ * How long after a bar became known to the registry an answer may still be made without it, ms: replicas poll every 10 s; a
+ * delivery, and the reading of it, take a while.
+ */
+export const LATE_MS = 60_000;
+/** Predictions of one report whose Monte-Carlo samples are drawn again: each takes some 50 ms. */
+export const SAMPLES = 50;
+
 /** How many predictions came to what. */
 export interface ParityCounts {
   /** Predictions to replay when it began. */
@@ -86,12 +94,27 @@ export interface NewParityReport {
   readonly actor: string;
 }
 
-/** Writes what a person asked for, with its audit. */
+/** So many of one model that people asked for may be open at once: each keeps a worker busy for minutes. */
+export const OPEN_REPORTS = 4;
+
+/** Writes what a person asked for, with its audit; gives its id. Throws `parity.too-many`. */
 export async function createParityReport(
   trx: Trx,
   input: NewParityReport & { readonly id: string; readonly requestId: string | undefined },
-): Promise<void> {
+): Promise<string> {
   const { id, model, from, to, actor, requestId } = input;
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`parity/${model}`}, 0))`.execute(trx);
+  const { open } = await trx
+    .selectFrom('parity_report')
+    .select((eb) => eb.fn.countAll<string>().as('open'))
+    .where('model', '=', model)
+    .where('slot', 'is', null)
+    .where('status', 'in', ['queued', 'running'])
+    .executeTakeFirstOrThrow();
+  if (Number(open) >= OPEN_REPORTS) {
+    const message = `${open} parity reports of ${model} have not ended; ask again when one has`;
+    throw new RatchetError('parity.too-many', message);
+  }
   await trx
     .insertInto('parity_report')
     .values({ ...columnsOf(input), id, request_id: requestId ?? null })
@@ -102,6 +125,7 @@ export async function createParityReport(
     object: `model/${model}`,
     after: { report: id, from, to },
   });
+  return id;
 }
 
 /** The report of a Schedule's slot: one, however often it is asked for. */
@@ -178,20 +202,6 @@ export async function parityDoneUntil(
     .limit(1)
     .executeTakeFirst();
   return row?.served_to;
-}
-
-/** Ids of those that no workflow has begun, oldest first. */
-export async function queuedParityReports(db: Db, before: Date, limit: number): Promise<string[]> {
-  const rows = await db
-    .selectFrom('parity_report')
-    .select('id')
-    .where('status', '=', 'queued')
-    .where('slot', 'is', null)
-    .where('created_at', '<', before)
-    .orderBy('created_at')
-    .limit(limit)
-    .execute();
-  return rows.map(({ id }) => id);
 }
 
 /** Says that it is under way; one that ended stays as it ended. */

@@ -5,6 +5,7 @@ export { evaluation } from './evaluation.ts';
 export { experiment } from './experiment.ts';
 export { lifecycle } from './lifecycle.ts';
 export { monitor } from './monitor.ts';
+export { parity } from './parity.ts';
 export { promote } from './promote.ts';
 export { retrain } from './retrain.ts';
 export { settle } from './settle.ts';

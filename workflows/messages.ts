@@ -26,6 +26,12 @@ export const workflowIds = {
   alert: (id: string): string => `alert/${id}`,
   backtest: (ulid: string): string => `backtest/${ulid}`,
   evaluation: (ulid: string): string => `evaluation/${ulid}`,
+  /** Of a model by its Schedule; one that a person asked for has an id of its own. */
+  parity: (model: string): string => `parity/${model}`,
+  /** As Temporal completes it by the slot. */
+  paritySlot: (model: string, slot: Date): string =>
+    `parity/${model}-${slot.toISOString().replace('.000Z', 'Z')}`,
+  parityRun: (ulid: string): string => `parity-run/${ulid}`,
 };
 
 export interface ExperimentInput {
@@ -39,6 +45,13 @@ export interface BacktestInput {
 /** A version judged again. */
 export interface EvaluationRunInput {
   readonly evaluationId: string;
+}
+
+/** Served predictions computed again: of the slot that is meant, or of a report that was asked for. */
+export interface ParityInput {
+  readonly model: string;
+  readonly asOf?: string;
+  readonly reportId?: string;
 }
 
 export interface SweepInput {

@@ -27,6 +27,7 @@ import { register as registerMirror } from './mirror.ts';
 import { register as registerModels } from './models.ts';
 import { inOptions } from './option-names.ts';
 import { register as registerPerformance } from './performance.ts';
+import { register as registerParity } from './parity.ts';
 import { register as registerPredict } from './predict.ts';
 import { register as registerResults } from './results.ts';
 import { register as registerSignal } from './signal.ts';
@@ -54,6 +55,7 @@ const COMMANDS: readonly RegisterCommands[] = [
   registerBacktest,
   registerResults,
   registerPerformance,
+  registerParity,
   registerReplay,
   registerAlerts,
   registerKeys,

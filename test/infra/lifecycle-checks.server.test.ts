@@ -76,6 +76,7 @@ describe('doctor on lifecycles', { skip: temporalMissing }, () => {
       `${MODEL} is served, but its lifecycle does not run`,
       `the schedule settle/${MODEL} is missing`,
       `the schedule monitor/${MODEL} is missing`,
+      `the schedule parity/${MODEL} is missing`,
     ]);
     assert.deepEqual(await repair(), [
       `started the lifecycle of ${MODEL}`,

@@ -37,10 +37,12 @@ describe('schedules', { skip: temporalMissing }, () => {
       assert.deepEqual(await ensureSchedules(schedule, daily), {
         'settle/index-gspc': 'created',
         'monitor/index-gspc': 'created',
+        'parity/index-gspc': 'created',
       });
       assert.deepEqual(await ensureSchedules(schedule, daily), {
         'settle/index-gspc': 'unchanged',
         'monitor/index-gspc': 'unchanged',
+        'parity/index-gspc': 'unchanged',
       });
       await ensureSchedules(schedule, hourly);
       // Winter's close is 21:00 UTC: no slot of the year comes before the session has ended.
@@ -97,10 +99,12 @@ describe('schedules', { skip: temporalMissing }, () => {
       assert.deepEqual(weekly, {
         'settle/index-gspc': 'unchanged',
         'monitor/index-gspc': 'updated',
+        'parity/index-gspc': 'unchanged',
       });
       assert.deepEqual(await ensureSchedules(schedule, { ...daily, every: 5 }), {
         'settle/index-gspc': 'unchanged',
         'monitor/index-gspc': 'unchanged',
+        'parity/index-gspc': 'unchanged',
       });
       await ensureSchedules(schedule, { ...daily, timeframe: '1h', calendar: hourly.calendar });
       const { state, policies } = await settle.describe();
@@ -113,10 +117,12 @@ describe('schedules', { skip: temporalMissing }, () => {
       assert.deepEqual(await ensureSchedules(schedule, { ...daily, on: false }), {
         'settle/index-gspc': 'deleted',
         'monitor/index-gspc': 'deleted',
+        'parity/index-gspc': 'deleted',
       });
       assert.deepEqual(await deleteSchedules(schedule, daily.model), {
         'settle/index-gspc': 'absent',
         'monitor/index-gspc': 'absent',
+        'parity/index-gspc': 'absent',
       });
     } finally {
       await temporal.teardown();

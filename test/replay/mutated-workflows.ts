@@ -59,6 +59,11 @@ export async function evaluation({ evaluationId }: { evaluationId: string }): Pr
   await compute.evaluateVersion({ evaluationId, missing: [] });
 }
 
+export async function parity(): Promise<void> {
+  // The real one opens its report first.
+  await compute.replayPredictions({ reportId: '' });
+}
+
 export async function sweep({ experimentId, model }: Anything): Promise<void> {
   // The real one ends with this, or with nothing.
   await record.completeSearch({ experimentId, model });

@@ -81,6 +81,7 @@ export class ScriptedOrchestrator implements Orchestrator {
   away: Error | undefined;
   readonly experiments = new Set<string>();
   readonly evaluations = new Set<string>();
+  readonly parities = new Set<string>();
   readonly backtests = new Set<string>();
   readonly orders: LifecycleOrder[] = [];
   readonly slots: { readonly type: 'settle' | 'monitor'; readonly input: SlotInput }[] = [];
@@ -166,6 +167,15 @@ export class ScriptedOrchestrator implements Orchestrator {
     await this.ping();
     this.cancelled.push(id);
     return this.backtests.has(id);
+  }
+  async startParity(_model: string, id: string): Promise<boolean> {
+    await this.ping();
+    const fresh = !this.parities.has(id);
+    this.parities.add(id);
+    return fresh;
+  }
+  parityState(): Promise<'running' | 'ended' | 'unknown'> {
+    return Promise.resolve(this.state);
   }
   evaluationState(): Promise<'running' | 'ended' | 'unknown'> {
     return Promise.resolve(this.state);

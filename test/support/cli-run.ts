@@ -11,6 +11,7 @@ import { register as registerKeys } from '../../api/cli/keys.ts';
 import { register as registerLookahead } from '../../api/cli/lookahead/command.ts';
 import { register as registerMirror } from '../../api/cli/mirror.ts';
 import { register as registerModels } from '../../api/cli/models.ts';
+import { register as registerParity } from '../../api/cli/parity.ts';
 import { register as registerPerformance } from '../../api/cli/performance.ts';
 import { register as registerPredict } from '../../api/cli/predict.ts';
 import { register as registerReport } from '../../api/cli/report.ts';
@@ -34,7 +35,7 @@ export function program(ctx: CliContext): Command {
   const root = new Command('ratchet').option('--json').exitOverride();
   root.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
   const modules = [registerExperiments, registerModels, registerReport, registerPredict];
-  const watched = [registerDrift, registerPerformance, registerAlerts];
+  const watched = [registerDrift, registerPerformance, registerParity, registerAlerts];
   const others = [
     ...[registerEvaluate, registerKeys, registerMirror, registerSearch, registerSignal],
     ...[registerAdvise, registerBacktest, registerBatchPredict, registerResults, registerSql],

@@ -125,7 +125,7 @@ export async function promotedRound(opened: CrashProduct, round: number): Promis
   const { product, parts } = opened;
   const start = await opened.ledger();
   const version = ((start['generations'] ?? 0) % 2) + 1;
-  for (const id of [`settle/${MODEL}`, `monitor/${MODEL}`]) {
+  for (const id of [`settle/${MODEL}`, `monitor/${MODEL}`, `parity/${MODEL}`]) {
     await parts.client.schedule
       .getHandle(id)
       .delete()

@@ -4,6 +4,7 @@ import { BACKTEST_SCENES } from './backtest.ts';
 import { EVALUATION_SCENES } from './evaluation.ts';
 import { EXPERIMENT_SCENES } from './experiment.ts';
 import { LIFECYCLE_SCENES } from './lifecycle.ts';
+import { PARITY_SCENES } from './parity.ts';
 import { PROMOTE_SCENES } from './promote.ts';
 import { RETRAIN_SCENES } from './retrain.ts';
 import { MONITOR_SCENES, SETTLE_SCENES } from './slots.ts';
@@ -18,6 +19,7 @@ export const SCENES: readonly Scene[] = [
   ...EXPERIMENT_SCENES,
   ...LIFECYCLE_SCENES,
   ...MONITOR_SCENES,
+  ...PARITY_SCENES,
   ...PROMOTE_SCENES,
   ...RETRAIN_SCENES,
   ...SETTLE_SCENES,
