@@ -13,12 +13,22 @@ export interface KnownPart {
   readonly bars: Bars;
   /** When each bar was first known, ms UTC: at an instant only those before it were there, and they were as they are here. */
   readonly knownAt: Float64Array;
+  /** They begin where the instrument's recorded history begins. */
+  readonly fromFirstBar: boolean;
+}
+
+/** How far before the first instant anything looks. */
+export interface Reach {
+  /** Where so many bars are expected to begin (ms UTC); older ones are read only where fewer are there. */
+  readonly since: number;
+  /** Bars that must have been known at the first instant. */
+  readonly bars: number;
 }
 
 /**
  * The bars of an instrument at instants `asOf` (ms UTC, ascending), in as few parts as there were changes of what had been
  * known: whatever looks back from an instant over the bars known by it sees what it saw then. Bars and factors as
- * `readServedBars` has them.
+ * `readServedBars` has them. `reachAt`: what a look back from an instant needs; absent: all there is.
  */
 export async function* barsThroughTime(
   db: Db,
@@ -26,11 +36,16 @@ export async function* barsThroughTime(
   timeframe: Timeframe,
   sources: readonly ServedSource[],
   asOf: Float64Array,
+  reachAt?: (asOf: number) => Reach,
 ): AsyncGenerator<KnownPart, void, undefined> {
-  const last = asOf.at(-1);
-  if (last === undefined) return;
+  const [start, last] = [asOf[0], asOf.at(-1)];
+  if (start === undefined || last === undefined) return;
   const series = { instrument, timeframe, sources };
-  const rows = await readArrivals(db, series, last);
+  const reach = reachAt?.(start);
+  let rows = await readArrivals(db, series, last, reach?.since);
+  if (reach && rows.filter(({ knownAt }) => knownAt <= start).length < reach.bars) {
+    rows = await readArrivals(db, series, last);
+  }
   const changes = changesBetween(rows, sources, await readFactorChanges(db, series), asOf);
   const first = firstKnown(rows);
   let from = 0;
@@ -38,11 +53,28 @@ export async function* barsThroughTime(
     const change = changes.find((at) => at > asOf[from]!) ?? Infinity;
     const to = lowerBound(asOf, change);
     const part = asOf.subarray(from, to);
-    const range = { last: Number.MAX_SAFE_INTEGER, before: part.at(-1)! };
-    const { bars } = await readServedBars(db, instrument, timeframe, sources, range);
-    yield { asOf: part, bars, knownAt: bars.openTime.map((time) => first.get(time) ?? Infinity) };
+    const read = await readPart(db, series, part, reachAt?.(part[0]!));
+    const knownAt = read.bars.openTime.map((time) => first.get(time) ?? -Infinity);
+    yield { asOf: part, knownAt, ...read };
     from = to;
   }
+}
+
+/** From `reach` on where that is enough for the first instant, else all. */
+async function readPart(
+  db: Db,
+  { instrument, timeframe, sources }: Series,
+  asOf: Float64Array,
+  reach: Reach | undefined,
+): Promise<Pick<KnownPart, 'bars' | 'fromFirstBar'>> {
+  const range = { last: Number.MAX_SAFE_INTEGER, before: asOf.at(-1)! };
+  if (reach) {
+    const { since, bars: least } = reach;
+    const part = { ...range, since, least };
+    const read = await readServedBars(db, instrument, timeframe, sources, part);
+    if (read.fromFirstBar || lowerBound(read.bars.openTime, asOf[0]!) >= least) return read;
+  }
+  return readServedBars(db, instrument, timeframe, sources, range);
 }
 
 function firstKnown(rows: readonly ArrivalRow[]): ReadonlyMap<number, number> {
@@ -102,11 +134,12 @@ interface ArrivalRow {
   readonly knownAt: number;
 }
 
-/** Every revision of every bar that was known by `last`, in order of time. */
+/** Every revision of every bar, from `since` on, that was known by `last`, in order of time. */
 async function readArrivals(
   db: Db,
   { instrument, timeframe, sources }: Series,
   last: number,
+  since?: number,
 ): Promise<readonly ArrivalRow[]> {
   const names = sources.filter(({ columns }) => !columns).map(({ source }) => source);
   const { rows } = await sql<ArrivalRow>`
@@ -115,6 +148,7 @@ async function readArrivals(
     FROM bar
     WHERE instrument = ${instrument} AND timeframe = ${timeframe}
       AND source = ANY(${names}) AND known_at <= to_timestamp(${last / 1000}::float8)
+      AND ${since === undefined ? sql`TRUE` : sql`open_time >= to_timestamp(${since / 1000}::float8)`}
     ORDER BY bar.open_time`.execute(db);
   return rows;
 }

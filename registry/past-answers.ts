@@ -3,7 +3,12 @@ import type { Timeframe } from '../core/bars/bars.ts';
 import { lowerBound } from '../core/bars/build.ts';
 import { RatchetError } from '../core/errors.ts';
 import type { VerifiedPackage } from '../core/packages/verify.ts';
-import { forecastRange, type OpenedPackage, type RangeAnswer } from '../core/predict/index.ts';
+import {
+  forecastRange,
+  pastRange,
+  type OpenedPackage,
+  type RangeAnswer,
+} from '../core/predict/index.ts';
 import { servableVersion, type ServableVersion } from './champions.ts';
 import type { Db } from './in-transaction.ts';
 import { barsThroughTime } from './knowledge.ts';
@@ -91,7 +96,11 @@ async function* answersOf(
   try {
     const { timeframe } = opened.verified.preprocessing;
     const sources = await sourcesOf(servable, instrument, timeframe);
-    for await (const part of barsThroughTime(db, instrument, timeframe, sources, asOf)) {
+    const reachAt = (at: number) => {
+      const { since, last } = pastRange(opened.verified, at);
+      return { since, bars: last };
+    };
+    for await (const part of barsThroughTime(db, instrument, timeframe, sources, asOf, reachAt)) {
       // Of an instrument without bars, too, each instant says so.
       const bars = { ...part.bars, instrument };
       for await (const answers of forecastRange(opened, bars, part)) {

@@ -81,6 +81,8 @@ export interface ServedRange {
   readonly before?: number | undefined;
   /** Where so many bars are expected to begin (ms UTC): nothing older is read unless they are not there. */
   readonly since?: number | undefined;
+  /** With `since`: fewer than these (default: `last`) and all are read. */
+  readonly least?: number | undefined;
 }
 
 /**
@@ -100,7 +102,7 @@ export async function readServedBars(
   const part = range.since !== undefined && sources.some(({ role }) => role === 'exogenous');
   const merged = part ? sliceBars(all, Math.min(1, barCount(all))) : all;
   const end = barCount(merged);
-  if (range.since !== undefined && end < range.last) {
+  if (range.since !== undefined && end < (range.least ?? range.last)) {
     return readServedBars(db, instrument, timeframe, sources, { ...range, since: undefined });
   }
   const from = Math.max(0, end - range.last);

@@ -17,7 +17,7 @@ export interface RangeOptions {
 
 const ARROW = 'application/vnd.apache.arrow.stream';
 /** Rows between two words of progress. */
-const TOLD_ROWS = 1_000;
+const TOLD_ROWS = 50_000;
 
 /**
  * The answers of a range, to stdout or into a file, as they come. A connection that is cut goes on behind the last row; a

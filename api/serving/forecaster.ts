@@ -2,6 +2,8 @@ import { barCount, barsFromRows } from '../../core/bars/index.ts';
 import { calendarFor } from '../../core/calendar/index.ts';
 import type { VerifiedPackage } from '../../core/packages/verify.ts';
 import {
+  pastRange,
+  wantedBars,
   PredictError,
   windowFromBars,
   windowFromValues,
@@ -23,14 +25,7 @@ import { BoundedMap } from './bounded-map.ts';
 import { computeForecast, type Purpose } from './compute-forecast.ts';
 import type { Slot } from './package-slots.ts';
 import type { PredictInput } from './serving.ts';
-import {
-  barsOrProblem,
-  nextClose,
-  pastRange,
-  seriesOf,
-  wantedBars,
-  windowKind,
-} from './version-bars.ts';
+import { barsOrProblem, nextClose, seriesOf, windowKind } from './version-bars.ts';
 
 /** The stored bars and the instant that a forecast was computed from. */
 export interface Basis {

@@ -65,4 +65,5 @@ export {
   type ReplayedAnswer,
   type StoredAnswer,
 } from './same-answer.ts';
+export { pastRange, wantedBars } from './reach.ts';
 export { classReliability, reliabilityOf, type HorizonReliability } from './reliability.ts';

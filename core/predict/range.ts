@@ -46,12 +46,14 @@ export interface AskedInstants {
   readonly asOf: Float64Array;
   /** When each bar was first known, ms UTC; absent: from its close on. */
   readonly knownAt?: Float64Array | undefined;
+  /** false: the bars begin later than the recorded history, and early enough for the first instant. Default: true. */
+  readonly fromFirstBar?: boolean | undefined;
 }
 
 /**
  * The answers of a package at many instants, chunk by chunk: each is what `predict` says at that instant without confidence,
  * from the bars known by then, for the features of one bar do not depend on later ones, and are built once for many.
- * `bars` must be the whole recorded history, and no bar of it may have been revised, or have come behind a later one,
+ * `bars` are the recorded history (see `fromFirstBar`), and no bar of it may have been revised, or have come behind a later one,
  * between the first and the last instant (registry/knowledge.ts parts a range where one was). Memory: the bars, and the
  * features of one block of them.
  *
@@ -66,10 +68,12 @@ export async function* forecastRange(
   checkInstrument(pkg.verified, bars.instrument);
   checkTimeframe(pkg.verified, bars);
   const ends = endsOf(pkg.verified, bars, asked);
+  const { fromFirstBar = true } = asked;
   for (let from = 0; from < asked.asOf.length; from += BLOCK) {
     const block = {
       asOf: asked.asOf.subarray(from, from + BLOCK),
       ends: ends.subarray(from, from + BLOCK),
+      fromFirstBar,
     };
     yield* answersOf(pkg, bars, block);
   }
@@ -79,6 +83,7 @@ export async function* forecastRange(
 interface Block {
   readonly asOf: Float64Array;
   readonly ends: Int32Array;
+  readonly fromFirstBar: boolean;
 }
 
 async function* answersOf(
@@ -168,14 +173,14 @@ const asProblem = ({ manifest }: VerifiedPackage, cause: unknown): RatchetError 
 function windowsOf(
   pkg: VerifiedPackage,
   bars: Bars,
-  { asOf, ends }: Block,
+  { asOf, ends, fromFirstBar }: Block,
 ): (at: number) => PredictionWindow {
   const { calendar: name, lookback } = pkg.preprocessing;
   const calendar = calendarFor(name);
   const set = packagedFeatureSetOrThrow(pkg.manifest);
   const end = ends.at(-1) ?? 0;
   const firstEnd = ends.find((at) => at > 0) ?? 0;
-  const { filled, from } = barsFromAnchor(bars, pkg, { firstEnd, end, fromFirstBar: true });
+  const { filled, from } = barsFromAnchor(bars, pkg, { firstEnd, end, fromFirstBar });
   const matrix = buildFeatures(set, filled, calendar);
   const rows = rowsOf(bars, filled, { from, end });
   const isWhole = wholeWindows(matrix, lookback);
@@ -192,7 +197,7 @@ function windowsOf(
       checkFinite(values, pkg);
     }
     const openTime = filled.openTime[row]!;
-    const thresholds = thresholdsAfter(pkg, bars, { asOf: openTime, fromFirstBar: true });
+    const thresholds = thresholdsAfter(pkg, bars, { asOf: openTime, fromFirstBar });
     return {
       instrument: bars.instrument,
       values,

@@ -92,6 +92,43 @@ test('bars that come live, each with a delay of its own, are one part', async ()
   );
 });
 
+test('no more is read than a look back from the first instant needs', async () => {
+  const all = walkBars(COUNT, { instrument: 'REACH' });
+  const asOf = instantsOf(all);
+  for (const row of all.openTime.keys()) {
+    // Every seventh is revised two sessions later.
+    const rows = row % 7 === 2 ? [row - 2, row] : [row];
+    const sent = mapColumns(takeBars(all, rows), (c) =>
+      c.map((x, i) => (i < rows.length - 1 ? x * 1.01 : x)),
+    );
+    await deliver('reach', sent, asOf[row]!);
+  }
+  const sources = [sourceOf('reach', 'primary')];
+  const asked = asOf.subarray(30);
+  const reachAt = (at: number) => ({ since: at - 20 * 86_400_000, bars: 10 });
+  let parts = 0;
+  for await (const part of barsThroughTime(database.db, 'REACH', '1d', sources, asked, reachAt)) {
+    parts++;
+    assert.equal(part.fromFirstBar, false);
+    assert.ok(barCount(part.bars) < 40, 'not all of them');
+    for (const at of part.asOf) {
+      const known = part.knownAt.filter((time) => time <= at).length;
+      const seen = sliceBars(part.bars, known - 10, known);
+      const range = { last: 10, before: at };
+      const { bars } = await readServedBars(database.db, 'REACH', '1d', sources, range);
+      assert.deepEqual(seen, bars);
+    }
+  }
+  assert.ok(parts > 3, `${parts} parts`);
+  // Where fewer are there than are needed, all are read.
+  const greedy = barsThroughTime(database.db, 'REACH', '1d', sources, asked, (at) => ({
+    ...reachAt(at),
+    bars: 1_000,
+  }));
+  const first = (await greedy.next()).value as KnownPart;
+  assert.equal(first.fromFirstBar, true);
+});
+
 test('the first bar of a primary takes the place of a substitute', async () => {
   const bars = walkBars(COUNT, { instrument: 'SUBST' });
   const asOf = instantsOf(bars);

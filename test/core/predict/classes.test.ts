@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { wantedBars } from '../../../api/serving/version-bars.ts';
 import { sliceBars } from '../../../core/bars/bars.ts';
 import { classLabelOrThrow, labelParamsOf } from '../../../core/labels/index.ts';
 import type { VerifiedPackage } from '../../../core/packages/verify.ts';
@@ -9,6 +8,7 @@ import {
   fitClassConfidence,
   forecastFrom,
   naiveForecast,
+  wantedBars,
   windowFromBars,
 } from '../../../core/predict/index.ts';
 import { seededUniform } from '../../../core/seeded-uniform.ts';
