@@ -62,6 +62,8 @@ export class Replaying {
   /** Of the series that is replayed. */
   #altered: string[] = [];
   #agreed: string | undefined;
+  /** Answers with samples, one of which is drawn again. */
+  #drawEvery = 1;
 
   constructor(deps: ReplayDeps, report: ParityReport) {
     this.#deps = deps;
@@ -74,6 +76,8 @@ export class Replaying {
     const { groups, callersOwn } = await servedGroups(this.#deps.db, this.#span);
     this.#counts.callersOwn = callersOwn;
     this.#counts.total = groups.reduce((sum, { predictions }) => sum + predictions, 0);
+    const sampled = groups.reduce((sum, group) => sum + group.sampled, 0);
+    this.#drawEvery = Math.max(1, Math.floor(sampled / Math.max(1, this.#report.samples)));
     try {
       for (const group of groups) {
         if (isBefore(group, this.#report.cursor)) continue;
@@ -196,11 +200,10 @@ export class Replaying {
 
   /** Samples are drawn again for predictions that lie evenly among all, as many as the report allows. */
   #isDrawn({ answer }: ServedPrediction): boolean {
-    const { samples } = this.#report;
-    const { total, replayed, samplesDrawn } = this.#counts;
-    if (samplesDrawn >= samples || answer['confidenceFailed'] === true) return false;
+    const { samplesDrawn, withSamples } = this.#counts;
+    if (samplesDrawn >= this.#report.samples || answer['confidenceFailed'] === true) return false;
     if (answer['fallback'] !== null) return false;
-    return replayed >= samplesDrawn * Math.max(1, Math.floor(total / samples));
+    return withSamples > samplesDrawn * this.#drawEvery;
   }
 
   #same({ asOf }: ServedPrediction): void {

@@ -18,6 +18,8 @@ export interface ServedGroup {
   readonly version: number;
   readonly instrument: string;
   readonly predictions: number;
+  /** Of them those with Monte-Carlo confidence. */
+  readonly sampled: number;
 }
 
 /** What there is to replay, by version and instrument, and how many were made from what the caller brought. */
@@ -29,13 +31,21 @@ export async function servedGroups(
     .select(['version', 'instrument'])
     .select(sql<boolean>`input = 'instrument'`.as('own'))
     .select((eb) => eb.fn.countAll<string>().as('n'))
+    .select(
+      sql<string>`count(*) FILTER (WHERE jsonb_typeof(answer #> '{horizons,0,relativeStd}') = 'number')`.as(
+        'sampled',
+      ),
+    )
     .groupBy(['version', 'instrument', sql`input = 'instrument'`])
     .orderBy('version')
     .orderBy(sql`instrument COLLATE "C"`)
     .execute();
   const groups = rows
     .filter(({ own }) => own)
-    .map(({ version, instrument, n }) => ({ version, instrument, predictions: Number(n) }));
+    .map(({ version, instrument, n, sampled }) => ({
+      ...{ version, instrument },
+      ...{ predictions: Number(n), sampled: Number(sampled) },
+    }));
   const others = rows.filter(({ own }) => !own);
   return { groups, callersOwn: others.reduce((sum, { n }) => sum + Number(n), 0) };
 }
