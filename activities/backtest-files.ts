@@ -29,7 +29,7 @@ export interface BacktestFacts {
   readonly results: readonly SimulatedStrategy[];
 }
 
-/** The verdict, and the files that a backtest leaves: report, charts, and by strategy trades, curve and all figures. */
+/** The verdict, and the files that a backtest leaves: report, origin, charts, and by strategy trades, curve and all figures. */
 export async function backtestFiles(
   deps: ActivityDeps,
   facts: BacktestFacts,
@@ -43,6 +43,7 @@ export async function backtestFiles(
   const text = new TextEncoder();
   const plots = backtestPlots(input);
   await put('report.html', text.encode(renderBacktest(input, plots)));
+  await put('origin.json', text.encode(JSON.stringify(input.origin)));
   for (const { name, svg } of plots) await put(`${name}.png`, await renderPng(svg));
   for (const { name, result } of facts.results) {
     await put(`trades-${name}.csv`, text.encode(tradesCsv(result)));

@@ -1,14 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import {
+  backtestFile,
+  BACKTESTS as PATH,
+  figuresTable,
+  makeFolder,
+  type StrategyRow,
+} from './backtest-figures.ts';
+import { compareBacktests } from './compare-backtests.ts';
 import { followEvents } from './events.ts';
 import { openClient, type ApiClient, type Json } from './http.ts';
 import { idempotencyKey, integer, segment } from './options.ts';
 import { CliError, EXIT, shortened, toMinute, type CliContext } from './output.ts';
 import { readSpec, uploadFiles } from './spec-file.ts';
-
-const PATH = '/api/v1/backtests';
 
 interface RunOptions {
   readonly wait: boolean;
@@ -36,16 +42,28 @@ export function register(program: Command, ctx: CliContext): void {
     .action((spec: string, options: RunOptions) => run(ctx, spec, options));
   program
     .command('backtests')
-    .argument('[id]', 'one of them')
-    .description('list backtests, newest first, or show one')
+    .argument('[ids...]', 'one of them, or several side by side; ID/STRATEGY: not its first')
+    .description('list backtests, newest first, show one, or compare several')
     .option('-m, --model <name>', 'those that asked this model')
     .option('-n, --limit <n>', 'how many to list', integer(1, 500), 20)
     .option('-w, --watch', 'stay with one until it ends')
     .option('--cancel', 'stop one, and what it trains')
-    .option('-o, --output <folder>', 'write its report, charts and trades there')
-    .action((id: string | undefined, options: ShowOptions) =>
-      id === undefined ? list(ctx, options) : one(ctx, id, options),
-    );
+    .option(
+      '-o, --output <folder>',
+      'write its report, charts and trades, or comparison.html there',
+    )
+    .action((ids: readonly string[], options: ShowOptions) => {
+      const [id] = ids;
+      if (id === undefined) return list(ctx, options);
+      return ids.length === 1 ? one(ctx, id, options) : compare(ctx, ids, options);
+    });
+}
+
+function compare(ctx: CliContext, ids: readonly string[], options: ShowOptions): Promise<void> {
+  if (options.watch || options.cancel) {
+    throw new CliError(EXIT.usage, 'backtests: --watch and --cancel take one backtest at a time');
+  }
+  return compareBacktests(ctx, ids, options.output);
 }
 
 async function run(ctx: CliContext, file: string, options: RunOptions): Promise<void> {
@@ -171,55 +189,17 @@ async function show(
   for (const path of written) ctx.out.line(path);
 }
 
-interface StrategyRow {
-  readonly strategy: string;
-  readonly metrics: Readonly<Record<string, number | null>>;
-  readonly trades: number;
-}
-
-function figuresTable(ctx: CliContext, results: readonly StrategyRow[]): void {
-  const figure =
-    (name: string, show_: (value: number) => string) =>
-    ({ metrics }: StrategyRow): string => {
-      const value = metrics[name];
-      return typeof value === 'number' ? show_(value) : '-';
-    };
-  const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
-  const plain = (value: number): string => value.toFixed(2);
-  const column = (title: string, value: (row: StrategyRow) => string) => ({
-    ...{ title, value },
-    align: 'right' as const,
-  });
-  ctx.out.line();
-  ctx.out.table(results, [
-    { title: 'strategy', value: (row) => row.strategy },
-    column('total', figure('totalReturn', percent)),
-    column('a year', figure('annualReturn', percent)),
-    column('volatility', figure('volatility', percent)),
-    column('Sharpe', figure('sharpe', plain)),
-    column('deflated', figure('deflatedSharpe', plain)),
-    column('drawdown', figure('maxDrawdown', percent)),
-    column('turnover', figure('turnover', plain)),
-    column('trades', (row) => String(row.trades)),
-  ]);
-}
-
 async function download(
   client: ApiClient,
   id: string,
   found: Json,
   folder: string,
 ): Promise<string[]> {
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CliError(EXIT.usage, `${folder} cannot be made: ${reason}`, { cause });
-  });
+  await makeFolder(folder);
   const paths: string[] = [];
   for (const name of found['files'] as string[]) {
-    const path = `${PATH}/${segment(id)}/files/${segment(name)}`;
-    const bytes = await (await client.send('GET', path)).arrayBuffer();
     const target = join(folder, name);
-    await writeFile(target, new Uint8Array(bytes));
+    await writeFile(target, await backtestFile(client, id, name));
     paths.push(target);
   }
   return paths;

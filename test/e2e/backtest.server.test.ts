@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -144,6 +144,26 @@ describe('backtests', { skip: productMissing }, () => {
     assert.deepEqual([none.status, none.body['code']], [404, 'backtest.unknown']);
   });
 
+  /** Its two strategies, compared by command. */
+  async function sideBySide(id: string, folder: string): Promise<void> {
+    const both = await product.cli('backtests', `${id}/cross`, id, '-o', folder);
+    assert.equal(both.code, 0, both.stderr);
+    assert.match(both.stdout, /After costs command \w+ has the highest daily Sharpe ratio/);
+    assert.match(both.stdout, /command cross +.*\n.*command model/);
+    const page = readFileSync(join(folder, 'comparison.html'), 'utf8');
+    assert.match(page, /Instruments, costs and rules are the same in all/);
+    assert.doesNotMatch(page, /not recorded/, 'models, data and code of both are told');
+    const wrong: [string[], RegExp][] = [
+      [[id, `${id}/crosss`], /no strategy crosss; it has model, cross/],
+      [[id, id], /only once/],
+      [[id, `${id}/cross`, '--cancel'], /one backtest at a time/],
+    ];
+    for (const [args, words] of wrong) {
+      const { code, stderr } = await product.cli('backtests', ...args);
+      assert.deepEqual([code, words.test(stderr)], [2, true], stderr);
+    }
+  }
+
   it('is a command that leaves its files', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'ratchet-backtest-'));
     try {
@@ -154,11 +174,18 @@ describe('backtests', { skip: productMissing }, () => {
       assert.match(stdout, /simulated cross/);
       assert.match(stdout, /strategy +total +a year/);
       const files = readdirSync(folder);
-      for (const name of ['report.html', 'trades-model.csv', 'result-model.json', 'equity.png']) {
+      for (const name of [
+        'report.html',
+        'origin.json',
+        'trades-model.csv',
+        'result-model.json',
+        'equity.png',
+      ]) {
         assert.ok(files.includes(name), `${name} of ${files.join(' ')}`);
       }
       const list = await product.cli('backtests', '--json');
       assert.equal((JSON.parse(list.stdout) as Row[])[0]!.status, 'completed');
+      await sideBySide((JSON.parse(list.stdout) as Row[])[0]!.id, folder);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

@@ -18,8 +18,8 @@ import { sharpeDifference } from './sharpe-difference.ts';
 import { haveSameBars, range } from './verdict.ts';
 import { closingDay, count, listText, metricText, ratio, signedRatio } from './words.ts';
 
-/** Backtests that stand side by side. */
-const COMPARED_MAX = 12;
+/** Backtests that stand side by side, at most. */
+export const COMPARED_MAX = 12;
 
 /** A stored backtest. */
 export interface ComparedBacktest extends NamedResult {
@@ -76,7 +76,7 @@ export function renderComparison(title: string, all: readonly ComparedBacktest[]
 const sharpeOf = ({ metrics }: BacktestResult): number | null => metrics['sharpe'] ?? null;
 
 /** Which of them leads, and what that is worth. */
-function comparisonVerdict(all: readonly ComparedBacktest[]): string {
+export function comparisonVerdict(all: readonly ComparedBacktest[]): string {
   const [first, ...others] = all;
   if (first === undefined || others.length === 0) return 'There is nothing to compare.';
   const ranked = all

@@ -10,6 +10,12 @@ export { EQUITY_COLUMNS, equityCsv, TRADE_COLUMNS, tradesCsv } from './csv.ts';
 export { backtestPlots } from './plots.ts';
 export { BACKTEST_SECTIONS, renderBacktest } from './render.ts';
 export { verdictOf, type Against, type BacktestVerdict } from './verdict.ts';
-export { COMPARISON_SECTIONS, renderComparison, type ComparedBacktest } from './comparison.ts';
+export {
+  COMPARISON_SECTIONS,
+  COMPARED_MAX,
+  comparisonVerdict,
+  renderComparison,
+  type ComparedBacktest,
+} from './comparison.ts';
 export { backtestText } from './text.ts';
 export { knewItsPeriod, modelAnswersOf } from './model-answers.ts';
