@@ -5,7 +5,8 @@ import { twoSidedScore } from '../../core/signals/index.ts';
 import { ApiError } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import type { PredictRequest } from '../serving/serving.ts';
-import { barsOf, signalOf, type SignalSource } from '../signal.ts';
+import { barsOf } from '../signal-bars.ts';
+import { signalOf, type SignalSource } from '../signal.ts';
 
 /** What a model's signal and its market are at one bar. */
 export interface AskedBar {
@@ -59,10 +60,13 @@ function endOf(openTime: Float64Array, asOf: string): number {
 
 /** The first horizon speaks for the signal, as in `POST signals`. */
 function signalFacts(found: SignalSource): AdviceFacts['signal'] {
-  if (found.source === 'heuristic') {
-    const { score, cuts, probability } = found.heuristic;
+  if (found.source !== 'model') {
+    const { score, cuts, probability } =
+      found.source === 'heuristic'
+        ? found.heuristic
+        : { ...found.strategy, score: found.strategy.position, probability: 0.5 };
     return {
-      ...{ source: 'heuristic', score, strongScore: cuts.strongBuy, probability },
+      ...{ source: found.source, score, strongScore: cuts.strongBuy, probability },
       ...{ confidence: null, expectedChange: null, horizonBars: null },
       ...{ beatsNaive: false, abstain: false },
     };

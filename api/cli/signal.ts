@@ -12,7 +12,7 @@ export function register(program: Command, ctx: CliContext): void {
     .argument('<model>')
     .argument('[instrument]', 'where the model answers for several')
     .description(
-      'a five-step recommendation from the champion; a rule of thumb where none answers',
+      'a five-step recommendation from the champion; the declared strategy, else a rule of thumb, where none answers',
     );
   forecastOptions(command, {
     confidence: 'mc: quantities have a probability; none: faster',
@@ -49,6 +49,13 @@ async function signal(
     `${String(answer['instrument'])} as of ${String(answer['asOf']).slice(0, 16)}, last close ${share(answer['lastClose'])}: ${words(answer['recommendation'])}`,
   );
   showEmergency(ctx, answer['emergency'] as Record<string, number> | null);
+  if (answer['source'] === 'strategy') {
+    const { position, decidedBy } = answer['strategy'] as Json;
+    ctx.out.line(
+      `STRATEGY (${String(answer['reason'])}): no model answers; ${String(decidedBy)} would hold ${share(position)} of what may be held`,
+    );
+    return;
+  }
   if (answer['source'] === 'heuristic') {
     const terms = Object.entries(answer['terms'] as Record<string, number>);
     ctx.out.line(

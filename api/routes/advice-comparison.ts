@@ -8,7 +8,7 @@ import { HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { instrumentId, jsonAnswer, modelName } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
-import { templateBars } from '../signal.ts';
+import { templateBars } from '../signal-bars.ts';
 
 /** Newest bars that are compared over: a request has to end soon, and figures of older advice mix other times in. */
 const BARS_MAX = 10_000;

@@ -62,13 +62,19 @@ const signalSchema = z
     asOf: z.string(),
     lastClose: z.number(),
     source: z
-      .enum(['model', 'heuristic'])
+      .enum(['model', 'strategy', 'heuristic'])
       .describe(
-        '`heuristic`: no model could answer; a rule of thumb speaks, which has learnt nothing.',
+        'No model could answer: `strategy`, what `serving.strategy` declares speaks; `heuristic`, a rule of thumb, which has learnt nothing.',
       ),
-    reason: z.string().nullable().describe('Why the heuristic speaks.'),
+    reason: z.string().nullable().describe('Why not the model.'),
     ...stepSchema,
-    horizon: z.int().nullable().describe('Bars; of the first horizon. null: of the heuristic.'),
+    probability: stepSchema.probability
+      .nullable()
+      .describe('Of a rise that counts; null: of a strategy.'),
+    horizon: z
+      .int()
+      .nullable()
+      .describe('Bars; of the first horizon. null: of what stands in for a model.'),
     horizons: z.array(
       z.object({
         horizon: z.int(),
@@ -78,13 +84,25 @@ const signalSchema = z
     ),
     terms: z.record(z.string(), z.number()).nullable().describe('Of the heuristic, each -1..1.'),
     emergency: emergencySchema.nullable(),
-    beatsNaive: z.boolean().describe('false for a heuristic: nothing proved it.'),
+    strategy: z
+      .object({
+        kind: z.string(),
+        position: z.number().describe('Target, -1 (short) to 1 (long); the score is the same.'),
+        decidedBy: z.string().describe('Who of it decided.'),
+      })
+      .nullable()
+      .describe('The strategy that spoke in the place of a model.'),
+    beatsNaive: z.boolean().describe('false for what stands in: nothing proved it.'),
     abstain: z.boolean(),
     stale: z.boolean().nullable(),
     prediction: answerSchema.nullable(),
     explanation: explanationSchema.optional().describe('Where it was asked for.'),
   })
   .openapi('Signal');
+const STAND_IN = {
+  strategy: 'the strategy that the template declares did',
+  heuristic: 'a rule of thumb did, and its terms are all there is',
+} as const;
 type SignalView = z.infer<typeof signalSchema>;
 
 /** The first horizon speaks for the signal. */
@@ -98,17 +116,28 @@ function viewOf(model: string, found: SignalSource): SignalView {
       ...{ model, version, instrument, asOf, lastClose, source: 'model', reason: null },
       ...{ recommendation, score, probability, cuts, horizon },
       horizons: found.horizons.map((step) => ({ ...step })),
-      ...{ terms: null, emergency, beatsNaive, abstain, stale, prediction: shown },
+      ...{ terms: null, strategy: null, emergency, beatsNaive, abstain, stale, prediction: shown },
     };
   }
   const { instrument, asOf, lastClose, reason } = found;
-  const { recommendation, score, probability, cuts, terms } = found.heuristic;
   return {
-    ...{ model, version: prediction?.version ?? null, instrument, asOf, lastClose },
-    ...{ source: 'heuristic', reason, recommendation, score, probability, cuts },
-    ...{ horizon: null, horizons: [], terms: { ...terms }, beatsNaive: false, abstain: false },
+    ...{ model, version: prediction?.version ?? null, instrument, asOf, lastClose, reason },
+    ...spokenBy(found),
+    ...{ horizon: null, horizons: [], beatsNaive: false, abstain: false },
     ...{ emergency, stale: prediction?.stale ?? null, prediction: shown },
   };
+}
+
+function spokenBy(found: Exclude<SignalSource, { source: 'model' }>) {
+  if (found.source === 'strategy') {
+    const { kind, position, decidedBy, recommendation, cuts } = found.strategy;
+    return {
+      ...{ source: 'strategy' as const, recommendation, score: position, probability: null, cuts },
+      ...{ terms: null, strategy: { kind, position, decidedBy } },
+    };
+  }
+  const { terms, ...step } = found.heuristic;
+  return { source: 'heuristic' as const, ...step, terms: { ...terms }, strategy: null };
 }
 
 /** A model's answer as a recommendation in five steps. */
@@ -119,8 +148,8 @@ export function signalRoutes(app: App, parts: ApiParts): void {
     tags: ['predict'],
     summary: 'A five-step recommendation',
     description:
-      'strong_buy, buy, hold, sell or strong_sell from the probabilities of a model. Where no model can answer, a ' +
-      'rule of thumb over the same bars does, and `source` says so.',
+      'strong_buy, buy, hold, sell or strong_sell from the probabilities of a model. Where no model can answer, the ' +
+      "strategy of the template's `serving.strategy` does, else a rule of thumb over the same bars, and `source` says so.",
     request: { headers: routingHeader, body: jsonRequest(bodySchema) },
     responses: { [HTTP.ok]: jsonAnswer(signalSchema, 'The signal'), ...acceptedAnswer },
   });
@@ -145,7 +174,7 @@ export function signalRoutes(app: App, parts: ApiParts): void {
       const explanation =
         found.source === 'model'
           ? await explained(parts, found.prediction, input)
-          : { contributions: null, reason: 'a rule of thumb answered; its terms are all there is' };
+          : { contributions: null, reason: `no model answered: ${STAND_IN[found.source]}` };
       return { ...view, explanation: explanation as z.infer<typeof explanationSchema> };
     };
     if (prefersAsync(c.req.valid('header').prefer)) {

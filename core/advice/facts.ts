@@ -6,10 +6,12 @@ const unit = z.number().min(0).max(1);
 const shares = z.number().min(-SHARE_MAX).max(SHARE_MAX);
 
 export const signalFactsSchema = z.strictObject({
-  source: z.enum(['model', 'heuristic']).describe('heuristic: no model could answer.'),
+  source: z
+    .enum(['model', 'strategy', 'heuristic'])
+    .describe('strategy, heuristic: no model could answer.'),
   score: z.number().min(-100).max(100).describe('Above 0: a rise; see signals.'),
   strongScore: z.number().positive().max(100).describe('From this score on a signal is strong.'),
-  probability: unit.describe('Of a rise that counts.'),
+  probability: unit.describe('Of a rise that counts; of a strategy .5, for it knows none.'),
   confidence: unit.nullable().describe('Of the horizon; null: nothing was said of it.'),
   expectedChange: z.number().min(-1).max(100).nullable().describe('Simple return; null: unknown.'),
   horizonBars: z.int().min(1).max(10_000).nullable(),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { cutsSchema } from '../signals/index.ts';
+import { strategySpecSchema } from '../strategies/index.ts';
 import { splitSchema } from '../splits/index.ts';
 
 /** Which rows the served fit is repeated on after the evaluation. */
@@ -56,6 +57,11 @@ export const servingSchema = z.strictObject({
     .enum(['naive', 'none'])
     .default('naive')
     .describe('What answers when the model cannot.'),
+  strategy: strategySpecSchema
+    .optional()
+    .describe(
+      'What `signals` recommends by where the model cannot answer: a strategy without a model; default: a rule of thumb.',
+    ),
   expiresAfter: z
     .int()
     .min(1)

@@ -8,11 +8,12 @@ import type { ExperimentSpec } from './spec.ts';
  * sha256 (hex) over what shapes the trained and packaged version: data, features, label, split, refit, scaling, family
  * with every hyperparameter filled in, seeds, baselines, confidence and serving. Names, thresholds of quality, promotion,
  * retraining, monitoring and the flags `recollect` and `forceRetrain` do not change what comes out, so they do not change
- * the hash; nor does `data.asOf`, which says when the spec was run: two moments are told apart by their dataset hashes.
+ * the hash; nor does `serving.strategy`, which answers where no version can, nor `data.asOf`, which says when the spec was
+ * run: two moments are told apart by their dataset hashes.
  */
 export function specHash(spec: ExperimentSpec): string {
   const { recollect: _recollect, asOf: _asOf, missingHead, ...data } = spec.data;
-  const { abstain, ...serving } = spec.serving;
+  const { abstain, strategy: _strategy, ...serving } = spec.serving;
   const shaping = {
     format: 1,
     fit: spec.fit,

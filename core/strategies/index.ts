@@ -9,6 +9,7 @@ export {
 } from './catalogue.ts';
 export { decide, memoryBarsOf, strategyColumns, warmupBarsOf } from './decide.ts';
 export { byFallback } from './decided.ts';
+export { strategySignal, type StrategySignal } from './signal.ts';
 export {
   sliceModel,
   type Decided,

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { calendarFor } from '../../core/calendar/index.ts';
+import { decide, strategySpecSchema } from '../../core/strategies/index.ts';
 import type { EmergencyScore } from '../../core/signals/index.ts';
 import { createKey } from '../../registry/keys.ts';
 import { walkBars } from '../support/made-bars.ts';
-import { MODEL } from '../support/registry-facts.ts';
+import { MODEL, testSpec } from '../support/registry-facts.ts';
 import { eventually, INSTRUMENT, openApiFixture, type ApiFixture } from '../support/api-fixture.ts';
 import type { TestReplica } from '../support/api-fixture.ts';
 
@@ -53,6 +55,50 @@ test('without a champion a rule of thumb speaks, from the bars that the template
   const emergency = body['emergency'] as unknown as EmergencyScore;
   assert.equal(emergency.probability, 0);
   assert.equal(emergency.score, Math.max(emergency.shock, emergency.drawdown));
+});
+
+test('without a champion the strategy that the template declares speaks, as a backtest would have it', async () => {
+  const strategy = { kind: 'sma-cross', fast: 5, slow: 20, short: true };
+  const declare = async (template: object | null): Promise<void> => {
+    const path = `/api/v1/ml-models/${MODEL}`;
+    const { status, body } = await api.call('PUT', path, { template });
+    assert.equal(status, 200, JSON.stringify(body));
+  };
+  const { name, model, data } = testSpec();
+  const speaking = (by: object) => ({ name, model, data, serving: { strategy: by } });
+  await declare(speaking(strategy));
+  const bars = walkBars(500, { instrument: INSTRUMENT, from: '2017-06-01' });
+  const { positions } = decide(strategySpecSchema.parse(strategy), {
+    bars,
+    calendar: calendarFor('nyse'),
+  });
+  const rows = rowsOf(500, 0, '2017-06-01');
+  const said = new Set<number>();
+  for (const count of [420, 440, 460, 480, 500]) {
+    const { status, body } = await ask({ instrument: INSTRUMENT, bars: rows.slice(0, count) });
+    assert.equal(status, 200, JSON.stringify(body));
+    const position = positions[count - 1]!;
+    said.add(position);
+    assert.deepEqual(
+      [body['source'], body['reason'], body['score'], body['probability'], body['terms']],
+      ['strategy', 'no-champion', position, null, null],
+    );
+    assert.deepEqual(body['strategy'], { kind: 'sma-cross', position, decidedBy: 'sma-cross' });
+    assert.equal(body['recommendation'], position > 0 ? 'strong_buy' : 'strong_sell');
+  }
+  assert.deepEqual(
+    [...said].toSorted((a, b) => a - b),
+    [-1, 1],
+    'both sides were seen',
+  );
+  const stored = await ask({ instrument: INSTRUMENT });
+  assert.deepEqual([stored.body['source'], stored.body['reason']], ['strategy', 'no-champion']);
+  const few = await ask({ instrument: INSTRUMENT, bars: rowsOf(10) });
+  assert.deepEqual([few.status, few.body['code']], [422, 'signal.too-few-bars']);
+  await declare(speaking({ ...strategy, slow: 1000 }));
+  const warming = await ask({ instrument: INSTRUMENT, bars: rows });
+  assert.equal(warming.body['source'], 'heuristic', 'what still warms up has no opinion');
+  await declare(null);
 });
 
 test('bars of the caller: too few are refused with how many there must be', async () => {

@@ -1,0 +1,120 @@
+import type { NamedDataset } from '../activities/deps.ts';
+import { barsFromRows, sliceBars, type Bars } from '../core/bars/index.ts';
+import { calendarFor } from '../core/calendar/index.ts';
+import { ANCHOR_BARS } from '../core/indicators/index.ts';
+import type { PredictionAnswer } from '../core/predict/index.ts';
+import { HEURISTIC_BARS } from '../core/signals/index.ts';
+import { getModelOrThrow } from '../registry/models.ts';
+import { ApiError } from './errors.ts';
+import { templateOf } from './model-template.ts';
+import type { ApiParts } from './parts.ts';
+import { onlyInstrumentOrThrow } from './prediction-input.ts';
+import { registryBars } from './serving/registry-bars.ts';
+import type { PredictRequest } from './serving/serving.ts';
+
+export interface CalendarBars {
+  readonly bars: Bars;
+  readonly calendar: string;
+}
+
+/** The bars that the request is about: the caller's, those that the model reads, or those its template names. */
+export async function barsOf(
+  parts: ApiParts,
+  { model, version, input }: PredictRequest,
+  prediction: PredictionAnswer | null,
+): Promise<CalendarBars> {
+  if (input.kind === 'window') {
+    throw new ApiError(
+      'conflict',
+      'signal.window',
+      'No model can answer, and what answers in its place reads bars, not features. Send bars, or an instrument.',
+    );
+  }
+  const asOf = asOfOf(input);
+  if (prediction !== null && input.kind === 'instrument') {
+    const { pkg } = await parts.serving.describe(model, version);
+    const bars = await parts.serving.bars(model, version, prediction.instrument, asOf);
+    return {
+      bars: closedBars(bars, pkg.preprocessing.calendar, asOf ?? parts.clock()),
+      calendar: pkg.preprocessing.calendar,
+    };
+  }
+  return barsOfTemplate(parts, { model, input }, HEURISTIC_BARS);
+}
+
+/**
+ * The caller's bars, or the newest that the model's template names: those that move what is computed with a memory of
+ * `memoryBars`. Throws what `templateBars` throws.
+ */
+export async function barsOfTemplate(
+  parts: ApiParts,
+  { model, input }: { readonly model: string; readonly input: BarsInput },
+  memoryBars: number,
+): Promise<CalendarBars> {
+  if (input.kind === 'bars') {
+    const { spec, calendar } = await templateOrThrow(parts, model);
+    return { bars: barsFromRows(input.instrument, spec.data.timeframe, input.rows), calendar };
+  }
+  const last = memoryBars + 2 * ANCHOR_BARS;
+  return templateBars(parts, { model, instrument: input.instrument, last, asOf: asOfOf(input) });
+}
+
+/** A window has features and no bars. */
+export type BarsInput = Exclude<PredictRequest['input'], { kind: 'window' }>;
+
+const asOfOf = (input: BarsInput): number | undefined => ('asOf' in input ? input.asOf : undefined);
+
+async function templateOrThrow(parts: ApiParts, model: string) {
+  const spec = await templateOf(parts, await getModelOrThrow(parts.db, model));
+  const dataset = spec && primaryOf(parts.datasets, spec.data.sources);
+  if (spec && dataset) return { spec, calendar: dataset.calendar };
+  throw new ApiError(
+    'conflict',
+    'signal.no-bars',
+    `${model} has neither a champion nor a template that says which bars it reads. Run an experiment (\`ratchet run\`), or set a template.`,
+  );
+}
+
+/**
+ * The newest `last` closed bars that a model's template names, as of now or of `asOf` (ms UTC). Throws `signal.no-bars` and
+ * `predict.instrument` where none is named and there are several.
+ */
+export async function templateBars(
+  parts: ApiParts,
+  question: {
+    readonly model: string;
+    readonly instrument: string | undefined;
+    readonly last: number;
+    readonly asOf?: number | undefined;
+  },
+): Promise<CalendarBars> {
+  const { model, last, asOf } = question;
+  const { spec, calendar } = await templateOrThrow(parts, model);
+  const { timeframe, sources, instruments } = spec.data;
+  const ids = instruments.map(({ id }) => id);
+  const series = {
+    instrument: question.instrument ?? onlyInstrumentOrThrow(model, ids),
+    timeframe,
+    sources: sources.map(({ dataset: name, role }) => ({ dataset: name, role })),
+  };
+  const reader = registryBars(parts.db, parts.datasets);
+  const range = { last, ...(asOf === undefined ? {} : { before: asOf }) };
+  const { bars } = await reader.read(series, range);
+  return { bars: closedBars(bars, calendar, asOf ?? parts.clock()), calendar };
+}
+
+const primaryOf = (
+  datasets: ReadonlyMap<string, NamedDataset>,
+  sources: readonly { readonly dataset: string; readonly role: string }[],
+): NamedDataset | undefined =>
+  sources.flatMap(({ dataset, role }) =>
+    role === 'primary' ? (datasets.get(dataset) ?? []) : [],
+  )[0];
+
+/** Bars that had closed by `at` (ms UTC): a forming one would change the rule's answer by the minute. */
+function closedBars(bars: Bars, calendarName: string, at: number): Bars {
+  const calendar = calendarFor(calendarName);
+  let end = bars.openTime.length;
+  while (end > 0 && calendar.closeTime(bars.openTime[end - 1]!, bars.timeframe) > at) end--;
+  return sliceBars(bars, 0, end);
+}
