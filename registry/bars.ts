@@ -1,9 +1,10 @@
 import { sql } from 'kysely';
 import type { Bars, Timeframe } from '../core/bars/bars.ts';
-import { barsFromRows, emptyBars } from '../core/bars/build.ts';
+import { derivedValue, emptyBars } from '../core/bars/build.ts';
 import { knownAt, newRevisions, type StoredBars } from '../core/bars/revisions.ts';
 import type { FactorRow } from '../core/bars/adjust.ts';
 import type { Sessions } from '../core/bars/sessions.ts';
+import { doublesOf, intsOf } from './byte-columns.ts';
 import { inTransaction, type Db } from './in-transaction.ts';
 
 export interface BarSeries {
@@ -28,15 +29,17 @@ export interface AppendResult {
   readonly changed: number;
 }
 
-interface BarRecord {
-  open_time: number;
-  revision: number;
-  open: number;
-  high: number;
-  low: number;
-  close: number;
-  volume: number;
-  value: number | null;
+/** Columns as bytes, big-endian; all null where there is no row. */
+interface BarColumns {
+  readonly openTime: Buffer | null;
+  readonly revision: Buffer | null;
+  readonly open: Buffer;
+  readonly high: Buffer;
+  readonly low: Buffer;
+  readonly close: Buffer;
+  readonly volume: Buffer;
+  /** Without those of bars that have none. */
+  readonly value: Buffer | null;
 }
 
 /**
@@ -99,17 +102,24 @@ export async function readStoredBars(
     since === undefined ? sql`TRUE` : sql`open_time >= to_timestamp(${since / 1000}::float8)`;
   const to =
     until === undefined ? sql`TRUE` : sql`open_time <= to_timestamp(${until / 1000}::float8)`;
-  const { rows } = await sql<BarRecord>`
-    SELECT DISTINCT ON (bar.open_time)
-           (extract(epoch FROM bar.open_time) * 1000)::float8 AS open_time,
-           revision, open, high, low, close, volume, value
-    FROM bar
-    WHERE instrument = ${series.instrument} AND timeframe = ${series.timeframe}
-      AND source = ${series.source} AND ${known} AND ${from} AND ${to}
-    ORDER BY bar.open_time, revision DESC`.execute(db);
-  const bars =
-    rows.length === 0 ? emptyBars(series.instrument, series.timeframe) : toBars(series, rows);
-  return { bars, revision: Int32Array.from(rows, (row) => row.revision) };
+  // One row of whole columns, big-endian doubles: half a million bars as objects would be a hundred times as much to parse,
+  // and to keep. `float8send` gives the stored bits.
+  const column = (name: string) =>
+    sql`string_agg(float8send(${sql.ref(name)}), ''::bytea ORDER BY open_time) AS ${sql.ref(name)}`;
+  const { rows } = await sql<BarColumns>`
+    SELECT string_agg(float8send((extract(epoch FROM open_time) * 1000)::float8), ''::bytea
+                      ORDER BY open_time) AS "openTime",
+           string_agg(int4send(revision), ''::bytea ORDER BY open_time) AS revision,
+           ${sql.join(['open', 'high', 'low', 'close', 'volume', 'value'].map(column))}
+    FROM (
+      SELECT DISTINCT ON (bar.open_time)
+             open_time, revision, open, high, low, close, volume, value
+      FROM bar
+      WHERE instrument = ${series.instrument} AND timeframe = ${series.timeframe}
+        AND source = ${series.source} AND ${known} AND ${from} AND ${to}
+      ORDER BY bar.open_time, revision DESC
+    ) AS newest`.execute(db);
+  return storedBars(series, rows[0]!);
 }
 
 /** Bars of a series as they were known at `asOf` (ms UTC; default: now), from `since` on (default: all). */
@@ -151,16 +161,28 @@ export async function countBars(
   return rows[0]!.bars;
 }
 
-function toBars(series: BarSeries, rows: readonly BarRecord[]): Bars {
-  return barsFromRows(
-    series.instrument,
-    series.timeframe,
-    rows.map(({ open_time, value, ...row }) => ({
-      ...row,
-      openTime: open_time,
-      ...(value !== null && { value }),
-    })),
-  );
+function storedBars({ instrument, timeframe }: BarSeries, columns: BarColumns): StoredBars {
+  const { openTime, revision, value } = columns;
+  if (openTime === null || revision === null) {
+    return { bars: emptyBars(instrument, timeframe), revision: new Int32Array() };
+  }
+  const prices = {
+    open: doublesOf(columns.open),
+    high: doublesOf(columns.high),
+    low: doublesOf(columns.low),
+    close: doublesOf(columns.close),
+    volume: doublesOf(columns.volume),
+  };
+  // As `barsFromRows`: traded values count only when every bar has one.
+  const hasValue = value !== null && value.length === openTime.length;
+  return {
+    bars: {
+      ...{ instrument, timeframe, openTime: doublesOf(openTime), ...prices },
+      value: hasValue ? doublesOf(value) : derivedValue(prices),
+      valueDerived: !hasValue,
+    },
+    revision: intsOf(revision),
+  };
 }
 
 /** Stores the factor rows of a delivery where they differ from those stored last. */

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Bars, Timeframe } from '../core/bars/bars.ts';
 import { lowerBound } from '../core/bars/build.ts';
+import { doublesOf, intsOf } from './byte-columns.ts';
 import type { Db } from './in-transaction.ts';
 import { readServedBars, type ServedSource } from './served-bars.ts';
 
@@ -42,20 +43,18 @@ export async function* barsThroughTime(
   if (start === undefined || last === undefined) return;
   const series = { instrument, timeframe, sources };
   const reach = reachAt?.(start);
-  let rows = await readArrivals(db, series, last, reach?.since);
-  if (reach && rows.filter(({ knownAt }) => knownAt <= start).length < reach.bars) {
-    rows = await readArrivals(db, series, last);
+  let arrivals = await readArrivals(db, series, last, reach?.since);
+  if (reach && countKnown(arrivals, start) < reach.bars) {
+    arrivals = await readArrivals(db, series, last);
   }
-  const changes = changesBetween(rows, sources, await readFactorChanges(db, series), asOf);
-  const first = firstKnown(rows);
+  const changes = changesBetween(arrivals, sources, await readFactorChanges(db, series), asOf);
   let from = 0;
   while (from < asOf.length) {
     const change = changes.find((at) => at > asOf[from]!) ?? Infinity;
     const to = lowerBound(asOf, change);
     const part = asOf.subarray(from, to);
     const read = await readPart(db, series, part, reachAt?.(part[0]!));
-    const knownAt = read.bars.openTime.map((time) => first.get(time) ?? -Infinity);
-    yield { asOf: part, knownAt, ...read };
+    yield { asOf: part, knownAt: firstKnown(arrivals, read.bars.openTime), ...read };
     from = to;
   }
 }
@@ -77,13 +76,21 @@ async function readPart(
   return readServedBars(db, instrument, timeframe, sources, range);
 }
 
-function firstKnown(rows: readonly ArrivalRow[]): ReadonlyMap<number, number> {
-  const first = new Map<number, number>();
-  for (const { openTime, knownAt } of rows) {
-    first.set(openTime, Math.min(first.get(openTime) ?? Infinity, knownAt));
+/** When each bar was known first; -Infinity: not recorded. */
+function firstKnown({ openTime, knownAt }: Arrivals, bars: Float64Array): Float64Array {
+  const first = new Float64Array(bars.length).fill(-Infinity);
+  let row = 0;
+  for (let bar = 0; bar < bars.length; bar++) {
+    while (row < openTime.length && openTime[row]! < bars[bar]!) row++;
+    if (openTime[row] === bars[bar]) first[bar] = knownAt[row]!;
+    // Revisions and other sources of one bar stand side by side.
+    for (; openTime[row] === bars[bar]; row++) first[bar] = Math.min(first[bar]!, knownAt[row]!);
   }
   return first;
 }
+
+const countKnown = ({ knownAt }: Arrivals, by: number): number =>
+  knownAt.reduce((count, at) => (at <= by ? count + 1 : count), 0);
 
 interface Series {
   readonly instrument: string;
@@ -96,72 +103,93 @@ interface Series {
  * instant of `asOf` before it had seen.
  */
 function changesBetween(
-  rows: readonly ArrivalRow[],
+  arrivals: Arrivals,
   sources: readonly ServedSource[],
   factors: readonly FactorChange[],
   asOf: Float64Array,
 ): number[] {
-  const visible = visibleSince(rows);
+  const { knownAt, openTime } = arrivals;
   // Was any instant asked for at which it could be seen, and was not yet so?
   const seenBefore = (from: number, to: number): boolean => {
     const next = asOf[lowerBound(asOf, from)];
     return next !== undefined && next < to;
   };
-  const firstOf = (from: (row: ArrivalRow) => boolean): number =>
-    rows.reduce((least, row) => (from(row) ? Math.min(least, row.knownAt) : least), Infinity);
+  const firstOf = (from: (row: number) => boolean): number =>
+    knownAt.reduce((least, at, row) => (at < least && from(row) ? at : least), Infinity);
+  const nameOf = (row: number): string => arrivals.sources[arrivals.source[row]! - 1]!;
   const wholes = factors.flatMap(({ source, at, arrivedAt }) => [
     arrivedAt,
     // From the source's first bar after it takes effect on, all before it stand on another price level.
-    firstOf((row) => row.source === source && row.openTime >= at),
+    firstOf((row) => openTime[row]! >= at && nameOf(row) === source),
   ]);
   const substitutes = new Set(
     sources.filter(({ role }) => role === 'substitute').map(({ source }) => source),
   );
   // The first bar of another source takes the place of all that a substitute gave.
-  if (substitutes.size > 0) wholes.push(firstOf((row) => !substitutes.has(row.source)));
-  const changes = rows
-    .map(({ knownAt }) => knownAt)
-    .filter((knownAt, i) => seenBefore(visible[i]!, knownAt));
-  for (const change of wholes) {
-    if (Number.isFinite(change) && seenBefore(-Infinity, change)) changes.push(change);
+  if (substitutes.size > 0) wholes.push(firstOf((row) => !substitutes.has(nameOf(row))));
+  const changes = new Set<number>();
+  const visible = visibleSince(arrivals);
+  for (let row = 0; row < knownAt.length; row++) {
+    if (seenBefore(visible[row]!, knownAt[row]!)) changes.add(knownAt[row]!);
   }
-  return [...new Set(changes)].sort((a, b) => a - b);
+  for (const change of wholes) {
+    if (Number.isFinite(change) && seenBefore(-Infinity, change)) changes.add(change);
+  }
+  return [...changes].sort((a, b) => a - b);
 }
 
-interface ArrivalRow {
-  readonly source: string;
-  readonly openTime: number;
-  readonly knownAt: number;
+/** Every revision of every bar, in order of their open times: columns of equal length. */
+interface Arrivals {
+  /** Names, by number from 1 on. */
+  readonly sources: readonly string[];
+  readonly source: Int32Array;
+  /** ms UTC, as `knownAt`. */
+  readonly openTime: Float64Array;
+  readonly knownAt: Float64Array;
 }
 
-/** Every revision of every bar, from `since` on, that was known by `last`, in order of time. */
+type ArrivalBytes = Readonly<Record<'source' | 'openTime' | 'knownAt', Buffer | null>>;
+
+/** Arrivals from `since` on that were known by `last`. */
 async function readArrivals(
   db: Db,
   { instrument, timeframe, sources }: Series,
   last: number,
   since?: number,
-): Promise<readonly ArrivalRow[]> {
+): Promise<Arrivals> {
   const names = sources.filter(({ columns }) => !columns).map(({ source }) => source);
-  const { rows } = await sql<ArrivalRow>`
-    SELECT source, (extract(epoch FROM open_time) * 1000)::float8 AS "openTime",
-           (extract(epoch FROM known_at) * 1000)::float8 AS "knownAt"
-    FROM bar
-    WHERE instrument = ${instrument} AND timeframe = ${timeframe}
-      AND source = ANY(${names}) AND known_at <= to_timestamp(${last / 1000}::float8)
-      AND ${since === undefined ? sql`TRUE` : sql`open_time >= to_timestamp(${since / 1000}::float8)`}
-    ORDER BY bar.open_time`.execute(db);
-  return rows;
+  const { rows } = await sql<ArrivalBytes>`
+    SELECT string_agg(int4send(array_position(${names}::text[], source)), ''::bytea
+                      ORDER BY open_time, source, revision) AS source,
+           string_agg(float8send((extract(epoch FROM open_time) * 1000)::float8), ''::bytea
+                      ORDER BY open_time, source, revision) AS "openTime",
+           string_agg(float8send((extract(epoch FROM known_at) * 1000)::float8), ''::bytea
+                      ORDER BY open_time, source, revision) AS "knownAt"
+    FROM (
+      SELECT source, open_time, revision, known_at FROM bar
+      WHERE instrument = ${instrument} AND timeframe = ${timeframe}
+        AND source = ANY(${names}) AND known_at <= to_timestamp(${last / 1000}::float8)
+        AND ${since === undefined ? sql`TRUE` : sql`open_time >= to_timestamp(${since / 1000}::float8)`}
+    ) AS arrival`.execute(db);
+  const { source, openTime, knownAt } = rows[0]!;
+  if (source === null || openTime === null || knownAt === null) {
+    const none = new Float64Array();
+    return { sources: names, source: new Int32Array(), openTime: none, knownAt: none };
+  }
+  return {
+    sources: names,
+    ...{ source: intsOf(source), openTime: doublesOf(openTime), knownAt: doublesOf(knownAt) },
+  };
 }
 
 /** When a bar that opens at a row's time or later was known first: until then a change of that row is none. */
-function visibleSince(rows: readonly ArrivalRow[]): Float64Array {
-  const since = new Float64Array(rows.length);
+function visibleSince({ openTime, knownAt }: Arrivals): Float64Array {
+  const since = new Float64Array(openTime.length);
   let first = Infinity;
-  for (let to = rows.length; to > 0;) {
-    // Revisions and other sources of one bar stand side by side.
+  for (let to = openTime.length; to > 0;) {
     let from = to;
-    while (from > 0 && rows[from - 1]!.openTime === rows[to - 1]!.openTime) from--;
-    for (let i = from; i < to; i++) first = Math.min(first, rows[i]!.knownAt);
+    while (from > 0 && openTime[from - 1] === openTime[to - 1]) from--;
+    for (let i = from; i < to; i++) first = Math.min(first, knownAt[i]!);
     since.fill(first, from, to);
     to = from;
   }
