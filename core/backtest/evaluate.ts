@@ -74,6 +74,9 @@ export function evaluateBacktest(
       equity: listOf(run.equity),
       drawdown: listOf(facts.drawdowns.curve),
       exposure: listOf(run.exposure),
+      costs: soFar(run.costs),
+      // A full rotation trades twice what it turns over.
+      turnover: soFar(run.traded, 0.5),
       buyAndHold: listOf(benchmark.equity),
     },
     months: monthlyReturns(run.time, run.equity, run.initialEquity),
@@ -88,6 +91,14 @@ export function evaluateBacktest(
 function listOf(column: Float64Array): number[] {
   const out: number[] = [];
   for (let t = 0; t < column.length; t++) out.push(column[t]!);
+  return out;
+}
+
+/** Running sums, each value times `scale`. */
+function soFar(column: Float64Array, scale = 1): number[] {
+  const out: number[] = [];
+  let sum = 0;
+  for (let t = 0; t < column.length; t++) out.push((sum += scale * column[t]!));
   return out;
 }
 

@@ -106,6 +106,8 @@ export const backtestResultSchema = z.strictObject({
       equity: z.array(z.number()),
       drawdown: z.array(z.number()),
       exposure: z.array(z.number()),
+      costs: z.array(z.number()).describe('Paid so far, quote currency.'),
+      turnover: z.array(z.number()).describe('So far; 1 is all of equity bought and sold.'),
       buyAndHold: z.array(z.number()),
     })
     .describe('Columns of equal length, a row a close.'),

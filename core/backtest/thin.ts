@@ -28,6 +28,8 @@ export function thinCurve(curve: Curve, rows: number): Curve {
     equity: pick(curve.equity),
     drawdown: pick(curve.drawdown),
     exposure: pick(curve.exposure),
+    costs: pick(curve.costs),
+    turnover: pick(curve.turnover),
     buyAndHold: pick(curve.buyAndHold),
   };
 }

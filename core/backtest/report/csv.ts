@@ -21,7 +21,15 @@ export const TRADE_COLUMNS = [
   'exitReason',
   'open',
 ] as const;
-export const EQUITY_COLUMNS = ['time', 'equity', 'drawdown', 'exposure', 'buyAndHold'] as const;
+export const EQUITY_COLUMNS = [
+  'time',
+  'equity',
+  'drawdown',
+  'exposure',
+  'costs',
+  'turnover',
+  'buyAndHold',
+] as const;
 
 const iso = (time: number): string => new Date(time).toISOString();
 
@@ -45,6 +53,8 @@ export function equityCsv({ curve }: Pick<BacktestResult, 'curve'>): string {
     curve.equity[row]!,
     curve.drawdown[row]!,
     curve.exposure[row]!,
+    curve.costs[row]!,
+    curve.turnover[row]!,
     curve.buyAndHold[row]!,
   ]);
   return csv(EQUITY_COLUMNS, rows);

@@ -2,14 +2,20 @@ import type { Plot } from '../../evaluation/report/plots.ts';
 import type { BacktestReportInput } from './input.ts';
 import { monthsChart } from './months.ts';
 import { chartedInstruments, priceChart } from './price-chart.ts';
-import { drawdownChart, equityChart, exposureChart, rollingSharpeChart } from './result-charts.ts';
+import {
+  costsChart,
+  drawdownChart,
+  equityChart,
+  exposureChart,
+  rollingSharpeChart,
+} from './result-charts.ts';
 import { bandRows, dailySpread, monteCarloChart, returnsChart } from './returns-chart.ts';
 import type { Drawing } from './time-chart.ts';
 
 export const TRADES_PLOT = 'trades-';
 
 /**
- * All charts of a backtest as named SVGs: `equity`, `drawdown`, `months`, `rolling-sharpe`, `exposure`, `returns`,
+ * All charts of a backtest as named SVGs: `equity`, `drawdown`, `months`, `rolling-sharpe`, `exposure`, `costs`, `returns`,
  * `monte-carlo` and `trades-INSTRUMENT` (what a file name cannot hold is `_`). Left out: what there is too little for.
  */
 export function backtestPlots(input: BacktestReportInput): Plot[] {
@@ -29,6 +35,7 @@ export function backtestPlots(input: BacktestReportInput): Plot[] {
   addSvg('months', 'Returns by month in per cent', months);
   add('rolling-sharpe', rollingSharpeChart(strategy));
   add('exposure', exposureChart(strategy));
+  add('costs', costsChart(strategy));
   addSvg('returns', 'Daily returns after costs', spread && returnsChart(spread));
   if (bands.length > 0) addSvg('monte-carlo', 'Bands of resampled paths', monteCarloChart(bands));
   const taken = new Set<string>();

@@ -79,7 +79,7 @@ export function renderBacktest(
       note('Sum of absolute weights at each close: 100 % is all of equity, more is leverage.'),
     ],
     trades: tradeSection(input, trades),
-    costs: costSection(input),
+    costs: costSection(input, plot('costs')),
     returns: returnsSection(result, plot('returns')),
     'monte-carlo': monteCarloSection(result, plot('monte-carlo')),
     sensitivity: sensitivitySection(result),

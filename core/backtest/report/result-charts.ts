@@ -1,4 +1,4 @@
-/** The curves of a result: equity, drawdown, rolling Sharpe ratio, exposure. */
+/** The curves of a result: equity, drawdown, rolling Sharpe ratio, exposure, costs. */
 import { ACCENT, MUTED, SERIES_COLOURS } from '../../evaluation/report/svg.ts';
 import type { BacktestResult } from '../result.ts';
 import { dailyReturns, daysOf, rollingSharpe, ROLLING_DAYS } from './daily.ts';
@@ -80,6 +80,20 @@ export function exposureChart({ name, result }: NamedResult): Drawing {
     curves: [{ label: name, colour: ACCENT, time, values: exposure, filled: true, stepped: true }],
     format: percentTick,
     reaches: [0, 1],
+    height: 200,
+  });
+}
+
+/** What was paid so far; undefined where nothing was. */
+export function costsChart({ name, result }: NamedResult): Drawing | undefined {
+  const { time, costs } = result.curve;
+  if (!(costs.at(-1)! > 0)) return undefined;
+  const values = costs.map((paid) => paid / result.rules.initialEquity);
+  return timeChart({
+    title: 'Costs paid so far, of the initial equity',
+    curves: [{ label: name, colour: ACCENT, time, values, filled: true }],
+    format: percentTick,
+    reaches: [0],
     height: 200,
   });
 }

@@ -105,7 +105,10 @@ function exitTable(trades: readonly Trade[]): string {
   return `<h3>How they ended</h3>${table(['Ended', ...SUM_HEAD], rows)}`;
 }
 
-export function costSection({ strategy: { result } }: BacktestReportInput): readonly string[] {
+export function costSection(
+  { strategy: { result } }: BacktestReportInput,
+  plots: readonly Plot[],
+): readonly string[] {
   const { metrics, withoutCosts, trades, rules } = result;
   const figure = (name: string, format: 'percent' | 'number'): string =>
     metricText({ format }, metrics[name]);
@@ -126,6 +129,7 @@ export function costSection({ strategy: { result } }: BacktestReportInput): read
       ['Costs a trade', ended.length > 0 ? money(mean(({ costs }) => costs)) : 'n/a'],
       ['Bars held, mean', ended.length > 0 ? mean((trade) => trade.barsHeld).toFixed(1) : 'n/a'],
     ]),
+    plots.length > 0 ? figures(plots) : '',
     rows.length > 0
       ? `<h3>By the year in which trades ended</h3>${table(['Year', ...SUM_HEAD], rows)}`
       : note('No trades: no costs.'),

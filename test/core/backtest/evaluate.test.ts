@@ -191,6 +191,19 @@ describe('a result', () => {
     assert.equal(result.finalEquity, result.curve.equity.at(-1));
   });
 
+  test('its curve adds costs and turnover up to those of the figures', () => {
+    const { curve, metrics, rules } = result;
+    for (const column of [curve.costs, curve.turnover]) {
+      assert.equal(column.length, result.rows);
+      assert.ok(column.every((value, t) => t === 0 || value >= column[t - 1]!));
+    }
+    const paid = curve.costs.at(-1)! / rules.initialEquity;
+    assert.ok(paid > 0 && Math.abs(paid - metrics['costsPaid']!) < 1e-12);
+    const years = curve.turnover.at(-1)! / metrics['turnover']!;
+    const calendar = (curve.time.at(-1)! - curve.time[0]!) / (365.25 * 86_400_000);
+    assert.ok(Math.abs(years / calendar - 1) < 0.02, `${years} years of ${calendar}`);
+  });
+
   test('has an interval around the Sharpe ratio', () => {
     const { value, low, high } = result.sharpeInterval;
     assert.equal(value, result.metrics['sharpe']);

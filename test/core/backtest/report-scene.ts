@@ -58,6 +58,8 @@ export function withCurve(result: BacktestResult, equity: readonly number[]): Ba
       equity: [...equity],
       drawdown: equity.map(() => 0),
       exposure: equity.map(() => 1),
+      costs: equity.map(() => 0),
+      turnover: equity.map(() => 0),
       buyAndHold: equity.map((_, i) => 10_000 + i),
     },
   };

@@ -268,6 +268,7 @@ test('plots have names, say what they are, and are drawn as PNG', async () => {
       'months',
       'rolling-sharpe',
       'exposure',
+      'costs',
       'returns',
       'monte-carlo',
       'trades-_GSPC',
