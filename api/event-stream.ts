@@ -13,7 +13,7 @@ const KEEP_ALIVE_MS = 15_000;
 /** Streams open at once on one process; each polls the database. */
 const MAX_STREAMS = 200;
 
-interface EventRow {
+export interface EventRow {
   readonly seq: string;
   readonly kind: string;
 }

@@ -7,9 +7,9 @@ import {
   type BacktestEvent,
 } from '../../registry/backtests.ts';
 import { HTTP } from '../errors.ts';
-import { eventsAnswer, StreamPlaces, type EventSource } from '../event-stream.ts';
+import { eventsRoute } from '../events-route.ts';
 import type { ApiParts } from '../parts.ts';
-import { jsonAnswer, sequenceText } from '../schemas.ts';
+import { jsonAnswer } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 import {
   backtestFor,
@@ -42,38 +42,20 @@ const isOver = ({ status }: Backtest): boolean => status !== 'queued' && status 
 
 function eventRoute(app: App, parts: ApiParts): void {
   const { db } = parts;
-  const route = createRoute({
-    method: 'get',
-    path: `${BACKTESTS}/{id}/events`,
-    tags: ['backtests'],
+  eventsRoute(app, parts, {
+    path: `${BACKTESTS}/{id}`,
+    params: backtestParam,
+    tag: 'backtests',
     summary: 'Progress of a backtest, as a stream or a page',
-    request: {
-      params: backtestParam,
-      query: z.object({ after: sequenceText.optional().describe('Only events after this `seq`.') }),
-      headers: z.object({ 'last-event-id': sequenceText.optional() }),
+    event: eventSchema,
+    sourceFor: async (caller, id) => {
+      await backtestFor(parts, caller, id);
+      return {
+        ended: async () => isOver(await backtestOrThrow(db, id)),
+        read: (after, limit) => readBacktestEvents(db, id, { after, limit }),
+        view: eventView,
+      };
     },
-    responses: {
-      [HTTP.ok]: {
-        description: 'Events in order',
-        content: {
-          ...jsonAnswer(z.object({ items: z.array(eventSchema), ended: z.boolean() }), 'One page')
-            .content,
-          'text/event-stream': { schema: z.string() },
-        },
-      },
-    },
-  });
-  const places = new StreamPlaces();
-  app.openapi(secured(parts.auth, route), async (c) => {
-    const { id } = c.req.valid('param');
-    await backtestFor(parts, c.var.caller, id);
-    const after = c.req.valid('header')['last-event-id'] ?? c.req.valid('query').after ?? '0';
-    const source: EventSource<BacktestEvent> = {
-      ended: async () => isOver(await backtestOrThrow(db, id)),
-      read: (from, limit) => readBacktestEvents(db, id, { after: from, limit }),
-      view: eventView,
-    };
-    return (await eventsAnswer(parts, c, places, { source, after })) as never;
   });
 }
 

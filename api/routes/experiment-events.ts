@@ -1,15 +1,14 @@
-import { createRoute, z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
 import {
   getExperiment,
   isTerminal,
   readEvents,
   type ExperimentEvent,
 } from '../../registry/experiments.ts';
-import { HTTP } from '../errors.ts';
-import { eventsAnswer, StreamPlaces, type EventSource } from '../event-stream.ts';
+import type { EventSource } from '../event-stream.ts';
+import { eventsRoute } from '../events-route.ts';
 import type { ApiParts } from '../parts.ts';
-import { jsonAnswer, sequenceText } from '../schemas.ts';
-import { secured, type App } from '../secure.ts';
+import type { App } from '../secure.ts';
 import { experimentFor, experimentParam } from './experiments.ts';
 
 const eventSchema = z
@@ -34,39 +33,18 @@ const view = (row: ExperimentEvent): z.infer<typeof eventSchema> => ({
   payload: row.payload,
 });
 
-/**
- * Progress of an experiment. `Accept: text/event-stream` streams it until the experiment has ended and
- * resumes after `Last-Event-ID`; otherwise one page comes as JSON.
- */
+/** Progress of an experiment. */
 export function experimentEventRoutes(app: App, parts: ApiParts): void {
-  const route = createRoute({
-    method: 'get',
-    path: '/api/v1/experiments/{id}/events',
-    tags: ['experiments'],
+  eventsRoute(app, parts, {
+    path: '/api/v1/experiments/{id}',
+    params: experimentParam,
+    tag: 'experiments',
     summary: 'Progress of an experiment, as a stream or a page',
-    request: {
-      params: experimentParam,
-      query: z.object({ after: sequenceText.optional().describe('Only events after this `seq`.') }),
-      headers: z.object({ 'last-event-id': sequenceText.optional() }),
+    event: eventSchema,
+    sourceFor: async (caller, id) => {
+      await experimentFor(parts, caller, id);
+      return sourceOf(parts, id);
     },
-    responses: {
-      [HTTP.ok]: {
-        description: 'Events in order',
-        content: {
-          ...jsonAnswer(z.object({ items: z.array(eventSchema), ended: z.boolean() }), 'One page')
-            .content,
-          'text/event-stream': { schema: z.string() },
-        },
-      },
-    },
-  });
-  const places = new StreamPlaces();
-  app.openapi(secured(parts.auth, route), async (c) => {
-    const { id } = c.req.valid('param');
-    await experimentFor(parts, c.var.caller, id);
-    const after = c.req.valid('header')['last-event-id'] ?? c.req.valid('query').after ?? '0';
-    const source = sourceOf(parts, id);
-    return (await eventsAnswer(parts, c, places, { source, after })) as never;
   });
 }
 
