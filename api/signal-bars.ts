@@ -2,6 +2,7 @@ import type { NamedDataset } from '../activities/deps.ts';
 import { barsFromRows, sliceBars, type Bars } from '../core/bars/index.ts';
 import { calendarFor } from '../core/calendar/index.ts';
 import { ANCHOR_BARS } from '../core/indicators/index.ts';
+import type { ExperimentSpec } from '../core/spec/index.ts';
 import type { PredictionAnswer } from '../core/predict/index.ts';
 import { HEURISTIC_BARS } from '../core/signals/index.ts';
 import { getModelOrThrow } from '../registry/models.ts';
@@ -17,11 +18,15 @@ export interface CalendarBars {
   readonly calendar: string;
 }
 
-/** The bars that the request is about: the caller's, those that the model reads, or those its template names. */
+/**
+ * The bars that the request is about: the caller's, those that the model reads, or those its template names (`template`,
+ * where it was read before).
+ */
 export async function barsOf(
   parts: ApiParts,
   { model, version, input }: PredictRequest,
   prediction: PredictionAnswer | null,
+  template?: Template,
 ): Promise<CalendarBars> {
   if (input.kind === 'window') {
     throw new ApiError(
@@ -39,24 +44,27 @@ export async function barsOf(
       calendar: pkg.preprocessing.calendar,
     };
   }
-  return barsOfTemplate(parts, { model, input }, HEURISTIC_BARS);
+  const named = template ?? (await templateOrThrow(parts, model));
+  return barsOfTemplate(parts, named, { model, input }, HEURISTIC_BARS);
 }
 
 /**
  * The caller's bars, or the newest that the model's template names: those that move what is computed with a memory of
- * `memoryBars`. Throws what `templateBars` throws.
+ * `memoryBars`. Throws `predict.instrument` where none is named and there are several.
  */
 export async function barsOfTemplate(
   parts: ApiParts,
+  template: Template,
   { model, input }: { readonly model: string; readonly input: BarsInput },
   memoryBars: number,
 ): Promise<CalendarBars> {
+  const { spec, calendar } = template;
   if (input.kind === 'bars') {
-    const { spec, calendar } = await templateOrThrow(parts, model);
     return { bars: barsFromRows(input.instrument, spec.data.timeframe, input.rows), calendar };
   }
   const last = memoryBars + 2 * ANCHOR_BARS;
-  return templateBars(parts, { model, instrument: input.instrument, last, asOf: asOfOf(input) });
+  const question = { model, instrument: input.instrument, last, asOf: asOfOf(input) };
+  return newestBars(parts, template, question);
 }
 
 /** A window has features and no bars. */
@@ -64,10 +72,22 @@ export type BarsInput = Exclude<PredictRequest['input'], { kind: 'window' }>;
 
 const asOfOf = (input: BarsInput): number | undefined => ('asOf' in input ? input.asOf : undefined);
 
-async function templateOrThrow(parts: ApiParts, model: string) {
+/** A spec that says which bars a model reads, and the calendar of their dataset. */
+export interface Template {
+  readonly spec: ExperimentSpec;
+  readonly calendar: string;
+}
+
+/** undefined: the model has none, or the operator took its dataset away. */
+export async function readTemplate(parts: ApiParts, model: string): Promise<Template | undefined> {
   const spec = await templateOf(parts, await getModelOrThrow(parts.db, model));
   const dataset = spec && primaryOf(parts.datasets, spec.data.sources);
-  if (spec && dataset) return { spec, calendar: dataset.calendar };
+  return spec && dataset && { spec, calendar: dataset.calendar };
+}
+
+async function templateOrThrow(parts: ApiParts, model: string): Promise<Template> {
+  const template = await readTemplate(parts, model);
+  if (template) return template;
   throw new ApiError(
     'conflict',
     'signal.no-bars',
@@ -79,17 +99,23 @@ async function templateOrThrow(parts: ApiParts, model: string) {
  * The newest `last` closed bars that a model's template names, as of now or of `asOf` (ms UTC). Throws `signal.no-bars` and
  * `predict.instrument` where none is named and there are several.
  */
-export async function templateBars(
+export async function templateBars(parts: ApiParts, question: NewestBars): Promise<CalendarBars> {
+  return newestBars(parts, await templateOrThrow(parts, question.model), question);
+}
+
+interface NewestBars {
+  readonly model: string;
+  readonly instrument: string | undefined;
+  readonly last: number;
+  readonly asOf?: number | undefined;
+}
+
+async function newestBars(
   parts: ApiParts,
-  question: {
-    readonly model: string;
-    readonly instrument: string | undefined;
-    readonly last: number;
-    readonly asOf?: number | undefined;
-  },
+  { spec, calendar }: Template,
+  question: NewestBars,
 ): Promise<CalendarBars> {
   const { model, last, asOf } = question;
-  const { spec, calendar } = await templateOrThrow(parts, model);
   const { timeframe, sources, instruments } = spec.data;
   const ids = instruments.map(({ id }) => id);
   const series = {

@@ -7,13 +7,23 @@ import {
   type EmergencyScore,
   type HeuristicSignal,
 } from '../core/signals/index.ts';
-import { memoryBarsOf, strategySignal, type StrategySignal } from '../core/strategies/index.ts';
-import { getModelOrThrow } from '../registry/models.ts';
+import {
+  memoryBarsOf,
+  strategySignal,
+  type StrategySignal,
+  type StrategySpec,
+} from '../core/strategies/index.ts';
 import { ApiError } from './errors.ts';
-import { templateOf } from './model-template.ts';
 import type { ApiParts } from './parts.ts';
 import type { PredictRequest } from './serving/serving.ts';
-import { barsOf, barsOfTemplate, type CalendarBars } from './signal-bars.ts';
+import {
+  barsOf,
+  barsOfTemplate,
+  readTemplate,
+  type BarsInput,
+  type CalendarBars,
+  type Template,
+} from './signal-bars.ts';
 
 /** What answers in a model's place: the strategy that its template declares, else a rule of thumb. */
 export type StandIn = (
@@ -37,32 +47,29 @@ export async function standIn(
   request: PredictRequest,
   prediction: PredictionAnswer | null,
 ): Promise<StandIn> {
-  return (
-    (await byStrategy(parts, request, prediction)) ?? (await byRule(parts, request, prediction))
-  );
+  const { model, input } = request;
+  const template = await readTemplate(parts, model);
+  const declared = template?.spec.serving.strategy;
+  if (template && declared && input.kind !== 'window') {
+    const found = await byStrategy(parts, template, declared, { model, input });
+    if (found) return { ...found, prediction };
+  }
+  return { ...byRule(await barsOf(parts, request, prediction, template)), prediction };
 }
 
 async function byStrategy(
   parts: ApiParts,
-  { model, input }: PredictRequest,
-  prediction: PredictionAnswer | null,
-): Promise<StandIn | undefined> {
-  if (input.kind === 'window') return undefined;
-  const template = await templateOf(parts, await getModelOrThrow(parts.db, model));
-  const spec = template?.serving.strategy;
-  if (spec === undefined) return undefined;
-  const found = await barsOfTemplate(parts, { model, input }, memoryBarsOf(spec));
+  template: Template,
+  spec: StrategySpec,
+  asked: { readonly model: string; readonly input: BarsInput },
+) {
+  const found = await barsOfTemplate(parts, template, asked, memoryBarsOf(spec));
   const { bars } = found;
   const strategy = strategySignal(spec, { bars, calendar: calendarFor(found.calendar) });
-  return strategy && { source: 'strategy', strategy, ...facts(found, prediction) };
+  return strategy && { source: 'strategy' as const, strategy, ...factsOf(found) };
 }
 
-async function byRule(
-  parts: ApiParts,
-  request: PredictRequest,
-  prediction: PredictionAnswer | null,
-): Promise<StandIn> {
-  const found = await barsOf(parts, request, prediction);
+function byRule(found: CalendarBars) {
   const heuristic = heuristicSignal(found.bars, calendarFor(found.calendar));
   if (heuristic === undefined) {
     throw new ApiError(
@@ -71,13 +78,12 @@ async function byRule(
       `No model can answer, and the rule of thumb needs ${HEURISTIC_WARMUP_BARS + 1} bars whose prices move; there are ${found.bars.openTime.length}.`,
     );
   }
-  return { source: 'heuristic', heuristic, ...facts(found, prediction) };
+  return { source: 'heuristic' as const, heuristic, ...factsOf(found) };
 }
 
-function facts({ bars, calendar }: CalendarBars, prediction: PredictionAnswer | null) {
+function factsOf({ bars, calendar }: CalendarBars) {
   const last = bars.openTime.length - 1;
   return {
-    prediction,
     // What speaks in a model's place knows no probability of a fall.
     emergency: emergencyScore(bars, calendarFor(calendar)) ?? null,
     instrument: bars.instrument,
