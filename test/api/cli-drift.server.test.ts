@@ -4,13 +4,12 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { getRequestListener } from '@hono/node-server';
 import { Command } from 'commander';
 import { register } from '../../api/cli/drift.ts';
 import { registerLifecycle } from '../../api/cli/lifecycle.ts';
-import { CliError, createOutput, EXIT, type CliContext } from '../../api/cli/output.ts';
+import { EXIT } from '../../api/cli/output.ts';
 import {
   calibrateCusum,
   driftReport,
@@ -21,9 +20,9 @@ import {
   type Calibration,
 } from '../../core/drift/index.ts';
 import { seededUniform } from '../../core/seeded-uniform.ts';
-import { readConfig } from '../../infra/config.ts';
 import { recordDriftReport } from '../../registry/drift.ts';
 import { ADMIN, openApiFixture, type ApiFixture } from '../support/api-fixture.ts';
+import { runProgram, type Outcome } from '../support/cli-run.ts';
 import { MODEL } from '../support/registry-facts.ts';
 import { untilTrue } from '../support/until.ts';
 
@@ -51,31 +50,17 @@ describe('ratchet drift', () => {
     await fixture.close();
   });
 
-  async function run(...argv: string[]): Promise<{ code: number; text: string; error: string }> {
-    const stdout = new PassThrough();
-    const chunks: Buffer[] = [];
-    stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-    const json = argv.includes('--json');
-    const ctx: CliContext = {
-      json,
-      interactive: false,
-      config: readConfig({}),
-      out: createOutput(stdout, () => json),
-      signal: new AbortController().signal,
-      connect: () => Promise.resolve({ url, key: ADMIN }),
-    };
-    const root = new Command('ratchet').option('--json').exitOverride();
-    register(root, ctx);
-    registerLifecycle(root, ctx);
-    const text = (): string => Buffer.concat(chunks).toString('utf8');
-    try {
-      await root.parseAsync(argv, { from: 'user' });
-      return { code: EXIT.ok, text: text(), error: '' };
-    } catch (error) {
-      if (!(error instanceof CliError)) throw error;
-      return { code: error.exitCode, text: text(), error: error.message };
-    }
-  }
+  const run = (...argv: string[]): Promise<Outcome> =>
+    runProgram(
+      (ctx) => {
+        const root = new Command('ratchet').option('--json').exitOverride();
+        register(root, ctx);
+        registerLifecycle(root, ctx);
+        return root;
+      },
+      () => Promise.resolve({ url, key: ADMIN }),
+      argv,
+    );
 
   it('says that there is none yet', async () => {
     const { code, error } = await run('drift', MODEL);

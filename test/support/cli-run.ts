@@ -48,7 +48,15 @@ export function program(ctx: CliContext): Command {
 }
 
 /** Runs one command line in this process; what main.ts makes of errors is tested with it. */
-export async function run(address: ApiAddress, ...argv: string[]): Promise<Outcome> {
+export const run = (address: ApiAddress, ...argv: string[]): Promise<Outcome> =>
+  runProgram(program, () => Promise.resolve(address), argv);
+
+/** Runs a command line of the commands that `build` registers. */
+export async function runProgram(
+  build: (ctx: CliContext) => Command,
+  connect: CliContext['connect'],
+  argv: readonly string[],
+): Promise<Outcome> {
   const stdout = new PassThrough();
   const chunks: Buffer[] = [];
   stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -59,14 +67,14 @@ export async function run(address: ApiAddress, ...argv: string[]): Promise<Outco
     config: readConfig({}),
     out: createOutput(stdout, () => json),
     signal: new AbortController().signal,
-    connect: () => Promise.resolve(address),
+    connect,
   };
   const done = (code: number, error = '', hint = ''): Outcome => {
     const text = Buffer.concat(chunks).toString('utf8');
     return { code, text, error, hint };
   };
   try {
-    await program(ctx).parseAsync(argv, { from: 'user' });
+    await build(ctx).parseAsync(argv, { from: 'user' });
     return done(EXIT.ok);
   } catch (error) {
     if (error instanceof CliError) return done(error.exitCode, error.message, error.hint ?? '');
