@@ -1,7 +1,7 @@
 /**
  * Temporal Schedules of a served model: `settle/<model>` after every bar, `monitor/<model>` every so many
- * sessions, `parity/<model>` every night. Times are UTC, which has no doubled and no missing hour; what runs computes from the time that
- * was meant (`TemporalScheduledStartTime`), however late it starts.
+ * sessions, `parity/<model>` every night. Times are UTC, which has no doubled and no missing hour; what runs
+ * computes from the time that was meant (`TemporalScheduledStartTime`), however late it starts.
  */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';

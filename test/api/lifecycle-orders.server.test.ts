@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { createActivities } from '../../activities/index.ts';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import { openOrchestrator, type Orchestrator } from '../../api/orchestrator.ts';
+import { scheduleIds } from '../../infra/schedules.ts';
 import { championHistory, currentChampion } from '../../registry/champions.ts';
 import { listLifecycleEvents } from '../../registry/lifecycle-events.ts';
 import { openTrial, trialById } from '../../registry/trials.ts';
@@ -81,7 +83,7 @@ describe('orders to a lifecycle that runs', { skip: temporalMissing }, () => {
     await eventually('its schedules stand', async () => {
       const ids: string[] = [];
       for await (const { scheduleId } of temporal.client.schedule.list()) ids.push(scheduleId);
-      return ids.length === 2;
+      return isDeepStrictEqual(ids.sort(), [...scheduleIds(MODEL)].sort());
     });
     assert.equal((await championHistory(fixture.db, MODEL, 10)).length, 1);
     // It ends a moment after its schedules stand, and the next promotion needs its place.
