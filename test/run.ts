@@ -12,6 +12,8 @@ import { join, relative } from 'node:path';
 import { run } from 'node:test';
 import { parseArgs } from 'node:util';
 
+/** Files a group names with their time. */
+const SLOWEST = 5;
 const TEST_TIMEOUT_MS = 20 * 60_000;
 /** With every round of every fault. */
 const FULL_TIMEOUT_MS = 3 * TEST_TIMEOUT_MS;
@@ -39,6 +41,8 @@ interface Count {
   tests: number;
   failed: number;
   skipped: number;
+  /** Milliseconds of each file's tests. */
+  readonly took: Map<string, number>;
 }
 
 const root = join(import.meta.dirname, '..');
@@ -59,6 +63,10 @@ function testFiles(): readonly string[] {
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
+/** Where the time of a group goes: the few files that took longest. */
+const slowest = (took: ReadonlyMap<string, number>): readonly [string, number][] =>
+  [...took].sort(([, a], [, b]) => b - a).slice(0, SLOWEST);
+
 /** The error under node:test's own wrapping. */
 function reason(error: unknown): string {
   const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
@@ -66,7 +74,7 @@ function reason(error: unknown): string {
 }
 
 function runGroup(group: Group, files: readonly string[]): Promise<Count> {
-  const count: Count = { files: files.length, tests: 0, failed: 0, skipped: 0 };
+  const count: Count = { files: files.length, tests: 0, failed: 0, skipped: 0, took: new Map() };
   const skips = new Map<string, number>();
   const stream = run({
     files: files.map((file) => join(root, file)),
@@ -75,7 +83,13 @@ function runGroup(group: Group, files: readonly string[]): Promise<Count> {
   });
   const isSuite = (details: object | undefined): boolean =>
     details !== undefined && 'type' in details && details.type === 'suite';
-  stream.on('test:pass', ({ details, skip }) => {
+  const note = (file: string | undefined, nesting: number, ms: number): void => {
+    if (file === undefined || nesting > 0) return;
+    const name = relative(root, file);
+    count.took.set(name, (count.took.get(name) ?? 0) + ms);
+  };
+  stream.on('test:pass', ({ details, skip, file, nesting }) => {
+    note(file, nesting, details.duration_ms);
     if (isSuite(details)) return;
     count.tests += 1;
     if (skip === undefined || skip === false) return;
@@ -83,7 +97,8 @@ function runGroup(group: Group, files: readonly string[]): Promise<Count> {
     const why = skip === true ? 'no reason given' : String(skip);
     skips.set(why, (skips.get(why) ?? 0) + 1);
   });
-  stream.on('test:fail', ({ name, file, details, todo }) => {
+  stream.on('test:fail', ({ name, file, details, todo, nesting }) => {
+    note(file, nesting, details.duration_ms);
     // A suite fails with its tests, which were told already.
     if (
       todo !== undefined ||
@@ -136,6 +151,8 @@ for (const group of wanted) {
   const { tests, failed, skipped } = count;
   const rest = `${failed} failed, ${skipped} skipped, ${seconds(performance.now() - begin)}`;
   console.log(`${group.name.padEnd(12)} ${files.length} files, ${tests} tests, ${rest}`);
+  for (const [file, ms] of slowest(count.took))
+    console.log(`  ${seconds(ms).padStart(8)}  ${file}`);
   if (failed > 0) problems.push(`${group.name}: ${failed} failed`);
   if (values.only !== undefined) continue;
   if (values.record) minimums[group.name] = { files: files.length, tests };
