@@ -1,34 +1,23 @@
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
-import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { RatchetError } from '../core/errors.ts';
+import {
+  PROBLEM_KINDS,
+  problemDetail,
+  problemKindOf,
+  problemWordsOf,
+  type ProblemKind,
+} from '../core/problems.ts';
 
-/** Status codes of successes. No other file of the project names a status code. */
+/** Status codes of successes. No other file of the API names a status code. */
 export const HTTP = {
   ok: 200,
   created: 201,
   accepted: 202,
   noContent: 204,
+  partial: 206,
   redirect: 302,
 } as const;
-
-/** What can go wrong, by name. The order of the table is the order of the documentation. */
-const KINDS = {
-  'bad-request': { status: 400, title: 'Bad request' },
-  unauthenticated: { status: 401, title: 'No valid API key' },
-  forbidden: { status: 403, title: 'Not allowed' },
-  'not-found': { status: 404, title: 'Not found' },
-  'method-not-allowed': { status: 405, title: 'Method not allowed' },
-  conflict: { status: 409, title: 'Conflict' },
-  'too-large': { status: 413, title: 'Too large' },
-  'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
-  unprocessable: { status: 422, title: 'Cannot be processed' },
-  'too-many-requests': { status: 429, title: 'Too many requests' },
-  internal: { status: 500, title: 'Internal error' },
-  unavailable: { status: 503, title: 'Not available now' },
-} as const satisfies Record<string, { status: ContentfulStatusCode; title: string }>;
-
-export type ProblemKind = keyof typeof KINDS;
 
 /** One thing that is wrong with a field. */
 export interface FieldIssue {
@@ -65,47 +54,6 @@ export class ApiError extends RatchetError {
     this.retryAfterS = options.retryAfterS;
     this.headers = options.headers ?? {};
   }
-}
-
-/** Domain errors by code, else by the last part of it; a permanent one not named here is a 422. */
-const BY_CODE: Readonly<Record<string, ProblemKind>> = {
-  'model.serving': 'conflict',
-  'version.champion': 'conflict',
-  'version.promoting': 'conflict',
-  'version.deleted': 'conflict',
-  'version.on-trial': 'conflict',
-  'trial.none': 'conflict',
-  'trial.not-manual': 'conflict',
-  'trial.judged': 'conflict',
-  'trial.other-version': 'conflict',
-  'lifecycle.refused': 'conflict',
-  'predict.non-finite': 'unavailable',
-  'predict.implausible': 'unavailable',
-  'internal.unreachable': 'internal',
-  'upload.too-large': 'too-large',
-  'evaluation.too-many': 'too-many-requests',
-  'parity.too-many': 'too-many-requests',
-};
-/** What is wrong with our own bytes is never the caller's fault. */
-const BY_FIRST_PART: Readonly<Record<string, ProblemKind>> = {
-  artifact: 'unavailable',
-  package: 'unavailable',
-  onnx: 'unavailable',
-};
-const BY_LAST_PART: Readonly<Record<string, ProblemKind>> = {
-  unknown: 'not-found',
-  'not-found': 'not-found',
-  conflict: 'conflict',
-  exists: 'conflict',
-  ended: 'conflict',
-  unavailable: 'unavailable',
-};
-
-function kindOf(error: RatchetError): ProblemKind {
-  const parts = error.code.split('.');
-  const known =
-    BY_CODE[error.code] ?? BY_FIRST_PART[parts[0] ?? ''] ?? BY_LAST_PART[parts.at(-1) ?? ''];
-  return known ?? (error.permanent ? 'unprocessable' : 'unavailable');
 }
 
 /**
@@ -166,11 +114,11 @@ export function toApiError(error: unknown): { problem: ApiError; unexpected: boo
 }
 
 function fromDomain(error: RatchetError): { problem: ApiError; unexpected: boolean } {
-  const kind = kindOf(error);
+  const kind = problemKindOf(error);
   const issues = 'issues' in error ? readIssues(error.issues) : [];
   // Facts go out with what the caller can mend; of our own troubles only the sentence does.
   const ours = kind === 'internal' || kind === 'unavailable';
-  const message = kind === 'internal' ? 'Something went wrong on our side.' : error.message;
+  const message = problemWordsOf(error, kind);
   const { issues: _listed, ...details } = error.details;
   const problem = new ApiError(kind, error.code, message, {
     issues,
@@ -195,7 +143,9 @@ function readIssues(value: unknown): FieldIssue[] {
 }
 
 function fromHono(error: HTTPException): ApiError {
-  const kind = (Object.keys(KINDS) as ProblemKind[]).find((k) => KINDS[k].status === error.status);
+  const kind = (Object.keys(PROBLEM_KINDS) as ProblemKind[]).find(
+    (k) => PROBLEM_KINDS[k].status === error.status,
+  );
   if (kind === 'unsupported-media-type') {
     return new ApiError(kind, 'body.media-type', 'Send the body as application/json.');
   }
@@ -208,7 +158,6 @@ function fromHono(error: HTTPException): ApiError {
 
 /** Most field issues that one answer lists. */
 export const MAX_ISSUES = 20;
-const MAX_MESSAGE = 500;
 
 /** JSON pointer of a zod path; odd keys are shortened. */
 export const pointer = (path: readonly unknown[]): string =>
@@ -228,13 +177,13 @@ export interface ProblemBody {
 }
 
 export function problemBody(problem: ApiError, requestId: string): ProblemBody {
-  const { status, title } = KINDS[problem.kind];
+  const { status, title } = PROBLEM_KINDS[problem.kind];
   return {
     type: `urn:ratchet:problem:${problem.code}`,
     title,
     status,
     code: problem.code,
-    detail: problem.message.slice(0, MAX_MESSAGE),
+    detail: problemDetail(problem.message),
     requestId,
     ...(problem.issues.length > 0 ? { issues: problem.issues } : {}),
     ...problem.details,
@@ -251,14 +200,14 @@ export function problemResponse(c: Context, problem: ApiError, requestId: string
   if (problem.retryAfterS !== undefined) headers['retry-after'] = String(problem.retryAfterS);
   return c.body(
     JSON.stringify(problemBody(problem, requestId)),
-    KINDS[problem.kind].status,
+    PROBLEM_KINDS[problem.kind].status,
     headers,
   );
 }
 
-export const statusOf = (kind: ProblemKind): number => KINDS[kind].status;
-export const titleOf = (kind: ProblemKind): string => KINDS[kind].title;
-export const problemKinds = Object.keys(KINDS) as readonly ProblemKind[];
+export const statusOf = (kind: ProblemKind): number => PROBLEM_KINDS[kind].status;
+export const titleOf = (kind: ProblemKind): string => PROBLEM_KINDS[kind].title;
+export const problemKinds = Object.keys(PROBLEM_KINDS) as readonly ProblemKind[];
 
 export const notFound = (code: string, message: string): ApiError =>
   new ApiError('not-found', code, message);

@@ -2,8 +2,8 @@ import { OpenAPIHono, z, type RouteConfig } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { authorize, type Authenticator, type AuthVariables } from './auth.ts';
 import { knownKeysAt, nearestName } from '../core/spec/index.ts';
-import { ApiError, MAX_ISSUES, pointer, statusOf, titleOf } from './errors.ts';
-import type { FieldIssue, ProblemKind } from './errors.ts';
+import type { ProblemKind } from '../core/problems.ts';
+import { ApiError, MAX_ISSUES, pointer, statusOf, titleOf, type FieldIssue } from './errors.ts';
 import { jsonBody } from './request-guard.ts';
 import { routeTable } from './route-table.ts';
 

@@ -1,7 +1,13 @@
 import { z } from '@hono/zod-openapi';
 import { calendarFor } from '../../core/calendar/index.ts';
 import { labelClasses, labelKindOrThrow } from '../../core/labels/index.ts';
-import { publicationsOf, type PublicationRange } from '../../core/predict/index.ts';
+import type { PublicationRange } from '../../core/predict/index.ts';
+import {
+  instantsOf,
+  questionDigest,
+  type RangeFacts,
+  type RangePlace,
+} from '../../core/ranges/index.ts';
 import { publicationDelay } from '../../core/sources/publication.ts';
 import { servableVersion } from '../../registry/champions.ts';
 import { getModelOrThrow } from '../../registry/models.ts';
@@ -9,13 +15,7 @@ import { ApiError } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import type { instrumentId, versionNumber } from '../schemas.ts';
 import { instant } from '../schemas.ts';
-import {
-  otherQuestion,
-  parseCursor,
-  questionDigest,
-  type RangeIdentity,
-  type RangePlace,
-} from './cursor.ts';
+import { otherQuestion, parseCursor } from './cursor.ts';
 import { checkSize } from './limits.ts';
 
 export const rangeSchema = z
@@ -38,21 +38,12 @@ export interface RangeBody {
 }
 
 /** A question of many instants, understood: who is asked, of what, and from where on. */
-export interface RangeQuestion extends RangeIdentity {
-  readonly model: string;
-  readonly instruments: readonly string[];
+export interface RangeQuestion {
+  readonly facts: RangeFacts;
   /** ms UTC, ascending: when the bar of each session is known. */
   readonly asOf: Float64Array;
   /** The last row that the caller has; undefined: none. */
   readonly after: RangePlace | undefined;
-  /** Of the version that is asked, of `then` the champion of now: columns of what is not text. */
-  readonly shape: RangeShape;
-}
-
-export interface RangeShape {
-  readonly horizons: readonly number[];
-  /** In output order; empty of a quantity. */
-  readonly classes: readonly string[];
 }
 
 /**
@@ -84,19 +75,21 @@ export async function rangeQuestion(
   if (after && question !== after.question) {
     throw otherQuestion('model, range or instruments');
   }
-  const { known: asOf } = publicationsOf(calendar, timeframe, times, delayMs);
+  const kind = labelKindOrThrow(label.kind);
+  const classes = kind.task === 'classification' && labelClasses(kind) > 0 ? kind.classes : [];
+  const facts: RangeFacts = {
+    ...{ model, instruments, question, calendar: name, timeframe, delayMs, from: times.from },
+    version: isThen ? 'then' : served.version,
+    knownBy: times.now,
+    to: range.to === undefined ? null : times.to,
+    shape: { horizons: label.horizons, classes },
+  };
+  const asOf = instantsOf(facts);
   if (asOf.length === 0) {
     const message = `${calendar.name} has no ${timeframe} bar in this range that is known by now.`;
     throw new ApiError('unprocessable', 'range.empty', message);
   }
-  const kind = labelKindOrThrow(label.kind);
-  const classes = kind.task === 'classification' && labelClasses(kind) > 0 ? kind.classes : [];
-  return {
-    ...{ model, instruments, asOf, after, question },
-    version: isThen ? 'then' : served.version,
-    knownBy: times.now,
-    shape: { horizons: label.horizons, classes },
-  };
+  return { facts, asOf, after };
 }
 
 /** Clocks of replicas differ by less. */

@@ -1,12 +1,7 @@
 import { z } from '@hono/zod-openapi';
+import { ARROW_COLUMNS } from '../../core/ranges/index.ts';
 import { answerSchema } from '../prediction-schemas.ts';
 import { problemSchema } from '../secure.ts';
-
-type Frozen<T> = T extends readonly (infer E)[]
-  ? readonly Frozen<E>[]
-  : T extends object
-    ? { readonly [K in keyof T]: Frozen<T[K]> }
-    : T;
 
 /** What a prediction says, without what is the same in every row. */
 const saidSchema = z.object({
@@ -35,7 +30,6 @@ export const rangeRowSchema = z
       .describe('Why there is no prediction.'),
   })
   .openapi('RangeRow');
-export type RangeRow = Frozen<z.infer<typeof rangeRowSchema>>;
 
 /** The last line: a stream that was cut has none. */
 export const rangeEndSchema = z
@@ -48,14 +42,8 @@ export const rangeEndSchema = z
     z.object({ done: z.literal(false), problem: problemSchema }),
   ])
   .openapi('RangeEnd');
-export type RangeEnd = Frozen<z.infer<typeof rangeEndSchema>>;
 
-/** Columns of a row of Arrow, in this order; behind them those of each horizon. */
-export const ARROW_COLUMNS = [
-  ...['cursor', 'instrument', 'at', 'version', 'asOf', 'lastClose', 'staleBars', 'stale'],
-  ...['consistency', 'dissimilarity', 'outlier', 'abstain', 'fallback', 'problem'],
-] as const;
-
+/** For the documentation. */
 export const ARROW_WORDS =
   `Of a range: a record batch a chunk of rows. Columns: ${ARROW_COLUMNS.join(', ')} (its code), and of each horizon, ` +
   'such as 7: h7_targetDate, h7_change, h7_price, h7_direction, of classes also h7_class, h7_probabilityUp, and ' +

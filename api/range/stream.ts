@@ -1,19 +1,31 @@
-import { toApiError, problemBody } from '../errors.ts';
+import { lowerBound } from '../../core/bars/index.ts';
+import {
+  CONTENT_TYPES,
+  countedIn,
+  encoderOf,
+  lineOf,
+  type RangeFormat,
+  type RangeRow,
+  type RangeSpan,
+  type RowEncoder,
+} from '../../core/ranges/index.ts';
+import { rangeRows } from '../../registry/range-rows.ts';
+import { problemBody, toApiError } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { STALL_MS } from './limits.ts';
 import { paced } from './paced.ts';
-import { rangeQuestion, type RangeBody, type RangeQuestion } from './question.ts';
-import { rangeRows, seenOf } from './rows.ts';
-import type { RangeEnd, RangeRow } from './schemas.ts';
+import type { RangeQuestion } from './question.ts';
 
-export const NDJSON = 'application/x-ndjson';
-export const ARROW = 'application/vnd.apache.arrow.stream';
+export const NDJSON = CONTENT_TYPES.ndjson;
+export const ARROW = CONTENT_TYPES.arrow;
+
+/** Arrow where a request names it, else lines of JSON. */
+export const formatOf = (accept: string | undefined): RangeFormat =>
+  accept?.includes(ARROW) ? 'arrow' : 'ndjson';
 
 export interface RangeCall {
-  readonly model: string;
-  readonly body: RangeBody;
-  /** Of the request: Arrow where it is named, else lines of JSON. */
-  readonly accept: string | undefined;
+  readonly question: RangeQuestion;
+  readonly format: RangeFormat;
   readonly requestId: string;
   /** Called once, when nothing is computed any more: at the end, at a failure, and when the caller went away, or took nothing. */
   readonly onEnd: () => void;
@@ -22,55 +34,98 @@ export interface RangeCall {
 /**
  * The answers of a range as a stream that the reader paces: a chunk is computed when the one before it was taken, so
  * that memory does not grow with the range. Lines end with one that says `done`; a stream that was cut has none, and goes on
- * behind the `cursor` of its last row. Throws what is wrong with the question before anything is sent.
+ * behind the `cursor` of its last row.
  */
 export async function rangeResponse(
   parts: ApiParts,
-  { model, body, accept, requestId, onEnd }: RangeCall,
+  { question, format, requestId, onEnd }: RangeCall,
 ): Promise<Response> {
-  const question = await rangeQuestion(parts, model, body);
-  const rows = rangeRows(parts, question);
-  const isArrow = accept?.includes(ARROW) ?? false;
-  const chunks = isArrow
-    ? (await import('./arrow.ts')).arrowStream(rows, question.shape)
-    : lines(parts, rows, requestId);
+  const { facts } = question;
+  const encoder = await encoderOf(format, facts.shape);
+  const encoded = encode(encoder, rowsBehind(parts, question));
+  const chunks = format === 'arrow' ? encoded : sayingWhy(parts, encoded, requestId);
   return new Response(paced(chunks, { stopping: parts.stopping, stallMs: STALL_MS, onEnd }), {
     headers: {
-      'content-type': isArrow ? ARROW : NDJSON,
+      'content-type': CONTENT_TYPES[format],
       'cache-control': 'no-store',
-      'x-ratchet-version': String(question.version),
+      'x-ratchet-version': String(facts.version),
       'x-ratchet-rows': String(rowsIn(question)),
     },
   });
 }
 
-/** Rows that are still to come. */
-function rowsIn(question: RangeQuestion): number {
-  const { instruments, asOf } = question;
-  const { instrument, seen } = seenOf(question);
-  return Math.max(0, (instruments.length - instrument) * asOf.length - seen);
+/** Where the rows that are still to come begin: at which instrument, and behind how many of its instants. */
+function seenOf({ asOf, after }: RangeQuestion): {
+  readonly instrument: number;
+  readonly seen: number;
+} {
+  if (!after) return { instrument: 0, seen: 0 };
+  return { instrument: after.instrument, seen: lowerBound(asOf, after.at + 1) };
 }
 
-const lineOf = (value: RangeRow | RangeEnd): string => `${JSON.stringify(value)}\n`;
+/** Rows that are still to come. */
+function rowsIn(question: RangeQuestion): number {
+  const { instrument, seen } = seenOf(question);
+  const { facts, asOf } = question;
+  return Math.max(0, (facts.instruments.length - instrument) * asOf.length - seen);
+}
 
-/** A line a row, and a last one; a failure on the way is the last line, too. */
-async function* lines(
-  { log }: Pick<ApiParts, 'log'>,
+function* spansBehind(question: RangeQuestion): Generator<RangeSpan> {
+  const { facts, asOf } = question;
+  const { instrument: first, seen } = seenOf(question);
+  for (let instrument = first; instrument < facts.instruments.length; instrument++) {
+    yield { instrument, from: instrument === first ? seen : 0, to: asOf.length };
+  }
+}
+
+function rowsBehind(
+  { serving, log }: Pick<ApiParts, 'serving' | 'log'>,
+  question: RangeQuestion,
+): AsyncGenerator<readonly RangeRow[], void, undefined> {
+  const { facts, asOf } = question;
+  const spans = spansBehind(question);
+  return rangeRows(
+    (past) => serving.past(past),
+    facts,
+    asOf,
+    spans,
+    (cause, at) => {
+      const { problem, unexpected } = toApiError(cause);
+      if (unexpected) log.error({ err: cause, model: facts.model, at }, 'a row of a range failed');
+      const { status, code, detail } = problemBody(problem, '');
+      return { status, code, detail };
+    },
+  );
+}
+
+async function* encode(
+  encoder: RowEncoder,
   chunks: AsyncIterable<readonly RangeRow[]>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let [rows, failed] = [0, 0];
+  // With the first rows, or alone where there are none.
+  let { head } = encoder;
+  for await (const chunk of chunks) {
+    const counted = countedIn(chunk);
+    rows += counted.rows;
+    failed += counted.failed;
+    yield Buffer.concat([head, encoder.rows(chunk)]);
+    head = new Uint8Array();
+  }
+  yield Buffer.concat([head, encoder.tail({ rows, failed })]);
+}
+
+/** A failure on the way is the last line. */
+async function* sayingWhy(
+  { log }: Pick<ApiParts, 'log'>,
+  lines: AsyncIterable<Uint8Array>,
   requestId: string,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const text = new TextEncoder();
-  let [rows, failed] = [0, 0];
   try {
-    for await (const chunk of chunks) {
-      rows += chunk.length;
-      failed += chunk.filter((row) => row.problem).length;
-      yield text.encode(chunk.map(lineOf).join(''));
-    }
-    yield text.encode(lineOf({ done: true, rows, failed }));
+    yield* lines;
   } catch (error) {
     const { problem, unexpected } = toApiError(error);
     if (unexpected) log.error({ err: error, requestId }, 'a range ended early');
-    yield text.encode(lineOf({ done: false, problem: problemBody(problem, requestId) }));
+    yield Buffer.from(lineOf({ done: false, problem: problemBody(problem, requestId) }));
   }
 }

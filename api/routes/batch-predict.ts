@@ -1,16 +1,16 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import { CURSOR_LENGTH } from '../../core/ranges/index.ts';
 import { acceptedAnswer, answerLater, preferHeader, prefersAsync } from '../async-answer.ts';
 import type { TextAnswer } from '../async-outcome.ts';
 import { answerBatch, type BatchOutcome } from '../batch.ts';
 import { ApiError, HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerSchema, batchItemSchema } from '../prediction-schemas.ts';
-import { CURSOR_LENGTH } from '../range/cursor.ts';
 import { MAX_RANGES, MAX_RANGES_OF_KEY } from '../range/limits.ts';
 import { RangePlaces } from '../range/places.ts';
-import { rangeSchema } from '../range/question.ts';
+import { rangeQuestion, rangeSchema } from '../range/question.ts';
 import { ARROW_WORDS, rangeEndSchema, rangeHeaders, rangeRowSchema } from '../range/schemas.ts';
-import { ARROW, NDJSON, rangeResponse } from '../range/stream.ts';
+import { ARROW, formatOf, NDJSON, rangeResponse } from '../range/stream.ts';
 import {
   instant,
   instrumentId,
@@ -214,10 +214,15 @@ export function batchPredictRoutes(app: App, parts: ApiParts): void {
     if (range) {
       if (isLater) throw notLater();
       const onEnd = places.take(call.keyId);
-      const asked = { ...call, body: { ...call.body, range }, accept: c.req.header('accept') };
-      const answer = rangeResponse(parts, { ...asked, onEnd });
-      answer.catch(onEnd);
-      return (await answer) as never;
+      try {
+        const question = await rangeQuestion(parts, call.model, { ...call.body, range });
+        const format = formatOf(c.req.header('accept'));
+        const { requestId } = call;
+        return (await rangeResponse(parts, { question, format, requestId, onEnd })) as never;
+      } catch (error) {
+        onEnd();
+        throw error;
+      }
     }
     if (isLater) {
       const compute = (signal: AbortSignal) => batchAnswer(parts, { ...call, signal });

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ApiError } from '../../api/errors.ts';
-import { cursorOf, parseCursor, questionDigest } from '../../api/range/cursor.ts';
+import { parseCursor } from '../../api/range/cursor.ts';
 import { checkSize, MAX_INSTRUMENTS, MAX_ROWS, MAX_SESSIONS } from '../../api/range/limits.ts';
 import { paced } from '../../api/range/paced.ts';
 import { RangePlaces } from '../../api/range/places.ts';
 import { calendarFor } from '../../core/calendar/index.ts';
 import { publicationCount, publicationsOf } from '../../core/predict/index.ts';
+import { cursorOf, questionDigest } from '../../core/ranges/index.ts';
 
 const codeOf = (work: () => unknown): string => {
   try {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { RangeRow } from '../../api/range/schemas.ts';
+import type { RangeRow } from '../../core/ranges/index.ts';
 import {
   eventually,
   openApiFixture,

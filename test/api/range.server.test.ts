@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { tableFromIPC } from 'apache-arrow';
-import { ARROW_COLUMNS, rangeRowSchema, type RangeRow } from '../../api/range/schemas.ts';
+import { rangeRowSchema } from '../../api/range/schemas.ts';
 import { ARROW, NDJSON } from '../../api/range/stream.ts';
 import { calendarFor } from '../../core/calendar/index.ts';
+import { ARROW_COLUMNS, type RangeRow } from '../../core/ranges/index.ts';
 import { appendBars } from '../../registry/bars.ts';
 import { seriesSource, startCollection } from '../../registry/collections.ts';
 import {

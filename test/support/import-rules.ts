@@ -21,6 +21,7 @@ const CORE_LEVELS: readonly (readonly string[])[] = [
   ],
   ['strategies', 'backtest', 'advice'],
   ['spec'],
+  ['ranges'],
 ];
 
 /** Packages that open native code or the network: only in `*.impl.ts` of these folders of core/. */

@@ -14,8 +14,10 @@ import {
   type DataType,
   type TypeMap,
 } from 'apache-arrow';
-import type { RangeShape } from './question.ts';
-import { ARROW_COLUMNS, type RangeRow } from './schemas.ts';
+import { ARROW_COLUMNS } from './columns.ts';
+import type { RowEncoder } from './encoder.ts';
+import type { RangeShape } from './facts.ts';
+import type { RangeRow } from './row.ts';
 
 interface Column {
   readonly name: string;
@@ -106,29 +108,35 @@ class TakenWriter extends RecordBatchStreamWriter<TypeMap> {
   }
 }
 
-/** Rows as an Arrow IPC stream, one record batch a chunk of rows. */
-export async function* arrowStream(
-  chunks: AsyncIterable<readonly RangeRow[]>,
-  shape: RangeShape,
-): AsyncGenerator<Uint8Array, void, undefined> {
+/**
+ * Rows as an Arrow IPC stream: the schema, a record batch for each call, and the end mark. What one encoder writes for a batch
+ * every other of the same shape does, so that batches may be written apart and put together.
+ */
+export function arrowEncoder(shape: RangeShape): RowEncoder {
   const columns = columnsOf(shape);
   const schema = new Schema(columns.map(({ name, type }) => new Field(name, type, true)));
   const writer = new TakenWriter();
   // Opens the stream, so that one without rows has its columns too.
   writer.reset(undefined, schema);
-  for await (const rows of chunks) {
-    const children = columns.map(
-      ({ type, valueOf }) => vectorFromArray(rows.map(valueOf), type).data[0]!,
-    );
-    const data = makeData({
-      type: new Struct(schema.fields),
-      length: rows.length,
-      nullCount: 0,
-      children,
-    });
-    writer.write(new RecordBatch(schema, data));
-    yield writer.take();
-  }
-  writer.close();
-  yield writer.take();
+  const head = writer.take();
+  return {
+    head,
+    rows(rows) {
+      const children = columns.map(
+        ({ type, valueOf }) => vectorFromArray(rows.map(valueOf), type).data[0]!,
+      );
+      const data = makeData({
+        type: new Struct(schema.fields),
+        length: rows.length,
+        nullCount: 0,
+        children,
+      });
+      writer.write(new RecordBatch(schema, data));
+      return writer.take();
+    },
+    tail() {
+      writer.close();
+      return writer.take();
+    },
+  };
 }
