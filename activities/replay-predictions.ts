@@ -10,13 +10,13 @@ import {
 } from '../core/predict/index.ts';
 import type { ServableVersion } from '../registry/champions.ts';
 import {
-  advanceParity,
   NO_COUNTS,
+  spanOf,
   type ParityCounts,
   type ParityCursor,
-  type ParityDifference,
   type ParityReport,
 } from '../registry/parity.ts';
+import { advanceParity, type ParityDifference } from '../registry/parity-progress.ts';
 import {
   pastAnswers,
   type HeldPackage,
@@ -73,7 +73,7 @@ export class Replaying {
 
   /** Goes on until all is replayed, or `untilMs` (of the clock) is over; false: there is more. */
   async run(untilMs: number): Promise<boolean> {
-    const { groups, callersOwn } = await servedGroups(this.#deps.db, this.#span);
+    const { groups, callersOwn } = await servedGroups(this.#deps.db, spanOf(this.#report));
     this.#counts.callersOwn = callersOwn;
     this.#counts.total = groups.reduce((sum, { predictions }) => sum + predictions, 0);
     const sampled = groups.reduce((sum, group) => sum + group.sampled, 0);
@@ -103,16 +103,11 @@ export class Replaying {
     return this.#counts;
   }
 
-  get #span() {
-    const { model, served_from: from, served_to: to } = this.#report;
-    return { model, from, to };
-  }
-
   #nextPage(group: ServedGroup): Promise<ServedPrediction[]> {
     const { cursor } = this.#report;
     const inside = cursor?.version === group.version && cursor.instrument === group.instrument;
     const after = inside ? { at: new Date(cursor.at), id: cursor.id } : undefined;
-    return servedPage(this.#deps.db, this.#span, group, { after, limit: PAGE });
+    return servedPage(this.#deps.db, spanOf(this.#report), group, { after, limit: PAGE });
   }
 
   async #save({ version, instrument }: ServedGroup, last: ServedPrediction): Promise<void> {

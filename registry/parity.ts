@@ -1,10 +1,10 @@
 /** Reports of predictions that were served, computed again and compared. */
 import { sql, type Selectable } from 'kysely';
-import { ulid } from 'ulid';
 import { RatchetError } from '../core/errors.ts';
-import type { FieldDifference, ParityCause } from '../core/predict/index.ts';
+import type { ParityCause } from '../core/predict/index.ts';
 import { PAGE_MAX, recordAudit } from './audit.ts';
-import { inTransaction, type Db, type Trx } from './in-transaction.ts';
+import type { Db, Trx } from './in-transaction.ts';
+import type { ServedSpan } from './served-predictions.ts';
 import type { ParityReportTable } from './tables.ts';
 
 /**
@@ -51,17 +51,6 @@ export interface ParityCursor {
   readonly id: string;
 }
 
-export interface ParityDifference {
-  readonly predictionId: string;
-  readonly servedAt: Date;
-  readonly version: number;
-  readonly instrument: string;
-  readonly asOf: Date;
-  readonly cause: ParityCause;
-  readonly words: string;
-  readonly fields: readonly FieldDifference[];
-}
-
 export interface ParityReport extends Omit<
   Selectable<ParityReportTable>,
   'counts' | 'cursor' | 'samples' | 'late_ms'
@@ -72,10 +61,7 @@ export interface ParityReport extends Omit<
   readonly lateMs: number;
 }
 
-/** Differences of a report that are kept in full; all are counted. */
-export const DIFFERENCES_KEPT = 10_000;
-
-function report(row: Selectable<ParityReportTable>): ParityReport {
+export function parityReport(row: Selectable<ParityReportTable>): ParityReport {
   const { counts, cursor, late_ms: lateMs, ...rest } = row;
   return {
     ...rest,
@@ -83,6 +69,13 @@ function report(row: Selectable<ParityReportTable>): ParityReport {
     cursor: cursor as ParityCursor | null,
     lateMs,
   };
+}
+
+/** The predictions that a report is about. */
+export function spanOf(report: ParityReport): ServedSpan {
+  const { model, served_from: from, served_to: to } = report;
+  const { recorded_after: after, recorded_to: newest } = report;
+  return { model, from, to, recorded: newest === null ? undefined : { after, to: newest } };
 }
 
 export interface NewParityReport {
@@ -117,7 +110,7 @@ export async function createParityReport(
   }
   await trx
     .insertInto('parity_report')
-    .values({ ...columnsOf(input), id, request_id: requestId ?? null })
+    .values({ ...parityColumns(input), id, request_id: requestId ?? null })
     .execute();
   await recordAudit(trx, {
     ...{ actor, requestId },
@@ -128,27 +121,8 @@ export async function createParityReport(
   return id;
 }
 
-/** The report of a Schedule's slot: one, however often it is asked for. */
-export async function slotParityReport(
-  db: Db,
-  slot: Date,
-  input: NewParityReport,
-): Promise<ParityReport> {
-  await db
-    .insertInto('parity_report')
-    .values({ ...columnsOf(input), id: ulid(), slot })
-    .onConflict((oc) => oc.columns(['model', 'slot']).where('slot', 'is not', null).doNothing())
-    .execute();
-  const row = await db
-    .selectFrom('parity_report')
-    .selectAll()
-    .where('model', '=', input.model)
-    .where('slot', '=', slot)
-    .executeTakeFirstOrThrow();
-  return report(row);
-}
-
-const columnsOf = ({ model, from, to, lateMs, samples, actor }: NewParityReport) => ({
+/** Columns of a report that nobody began. */
+export const parityColumns = ({ model, from, to, lateMs, samples, actor }: NewParityReport) => ({
   ...{ model, samples, actor, status: 'queued' as const },
   ...{ served_from: from, served_to: to, late_ms: lateMs, counts: JSON.stringify(NO_COUNTS) },
 });
@@ -164,7 +138,7 @@ export async function parityReportOrThrow(
     .selectAll()
     .where('id', '=', id)
     .executeTakeFirst();
-  if (row && (model === undefined || row.model === model)) return report(row);
+  if (row && (model === undefined || row.model === model)) return parityReport(row);
   const of = model === undefined ? '' : ` of ${model}`;
   throw new RatchetError('parity.unknown', `there is no parity report ${id}${of}`);
 }
@@ -183,25 +157,7 @@ export async function listParityReports(
     .orderBy('id', 'desc')
     .limit(Math.min(limit, PAGE_MAX))
     .execute();
-  return rows.map(report);
-}
-
-/** Up to where the newest report of a Schedule that was completed before `slot` looked. */
-export async function parityDoneUntil(
-  db: Db,
-  model: string,
-  slot: Date,
-): Promise<Date | undefined> {
-  const row = await db
-    .selectFrom('parity_report')
-    .select('served_to')
-    .where('model', '=', model)
-    .where('slot', '<', slot)
-    .where('status', '=', 'completed')
-    .orderBy('slot', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  return row?.served_to;
+  return rows.map(parityReport);
 }
 
 /** Says that it is under way; one that ended stays as it ended. */
@@ -213,83 +169,6 @@ export async function beginParity(db: Db, id: string, codeVersion: string): Prom
     .where('status', '=', 'queued')
     .execute();
   return parityReportOrThrow(db, id);
-}
-
-/** What one page came to. */
-export interface ParityProgress {
-  readonly cursor: ParityCursor;
-  readonly counts: ParityCounts;
-  readonly differences: readonly ParityDifference[];
-}
-
-/**
- * Moves a running report on, with what was found on the way, in one transaction. Throws `parity.superseded` (not permanent)
- * where it does not stand at `before` any more: another attempt went on, or it ended.
- */
-export function advanceParity(
-  db: Db,
-  before: ParityReport,
-  { cursor, counts, differences }: ParityProgress,
-): Promise<void> {
-  return inTransaction(db, async (trx) => {
-    const stood = before.cursor === null ? null : JSON.stringify(before.cursor);
-    const { numUpdatedRows } = await trx
-      .updateTable('parity_report')
-      .set({ cursor: JSON.stringify(cursor), counts: JSON.stringify(counts) })
-      .where('id', '=', before.id)
-      .where('status', '=', 'running')
-      .where(sql<boolean>`cursor IS NOT DISTINCT FROM ${stood}::jsonb`)
-      .executeTakeFirst();
-    if (numUpdatedRows !== 1n) {
-      const message = `another attempt replays for the parity report ${before.id}, or it has ended`;
-      throw new RatchetError('parity.superseded', message, { permanent: false });
-    }
-    const first = before.counts.different;
-    const kept = differences.slice(0, Math.max(0, DIFFERENCES_KEPT - first));
-    if (kept.length === 0) return;
-    await trx
-      .insertInto('parity_difference')
-      .values(kept.map((one, i) => ({ ...rowOf(one), report_id: before.id, n: first + i })))
-      .execute();
-  });
-}
-
-const rowOf = (one: ParityDifference) => ({
-  prediction_id: one.predictionId,
-  served_at: one.servedAt,
-  version: one.version,
-  instrument: one.instrument,
-  as_of: one.asOf,
-  cause: one.cause,
-  words: one.words,
-  fields: JSON.stringify(one.fields),
-});
-
-/** Of a report, in the order in which they were found, from place `from` on. */
-export async function listParityDifferences(
-  db: Db,
-  reportId: string,
-  { from, limit }: { readonly from: number; readonly limit: number },
-): Promise<(ParityDifference & { readonly n: number })[]> {
-  const rows = await db
-    .selectFrom('parity_difference')
-    .selectAll()
-    .where('report_id', '=', reportId)
-    .where('n', '>=', from)
-    .orderBy('n')
-    .limit(Math.min(limit, PAGE_MAX))
-    .execute();
-  return rows.map((row) => ({
-    n: row.n,
-    predictionId: row.prediction_id,
-    servedAt: row.served_at,
-    version: row.version,
-    instrument: row.instrument,
-    asOf: row.as_of,
-    cause: row.cause as ParityCause,
-    words: row.words,
-    fields: row.fields as readonly FieldDifference[],
-  }));
 }
 
 /** Writes how it ended. The first end stays. */

@@ -11,6 +11,16 @@ export interface ServedSpan {
   readonly model: string;
   readonly from: Date;
   readonly to: Date;
+  /** Absent: whenever they were recorded. */
+  readonly recorded?: RecordedRange | undefined;
+}
+
+/** Places in the order in which predictions were recorded. */
+export interface RecordedRange {
+  /** Null: from the first on, and what earlier releases recorded. */
+  readonly after: string | null;
+  /** Included. */
+  readonly to: string;
 }
 
 /** Predictions of one version for one instrument. */
@@ -50,15 +60,21 @@ export async function servedGroups(
   return { groups, callersOwn: others.reduce((sum, { n }) => sum + Number(n), 0) };
 }
 
+export const recordedIn = ({ after, to }: RecordedRange) =>
+  after === null
+    ? sql<boolean>`(intake IS NULL OR intake <= ${to}::bigint)`
+    : sql<boolean>`intake > ${after}::bigint AND intake <= ${to}::bigint`;
+
 /** Those that were answered. */
-const served = (db: Db, { model, from, to }: ServedSpan) =>
+const served = (db: Db, { model, from, to, recorded }: ServedSpan) =>
   db
     .selectFrom('prediction')
     .where('model', '=', model)
     .where('at', '>=', from)
     .where('at', '<', to)
     .where('role', 'in', ANSWERED)
-    .where('error', 'is', null);
+    .where('error', 'is', null)
+    .$if(recorded !== undefined, (q) => q.where(recordedIn(recorded!)));
 
 /** One prediction to replay. */
 export interface ServedPrediction {

@@ -11,6 +11,9 @@ export interface ParityReportTable {
   /** Served at: the first included, the last not. */
   served_from: Date;
   served_to: Date;
+  /** Places in the order of recording: after the first, up to the second; null: all that was served in that time. */
+  recorded_after: Nullable<string>;
+  recorded_to: Nullable<string>;
   late_ms: number;
   samples: number;
   status: ParityStatus;

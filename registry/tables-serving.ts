@@ -88,6 +88,8 @@ export interface PredictionTable {
   asked_as_of: ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
   /** The code that answered; null: of an earlier release. */
   code_version: Nullable<string>;
+  /** Place in the order of recording; null: of an earlier release. */
+  intake: ColumnType<string | null, never, never>;
 }
 
 export interface GateTryTable {

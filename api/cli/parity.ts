@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
+import type { ParityCounts } from '../../registry/parity.ts';
 import { openClient, type ApiClient, type Json } from './http.ts';
 import { A_TIME, integer, segment } from './options.ts';
 import { CliError, EXIT, toMinute, type CliContext } from './output.ts';
@@ -66,20 +67,7 @@ async function parity(ctx: CliContext, model: string, options: ParityOptions): P
   await show(ctx, client, base, id, limit);
 }
 
-interface Counts {
-  readonly total: number;
-  readonly replayed: number;
-  readonly identical: number;
-  readonly late: number;
-  readonly different: number;
-  readonly callersOwn: number;
-  readonly withSamples: number;
-  readonly samplesDrawn: number;
-  readonly latestMs: number;
-  readonly byCause: Readonly<Record<string, number>>;
-}
-
-const countsOf = (report: Json): Counts => report['counts'] as Counts;
+const countsOf = (report: Json): ParityCounts => report['counts'] as ParityCounts;
 
 /** Stays until it has ended, for as long as it gets on. */
 async function ended(ctx: CliContext, client: ApiClient, path: string): Promise<void> {
@@ -118,7 +106,7 @@ async function show(
   throw new CliError(EXIT.failed, words, { details: { id, byCause: counts.byCause } });
 }
 
-function write(ctx: CliContext, report: Json, counts: Counts): void {
+function write(ctx: CliContext, report: Json, counts: ParityCounts): void {
   const { replayed, identical, late, different, callersOwn, withSamples, samplesDrawn } = counts;
   const open = report['finishedAt'] === null ? `, ${counts.total - replayed} are left` : '';
   ctx.out.line(
@@ -164,7 +152,7 @@ async function list(
   limit: number,
 ): Promise<void> {
   const found = await client.json('GET', base, { query: { limit } });
-  const figure = (name: keyof Counts) => (row: Json) => Number(countsOf(row)[name]);
+  const figure = (name: keyof ParityCounts) => (row: Json) => Number(countsOf(row)[name]);
   ctx.out.table(
     found['items'] as Json[],
     [

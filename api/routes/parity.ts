@@ -3,14 +3,13 @@ import { PARITY_CAUSES } from '../../core/predict/index.ts';
 import { getModelOrThrow } from '../../registry/models.ts';
 import {
   createParityReport,
-  listParityDifferences,
   LATE_MS,
   listParityReports,
   parityReportOrThrow,
   SAMPLES,
-  type ParityDifference,
   type ParityReport,
 } from '../../registry/parity.ts';
+import { listParityDifferences, type ParityDifference } from '../../registry/parity-progress.ts';
 import { workflowIds } from '../../workflows/messages.ts';
 import { ApiError, HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';

@@ -12,12 +12,8 @@ import { listAlerts } from '../../registry/alerts.ts';
 import { appendBars } from '../../registry/bars.ts';
 import { seriesSource, startCollection } from '../../registry/collections.ts';
 import { inTransaction } from '../../registry/in-transaction.ts';
-import {
-  createParityReport,
-  listParityDifferences,
-  parityReportOrThrow,
-  type ParityDifference,
-} from '../../registry/parity.ts';
+import { createParityReport, parityReportOrThrow } from '../../registry/parity.ts';
+import { listParityDifferences, type ParityDifference } from '../../registry/parity-progress.ts';
 import { storePackage } from '../../registry/packages.ts';
 import {
   DATASETS,
