@@ -38,6 +38,12 @@ export function classForecast(
 ): ClassForecast {
   const of = mostProbable(p);
   const changes = statistics.changes[k]!;
+  const { confidence, probabilityUp } = classConfidence(
+    calibration,
+    k,
+    p[of]!,
+    riseScore(label, p),
+  );
   return {
     answer: {
       class: label.classes[of]!,
@@ -46,6 +52,7 @@ export function classForecast(
     },
     change: p.reduce((sum, probability, i) => sum + probability * changes[i]!, 0),
     direction: DIRECTIONS[label.directions[of]!],
-    ...classConfidence(calibration, k, p[of]!, riseScore(label, p)),
+    confidence,
+    probabilityUp,
   };
 }

@@ -114,17 +114,15 @@ async function sampleSummary(
   return summariseSamples(samples, values, label, scalersOf(pkg.verified, window).labels);
 }
 
-/** Which bar one horizon is about. */
-function targetOf(
-  { preprocessing }: VerifiedPackage,
-  window: PredictionWindow,
-  k: number,
-): Pick<HorizonAnswer, 'horizon' | 'targetDate'> {
+/** Which bar the k-th horizon is about. */
+function targetDateOf({ preprocessing }: VerifiedPackage, asOf: number, k: number): string {
   const { label, calendar, timeframe } = preprocessing;
-  const horizon = label.horizons[k]!;
-  const target = calendarFor(calendar).addBars(window.asOf, horizon, timeframe);
-  return { horizon, targetDate: barName(target, timeframe) };
+  const target = calendarFor(calendar).addBars(asOf, label.horizons[k]!, timeframe);
+  return barName(target, timeframe);
 }
+
+// Answers are written field by field: V8 gives what is spread (`...`) to the old generation when it holds fractions, and a
+// million answers of a range would each wait there for a full collection.
 
 function valueAnswer(
   pkg: VerifiedPackage,
@@ -133,12 +131,13 @@ function valueAnswer(
   value: number,
   summary: SampleSummary | undefined,
 ): HorizonAnswer {
-  const { confidence } = pkg.preprocessing;
+  const { confidence, label } = pkg.preprocessing;
   const change = kind.returnFrom(value);
   const priceOf = (v: number): number => Math.max(0, kind.priceFrom(v, window.lastClose));
   const known = summary && calibrated(confidence, k, summary);
   return {
-    ...targetOf(pkg, window, k),
+    horizon: label.horizons[k]!,
+    targetDate: targetDateOf(pkg, window.asOf, k),
     price: priceOf(value),
     change,
     direction: directionOf(change),
@@ -155,19 +154,23 @@ function classAnswer(
   { kind, k }: { readonly kind: ClassLabel; readonly k: number },
   p: Float64Array,
 ): HorizonAnswer {
-  const { confidence: calibration, classes: statistics } = pkg.preprocessing;
+  const { confidence: calibration, classes: statistics, label } = pkg.preprocessing;
   if (!statistics) throw new PackageError('package.classes', 'nothing is known of its classes', {});
   const threshold = window.thresholds?.[k] ?? NaN;
   const known = Number.isFinite(threshold) ? threshold : null;
   const facts = { label: kind, statistics, calibration };
-  const { answer, ...forecast } = classForecast(facts, k, p, known);
+  const forecast = classForecast(facts, k, p, known);
   return {
-    ...targetOf(pkg, window, k),
+    horizon: label.horizons[k]!,
+    targetDate: targetDateOf(pkg, window.asOf, k),
     price: window.lastClose * (1 + forecast.change),
-    ...forecast,
+    change: forecast.change,
+    direction: forecast.direction,
+    confidence: forecast.confidence,
+    probabilityUp: forecast.probabilityUp,
     relativeStd: null,
     interval80: null,
-    classes: answer,
+    classes: forecast.answer,
   };
 }
 
@@ -207,6 +210,7 @@ function compose(
   const bad = horizons.find(({ price }) => !Number.isFinite(price));
   if (bad) throw nonFinite(pkg, bad.horizon);
   const changes = horizons.map(({ change }) => change);
+  const reliance = relianceOf(pkg, window, horizons, confidenceFailed);
   return {
     model: manifest.model,
     version: manifest.version,
@@ -217,7 +221,10 @@ function compose(
     horizons,
     consistency: consistencyScore(changes, preprocessing.label.horizons, window.volatility),
     beatsNaive: preprocessing.beatsNaive,
-    ...relianceOf(pkg, window, horizons, confidenceFailed),
+    dissimilarity: reliance.dissimilarity,
+    outlier: reliance.outlier,
+    abstain: reliance.abstain,
+    abstainReasons: reliance.abstainReasons,
     confidenceFailed,
     stale: window.staleBars > preprocessing.expiresAfter,
     staleBars: window.staleBars,

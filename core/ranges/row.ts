@@ -37,16 +37,31 @@ export function rowOf(of: RowOf, version: number | null, answer: RangeAnswer): R
   const { version: asked, knownBy, question } = of;
   const place = { version: asked, knownBy, question, instrument: of.position, at: answer.asOf };
   const at = new Date(answer.asOf).toISOString();
-  const facts = { cursor: cursorOf(place), instrument: of.instrument, at, version };
-  if ('problem' in answer) return { ...facts, problem: of.problemOf(answer.problem, at) };
-  const { fallback, fallbackReason } = answer;
-  const {
-    model: _m,
-    version: _v,
-    instrument: _i,
-    packageDigest: _p,
-    confidenceFailed: _c,
-    ...said
-  } = answer.forecast;
-  return { ...facts, prediction: { ...said, fallback, fallbackReason } };
+  const { instrument } = of;
+  const cursor = cursorOf(place);
+  if ('problem' in answer) {
+    return { cursor, instrument, at, version, problem: of.problemOf(answer.problem, at) };
+  }
+  return { cursor, instrument, at, version, prediction: predictionOf(answer) };
 }
+
+/** Field by field, as in core/predict/predict.ts: what is spread would wait for a full collection. */
+const predictionOf = ({
+  forecast,
+  fallback,
+  fallbackReason,
+}: Exclude<RangeAnswer, { readonly problem: Error }>): RowPrediction => ({
+  asOf: forecast.asOf,
+  lastClose: forecast.lastClose,
+  horizons: forecast.horizons,
+  consistency: forecast.consistency,
+  beatsNaive: forecast.beatsNaive,
+  dissimilarity: forecast.dissimilarity,
+  outlier: forecast.outlier,
+  abstain: forecast.abstain,
+  abstainReasons: forecast.abstainReasons,
+  stale: forecast.stale,
+  staleBars: forecast.staleBars,
+  fallback,
+  fallbackReason,
+});
