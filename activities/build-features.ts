@@ -12,6 +12,8 @@ import {
 } from '../core/features/prepare.ts';
 import { encodePrepared } from '../core/features/prepared.ts';
 import { encodeRefit } from '../core/features/refit.ts';
+import { modelFamilyOrThrow } from '../core/models/index.ts';
+import { needsMarket } from '../core/models/model.ts';
 import { outliersOf } from '../core/spec/outliers.ts';
 import { missingRulesOf } from '../core/spec/missing-rules.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
@@ -97,7 +99,20 @@ export function rowsPlanOf(spec: ExperimentSpec, set: FeatureSet, calendar: Cale
 
 function planOf(spec: ExperimentSpec, set: FeatureSet, calendar: Calendar): PreparePlan {
   const refit = spec.refit === 'none' ? undefined : spec.refit;
-  return { ...rowsPlanOf(spec, set, calendar), split: spec.split, refit };
+  const market = readsMarket(spec);
+  return { ...rowsPlanOf(spec, set, calendar), split: spec.split, refit, market };
+}
+
+/** Does any family that is fitted, a baseline with its defaults among them, learn by trading? */
+function readsMarket({ family, hyperparameters, baselines }: ExperimentSpec): boolean {
+  const asked = [
+    [family, hyperparameters] as const,
+    ...baselines.map((name) => [name, {}] as const),
+  ];
+  return asked.some(([name, given]) => {
+    const found = modelFamilyOrThrow(name);
+    return needsMarket(found, found.params.parse(given));
+  });
 }
 
 /** What is declared of missing bars beside the one policy for all. */
@@ -127,6 +142,7 @@ function cacheKey(
     spec.scaling,
     // Only where it is asked for: what was prepared before there were refits stays found.
     ...(spec.refit === 'none' ? [] : [spec.refit]),
+    ...(readsMarket(spec) ? ['market'] : []),
     // Likewise.
     ...otherRules(spec, datasets),
     ...(outliersOf(spec) ? [outliersOf(spec)] : []),

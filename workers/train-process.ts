@@ -7,6 +7,7 @@ import { Socket } from 'node:net';
 import { constants, cpus, setPriority } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { ZodError } from 'zod';
+import { openEpisode } from '../core/backtest/episode.ts';
 import { RatchetError } from '../core/errors.ts';
 import { decodePrepared } from '../core/features/prepared.ts';
 import { decodeBundle, encodeBundle } from '../core/models/bundle.ts';
@@ -88,6 +89,7 @@ async function train(job: Job, payload: Uint8Array): Promise<Uint8Array> {
   const bundle = await runFitJob(
     { family, params, seed, multiplyByClose, twin, prepared, parent, members },
     {
+      openEpisode,
       signal: new AbortController().signal,
       now: () => performance.now(),
       rssBytes: () => process.memoryUsage.rss(),

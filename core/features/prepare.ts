@@ -24,6 +24,8 @@ import { sampleRows, stack, type Stacked } from './stack.ts';
 export interface RowsPlan extends FittedPlan, MissingRules {
   readonly timeframe: Timeframe;
   readonly calendar: Calendar;
+  /** First prices are kept beside the closes, for families that learn by trading. */
+  readonly market?: boolean | undefined;
 }
 
 /** What a unit is prepared by. */
@@ -82,7 +84,7 @@ export function prepareUnit(plan: PreparePlan, bars: readonly Bars[]): PreparedU
 
 /** Features and labels of all rows, whatever part they stand in. */
 export function rowsOf(plan: RowsPlan, stacked: Stacked): Omit<Prepared, keyof Fold> {
-  const { openTime, close, features, labels, changes, instruments } = stacked;
+  const { openTime, open, close, features, labels, changes, instruments } = stacked;
   return {
     featureSet: plan.set.name,
     featureHash: plan.set.hash,
@@ -99,6 +101,7 @@ export function rowsOf(plan: RowsPlan, stacked: Stacked): Omit<Prepared, keyof F
     features,
     labels,
     ...(hasClasses(plan.label) && { labelChanges: changes }),
+    ...(plan.market === true && { open }),
   };
 }
 

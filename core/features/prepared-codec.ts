@@ -75,6 +75,8 @@ const headerSchema = z.strictObject({
   ...fittedSchema.shape,
   trainedThrough: z.number(),
   rows: count,
+  /** Is there a column of first prices? */
+  opens: z.literal(true).exactOptional(),
   split: z.strictObject({ train: count, valid: count, test: count }),
 });
 
@@ -83,10 +85,11 @@ const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 /** Encodes for storage; equal data gives equal bytes. */
 export function encodePrepared(prepared: Prepared): Uint8Array {
   requireLittleEndian();
-  const { openTime, close, features, labels, labelChanges, split, ...rest } = prepared;
+  const { openTime, close, features, labels, labelChanges, open, split, ...rest } = prepared;
   const header = {
     ...rest,
     rows: openTime.length,
+    ...(open && { opens: true as const }),
     split: {
       train: split.train.length,
       valid: split.valid.length,
@@ -98,6 +101,7 @@ export function encodePrepared(prepared: Prepared): Uint8Array {
   const columns = [
     ...[openTime, close, features, labels],
     ...(labelChanges ? [labelChanges] : []),
+    ...(open ? [open] : []),
     ...[split.train, split.valid, split.test],
   ];
   const size = columns.reduce((sum, c) => sum + padded(c.byteLength), PREAMBLE_BYTES + headerBytes);
@@ -118,7 +122,7 @@ export function encodePrepared(prepared: Prepared): Uint8Array {
 export function decodePrepared(bytes: Uint8Array): Prepared {
   requireLittleEndian();
   const { header, headerEnd } = readHeader(bytes);
-  const { rows, split, ...rest } = header;
+  const { rows, split, opens, ...rest } = header;
   const features = rest.featureNames.length;
   const horizons = rest.horizons.length;
   let at = headerEnd;
@@ -140,6 +144,7 @@ export function decodePrepared(bytes: Uint8Array): Prepared {
     labels: new Float64Array(take(rows * horizons * 8)),
     // Columns lie in this order; only labels with classes have changes.
     ...(rest.classes && { labelChanges: new Float64Array(take(rows * horizons * 8)) }),
+    ...(opens && { open: new Float64Array(take(rows * 8)) }),
     split: {
       train: new Int32Array(take(split.train * 4)),
       valid: new Int32Array(take(split.valid * 4)),

@@ -1,4 +1,5 @@
 import { labelClasses, labelKindOrThrow, labelOutputs } from '../labels/index.ts';
+import type { Market } from '../models/market.ts';
 import type { Samples } from '../models/model.ts';
 import { type OutlierRecord, withinBounds } from '../scaling/index.ts';
 import type { Bounds, ScalerState } from '../scaling/scaler.ts';
@@ -64,6 +65,8 @@ export interface Prepared extends FittedParts {
   readonly labels: Float64Array;
   /** Simple returns to the labels' bars, row-major [rows x horizons]; of labels with classes only. */
   readonly labelChanges?: Float64Array;
+  /** First price by row, NaN where no bar was recorded; only where a family learns by trading. */
+  readonly open?: Float64Array;
   /** Window end rows of each part, chronological, purged. */
   readonly split: {
     readonly train: Int32Array;
@@ -112,7 +115,15 @@ export function samplesOf(prepared: Prepared, rows: Int32Array): Samples {
     horizons: prepared.horizons,
     classes: labelClasses(labelKindOrThrow(prepared.labelKind)),
     openTime: prepared.openTime,
+    ...(prepared.open && { market: marketOf(prepared, prepared.open) }),
   };
+}
+
+function marketOf(prepared: Prepared, open: Float64Array): Market {
+  const { openTime, close, instruments, timeframe, calendar } = prepared;
+  const label = labelKindOrThrow(prepared.labelKind);
+  const positions = label.task === 'classification' ? label.directions : [];
+  return { openTime, open, close, instruments, timeframe, calendar, positions };
 }
 
 /**

@@ -38,6 +38,7 @@ export function stack(plan: StackPlan, recorded: readonly Bars[]) {
   const h = plan.label.horizons.length;
   const openTime = new Float64Array(rows);
   const close = new Float64Array(rows);
+  const open = new Float64Array(rows);
   const features = new Float64Array(rows * width);
   const labels = new Float64Array(rows * h);
   const changes = new Float64Array(rows * h);
@@ -49,6 +50,7 @@ export function stack(plan: StackPlan, recorded: readonly Bars[]) {
     const labelled = labelsOnRecorded(plan, recorded[i]!, bars);
     openTime.set(bars.openTime, from);
     close.set(bars.close, from);
+    open.set(recordedOpens(recorded[i]!, bars), from);
     features.set(matrix.values, from * width);
     labels.set(labelled.values, from * h);
     changes.set(labelled.changes, from * h);
@@ -57,7 +59,7 @@ export function stack(plan: StackPlan, recorded: readonly Bars[]) {
     instruments.push({ id: bars.instrument, from, to, features: matrix, labels: labelled });
     from = to;
   }
-  return { openTime, close, features, labels, changes, labelEnd, instruments };
+  return { openTime, open, close, features, labels, changes, labelEnd, instruments };
 }
 
 /**
@@ -81,6 +83,18 @@ function labelsOnRecorded(plan: StackPlan, recorded: Bars, filled: Bars): LabelM
     labelEnd[row] = labels.labelEnd[from]!;
   }
   return { horizons: labels.horizons, rows, values, changes, labelEnd };
+}
+
+/** First prices of the rows of `filled`; NaN where the bar was not recorded: nobody could have traded there. */
+function recordedOpens(recorded: Bars, filled: Bars): Float64Array {
+  if (filled === recorded) return recorded.open;
+  const open = new Float64Array(barCount(filled)).fill(NaN);
+  for (let row = 0, from = 0; row < open.length; row++) {
+    const time = filled.openTime[row]!;
+    while (from < barCount(recorded) && recorded.openTime[from]! < time) from++;
+    if (recorded.openTime[from] === time) open[row] = recorded.open[from]!;
+  }
+  return open;
 }
 
 /** End rows of windows that are warm in every row and whose labels are all known. */

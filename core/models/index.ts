@@ -9,6 +9,7 @@ import { lstmMultiHorizon } from './lstm-multi-horizon.ts';
 import { majority } from './majority.ts';
 import type { ModelDescriptor } from './model.ts';
 import { naive } from './naive.ts';
+import { policyGradient } from './policy-gradient.ts';
 import { ridge } from './ridge.ts';
 import { transformer } from './transformer.ts';
 import { xgBoost } from './xgboost.ts';
@@ -24,6 +25,7 @@ const singles: readonly ModelDescriptor[] = [
   ridge,
   linear,
   logistic,
+  policyGradient,
   majority,
   naive,
 ];

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { RatchetError } from '../errors.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
+import type { Market, OpenEpisode } from './market.ts';
 import type { RegisteredFit, RegisteredName, RegisteredVersion } from './registered.ts';
 
 /**
@@ -21,6 +22,8 @@ export interface Samples {
   readonly classes: number;
   /** ms UTC by row of `features`; absent: rows are consecutive bars of one instrument. */
   readonly openTime?: Float64Array | undefined;
+  /** The bars of the rows of `features`, of all parts; only for families that learn by trading (`learnsByTrading`). */
+  readonly market?: Market | undefined;
 }
 
 /** Windows without what came of them: what a model answers for. */
@@ -59,6 +62,8 @@ export interface FitContext {
    * of the validation and test parts that would not be fair; what they know of the training part is for the family to mind.
    */
   readonly registered?: readonly RegisteredFit[] | undefined;
+  /** The engine of backtests, for families that learn by trading. */
+  readonly openEpisode: OpenEpisode;
   readonly signal: AbortSignal;
   readonly now: () => number;
   readonly rssBytes: () => number;
@@ -192,6 +197,11 @@ export interface ModelTraits {
   readonly stochastic: boolean;
   /** Needs TensorFlow in the training process. */
   readonly needsTensorflow: boolean;
+  /**
+   * Learns what to do by trading its training rows, whose market it is given: its probabilities are those of its actions,
+   * not of what will come. Absent: it learns labels.
+   */
+  readonly learnsByTrading?: true;
   /** A fit may begin where another one ended (`FitContext.parent`); absent: it may not. */
   readonly canContinue?: true;
   /** Hyperparameter that says how long a fit trains (epochs, rounds): what a pruner cuts; absent: none. */
@@ -254,6 +264,10 @@ export function fitVersion(family: ModelDescriptor, params: unknown): string {
   const parts = family.partsOf?.(params) ?? [];
   return [family, ...parts].map(({ name, version }) => `${name}/${version}`).join(' ');
 }
+
+/** Does a fit of the family, or of one of its parts, need the market of its rows? */
+export const needsMarket = (family: ModelDescriptor, params: unknown): boolean =>
+  [family, ...(family.partsOf?.(params) ?? [])].some(({ traits }) => traits.learnsByTrading);
 
 /** The refusal of a parent that this fit cannot go on from. */
 export const unlikeParent = (what: string): RatchetError =>

@@ -1,3 +1,4 @@
+import { openEpisode } from '../../core/backtest/episode.ts';
 import { labelKindOrThrow } from '../../core/labels/index.ts';
 import type { Prepared } from '../../core/features/prepared.ts';
 import type { FitContext } from '../../core/models/model.ts';
@@ -8,6 +9,7 @@ export function fitContext(prepared: Prepared, changes: Partial<FitContext> = {}
     seed: 1,
     neutralLabel: labelKindOrThrow(prepared.labelKind).unchanged,
     scalers: prepared.scalers,
+    openEpisode,
     signal: new AbortController().signal,
     now: () => 0,
     rssBytes: () => 0,

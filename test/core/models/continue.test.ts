@@ -5,6 +5,7 @@ import type { FitBundle } from '../../../core/models/bundle.ts';
 import { runFitJob } from '../../../core/models/fit-job.impl.ts';
 import { modelFamilies, modelFamilyOrThrow } from '../../../core/models/index.ts';
 import { fitContext } from '../../support/fit-context.ts';
+import { withMarket } from '../../support/planted-market.ts';
 import { plantedPrepared } from '../../support/planted-prepared.ts';
 import { withoutTensorflow } from '../../support/tensorflow.ts';
 import { withoutTrees } from '../../support/without-trees.ts';
@@ -33,6 +34,7 @@ const SMALL: Readonly<Record<string, object>> = {
     learningRate: 0.02,
     epochs: 15,
   },
+  'policy-gradient': { hidden: 4, rollouts: 8, epochs: 40 },
   transformer: {
     dModel: 16,
     heads: 2,
@@ -58,12 +60,15 @@ function shifted(labelKind: string): { before: Prepared; after: Prepared } {
     if (at < SHIFT_AT * 2) return label;
     return classes ? Math.min(label + 1, 2) : label + 0.06;
   });
+  const labelChanges = planted.labelChanges?.map((change, at) =>
+    at < SHIFT_AT * 2 ? change : change + 0.06,
+  );
   const parts = (from: number, cut: number, to: number, end: number) => ({
     train: range(from, cut - 2),
     valid: range(cut, to - 2),
     test: range(to, end),
   });
-  const prepared = { ...planted, labels };
+  const prepared = withMarket({ ...planted, labels, ...(labelChanges && { labelChanges }) });
   const late = SHIFT_AT + BARS;
   return {
     before: { ...prepared, split: parts(20, 850, SHIFT_AT, ROWS) },
