@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { parseKeyToken, secretMatches, type ApiKey, type Scope } from '../registry/keys.ts';
 import { ApiError, notFound } from './errors.ts';
 import type { KeyCache } from './key-cache.ts';
+import type { Env } from './secure.ts';
+import { credentialOf, upgradeOf } from './socket-protocol.ts';
 import type { WrongKeyLimit } from './wrong-key-limit.ts';
 
 /** Who calls. */
@@ -26,7 +28,7 @@ export interface AuthParts {
   readonly keys: KeyCache;
   readonly wrongKeys: WrongKeyLimit;
   /** Address of the peer; forwarded headers are not read. */
-  readonly addressOf: (c: Parameters<MiddlewareHandler>[0]) => string;
+  readonly addressOf: (c: Context) => string;
   readonly now: () => number;
 }
 
@@ -41,6 +43,13 @@ export class Authenticator {
 
   constructor(parts: AuthParts) {
     this.#parts = parts;
+  }
+
+  /** The caller behind a request; throws 401 or 429. */
+  identifyRequest(c: Context<Env>): Promise<Caller> {
+    const header = c.req.header('authorization');
+    const offered = upgradeOf(c) && credentialOf(c.req.header('sec-websocket-protocol'));
+    return this.identify(header ?? offered, this.#parts.addressOf(c));
   }
 
   /** The caller behind an Authorization header; throws 401 or 429. */
@@ -112,7 +121,7 @@ const tooManyWrongKeys = (wait: number): ApiError =>
 export function authorize(auth: Authenticator, policy: Policy): MiddlewareHandler {
   return async (c, next) => {
     if (policy !== 'public') {
-      const caller = await auth.identify(c.req.header('authorization'), auth.parts.addressOf(c));
+      const caller = await auth.identifyRequest(c);
       if (!hasScope(caller, policy)) {
         throw new ApiError(
           'forbidden',

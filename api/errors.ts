@@ -11,6 +11,7 @@ import {
 
 /** Status codes of successes. No other file of the API names a status code. */
 export const HTTP = {
+  switching: 101,
   ok: 200,
   created: 201,
   accepted: 202,

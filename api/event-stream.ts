@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from 'hono';
 import { streamSSE, type SSEStreamingApi } from 'hono/streaming';
 import { HTTP } from './errors.ts';
@@ -59,27 +60,43 @@ export async function eventsAnswer<R extends EventRow>(
 /** Sends rows after `after` as they come until the source has ended, the reader went away, or this process stops. */
 async function streamEvents<R extends EventRow>(
   { stopping }: Pick<ApiParts, 'stopping'>,
-  stream: Pick<SSEStreamingApi, 'aborted' | 'writeSSE' | 'write' | 'sleep'>,
-  { ended, read, view }: EventSource<R>,
+  stream: Pick<SSEStreamingApi, 'aborted' | 'writeSSE' | 'write'>,
+  source: EventSource<R>,
   after: string,
 ): Promise<void> {
-  let last = after;
   let quietMs = 0;
-  while (!stream.aborted && !stopping.aborted) {
-    const isOver = await ended();
-    const rows = await read(last, PAGE);
+  const isOver = (): boolean => stream.aborted || stopping.aborted;
+  for await (const rows of pagesOf(source, after, isOver)) {
     for (const row of rows) {
-      await stream.writeSSE({ data: JSON.stringify(view(row)), event: row.kind, id: row.seq });
-      last = row.seq;
+      const data = JSON.stringify(source.view(row));
+      await stream.writeSSE({ data, event: row.kind, id: row.seq });
     }
-    if (rows.length === PAGE) continue;
-    if (isOver) return;
     quietMs = rows.length > 0 ? 0 : quietMs + POLL_MS;
     if (quietMs >= KEEP_ALIVE_MS) {
       await stream.write(': still here\n\n');
       quietMs = 0;
     }
-    await stream.sleep(POLL_MS);
+  }
+}
+
+/**
+ * Rows after `after` as they come, at most `PAGE` at once and none read before those before them were taken, until
+ * the source has ended or nobody wants more. An empty page: a look that found nothing.
+ */
+export async function* pagesOf<R extends EventRow>(
+  { ended, read }: EventSource<R>,
+  after: string,
+  isOver: () => boolean,
+): AsyncGenerator<readonly R[]> {
+  let last = after;
+  while (!isOver()) {
+    const hasEnded = await ended();
+    const rows = await read(last, PAGE);
+    last = rows.at(-1)?.seq ?? last;
+    yield rows;
+    if (rows.length === PAGE) continue;
+    if (hasEnded) return;
+    await pause(POLL_MS);
   }
 }
 

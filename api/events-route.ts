@@ -1,10 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Caller } from './auth.ts';
 import { HTTP } from './errors.ts';
+import { serveEvents } from './event-socket.ts';
 import { eventsAnswer, StreamPlaces, type EventRow, type EventSource } from './event-stream.ts';
 import type { ApiParts } from './parts.ts';
 import { jsonAnswer, sequenceText } from './schemas.ts';
 import { secured, type App } from './secure.ts';
+import { EVENTS_PROTOCOL, upgradeOf } from './socket-protocol.ts';
 
 interface EventsRoute<R extends EventRow> {
   /** Of what has the events: its route, with `{id}`. */
@@ -17,9 +19,14 @@ interface EventsRoute<R extends EventRow> {
   readonly sourceFor: (caller: Caller, id: string) => Promise<EventSource<R>>;
 }
 
+const DESCRIPTION = `One page as JSON; or all of them until what they tell of has ended, resumed behind the last one
+seen. \`Accept: text/event-stream\`: as server-sent events, resumed by \`Last-Event-ID\`. As a WebSocket: each event
+is a text frame \`{"id", "event", "data"}\`, resumed by \`after\`; it closes with 1000 once all are sent, 1001 where the
+server stops and 1011 where it cannot read them (open it again), 1008 where the key is no longer good or anything was
+sent to it. Pages give their key as a subprotocol: \`new WebSocket(url, ['${EVENTS_PROTOCOL}', 'ratchet.key.' + key])\`.`;
+
 /**
- * Progress of something that ends. `Accept: text/event-stream` streams it until it has ended and resumes after
- * `Last-Event-ID`; otherwise one page comes as JSON.
+ * Progress of something that ends: a stream, a WebSocket, or a page as JSON, as the request asks for it.
  */
 export function eventsRoute<R extends EventRow>(
   app: App,
@@ -31,12 +38,14 @@ export function eventsRoute<R extends EventRow>(
     path: `${path}/events`,
     tags: [tag],
     summary,
+    description: DESCRIPTION,
     request: {
       params,
       query: z.object({ after: sequenceText.optional().describe('Only events after this `seq`.') }),
       headers: z.object({ 'last-event-id': sequenceText.optional() }),
     },
     responses: {
+      [HTTP.switching]: { description: 'A WebSocket of events, where `Upgrade` asks for it' },
       [HTTP.ok]: {
         description: 'Events in order',
         content: {
@@ -51,6 +60,16 @@ export function eventsRoute<R extends EventRow>(
   app.openapi(secured(parts.auth, route), async (c) => {
     const source = await sourceFor(c.var.caller, c.req.valid('param').id);
     const after = c.req.valid('header')['last-event-id'] ?? c.req.valid('query').after ?? '0';
+    const upgrade = upgradeOf(c);
+    if (upgrade) {
+      const { requestId, caller } = c.var;
+      const stillAllowed = () => parts.auth.identifyRequest(c);
+      upgrade.accept(caller.keyId, (socket) => {
+        void serveEvents(socket, { ...parts, source, after, stillAllowed, requestId });
+      });
+      // Nobody sees this answer: the connection is no longer HTTP.
+      return c.body(null, HTTP.noContent) as never;
+    }
     return (await eventsAnswer(parts, c, places, { source, after })) as never;
   });
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getConnInfo } from '@hono/node-server/conninfo';
@@ -157,11 +158,14 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
   const auth = new Authenticator({ keys, wrongKeys, addressOf: peerAddress, now: clock });
   const results = new AsyncResults({ db, log, replicaId, now: clock });
   const advisor = openAdvisor(services.advice, { now: monotonic, log });
+  const stopping = settings.stopping ?? new AbortController().signal;
+  // As many listen as there are streams and WebSockets open.
+  setMaxListeners(0, stopping);
   const parts: ApiParts = {
     ...{ db, artifacts, orchestrator, serving, results, auth, keys, datasets, metrics, log },
     advisor,
     ...{ allowedHosts, clock, version },
-    stopping: settings.stopping ?? new AbortController().signal,
+    stopping,
   };
   return { parts, replica, recorder, spool, host, trials, shadows, bars, slots, pool, explainer };
 }

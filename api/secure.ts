@@ -6,8 +6,13 @@ import type { ProblemKind } from '../core/problems.ts';
 import { ApiError, MAX_ISSUES, pointer, statusOf, titleOf, type FieldIssue } from './errors.ts';
 import { jsonBody } from './request-guard.ts';
 import { routeTable } from './route-table.ts';
+import type { Upgrade } from './upgrade.ts';
 
 export type Env = {
+  Bindings: {
+    /** There where the request asks for a WebSocket. */
+    readonly upgrade?: Upgrade;
+  };
   Variables: AuthVariables & {
     /** Of the route's JSON body: names the fields that an unknown one may have meant. */
     bodySchema?: z.ZodType;

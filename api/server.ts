@@ -22,6 +22,7 @@ import { createApp } from './app.ts';
 import { openReplica, readKeyFile, type RunningReplica } from './open-parts.ts';
 import { openOrchestrator } from './orchestrator.ts';
 import type { App } from './secure.ts';
+import { takeUpgrades } from './upgrade.ts';
 
 /** Connections of the API; the predict path uses none. */
 const DATABASE_CONNECTIONS = 10;
@@ -119,8 +120,8 @@ async function open(config: Config, stopping: AbortSignal): Promise<Opened> {
 
 const opened = { address: '' };
 
-function createHttpServer(fetch: App['fetch'], stopping: AbortSignal): Server {
-  const answer = getRequestListener(fetch);
+function createHttpServer(app: App, stopping: AbortSignal, log: Log): Server {
+  const answer = getRequestListener(app.fetch);
   const server = createServer(
     {
       headersTimeout: HEADERS_MS,
@@ -137,6 +138,7 @@ function createHttpServer(fetch: App['fetch'], stopping: AbortSignal): Server {
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
+  takeUpgrades(server, app, log);
   return server;
 }
 
@@ -163,7 +165,7 @@ async function main(): Promise<void> {
   checkHostIsLocal(config);
   const draining = new AbortController();
   const api = await open(config, draining.signal);
-  const server = createHttpServer(createApp(api.running.parts).fetch, draining.signal);
+  const server = createHttpServer(createApp(api.running.parts), draining.signal, api.log);
   api.address = await listen(server, config);
   await api.running.replica.renew();
   api.log.info({ address: api.address }, 'the API listens');

@@ -7,10 +7,12 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { CLOSE } from '../../api/event-socket.ts';
 import { generateSigningKeys } from '../../core/packages/signature.ts';
 import { newKeyToken } from '../../registry/keys.ts';
 import { liveReplicas } from '../../registry/replicas.ts';
 import { eventually } from '../support/api-fixture.ts';
+import { readerOf } from '../support/event-socket.ts';
 import { openTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { addExperiment } from '../support/registry-facts.ts';
 import { freePort } from '../support/server-process.ts';
@@ -122,6 +124,8 @@ describe('the API process', () => {
     const headers = { authorization, accept: 'text/event-stream' };
     const stream = await get(`/api/v1/experiments/${id}/events`, headers);
     assert.equal(stream.headers.get('content-type'), 'text/event-stream');
+    const socket = readerOf(`ws://127.0.0.1:${port}/api/v1/experiments/${id}/events`, { headers });
+    await once(socket.socket, 'open');
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const ask = (): Promise<string> =>
       new Promise((resolve) => {
@@ -140,6 +144,7 @@ describe('the API process', () => {
     assert.equal(said, 'ECONNREFUSED');
     // A connection that was cut would be an error here.
     await stream.text();
+    assert.deepEqual(await socket.closed, [CLOSE.stopping, 'stopping']);
     assert.deepEqual((await exit)[0], 0);
     agent.destroy();
     child = start();
