@@ -22,4 +22,6 @@ export interface ParityResult extends ParityRef {
 
 export interface FailParityInput extends ParityRef {
   readonly reason: string;
+  /** Somebody ended it: that is no news. */
+  readonly cancelled?: boolean;
 }

@@ -1,5 +1,6 @@
-import { composeAlert } from '../core/alerts/index.ts';
+import { composeAlert, type Alert } from '../core/alerts/index.ts';
 import { recordAlert } from '../registry/alerts.ts';
+import { appendLifecycleEvent } from '../registry/lifecycle-events.ts';
 import {
   beginParity,
   endParity,
@@ -41,7 +42,14 @@ export function createParityActivities(deps: ReplayDeps) {
       return resultOf(now, done);
     },
 
-    async failParity({ reportId, reason }: FailParityInput): Promise<void> {
+    /** Says why in the report; of a night also in the story of the model, and to who is told of it. */
+    async failParity({ reportId, reason, cancelled }: FailParityInput): Promise<void> {
+      const report = await parityReportOrThrow(deps.db, reportId);
+      const { slot, model } = report;
+      if (slot !== null && cancelled !== true) {
+        const about = { model, asOf: slot.toISOString(), reportId };
+        await tell(deps, report, composeAlert('parity.failed', { ...about, reason }));
+      }
       await endParity(deps.db, reportId, { status: 'failed', message: reason });
     },
   };
@@ -65,7 +73,22 @@ async function complete({ db }: ReplayDeps, report: ParityReport): Promise<void>
       ...{ model, asOf: report.served_to.toISOString(), reportId: id },
       ...{ different, replayed, byCause },
     });
-    await recordAlert(db, alert);
+    await tell({ db }, report, alert);
   }
   await endParity(db, id, { status: 'completed' });
+}
+
+/** Once, however often an activity repeats. */
+async function tell(
+  { db }: Pick<ReplayDeps, 'db'>,
+  { id, model, slot, actor }: ParityReport,
+  alert: Alert<'parity.different' | 'parity.failed'>,
+): Promise<void> {
+  await recordAlert(db, alert);
+  const { event: kind, payload } = alert;
+  await appendLifecycleEvent(db, {
+    ...{ model, asOf: slot, kind, actor, words: payload.words },
+    payload: payload.facts,
+    dedupeKey: `${kind}/${id}`,
+  });
 }

@@ -1,6 +1,7 @@
 import type { DriftReportSummary } from '../registry/drift.ts';
 import type { Explanation, ModelState } from '../registry/lifecycle-state.ts';
 import type { Retrain } from '../registry/retrains.ts';
+import type { EndedParity, ParityStanding } from '../registry/parity-standing.ts';
 import type { Trial } from '../registry/trials.ts';
 
 /** What stands in the rows of one model. */
@@ -10,6 +11,8 @@ export interface LifecycleRows {
   readonly trial: Trial | undefined;
   readonly retrain: Retrain | undefined;
   readonly drift: DriftReportSummary | undefined;
+  /** Undefined: nothing of it was ever computed again. */
+  readonly parity: ParityStanding | undefined;
 }
 
 export const LIFECYCLE_STATES = [
@@ -54,10 +57,11 @@ const LONG_AGO_S = 5 * 86_400;
  * @param now wall time in ms
  */
 export function explanationSentences(rows: LifecycleRows, now: number): string[] {
-  const { explanation, drift } = rows;
+  const { explanation, drift, parity } = rows;
   const said = explanation ? [...explanation.sentences] : neverLooked(rows);
   if (explanation && explanation.state !== stateOf(rows)) said.push(sinceThen(rows));
   if (drift) said.push(driftWords(drift, rows.state?.champion_version ?? null));
+  if (parity) said.push(...parityWords(parity));
   if (explanation) said.push(...ageWords(explanation, now));
   return said;
 }
@@ -99,6 +103,30 @@ function driftWords(
   const verdict = words[0] ?? 'it says nothing.';
   const other = version === champion ? '' : `, is about version ${version}, not the champion`;
   return `The newest drift report, as of ${marketTime(asOf)}${other}: ${verdict} \`ratchet drift ${model}\` shows it.`;
+}
+
+/** What differs is told until it does not any more; of nights the newest. */
+function parityWords({ night, different }: ParityStanding): string[] {
+  const said: string[] = [];
+  if (different) {
+    const { model, reportId, replayed, different: count, byCause } = different;
+    const causes = Object.entries(byCause).map(([cause, n]) => `${cause} ${n}`);
+    said.push(
+      `Of ${replayed} served predictions that were computed again ${count} come out otherwise (${causes.join(', ')}): \`ratchet parity ${model} --show ${reportId}\`.`,
+    );
+  }
+  if (night && night.reportId !== different?.reportId) said.push(nightWords(night));
+  return said;
+}
+
+function nightWords({ slot, status, message, replayed, different }: EndedParity): string {
+  const when = `in the night of ${(slot ?? new Date(0)).toISOString().slice(0, 10)}`;
+  if (status === 'failed') {
+    return `What was served could not be computed again ${when}: ${message ?? 'no reason given'}.`;
+  }
+  if (replayed === 0) return `Nothing that was served was left to compute again ${when}.`;
+  const outcome = different === 0 ? 'none came out otherwise' : `${different} came out otherwise`;
+  return `Of ${replayed} served predictions that were computed again ${when} ${outcome}.`;
 }
 
 function ageWords({ as_of: asOf, written_at: writtenAt }: Explanation, now: number): string[] {

@@ -24,6 +24,9 @@ export interface ApiMetrics {
   readonly shadowQueue: Gauge;
   readonly trialShare: Gauge<'model'>;
   readonly challengerLoaded: Gauge<'model'>;
+  readonly parityDifferent: Gauge<'model'>;
+  readonly parityReplayed: Gauge<'model'>;
+  readonly parityNight: Gauge<'model'>;
 }
 
 /** The API's own series, beside whatever the process registered already. */
@@ -32,6 +35,7 @@ export function createApiMetrics(registry: Registry = new Registry()): ApiMetric
   return {
     registry,
     ...trialMetrics(registers),
+    ...parityMetrics(registers),
     requests: new Histogram({
       name: 'ratchet_http_request_seconds',
       help: 'Time to answer a request',
@@ -164,5 +168,27 @@ function trialMetrics(registers: Registry[]): TrialMetrics {
       labelNames: ['model'],
       registers,
     }),
+  };
+}
+
+/** What was served, computed again: the same in every replica. */
+function parityMetrics(
+  registers: Registry[],
+): Pick<ApiMetrics, 'parityDifferent' | 'parityReplayed' | 'parityNight'> {
+  const gauge = (name: string, help: string): Gauge<'model'> =>
+    new Gauge({ name, help, labelNames: ['model'], registers });
+  return {
+    parityDifferent: gauge(
+      'ratchet_parity_different',
+      'Served predictions that come out otherwise, until a later report over their time finds none',
+    ),
+    parityReplayed: gauge(
+      'ratchet_parity_replayed',
+      'Served predictions that the last completed night computed again',
+    ),
+    parityNight: gauge(
+      'ratchet_parity_night_timestamp_seconds',
+      'When the last completed night of replays ended',
+    ),
   };
 }

@@ -12,15 +12,14 @@ import { sealingWith, type PackageKeys } from '../registry/artifacts-encrypted.t
 import { earlierChampions } from '../registry/earlier-champions.ts';
 import type { Db } from '../registry/in-transaction.ts';
 import { ensureAdminKey, hashSecret, parseKeyToken } from '../registry/keys.ts';
-import { forgetOldIdempotencyKeys } from '../registry/idempotency.ts';
 import { openPackageCache } from '../registry/package-cache.ts';
 import { loadPackage } from '../registry/packages.ts';
-import { forgetOldReplicas } from '../registry/replicas.ts';
 import { openAdvisor, type AdviceServices } from './advice/advisor.ts';
 import { AsyncResults } from './async-results.ts';
 import { Authenticator } from './auth.ts';
 import { StartSweeper } from './start-sweeper.ts';
 import { KeyCache } from './key-cache.ts';
+import { keepHouse, reportParity } from './housekeeping.ts';
 import { createApiMetrics } from './metrics.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import type { ApiParts } from './parts.ts';
@@ -44,6 +43,8 @@ import { WrongKeyLimit } from './wrong-key-limit.ts';
 /** Keys made or revoked elsewhere are known here after this long. */
 const KEYS_MS = 3_000;
 const HOUSEKEEPING_MS = 3_600_000;
+/** Nights are computed again once a day. */
+const PARITY_MS = 60_000;
 
 export interface ReplicaSettings {
   /** Stable name of this replica on this machine; its folder. */
@@ -207,10 +208,12 @@ export async function openReplica(
   recorder.start();
   sweeper.start();
   parts.results.start();
+  void reportParity(parts);
   const timers = [
     setInterval(() => void refreshKeys(), KEYS_MS),
     setInterval(() => void keepHouse(db, log), HOUSEKEEPING_MS),
     setInterval(() => report(opened), KEYS_MS),
+    setInterval(() => void reportParity(parts), PARITY_MS),
   ];
   for (const timer of timers) timer.unref();
   let stopped: Promise<void> | undefined;
@@ -265,15 +268,6 @@ async function syncKeys(
     await keys.refresh();
   } catch (error) {
     log.debug({ err: error }, 'keys could not be refreshed');
-  }
-}
-
-async function keepHouse(db: Db, log: Log): Promise<void> {
-  try {
-    await forgetOldIdempotencyKeys(db);
-    await forgetOldReplicas(db);
-  } catch (error) {
-    log.debug({ err: error }, 'housekeeping waits for the database');
   }
 }
 

@@ -21,6 +21,8 @@ export const LIFECYCLE_EVENT_KINDS = [
   'model.frozen',
   'model.unfrozen',
   'model.retired',
+  'parity.different',
+  'parity.failed',
 ] as const;
 export type LifecycleEventKind = (typeof LIFECYCLE_EVENT_KINDS)[number];
 

@@ -1,4 +1,9 @@
-import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  isCancellation,
+  patched,
+} from '@temporalio/workflow';
 import type { ParityResult } from '../activities/contracts-parity.ts';
 import { reasonOf } from './all-or-throw.ts';
 import type { ParityInput } from './messages.ts';
@@ -21,9 +26,7 @@ export async function parity(input: ParityInput): Promise<ParityResult> {
       throw ApplicationFailure.nonRetryable('there is more to replay than one report takes');
     }
   } catch (error) {
-    await CancellationScope.nonCancellable(() =>
-      record.failParity({ reportId, reason: reasonOf(error) }),
-    );
+    await fail(model, reportId, error);
     throw error;
   }
   if (result.different === 0) return result;
@@ -31,4 +34,14 @@ export async function parity(input: ParityInput): Promise<ParityResult> {
   const { different, replayed } = result;
   const words = `${different} of ${replayed} served predictions of ${model} come out otherwise`;
   throw ApplicationFailure.nonRetryable(words, 'parity.different', result);
+}
+
+/** Says why, in the report and to who is told of a model. */
+function fail(model: string, reportId: string, error: unknown): Promise<void> {
+  const cancelled = isCancellation(error);
+  return CancellationScope.nonCancellable(async () => {
+    await record.failParity({ reportId, reason: reasonOf(error), cancelled });
+    // Runs of the release before this one ended here.
+    if (!cancelled && patched('parity-failure-is-told')) await record.dispatchAlerts({ model });
+  });
 }

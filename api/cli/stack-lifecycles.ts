@@ -7,6 +7,7 @@ import { loadDatasets } from '../../infra/datasets.ts';
 import type { Finding } from '../../infra/stack/checks.ts';
 import { findLifecycleTroubles, repairLifecycles } from '../../infra/stack/lifecycle-checks.ts';
 import { LIFECYCLE_CHECK } from '../../infra/stack/lifecycle-trouble.ts';
+import { checkParity } from '../../infra/stack/parity-checks.ts';
 import { openDatabase } from '../../registry/db.ts';
 import { createSourceContext } from '../../workers/source-context.ts';
 
@@ -48,7 +49,9 @@ async function look(config: Config, repair: boolean): Promise<LifecycleReport> {
       ? await repairLifecycles(parts)
       : { done: [], left: await findLifecycleTroubles(parts) };
     const findings = left.map(({ repair: _mend, ...finding }) => finding);
-    return { findings: findings.length > 0 ? findings : [IN_ORDER], repaired: done };
+    const lifecycles = findings.length > 0 ? findings : [IN_ORDER];
+    const served = await checkParity({ db, watchOf: parts.watchOf, now: Date.now() });
+    return { findings: [...lifecycles, ...served], repaired: done };
   } finally {
     await db.destroy();
     await connection.close();

@@ -1,8 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import { PARITY_CAUSES } from '../../core/predict/index.ts';
 import { currentChampion } from '../../registry/champions.ts';
 import { listDriftReports } from '../../registry/drift.ts';
 import { explanationOf, lifecycleState } from '../../registry/lifecycle-state.ts';
 import { getModelOrThrow } from '../../registry/models.ts';
+import { parityStandings, type EndedParity } from '../../registry/parity-standing.ts';
 import { runningRetrain } from '../../registry/retrains.ts';
 import { runningTrial } from '../../registry/trials.ts';
 import { HTTP } from '../errors.ts';
@@ -53,6 +55,19 @@ const explanationSchema = z
       })
       .nullable()
       .describe('The newest report.'),
+    parity: z
+      .object({
+        reportId: z.string(),
+        finishedAt: z.string(),
+        status: z.enum(['completed', 'failed']),
+        replayed: z.int(),
+        different: z.int(),
+        byCause: z.partialRecord(z.enum(PARITY_CAUSES), z.int()),
+      })
+      .nullable()
+      .describe(
+        'What was served, computed again: the report that found differences, else the newest of a night.',
+      ),
     details: z.record(z.string(), z.unknown()).describe('Facts of the last look.'),
   })
   .openapi('Explanation');
@@ -78,15 +93,17 @@ async function explanation(
   { db, clock }: ApiParts,
   model: string,
 ): Promise<z.infer<typeof explanationSchema>> {
-  const [champion, state, written, trial, retrain, [drift]] = await Promise.all([
+  const [champion, state, written, trial, retrain, [drift], parities] = await Promise.all([
     currentChampion(db, model),
     lifecycleState(db, model),
     explanationOf(db, model),
     runningTrial(db, model),
     runningRetrain(db, model),
     listDriftReports(db, { model, limit: 1 }),
+    parityStandings(db, model),
   ]);
-  const rows = { state, explanation: written, trial, retrain, drift };
+  const parity = parities.get(model);
+  const rows = { state, explanation: written, trial, retrain, drift, parity };
   const now = clock();
   return {
     model,
@@ -125,6 +142,15 @@ async function explanation(
           considered: drift.considered,
         }
       : null,
+    parity: parityView(parity?.different ?? parity?.night),
     details: written?.details ?? {},
   };
 }
+
+const parityView = (
+  report: EndedParity | undefined,
+): z.infer<typeof explanationSchema>['parity'] => {
+  if (!report) return null;
+  const { reportId, finishedAt, status, replayed, different, byCause } = report;
+  return { reportId, finishedAt: finishedAt.toISOString(), status, replayed, different, byCause };
+};

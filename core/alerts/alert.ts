@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { alertEvents, type AlertEvent, type AlertEventEntry, type AlertFacts } from './events.ts';
 
 /** One thing that happened, as it is stored. */
-export interface Alert {
+export interface Alert<E extends AlertEvent = AlertEvent> {
   /** Same occurrence, same id: `alert_` and 32 hexadecimal digits (no full stop: it is signed). */
   readonly id: string;
-  readonly event: AlertEvent;
+  readonly event: E;
   readonly model: string | null;
   /** Market time, ISO. */
   readonly asOf: string | null;
@@ -23,7 +23,7 @@ export interface AlertPayload {
 const WORDS_MAX_CHARS = 2_000;
 
 /** The alert of an event: deterministic, so that a repeated activity composes the same one. */
-export function composeAlert<E extends AlertEvent>(event: E, facts: AlertFacts[E]): Alert {
+export function composeAlert<E extends AlertEvent>(event: E, facts: AlertFacts[E]): Alert<E> {
   const entry: AlertEventEntry<AlertFacts[E]> = alertEvents[event];
   const digest = createHash('sha256').update(JSON.stringify([event, entry.key(facts)]));
   const { model, asOf, ...rest } = facts;

@@ -53,6 +53,7 @@ export interface AlertFacts {
     /** Differences by likely cause. */
     readonly byCause: Readonly<Record<string, number>>;
   };
+  readonly 'parity.failed': About & { readonly reportId: string; readonly reason: string };
   /** Asked for by a person, to see that it arrives. */
   readonly 'alert.test': {
     readonly model: null;
@@ -160,6 +161,13 @@ export const alertEvents: {
       const causes = Object.entries(byCause).map(([cause, n]) => `${cause} ${n}`);
       return `Of ${replayed} served predictions of ${model} ${different} come out otherwise when they are computed again (${causes.join(', ')}). The differences: \`ratchet parity ${model} --show ${reportId}\`.`;
     },
+    evidence: ({ model, reportId }) => modelPath(model, `parity/${reportId}`),
+  },
+  'parity.failed': {
+    title: 'What was served could not be computed again in a night; the next one makes up for it.',
+    key: ({ reportId }) => reportId,
+    words: ({ model, reason }) =>
+      `What was served of ${model} could not be computed again; the next night makes up for it. ${because(reason)}`,
     evidence: ({ model, reportId }) => modelPath(model, `parity/${reportId}`),
   },
   'alert.test': {

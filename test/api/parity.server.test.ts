@@ -8,7 +8,9 @@ import { sql } from 'kysely';
 import { createParityActivities } from '../../activities/parity.ts';
 import type { ParityRef, ParityResult } from '../../activities/contracts-parity.ts';
 import { EXIT } from '../../api/cli/output.ts';
+import { reportParity } from '../../api/housekeeping.ts';
 import { StartSweeper } from '../../api/start-sweeper.ts';
+import { listAlerts } from '../../registry/alerts.ts';
 import { OPEN_REPORTS, parityReportOrThrow } from '../../registry/parity.ts';
 import {
   ADMIN,
@@ -55,16 +57,18 @@ describe('parity over HTTP and in a terminal', () => {
   });
 
   const run = (...argv: string[]) => runCommand({ url, key: ADMIN }, ...argv);
+  const parityActivities = () =>
+    createParityActivities({
+      ...{ db: fixture.db, artifacts: fixture.artifacts, datasets: DATASETS },
+      ...{ trustedKeys: testKeys, codeVersion: '0.0.0-test', clock: () => fixture.clock.now },
+    });
   /** What the workflow does, by its activities. */
   async function perform(input: {
     model: string;
     asOf: string;
     reportId?: string;
   }): Promise<ParityResult> {
-    const activities = createParityActivities({
-      ...{ db: fixture.db, artifacts: fixture.artifacts, datasets: DATASETS },
-      ...{ trustedKeys: testKeys, codeVersion: '0.0.0-test', clock: () => fixture.clock.now },
-    });
+    const activities = parityActivities();
     const opened: ParityRef = await new MockActivityEnvironment().run(activities.openParity, input);
     return new MockActivityEnvironment().run(activities.replayPredictions, opened);
   }
@@ -74,6 +78,31 @@ describe('parity over HTTP and in a terminal', () => {
     assert.equal(answer.headers.get('location'), `${PATH}/${String(answer.body['id'])}`);
     return String(answer.body['id']);
   };
+
+  const explanation = async () =>
+    (await api.call('GET', `/api/v1/ml-models/${MODEL}/explain`)).body as unknown as {
+      readonly sentences: readonly string[];
+      readonly parity: { readonly reportId: string; readonly different: number } | null;
+    };
+  /** Explanation, story and metrics name a report and how many it found. */
+  async function assertTold(id: string, different: number): Promise<void> {
+    const { sentences, parity } = await explanation();
+    assert.deepEqual([parity?.reportId, parity?.different], [id, different]);
+    const words = new RegExp(
+      `${different} come out otherwise \\(bar-altered ${different}\\).*${id}`,
+    );
+    assert.match(sentences.join(' '), words);
+    const { body } = await api.call('GET', `/api/v1/ml-models/${MODEL}/history`);
+    const [event] = body['items'] as unknown as { kind: string; words: string }[];
+    assert.equal(event?.kind, 'parity.different');
+    assert.match(event.words, new RegExp(id));
+    await reportParity(api.parts);
+    const metrics = await api.call('GET', '/metrics');
+    assert.match(
+      String(metrics.body['text']),
+      new RegExp(`ratchet_parity_different\\{[^}]*${MODEL}[^}]*\\} ${different}\\n`),
+    );
+  }
 
   it('says what is replayed, and what was found, with exit code 0', async () => {
     const id = await asked();
@@ -99,8 +128,8 @@ describe('parity over HTTP and in a terminal', () => {
       sql`UPDATE bar SET close = close * ${by}::float8
           WHERE open_time::date = '2019-12-20'::date`.execute(fixture.db);
     await change(2);
+    const id = await asked();
     try {
-      const id = await asked();
       const found = await perform({ model: MODEL, asOf: '', reportId: id });
       assert.ok(found.different > 5, JSON.stringify(found));
       const page = async (query: string) =>
@@ -124,9 +153,14 @@ describe('parity over HTTP and in a terminal', () => {
       assert.equal(json.code, EXIT.failed);
       const told = JSON.parse(json.text) as { counts: { different: number } };
       assert.equal(told.counts.different, found.different);
+      await assertTold(id, found.different);
     } finally {
       await change(0.5);
     }
+    const again = await asked();
+    await perform({ model: MODEL, asOf: '', reportId: again });
+    const { sentences } = await explanation();
+    assert.ok(!sentences.join(' ').includes(id), 'a later report over its time found none');
   });
 
   it('of a slot looks at all that was recorded since the one before, once', async () => {
@@ -147,6 +181,31 @@ describe('parity over HTTP and in a terminal', () => {
     const { served_from: from } = await parityReportOrThrow(fixture.db, later.reportId);
     assert.equal(from.getTime(), NOW - 3_600_000, 'it says from when');
     assert.equal((await perform({ model: MODEL, asOf: night(4) })).replayed, 0);
+  });
+
+  it('tells of a night that failed, and not of one that was cancelled', async () => {
+    const { openParity, failParity } = parityActivities();
+    const fail = async (n: number, cancelled: boolean) => {
+      const asOf = new Date(NOW + n * 86_400_000).toISOString();
+      const { reportId } = await openParity({ model: MODEL, asOf });
+      await failParity({ reportId, reason: 'the store is away', cancelled });
+      await failParity({ reportId, reason: 'the store is away', cancelled });
+      return reportId;
+    };
+    await fail(20, true);
+    const failed = await fail(21, false);
+    const alerts = await listAlerts(fixture.db, { limit: 5, event: 'parity.failed' });
+    assert.deepEqual(
+      alerts.map(({ payload }) => payload.facts['reportId']),
+      [failed],
+    );
+    const { sentences } = await explanation();
+    assert.match(
+      sentences.join(' '),
+      /could not be computed again in the night of 2020-01-24: the store is away/,
+    );
+    const story = await run('history', MODEL, '--kind', 'parity.failed');
+    assert.match(story.text, /the store is away/);
   });
 
   it('refuses what cannot be, and more than a few at once', async () => {

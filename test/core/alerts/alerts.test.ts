@@ -36,6 +36,7 @@ const facts: AlertFacts = {
     different: 3,
     byCause: { 'bar-altered': 3 },
   },
+  'parity.failed': { ...about, reportId: '01REPORT', reason: 'The package store is away.' },
   'drift.detected': { ...about, version: 3, reportId: '01REPORT', reasons: ['Loss rose.'] },
   'retrain.failed': {
     ...{ ...about, retrainId: '01RETRAIN', experimentId: '01EXPERIMENT' },
