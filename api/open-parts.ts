@@ -18,6 +18,8 @@ import { openAdvisor, type AdviceServices } from './advice/advisor.ts';
 import { AsyncResults } from './async-results.ts';
 import { Authenticator } from './auth.ts';
 import { StartSweeper } from './start-sweeper.ts';
+import { DeclaredStrategies } from './declared-strategies.ts';
+import { EarlierAnswers } from './earlier-answers.ts';
 import { KeyCache } from './key-cache.ts';
 import { keepHouse, reportParity } from './housekeeping.ts';
 import { createApiMetrics } from './metrics.ts';
@@ -143,17 +145,8 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
   const hasKeys = (): boolean => keys.size > 0;
   const explainer = new Explainer();
   const serving = new LocalServing({
-    ...{
-      db,
-      datasets,
-      host,
-      forecaster,
-      replica,
-      predictions,
-      trials: routing,
-      explainer,
-      hasKeys,
-    },
+    ...{ db, datasets, host, forecaster, replica, predictions, explainer, hasKeys },
+    trials: routing,
   });
   const wrongKeys = new WrongKeyLimit(monotonic);
   const auth = new Authenticator({ keys, wrongKeys, addressOf: peerAddress, now: clock });
@@ -162,9 +155,11 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
   const stopping = settings.stopping ?? new AbortController().signal;
   // As many listen as there are streams and WebSockets open.
   setMaxListeners(0, stopping);
+  const declared = new DeclaredStrategies({ folder, log });
+  await declared.restore();
   const parts: ApiParts = {
     ...{ db, artifacts, orchestrator, serving, results, auth, keys, datasets, metrics, log },
-    advisor,
+    ...{ advisor, declared, earlierAnswers: new EarlierAnswers(serving) },
     ...{ allowedHosts, clock, version },
     stopping,
   };
@@ -214,6 +209,7 @@ export async function openReplica(
     setInterval(() => void keepHouse(db, log), HOUSEKEEPING_MS),
     setInterval(() => report(opened), KEYS_MS),
     setInterval(() => void reportParity(parts), PARITY_MS),
+    setInterval(() => void parts.declared.readNew(parts, opened.host.models), KEYS_MS),
   ];
   for (const timer of timers) timer.unref();
   let stopped: Promise<void> | undefined;

@@ -4,6 +4,8 @@ import type { Db } from '../registry/in-transaction.ts';
 import type { Advisor } from './advice/advisor.ts';
 import type { AsyncResults } from './async-results.ts';
 import type { Authenticator } from './auth.ts';
+import type { DeclaredStrategies } from './declared-strategies.ts';
+import type { EarlierAnswers } from './earlier-answers.ts';
 import type { KeyCache } from './key-cache.ts';
 import type { ApiMetrics } from './metrics.ts';
 import type { Orchestrator } from './orchestrator.ts';
@@ -17,6 +19,8 @@ export interface ApiParts {
   readonly serving: Serving;
   readonly results: AsyncResults;
   readonly advisor: Advisor;
+  readonly declared: DeclaredStrategies;
+  readonly earlierAnswers: EarlierAnswers;
   readonly auth: Authenticator;
   readonly keys: KeyCache;
   readonly datasets: ReadonlyMap<string, NamedDataset>;

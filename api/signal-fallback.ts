@@ -9,6 +9,7 @@ import {
 } from '../core/signals/index.ts';
 import {
   memoryBarsOf,
+  needsModel,
   strategySignal,
   type StrategySignal,
   type StrategySpec,
@@ -50,7 +51,7 @@ export async function standIn(
   const { model, input } = request;
   const template = await readTemplate(parts, model);
   const declared = template?.spec.serving.strategy;
-  if (template && declared && input.kind !== 'window') {
+  if (template && declared && !needsModel(declared) && input.kind !== 'window') {
     const found = await byStrategy(parts, template, declared, { model, input });
     if (found) return { ...found, prediction };
   }

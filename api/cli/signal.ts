@@ -51,9 +51,11 @@ async function signal(
   showEmergency(ctx, answer['emergency'] as Record<string, number> | null);
   if (answer['source'] === 'strategy') {
     const { position, decidedBy } = answer['strategy'] as Json;
-    ctx.out.line(
-      `STRATEGY (${String(answer['reason'])}): no model answers; ${String(decidedBy)} would hold ${share(position)} of what may be held`,
-    );
+    const why =
+      answer['reason'] === null
+        ? `STRATEGY, by version ${String(answer['version'])}`
+        : `STRATEGY (${String(answer['reason'])}): no model answers`;
+    ctx.out.line(`${why}; ${String(decidedBy)} would hold ${share(position)} of what may be held`);
     return;
   }
   if (answer['source'] === 'heuristic') {

@@ -211,6 +211,7 @@ function changeRoutes(app: App, parts: ApiParts): void {
     const body = c.req.valid('json');
     const spec = await checkTemplate(parts, c.var.caller, name, body.template);
     const row = await updateModel(db, name, { ...body, template: spec }, asker(c.var));
+    parts.declared.forget(name);
     return c.json(await detail(parts, row), HTTP.ok);
   });
 

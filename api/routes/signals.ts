@@ -64,9 +64,12 @@ const signalSchema = z
     source: z
       .enum(['model', 'strategy', 'heuristic'])
       .describe(
-        'No model could answer: `strategy`, what `serving.strategy` declares speaks; `heuristic`, a rule of thumb, which has learnt nothing.',
+        '`strategy`: what `serving.strategy` declares, by the answer of the model where it asks it, else because no model could answer; `heuristic`: a rule of thumb, which has learnt nothing.',
       ),
-    reason: z.string().nullable().describe('Why not the model.'),
+    reason: z
+      .string()
+      .nullable()
+      .describe('Why the answer of the model is not in it; null: it is.'),
     ...stepSchema,
     probability: stepSchema.probability
       .nullable()
@@ -89,9 +92,10 @@ const signalSchema = z
         kind: z.string(),
         position: z.number().describe('Target, -1 (short) to 1 (long); the score is the same.'),
         decidedBy: z.string().describe('Who of it decided.'),
+        fallback: z.boolean().describe('That stood in for a model which gave no answer.'),
       })
       .nullable()
-      .describe('The strategy that spoke in the place of a model.'),
+      .describe('The strategy that speaks; `horizons` is what the model says of its own answer.'),
     beatsNaive: z.boolean().describe('false for what stands in: nothing proved it.'),
     abstain: z.boolean(),
     stale: z.boolean().nullable(),
@@ -120,20 +124,22 @@ function viewOf(model: string, found: SignalSource): SignalView {
     };
   }
   const { instrument, asOf, lastClose, reason } = found;
+  const horizons = 'horizons' in found ? found.horizons.map((step) => ({ ...step })) : [];
   return {
     ...{ model, version: prediction?.version ?? null, instrument, asOf, lastClose, reason },
     ...spokenBy(found),
-    ...{ horizon: null, horizons: [], beatsNaive: false, abstain: false },
+    ...{ horizon: null, horizons, beatsNaive: false },
+    abstain: reason === null && prediction?.abstain === true,
     ...{ emergency, stale: prediction?.stale ?? null, prediction: shown },
   };
 }
 
 function spokenBy(found: Exclude<SignalSource, { source: 'model' }>) {
   if (found.source === 'strategy') {
-    const { kind, position, decidedBy, recommendation, cuts } = found.strategy;
+    const { kind, position, decidedBy, fallback, recommendation, cuts } = found.strategy;
     return {
       ...{ source: 'strategy' as const, recommendation, score: position, probability: null, cuts },
-      ...{ terms: null, strategy: { kind, position, decidedBy } },
+      ...{ terms: null, strategy: { kind, position, decidedBy, fallback } },
     };
   }
   const { terms, ...step } = found.heuristic;
@@ -148,8 +154,9 @@ export function signalRoutes(app: App, parts: ApiParts): void {
     tags: ['predict'],
     summary: 'A five-step recommendation',
     description:
-      'strong_buy, buy, hold, sell or strong_sell from the probabilities of a model. Where no model can answer, the ' +
-      "strategy of the template's `serving.strategy` does, else a rule of thumb over the same bars, and `source` says so.",
+      'strong_buy, buy, hold, sell or strong_sell from the probabilities of a model, or from the target that the strategy of ' +
+      "the template's `serving.strategy` makes of its answer. Where no model can answer, a strategy without a model, or the " +
+      'fallback of one with it, does, else a rule of thumb over the same bars, and `source` says so.',
     request: { headers: routingHeader, body: jsonRequest(bodySchema) },
     responses: { [HTTP.ok]: jsonAnswer(signalSchema, 'The signal'), ...acceptedAnswer },
   });
@@ -167,14 +174,18 @@ export function signalRoutes(app: App, parts: ApiParts): void {
       keyId: c.var.caller.keyId,
       routingKey: c.req.valid('header')['x-routing-key'],
     };
+    const explanationOf = async (found: SignalSource): Promise<object> => {
+      const { source, prediction } = found;
+      const isAnswer = source === 'model' || found.reason === null;
+      if (isAnswer && prediction !== null) return explained(parts, prediction, input);
+      const what = STAND_IN[source === 'model' ? 'strategy' : source];
+      return { contributions: null, reason: `no model answered: ${what}` };
+    };
     const answer = async (): Promise<SignalView> => {
       const found = await signalOf(parts, request);
       const view = viewOf(model, found);
       if (!body.explain) return view;
-      const explanation =
-        found.source === 'model'
-          ? await explained(parts, found.prediction, input)
-          : { contributions: null, reason: `no model answered: ${STAND_IN[found.source]}` };
+      const explanation = await explanationOf(found);
       return { ...view, explanation: explanation as z.infer<typeof explanationSchema> };
     };
     if (prefersAsync(c.req.valid('header').prefer)) {

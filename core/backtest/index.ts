@@ -6,6 +6,7 @@ export {
   joinAnswers,
   writeAnswer,
   type AnswerColumns,
+  type AnswerReading,
 } from './answers.ts';
 export { buyAndHold } from './benchmark.ts';
 export { runBacktest, type BacktestRun } from './engine.ts';

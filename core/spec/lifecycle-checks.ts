@@ -1,29 +1,11 @@
 import { labelKindOrThrow } from '../labels/index.ts';
 import { modelFamilies } from '../models/index.ts';
-import { needsModel } from '../strategies/index.ts';
 import type { SpecIssue } from './spec-error.ts';
 import type { ExperimentSpec } from './spec.ts';
 
 /** Rules between the fields that say how a version lives: its moment, its retrains, its answers. */
 export function checkLifecycle(spec: ExperimentSpec): SpecIssue[] {
-  return [
-    ...checkAsOf(spec),
-    ...checkRetrain(spec),
-    ...checkAbstention(spec),
-    ...checkStrategy(spec),
-  ];
-}
-
-/** It speaks where the model cannot, so it cannot ask it. */
-function checkStrategy({ serving: { strategy } }: ExperimentSpec): SpecIssue[] {
-  if (strategy === undefined || !needsModel(strategy)) return [];
-  return [
-    {
-      path: 'serving.strategy',
-      message: `${strategy.kind} asks a model, and answers where there is none`,
-      suggestion: 'Take one that reads bars alone, such as { kind: sma-cross }',
-    },
-  ];
+  return [...checkAsOf(spec), ...checkRetrain(spec), ...checkAbstention(spec)];
 }
 
 /** Nothing is complete before the first bar opens. */

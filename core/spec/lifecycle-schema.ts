@@ -60,7 +60,7 @@ export const servingSchema = z.strictObject({
   strategy: strategySpecSchema
     .optional()
     .describe(
-      'What `signals` recommends by where the model cannot answer: a strategy without a model; default: a rule of thumb.',
+      'What `signals` recommends by: a strategy that asks the model always does, with the answers of the version that serves; one without a model where the model cannot answer. Default: the model, else a rule of thumb.',
     ),
   expiresAfter: z
     .int()

@@ -24,6 +24,10 @@ export const warmupBarsOf = (spec: StrategySpec): number =>
 export const memoryBarsOf = (spec: StrategySpec): number =>
   longest(spec, (of) => strategyOrThrow(of.kind).memoryBars(of));
 
+/** Answers of a model before that of t which move the position at t: with them, and that of t, it has the bits of all. */
+export const answerBarsOf = (spec: StrategySpec): number =>
+  longest(spec, (of) => strategyOrThrow(of.kind).answerBars?.(of) ?? 0);
+
 function longest(spec: StrategySpec, own: (of: StrategySpec) => number): number {
   return Math.max(own(spec), ...nestedOf(spec).map((nested) => longest(nested.spec, own)));
 }

@@ -7,7 +7,7 @@ export {
   strategyOrThrow,
   strategySpecSchema,
 } from './catalogue.ts';
-export { decide, memoryBarsOf, strategyColumns, warmupBarsOf } from './decide.ts';
+export { answerBarsOf, decide, memoryBarsOf, strategyColumns, warmupBarsOf } from './decide.ts';
 export { byFallback } from './decided.ts';
 export { strategySignal, type StrategySignal } from './signal.ts';
 export {

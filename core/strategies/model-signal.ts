@@ -65,6 +65,7 @@ export const modelSignal = (nested: z.ZodType<StrategySpec>) =>
     nested: ({ fallback }) => nestedFallback(fallback),
     warmupBars: () => 0,
     memoryBars: ({ whenAbstained, keepBars }) => (whenAbstained === 'keep' ? keepBars : 0),
+    answerBars: ({ whenAbstained, keepBars }) => (whenAbstained === 'keep' ? keepBars : 0),
     decide: (context, params) => {
       const { by, sizing, whenAbstained, keepBars, short, fallback } = params;
       const model = modelOrThrow(context, 'model-signal');

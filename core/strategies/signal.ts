@@ -1,6 +1,7 @@
 import { barCount } from '../bars/bars.ts';
 import { stepOf, type Cuts, type Recommended } from '../signals/index.ts';
 import { decide } from './decide.ts';
+import { byFallback } from './decided.ts';
 import type { StrategyInput, StrategySpec } from './strategy.ts';
 
 /** Of positions: half of what may be held is a buy or a sell, as good as all of it a strong one. */
@@ -13,6 +14,8 @@ export interface StrategySignal extends Pick<Recommended, 'recommendation' | 'cu
   readonly position: number;
   /** Who of it decided, such as `regime.calm:sma-cross`. */
   readonly decidedBy: string;
+  /** It stood in for a model that gave no answer. */
+  readonly fallback: boolean;
 }
 
 /**
@@ -26,13 +29,15 @@ export function strategySignal(
 ): StrategySignal | undefined {
   const last = barCount(input.bars) - 1;
   if (last < 0) return undefined;
-  const { positions, parts, decidedBy } = decide(spec, input);
+  const decided = decide(spec, input);
+  const { positions, parts, decidedBy } = decided;
   const position = positions[last]!;
   if (!Number.isFinite(position)) return undefined;
   return {
     kind: spec.kind,
     position,
     decidedBy: parts[decidedBy[last]!]!.name,
+    fallback: byFallback(decided, last),
     recommendation: stepOf(position, POSITION_CUTS),
     cuts: POSITION_CUTS,
   };

@@ -89,6 +89,8 @@ export interface Strategy<P extends z.ZodObject = z.ZodObject> {
   warmupBars(params: z.output<P>): number;
   /** Bars before t that move the position at t, not counting those of nested strategies. */
   memoryBars(params: z.output<P>): number;
+  /** Answers of the model before that of t which move the position at t, likewise; absent: none. */
+  answerBars?(params: z.output<P>): number;
   decide(context: StrategyContext, params: z.output<P>): Decided;
 }
 
