@@ -47,7 +47,7 @@ const trained = {
 };
 const CLASSES = {
   ...{ ...trained, model: 'gspc-classes', family: 'logistic', serving: { abstain: true } },
-  label: { kind: 'threeClass', horizons: [5] },
+  ...{ label: { kind: 'threeClass', horizons: [5] }, confidence: { method: 'probability' } },
 };
 const CHANGES = {
   ...{ ...trained, model: 'gspc-changes', family: 'ridge', confidence: { method: 'none' } },
@@ -205,7 +205,8 @@ describe('signals of strategies that ask a model', () => {
   it('go by the expected change of a model of quantities, which has no probability here', async () => {
     const spec = strategySpecSchema.parse({
       ...{ kind: 'model-signal', by: 'change', short: true },
-      cuts: { buy: 0.0005, strongBuy: 0.002 },
+      sizing: 'proportional',
+      cuts: { buy: 0.0001, strongBuy: 0.01 },
     });
     await declare(CHANGES, spec);
     const model = await answersOf(changes);
@@ -217,7 +218,7 @@ describe('signals of strategies that ask a model', () => {
       assert.equal((body['strategy'] as unknown as Said).position, positions[row]);
       seen.add(positions[row]!);
     }
-    assert.ok(seen.size > 2);
+    assert.ok(seen.size > 1);
     await declare(CHANGES, { kind: 'model-signal' });
     const silent = await signal(changes.model, rowsOf(1)[0]!, changes.version);
     assert.deepEqual([silent['source'], silent['reason']], ['heuristic', 'no-opinion']);
