@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import type { AdviceFacts, ExchangeRecord } from '../core/advice/index.ts';
 import type { Alert } from '../core/alerts/index.ts';
 import type { TrustedKeys } from '../core/packages/signature.ts';
 import type { SourceContext } from '../core/sources/source.ts';
@@ -108,6 +109,18 @@ export interface WebhookAnswer {
   readonly retryAfterS?: number;
 }
 
+/** The operator's two endpoints that advise on sizes. Their addresses and keys stay with the worker. */
+export interface AskedModels {
+  /** sha256 of all that an answer depends on beside the question: addresses, language models, prompt. */
+  readonly identity: string;
+  /** Of the language models, as the operator names them. */
+  readonly names: { readonly advisor: string; readonly checker: string };
+  /** Percentage points that two answers may lie apart and still agree. */
+  readonly tolerancePoints: number;
+  /** What became of asking the first and, where it gave a size, the second. Never throws for what the other side does. */
+  ask(facts: AdviceFacts): Promise<readonly ExchangeRecord[]>;
+}
+
 /** What activities get from the worker that runs them. Nothing else is reached from an activity. */
 export interface ActivityDeps {
   readonly db: Kysely<Database>;
@@ -116,6 +129,8 @@ export interface ActivityDeps {
   readonly sourceContext: (dataset: NamedDataset, signal: AbortSignal) => SourceContext;
   readonly trainer: Trainer;
   readonly webhooks: Webhooks;
+  /** Absent: none are configured. */
+  readonly askedModels?: AskedModels | undefined;
   /** Ed25519 signature of a manifest by this worker's key. */
   readonly sign: (bytes: Uint8Array) => Uint8Array;
   /** Whose signatures make a package one of ours. */

@@ -170,9 +170,23 @@ export function adviceEnvironment(
   file: string | undefined = projectConfigFile(),
 ): Record<string, string> {
   const { advisor, checker, account } = read(file);
-  const names = [advisor, checker, account].flatMap((of) =>
-    of?.secretEnv === undefined ? [] : [of.secretEnv],
-  );
+  return secretsOf([advisor, checker, account], env);
+}
+
+/** Those of the two endpoints alone, for the worker that asks them in backtests. */
+export function endpointEnvironment(
+  env?: NodeJS.ProcessEnv,
+  file: string | undefined = projectConfigFile(),
+): Record<string, string> {
+  const { advisor, checker } = read(file);
+  return secretsOf([advisor, checker], env);
+}
+
+function secretsOf(
+  all: readonly (Pick<Reached, 'secretEnv'> | undefined)[],
+  env: NodeJS.ProcessEnv | undefined,
+): Record<string, string> {
+  const names = all.flatMap((of) => (of?.secretEnv === undefined ? [] : [of.secretEnv]));
   const found = environmentOf(names, env);
   const missing = names.find((name) => found[name] === undefined);
   if (missing === undefined) return found;

@@ -7,6 +7,7 @@ import { artifactStoreOf } from '../infra/artifact-store.ts';
 import { codeVersion } from '../infra/code-version.ts';
 import type { Config } from '../infra/config.ts';
 import { loadDatasets } from '../infra/datasets.ts';
+import { loadAdvice } from '../infra/advice.ts';
 import { loadWebhooks } from '../infra/webhooks.ts';
 import type { Logger } from '../infra/telemetry.ts';
 import { openDatabase } from '../registry/db.ts';
@@ -14,6 +15,8 @@ import { experimentEvents } from '../registry/experiments.ts';
 import { migrate } from '../registry/migrate.ts';
 import { createSourceContext } from './source-context.ts';
 import { createTrainer } from './training-slot.ts';
+import { openAskedModels } from './asked-models.ts';
+import { guardedExchange } from './guarded-exchange.ts';
 import { createWebhooks } from './webhooks.ts';
 
 /** Connections one worker process may hold. */
@@ -36,6 +39,10 @@ export async function openDeps(config: Config, log: Logger): Promise<ActivityDep
     sourceContext: createSourceContext,
     trainer: createTrainer({ log }),
     webhooks: createWebhooks(loadWebhooks(), { clock: () => Date.now(), version: codeVersion() }),
+    askedModels: openAskedModels(
+      { settings: loadAdvice(), exchange: (request) => guardedExchange(request) },
+      { now: () => performance.now(), log },
+    ),
     sign: signer(config),
     trustedKeys: trustedKeys(config),
     events: experimentEvents(db),

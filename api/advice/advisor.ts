@@ -1,11 +1,7 @@
 import type { Log } from '../../activities/deps.ts';
 import {
   accountFacts,
-  advisorAnswerSchema,
-  advisorMessages,
   byRule,
-  checkerAnswerSchema,
-  checkerMessages,
   decideSize,
   ruleAdvice,
   ruleSettingsSchema,
@@ -20,6 +16,7 @@ import {
 } from '../../core/advice/index.ts';
 import { RatchetError } from '../../core/errors.ts';
 import { AccountError, readAccount, type AccountSettings } from './account-provider.ts';
+import { askModels } from './ask-models.ts';
 import { ChatEndpoint, type EndpointSettings } from './chat-endpoint.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -140,14 +137,9 @@ export class Advisor {
     // Whoever says not to act is not overruled, and nobody is paid for trying.
     if (rule.stop !== null) return byRule(rule, rule.stop);
     if (this.#models === undefined) return byRule(rule, 'not-configured');
-    const { advisor, checker } = this.#models;
-    const first = await advisor.ask('advisor', advisorMessages(facts), advisorAnswerSchema);
-    this.#keep(exchanges, first.record);
-    if (first.answer === undefined) return byRule(rule, 'advisor-failed');
-    const messages = checkerMessages(facts, first.answer.sizePercent);
-    const second = await checker.ask('checker', messages, checkerAnswerSchema);
-    this.#keep(exchanges, second.record);
-    return decideSize(rule, first.answer, second.answer, this.#settings.tolerancePoints);
+    const asked = await askModels(this.#models, facts);
+    for (const record of asked.exchanges) this.#keep(exchanges, record);
+    return decideSize(rule, asked.advisor, asked.checker, this.#settings.tolerancePoints);
   }
 
   #keep(exchanges: ExchangeRecord[], record: ExchangeRecord): void {

@@ -21,6 +21,13 @@ export {
   type CheckerAnswer,
   type ReadAnswer,
 } from './answer.ts';
+export {
+  AskedSizer,
+  GivenSizer,
+  QuestionCollector,
+  questionText,
+  type AnswersByFacts,
+} from './asked.ts';
 export { CircuitBreaker } from './breaker.ts';
 export {
   compareHistory,
@@ -40,7 +47,7 @@ export {
   type MarketFacts,
   type SignalFacts,
 } from './facts.ts';
-export { MARKET_WARMUP_BARS, marketFacts } from './market.ts';
+export { MARKET_WARMUP_BARS, marketFacts, marketFactsAt } from './market.ts';
 export {
   advisorMessages,
   checkerMessages,
@@ -64,4 +71,13 @@ export {
   type HistorySizes,
   type RuleSizeInput,
 } from './sizing.ts';
+export {
+  ruleSizer,
+  SIZE_REASONS,
+  type SizedBy,
+  type Sizer,
+  type SizeQuestion,
+  type SizeReason,
+} from './sizer.ts';
+export { TallySizer, type SizeTally } from './tally.ts';
 export { boundedSize, SIZE_MAX, SIZE_MIN } from './size.ts';

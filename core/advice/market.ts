@@ -27,6 +27,30 @@ export function annualVolatility(bars: Bars, calendar: Calendar): Float64Array {
     .map((sd) => sd * year);
 }
 
+/** The state of a market at each of its bars; see `marketFacts`. `score` by bar. */
+export function marketFactsAt(
+  bars: Bars,
+  calendar: Calendar,
+  score?: Float64Array,
+): (t: number) => MarketFacts | undefined {
+  const input = indicatorInput(bars, calendar);
+  const column = (name: keyof typeof COLUMNS): Float64Array => input.column(COLUMNS[name]);
+  const [sd, below, change] = [column('volatility'), column('drawdown'), column('change')];
+  const emergency = emergencyColumns(bars, calendar, score).score;
+  const year = Math.sqrt(calendar.barsPerYear(bars.timeframe));
+  return (t) => {
+    if (t < MARKET_WARMUP_BARS) return undefined;
+    const urgent = t < EMERGENCY_WARMUP_BARS ? NaN : emergency[t]!;
+    const found = marketFactsSchema.safeParse({
+      volatility: sd[t]! * year,
+      drawdown: 1 - Math.exp(below[t]!),
+      change: change[t]!,
+      emergencyScore: Number.isFinite(urgent) ? urgent : null,
+    });
+    return found.success ? found.data : undefined;
+  };
+}
+
 /**
  * The state of a market at its last bar; undefined with fewer than `MARKET_WARMUP_BARS + 1` bars or where a price is
  * missing. `score`: p(buy) - p(sell) of a model, for the emergency score; NaN or absent: nothing was said.
@@ -34,16 +58,5 @@ export function annualVolatility(bars: Bars, calendar: Calendar): Float64Array {
 export function marketFacts(bars: Bars, calendar: Calendar, score = NaN): MarketFacts | undefined {
   const last = barCount(bars) - 1;
   if (last < MARKET_WARMUP_BARS) return undefined;
-  const input = indicatorInput(bars, calendar);
-  const at = (name: keyof typeof COLUMNS): number => input.column(COLUMNS[name])[last]!;
-  const said = new Float64Array(last + 1).fill(score);
-  const emergency =
-    last < EMERGENCY_WARMUP_BARS ? NaN : emergencyColumns(bars, calendar, said).score[last]!;
-  const found = marketFactsSchema.safeParse({
-    volatility: at('volatility') * Math.sqrt(calendar.barsPerYear(bars.timeframe)),
-    drawdown: 1 - Math.exp(at('drawdown')),
-    change: at('change'),
-    emergencyScore: Number.isFinite(emergency) ? emergency : null,
-  });
-  return found.success ? found.data : undefined;
+  return marketFactsAt(bars, calendar, new Float64Array(last + 1).fill(score))(last);
 }

@@ -28,6 +28,13 @@ export {
 } from './rules.ts';
 export { sensitivityOf, type Sensitivity, type SensitivityPoint } from './sensitivity.ts';
 export { costsOf, startingAt, type InstrumentSeries } from './series.ts';
-export { simulate, type SimulatedStrategy, type Simulation } from './simulate.ts';
+export {
+  questionsOf,
+  simulate,
+  twinNames,
+  type SimulatedStrategy,
+  type Simulation,
+  type SizeTwins,
+} from './simulate.ts';
 export { EXIT_REASONS, type ExitReason, type Trade } from './trade.ts';
 export { thinCurve } from './thin.ts';

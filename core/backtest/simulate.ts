@@ -1,8 +1,9 @@
+import type { Sizer } from '../advice/sizer.ts';
 import { sliceBars, type Bars } from '../bars/bars.ts';
 import { lowerBound } from '../bars/build.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { emergencyColumns } from '../signals/index.ts';
-import { decide, needsModel, type StrategySpec } from '../strategies/index.ts';
+import { adviceOf, decide, needsModel, type StrategySpec } from '../strategies/index.ts';
 import { portfolioTargets, type PortfolioSpec } from '../strategies/portfolio/index.ts';
 import { alignAnswers, type AnswerColumns } from './answers.ts';
 import { runBacktest } from './engine.ts';
@@ -25,6 +26,8 @@ export interface Simulation {
   readonly instruments: readonly SimulatedInstrument[];
   /** By name; the first is the one that the result is about. */
   readonly strategies: Readonly<Record<string, StrategySpec>>;
+  /** Who says the sizes of a strategy by name, of those that take advice; absent: the rule. */
+  readonly sizers?: Readonly<Record<string, (instrument: string) => Sizer>>;
   /** By name, after the strategies: how some of them share the money, `of` by their names. */
   readonly portfolios?: Readonly<Record<string, PortfolioOf>>;
   readonly rules: BacktestRules;
@@ -44,10 +47,29 @@ export interface PortfolioOf extends PortfolioSpec {
 export interface SimulatedStrategy {
   readonly name: string;
   readonly result: BacktestResult;
+  /** Of one that takes advice: what stands beside it. */
+  readonly twins?: SizeTwins;
 }
 
+/** The same positions at sizes that nobody advised, by the names of their results. */
+export interface SizeTwins {
+  /** Whole positions. */
+  readonly fixed: string;
+  /** At the mean advised size: what merely holding less would have brought. */
+  readonly mean: string;
+  /** Over bars of the period with a position that the rules let be held; 1 where there is none. */
+  readonly meanSize: number;
+}
+
+/** Names of what stands beside a strategy that takes advice. */
+export const twinNames = (name: string): Pick<SizeTwins, 'fixed' | 'mean'> => ({
+  fixed: `${name}-fixed`,
+  mean: `${name}-mean`,
+});
+
 /**
- * Every strategy through the same period, instruments, rules and costs, an equal share of equity in each instrument; then the
+ * Every strategy through the same period, instruments, rules and costs, an equal share of equity in each instrument; then,
+ * of those that take advice, the same positions at a fixed size and at the mean advised one; then the
  * portfolios, whose weights are decided anew from time to time (core/strategies/portfolio). Where no
  * rule says otherwise, a position is left at the next open when its emergency score is high (core/signals/emergency).
  * Pure and deterministic. `onStep` is called between strategies. Throws what `decide` and `evaluateBacktest` throw.
@@ -59,11 +81,27 @@ export async function simulate(
   const { rules, paths, seed } = simulation;
   const all = new Map<string, readonly InstrumentSeries[]>();
   const wanted = new Map<string, readonly Wanted[]>();
-  for (const [name, spec] of Object.entries(simulation.strategies)) {
-    const of = wantedOf(simulation, spec);
+  const add = async (name: string, of: readonly Wanted[]): Promise<void> => {
     wanted.set(name, of);
     all.set(name, startingAt(equalShares(of), simulation.from));
     await onStep();
+  };
+  for (const [name, spec] of Object.entries(simulation.strategies)) {
+    await add(name, wantedOf(simulation, spec, simulation.sizers?.[name]));
+  }
+  const twins = new Map<string, SizeTwins>();
+  for (const [name, spec] of Object.entries(simulation.strategies)) {
+    const advice = adviceOf(spec);
+    if (advice === undefined) continue;
+    const whole = wantedOf(simulation, advice.of);
+    const meanSize = meanSizeOf(simulation, wanted.get(name)!, whole);
+    const { fixed, mean } = twinNames(name);
+    twins.set(name, { fixed, mean, meanSize });
+    await add(fixed, whole);
+    await add(
+      mean,
+      whole.map((one) => ({ ...one, positions: atSize(one.positions, meanSize) })),
+    );
   }
   for (const [name, portfolio] of Object.entries(simulation.portfolios ?? {})) {
     all.set(name, startingAt(sharesOf(portfolio, wanted), simulation.from));
@@ -74,7 +112,9 @@ export async function simulate(
   const results: SimulatedStrategy[] = [];
   for (const [i, name] of names.entries()) {
     const options = { tries, paths, seed, sensitivity: i === 0 };
-    results.push({ name, result: evaluateBacktest(all.get(name)!, rules, options) });
+    const result = evaluateBacktest(all.get(name)!, rules, options);
+    const own = twins.get(name);
+    results.push({ name, result, ...(own && { twins: own }) });
     await onStep();
   }
   return results;
@@ -87,12 +127,43 @@ interface Wanted extends Omit<InstrumentSeries, 'targets'> {
   readonly asks: boolean;
 }
 
-function wantedOf({ instruments, to }: Simulation, spec: StrategySpec): readonly Wanted[] {
+const atSize = (positions: Float64Array, size: number): Float64Array =>
+  positions.map((position) => position * size);
+
+/** Mean share of the whole positions that was advised. */
+function meanSizeOf(
+  { rules, from }: Simulation,
+  advised: readonly Wanted[],
+  whole: readonly Wanted[],
+): number {
+  let [sum, count] = [0, 0];
+  whole.forEach(({ bars, positions }, i) => {
+    for (let t = lowerBound(bars.openTime, from); t < positions.length; t++) {
+      const position = positions[t]!;
+      if (!(position > 0 || (rules.allowShort && position < 0))) continue;
+      const size = advised[i]!.positions[t]! / position;
+      if (!Number.isFinite(size)) continue;
+      sum += size;
+      count++;
+    }
+  });
+  return count === 0 ? 1 : sum / count;
+}
+
+function wantedOf(
+  { instruments, to }: Pick<Simulation, 'instruments' | 'to'>,
+  spec: StrategySpec,
+  sizerOf?: (instrument: string) => Sizer,
+): readonly Wanted[] {
   return instruments.map(({ bars: whole, calendar, answers }) => {
     const bars = sliceBars(whole, 0, lowerBound(whole.openTime, to + 1));
     const asks = answers !== undefined && needsModel(spec);
     const aligned = asks ? alignAnswers(bars, answers) : undefined;
-    const input = { bars, calendar, ...(aligned && { model: aligned.model }) };
+    const input = {
+      ...{ bars, calendar },
+      ...(aligned && { model: aligned.model }),
+      ...(sizerOf && { sizer: sizerOf(bars.instrument) }),
+    };
     const { positions } = decide(spec, input);
     const emergencyScore = emergencyColumns(bars, calendar, aligned?.lean).score;
     return { bars, calendar, positions, emergencyScore, asks };
@@ -138,4 +209,13 @@ function triesOf(
   const mean = sharpes.reduce((sum, x) => sum + x, 0) / sharpes.length;
   const squares = sharpes.reduce((sum, x) => sum + (x - mean) ** 2, 0);
   return { count: sharpes.length, sharpeSd: Math.sqrt(squares / (sharpes.length - 1)) };
+}
+
+/** What a strategy would ask about sizes, before anybody answers: its questions go to `sizerOf`, of all of the history. */
+export function questionsOf(
+  simulation: Pick<Simulation, 'instruments' | 'to'>,
+  spec: StrategySpec,
+  sizerOf: (instrument: string) => Sizer,
+): void {
+  wantedOf(simulation, spec, sizerOf);
 }

@@ -10,7 +10,7 @@ import { modelSignal } from './model-signal.ts';
 import { regime } from './regime.ts';
 import { rsi } from './rsi.ts';
 import { smaCross } from './sma-cross.ts';
-import type { Nested, Strategy, StrategySpec } from './strategy.ts';
+import type { AdviceUse, Nested, Strategy, StrategySpec } from './strategy.ts';
 import { volatilityTarget } from './volatility-target.ts';
 
 /** Strategies inside strategies, the outermost counted. */
@@ -83,7 +83,21 @@ export const treeOf = (spec: StrategySpec): readonly StrategySpec[] => [
 
 /** Does it ask a model, itself or inside? */
 export const needsModel = (spec: StrategySpec): boolean =>
-  treeOf(spec).some(({ kind }) => strategyOrThrow(kind).traits.readsModel);
+  treeOf(spec).some((one) => {
+    const { traits, asksModel } = strategyOrThrow(one.kind);
+    return traits.readsModel && (asksModel?.(one) ?? true);
+  });
+
+/** How a strategy itself takes advice; undefined: it takes none. */
+export const adviceOf = (spec: StrategySpec): AdviceUse | undefined =>
+  strategyOrThrow(spec.kind).advice?.(spec);
+
+/** Places inside a strategy that take advice from others than the rule. */
+const advisedInside = (spec: StrategySpec): readonly string[] =>
+  treeOf(spec)
+    .slice(1)
+    .filter((one) => (adviceOf(one)?.by ?? 'rule') !== 'rule')
+    .map(({ kind }) => kind);
 
 /** Fallbacks in a tree that ask a model themselves, by their place. */
 function modelsInFallbacks(spec: StrategySpec, at: string): readonly string[] {
@@ -106,6 +120,10 @@ export const strategySpecSchema: NestedSchema = anySpec.superRefine((spec, ctx) 
   }
   for (const place of modelsInFallbacks(spec, '')) {
     const message = `${place} asks a model itself: a fallback decides where the model gave no answer`;
+    ctx.addIssue({ code: 'custom', message });
+  }
+  for (const kind of advisedInside(spec)) {
+    const message = `${kind} inside another strategy takes its sizes by the rule: history and endpoints speak of whole strategies`;
     ctx.addIssue({ code: 'custom', message });
   }
 });

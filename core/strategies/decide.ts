@@ -40,7 +40,7 @@ function longest(spec: StrategySpec, own: (of: StrategySpec) => number): number 
  * aligned with the bars, and `strategies.unknown`.
  */
 export function decide(spec: StrategySpec, input: StrategyInput): Decided {
-  const { bars, calendar, model } = input;
+  const { bars, calendar, model, sizer } = input;
   const rows = barCount(bars);
   for (const [name, column] of Object.entries(model ?? {})) {
     if (column.length === rows) continue;
@@ -54,6 +54,7 @@ export function decide(spec: StrategySpec, input: StrategyInput): Decided {
     bars,
     calendar,
     ...(model && { model }),
+    ...(sizer && { sizer }),
     rows,
     indicators: indicatorInput(bars, calendar),
     decide: (nested) => strategyOrThrow(nested.kind).decide(context, nested),

@@ -1,5 +1,6 @@
 /** Strategies: pure functions from bars and a model's answers to target positions. */
 export {
+  adviceOf,
   needsModel,
   strategies,
   STRATEGY_COUNT_MAX,
@@ -11,7 +12,9 @@ export { answerBarsOf, decide, memoryBarsOf, strategyColumns, warmupBarsOf } fro
 export { byFallback } from './decided.ts';
 export { strategySignal, type StrategySignal } from './signal.ts';
 export {
+  ADVICE_SOURCES,
   sliceModel,
+  type AdviceUse,
   type Decided,
   type ModelColumns,
   type Part,

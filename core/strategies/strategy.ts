@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Sizer } from '../advice/sizer.ts';
 import type { Bars } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import type { IndicatorInput } from '../indicators/index.ts';
@@ -22,6 +23,8 @@ export interface StrategyInput {
   readonly bars: Bars;
   readonly calendar: Calendar;
   readonly model?: ModelColumns;
+  /** Who says the sizes of strategies that take advice; absent: the rule. */
+  readonly sizer?: Sizer;
 }
 
 /** A strategy as data: its kind and settings, defaults filled in. Settings may be strategies themselves. */
@@ -57,6 +60,19 @@ export interface StrategyContext extends StrategyInput {
   decide(spec: StrategySpec): Decided;
 }
 
+export const ADVICE_SOURCES = ['rule', 'history', 'endpoints'] as const;
+
+/** How a strategy takes advice. */
+export interface AdviceUse {
+  /** The strategy whose positions are sized: at a fixed size it is what advice is measured by. */
+  readonly of: StrategySpec;
+  readonly by: (typeof ADVICE_SOURCES)[number];
+  /** Most different questions that endpoints are asked. */
+  readonly questions: number;
+  /** Another number asks everything anew. */
+  readonly round: number;
+}
+
 /** A strategy inside another. */
 export interface Nested {
   /** The setting that it stands in, such as `of` or `members[1]`. */
@@ -83,6 +99,10 @@ export interface Strategy<P extends z.ZodObject = z.ZodObject> {
     /** It reads a model's answers itself, whatever stands inside it. */
     readonly readsModel: boolean;
   };
+  /** Whether it reads one with these settings, where that depends on them; absent: as the trait says. */
+  asksModel?(params: z.output<P>): boolean;
+  /** Of one that takes advice on the size of another's positions: whose, and from whom. */
+  advice?(params: z.output<P>): AdviceUse;
   /** Absent: nothing stands inside it. */
   nested?(params: z.output<P>): readonly Nested[];
   /** Leading bars without an opinion, not counting those of nested strategies. */

@@ -1,7 +1,7 @@
 /** Our own processes: workers and API, run from dist/. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { adviceEnvironment } from '../advice.ts';
+import { adviceEnvironment, endpointEnvironment } from '../advice.ts';
 import { projectRoot } from '../project.ts';
 import { webhookEnvironment } from '../webhooks.ts';
 import type { ChildSpec } from './child.ts';
@@ -40,6 +40,7 @@ export function checkBuilt(parts: ReadonlySet<string>): void {
   if (parts.has('workers')) {
     entry('workers/run.js');
     webhookEnvironment();
+    endpointEnvironment();
   }
   if (parts.has('api')) {
     entry('api/server.js');
@@ -76,13 +77,14 @@ function ownSpec(
 
 /**
  * Workers: one process for workflows and general activities, one for training, so that a fit never
- * delays a heartbeat of the others. Only they hold the signing key, only the first the secrets of webhooks.
+ * delays a heartbeat of the others. Only they hold the signing key, only the first the secrets of webhooks and the keys of
+ * the endpoints that backtests ask.
  */
 export function workerSpecs(
   base: Record<string, string>,
   keys: KeyFiles,
   ports: Ports,
-  webhookSecrets: Record<string, string> = webhookEnvironment(),
+  secretsOfFirst: Record<string, string> = { ...webhookEnvironment(), ...endpointEnvironment() },
 ): readonly ChildSpec[] {
   const run = entry('workers/run.js');
   const groups = [
@@ -90,7 +92,7 @@ export function workerSpecs(
       name: 'worker',
       queues: ['orchestration', 'general'],
       port: ports.generalMetrics,
-      secrets: webhookSecrets,
+      secrets: secretsOfFirst,
     },
     { name: 'training', queues: ['training'], port: ports.trainingMetrics, secrets: {} },
   ];
@@ -113,7 +115,7 @@ export function workerSpecs(
   });
 }
 
-/** The API alone holds the keys of the endpoints that advise on positions. */
+/** Of the keys of the endpoints that advise on positions it holds all, that of the account among them. */
 export function apiSpec(
   base: Record<string, string>,
   keys: KeyFiles,

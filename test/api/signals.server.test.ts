@@ -83,7 +83,9 @@ test('without a champion the strategy that the template declares speaks, as a ba
       [body['source'], body['reason'], body['score'], body['probability'], body['terms']],
       ['strategy', 'no-champion', position, null, null],
     );
-    assert.deepEqual(body['strategy'], { kind: 'sma-cross', position, decidedBy: 'sma-cross' });
+    assert.deepEqual(body['strategy'], {
+      ...{ kind: 'sma-cross', position, decidedBy: 'sma-cross', fallback: false },
+    });
     assert.equal(body['recommendation'], position > 0 ? 'strong_buy' : 'strong_sell');
   }
   assert.deepEqual(

@@ -11,7 +11,7 @@ const keys = { signing: 's.pem', verify: 'v.pem', admin: 'a.key', packages: 'p.k
 const ports = { api: 1, generalMetrics: 2, trainingMetrics: 3 } as Ports;
 
 test(
-  'only the API is given the keys of endpoints that advise',
+  'what the API is given of endpoints that advise no worker is given by that',
   { skip: built ? false : 'dist/ is not built: npm run build' },
   () => {
     const secrets = { GROQ_API_KEY: 'gsk_x' };

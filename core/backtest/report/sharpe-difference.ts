@@ -50,7 +50,7 @@ export function sharpeDifference(
 }
 
 /** Returns from each day that both curves have to the next one. */
-function commonReturns(one: EquityCurve, other: EquityCurve): [Float64Array, Float64Array] {
+export function commonReturns(one: EquityCurve, other: EquityCurve): [Float64Array, Float64Array] {
   const [a, b] = [daysOf(one.time), daysOf(other.time)];
   const inA = new Set(a.day);
   const inB = new Set(b.day);
