@@ -32,7 +32,7 @@ const GROUPS: readonly Group[] = [
   { name: 'unit', has: (f) => kind(f) === '' && !conformance(f), concurrency: 2 },
   { name: 'conformance', has: (f) => kind(f) === '' && conformance(f), concurrency: 2 },
   { name: 'server', has: (f) => kind(f) === 'server', concurrency: 2 },
-  { name: 'faults', has: (f) => kind(f) === 'fault', concurrency: 1 },
+  { name: 'faults', has: (f) => kind(f) === 'fault', concurrency: 2 },
   { name: 'browser', has: (f) => kind(f) === 'browser', concurrency: 1 },
 ];
 
