@@ -4,6 +4,7 @@ import { hashBars } from '../core/bars/hash.ts';
 import type { AnswerColumns, SimulatedStrategy } from '../core/backtest/index.ts';
 import {
   backtestPlots,
+  backtestText,
   equityCsv,
   modelAnswersOf,
   renderBacktest,
@@ -29,7 +30,7 @@ export interface BacktestFacts {
   readonly results: readonly SimulatedStrategy[];
 }
 
-/** The verdict, and the files that a backtest leaves: report, origin, charts, and by strategy trades, curve and all figures. */
+/** The verdict, and the files that a backtest leaves: report (and what a terminal shows of it), origin, charts, and by strategy trades, curve and all figures. */
 export async function backtestFiles(
   deps: ActivityDeps,
   facts: BacktestFacts,
@@ -43,6 +44,7 @@ export async function backtestFiles(
   const text = new TextEncoder();
   const plots = backtestPlots(input);
   await put('report.html', text.encode(renderBacktest(input, plots)));
+  await put('report.txt', text.encode(`${backtestText(input).join('\n')}\n`));
   await put('origin.json', text.encode(JSON.stringify(input.origin)));
   for (const { name, svg } of plots) await put(`${name}.png`, await renderPng(svg));
   for (const { name, result } of facts.results) {

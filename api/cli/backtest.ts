@@ -20,15 +20,19 @@ interface RunOptions {
   readonly wait: boolean;
   readonly key?: string;
   readonly output?: string;
+  readonly text?: true;
 }
 
 interface ShowOptions {
   readonly watch?: true;
   readonly cancel?: true;
   readonly output?: string;
+  readonly text?: true;
   readonly model?: string;
   readonly limit: number;
 }
+
+const TEXT = 'print verdict, figures without costs and of buy-and-hold too, and warnings';
 
 /** `backtest`, `backtests`. */
 export function register(program: Command, ctx: CliContext): void {
@@ -39,6 +43,7 @@ export function register(program: Command, ctx: CliContext): void {
     .option('--no-wait', 'only start it')
     .option('--key <key>', 'Idempotency-Key: the same key starts it once', idempotencyKey)
     .option('-o, --output <folder>', 'write its report, charts and trades there')
+    .option('-t, --text', TEXT)
     .action((spec: string, options: RunOptions) => run(ctx, spec, options));
   program
     .command('backtests')
@@ -48,6 +53,7 @@ export function register(program: Command, ctx: CliContext): void {
     .option('-n, --limit <n>', 'how many to list', integer(1, 500), 20)
     .option('-w, --watch', 'stay with one until it ends')
     .option('--cancel', 'stop one, and what it trains')
+    .option('-t, --text', TEXT)
     .option(
       '-o, --output <folder>',
       'write its report, charts and trades, or comparison.html there',
@@ -60,8 +66,9 @@ export function register(program: Command, ctx: CliContext): void {
 }
 
 function compare(ctx: CliContext, ids: readonly string[], options: ShowOptions): Promise<void> {
-  if (options.watch || options.cancel) {
-    throw new CliError(EXIT.usage, 'backtests: --watch and --cancel take one backtest at a time');
+  if (options.watch || options.cancel || options.text) {
+    const words = 'backtests: --watch, --cancel and --text take one backtest at a time';
+    throw new CliError(EXIT.usage, words);
   }
   return compareBacktests(ctx, ids, options.output);
 }
@@ -82,7 +89,7 @@ async function run(ctx: CliContext, file: string, options: RunOptions): Promise<
   }
   ctx.out.line(`backtest ${id}`);
   await follow(ctx, client, id);
-  await show(ctx, client, id, options.output);
+  await show(ctx, client, id, options);
 }
 
 /** What a backtest gives itself: an experiment's own say in it is left out. */
@@ -111,7 +118,7 @@ async function one(ctx: CliContext, id: string, options: ShowOptions): Promise<v
     return;
   }
   if (options.watch) await follow(ctx, client, id);
-  await show(ctx, client, id, options.output);
+  await show(ctx, client, id, options);
 }
 
 /** Shows what happens until it has ended. */
@@ -168,11 +175,14 @@ class Progress {
   }
 }
 
+/** Absent of a backtest that has not ended, or ended before there was one. */
+const REPORT_TEXT = 'report.txt';
+
 async function show(
   ctx: CliContext,
   client: ApiClient,
   id: string,
-  folder: string | undefined,
+  { output: folder, text: asText }: Pick<ShowOptions, 'output' | 'text'>,
 ): Promise<void> {
   const found = await client.json('GET', `${PATH}/${segment(id)}`);
   const status = String(found['status']);
@@ -183,9 +193,15 @@ async function show(
   const written = folder === undefined ? [] : await download(client, id, found, resolve(folder));
   ctx.out.data({ ...found, ...(folder !== undefined && { written }) });
   if (ctx.json) return;
-  ctx.out.line(`${String(found['name'])} (${id}): ${String(found['message'] ?? status)}`);
-  const results = found['results'] as StrategyRow[];
-  if (results.length > 0) figuresTable(ctx, results);
+  const name = `${String(found['name'])} (${id})`;
+  if (asText && (found['files'] as string[]).includes(REPORT_TEXT)) {
+    const text = new TextDecoder().decode(await backtestFile(client, id, REPORT_TEXT));
+    for (const line of [name, ...text.trimEnd().split('\n')]) ctx.out.line(line);
+  } else {
+    ctx.out.line(`${name}: ${String(found['message'] ?? status)}`);
+    const results = found['results'] as StrategyRow[];
+    if (results.length > 0) figuresTable(ctx, results);
+  }
   for (const path of written) ctx.out.line(path);
 }
 

@@ -208,7 +208,8 @@ function readRoutes(app: App, parts: ApiParts): void {
     method: 'get',
     path: `${BACKTESTS}/{id}/files/{file}`,
     tags: ['backtests'],
-    summary: 'What it left: report.html, charts, trades and curves as CSV, results as JSON',
+    summary:
+      'What it left: report.html and report.txt, charts, trades and curves as CSV, results as JSON',
     request: { params: fileParam },
     responses: {
       [HTTP.ok]: {
@@ -236,4 +237,5 @@ const TYPES: Readonly<Record<string, string>> = {
   '.csv': 'text/csv; charset=UTF-8',
   '.json': 'application/json',
   '.png': 'image/png',
+  '.txt': 'text/plain; charset=UTF-8',
 };

@@ -164,6 +164,15 @@ describe('backtests', { skip: productMissing }, () => {
     }
   }
 
+  async function shownAsText(id: string): Promise<void> {
+    const { code, stdout, stderr } = await product.cli('backtests', id, '--text');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^command \(\w+\)\n[^]* after costs, buy-and-hold/);
+    assert.match(stdout, /\n +model +without costs +buy-and-hold +cross\n/);
+    assert.match(stdout, /\nSharpe ratio, daily( +-?[\d.]+){4}\n/);
+    assert.match(stdout, /\n- Hypothetical: an instrument of this backtest cannot be traded\.\n/);
+  }
+
   it('is a command that leaves its files', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'ratchet-backtest-'));
     try {
@@ -176,6 +185,7 @@ describe('backtests', { skip: productMissing }, () => {
       const files = readdirSync(folder);
       for (const name of [
         'report.html',
+        'report.txt',
         'origin.json',
         'trades-model.csv',
         'result-model.json',
@@ -185,6 +195,7 @@ describe('backtests', { skip: productMissing }, () => {
       }
       const list = await product.cli('backtests', '--json');
       assert.equal((JSON.parse(list.stdout) as Row[])[0]!.status, 'completed');
+      await shownAsText((JSON.parse(list.stdout) as Row[])[0]!.id);
       await sideBySide((JSON.parse(list.stdout) as Row[])[0]!.id, folder);
     } finally {
       rmSync(folder, { recursive: true, force: true });
