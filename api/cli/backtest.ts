@@ -9,6 +9,7 @@ import {
   makeFolder,
   type StrategyRow,
 } from './backtest-figures.ts';
+import { BacktestProgress } from './backtest-progress.ts';
 import { compareBacktests } from './compare-backtests.ts';
 import { followEvents } from './events.ts';
 import { openClient, type ApiClient, type Json } from './http.ts';
@@ -123,14 +124,14 @@ async function one(ctx: CliContext, id: string, options: ShowOptions): Promise<v
 
 /** Shows what happens until it has ended. */
 async function follow(ctx: CliContext, client: ApiClient, id: string): Promise<void> {
-  const progress = new Progress();
+  const progress = new BacktestProgress();
   try {
     for await (const event of followEvents(client, `${PATH}/${segment(id)}/events`, ctx.signal)) {
       if (ctx.json) {
         ctx.out.event(event);
         continue;
       }
-      const told = progress.words(event.kind, event.payload);
+      const told = progress.wordsOf(event);
       if (told?.live) ctx.out.progress(told.text, 'folds');
       else if (told) ctx.out.line(told.text);
     }
@@ -144,35 +145,6 @@ async function follow(ctx: CliContext, client: ApiClient, id: string): Promise<v
     throw error;
   }
   ctx.out.endProgress();
-}
-
-/** Counts folds, so that whoever waits sees how far it is. */
-class Progress {
-  #folds = 0;
-  #trained = 0;
-  #answered = 0;
-
-  words(kind: string, payload: Json): { text: string; live?: boolean } | undefined {
-    if (kind === 'plan') {
-      this.#folds = Number(payload['folds']);
-      const names = (payload['strategies'] as string[]).join(', ');
-      return { text: `strategies ${names}; ${this.#folds} stretches of the period ask a model` };
-    }
-    if (kind === 'fold') {
-      this.#trained++;
-      const [from, status] = [String(payload['from']).slice(0, 10), String(payload['status'])];
-      if (status !== 'completed') {
-        return { text: `the model from ${from} on ${status}: ${String(payload['message'])}` };
-      }
-      return { text: `models trained: ${this.#trained} of ${this.#folds}`, live: true };
-    }
-    if (kind === 'answers') {
-      this.#answered++;
-      return { text: `stretches answered: ${this.#answered} of ${this.#folds}`, live: true };
-    }
-    if (kind === 'result') return { text: `simulated ${String(payload['strategy'])}` };
-    return undefined;
-  }
 }
 
 /** Absent of a backtest that has not ended, or ended before there was one. */

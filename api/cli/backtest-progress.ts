@@ -1,0 +1,49 @@
+import type { ProgressEvent } from './events.ts';
+import { duration } from './progress.ts';
+
+interface Words {
+  readonly text: string;
+  /** The next of these takes its place. */
+  readonly live?: true;
+}
+
+/** What the events of one backtest say to a person: how far it is, and the time that is left at most. */
+export class BacktestProgress {
+  #folds = 0;
+  #trained = 0;
+  #answered = 0;
+  /** ms UTC. */
+  #began = 0;
+
+  /** Nothing of an end: who follows it shows what it came to. */
+  wordsOf({
+    kind,
+    payload,
+    at,
+  }: Pick<ProgressEvent, 'kind' | 'payload' | 'at'>): Words | undefined {
+    if (kind === 'plan') {
+      this.#began = Date.parse(at);
+      this.#folds = Number(payload['folds']);
+      const names = (payload['strategies'] as string[]).join(', ');
+      return { text: `strategies ${names}; ${this.#folds} stretches of the period ask a model` };
+    }
+    if (kind === 'fold' && payload['status'] !== 'completed') {
+      const [from, status] = [String(payload['from']).slice(0, 10), String(payload['status'])];
+      return { text: `the model from ${from} on ${status}: ${String(payload['message'])}` };
+    }
+    if (kind === 'fold') this.#trained++;
+    if (kind === 'answers') this.#answered++;
+    if (kind === 'fold' || kind === 'answers') return { text: this.#howFar(at), live: true };
+    return kind === 'result' ? { text: `simulated ${String(payload['strategy'])}` } : undefined;
+  }
+
+  #howFar(at: string): string {
+    const [done, of] = [this.#answered, this.#folds];
+    const trained = this.#trained > 0 ? `, models trained: ${this.#trained}` : '';
+    // Several go on at once: until the first few are through, each seems to take longer than it does.
+    const seconds = (Date.parse(at) - this.#began) / 1000;
+    const left =
+      done > 0 && done < of ? `, at most ${duration((seconds / done) * (of - done))} left` : '';
+    return `stretches answered: ${done} of ${of}${trained}${left}`;
+  }
+}
