@@ -5,7 +5,6 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { sql } from 'kysely';
 import { ulid } from 'ulid';
 import { createParityActivities } from '../../activities/parity.ts';
-import type { ReplayDeps } from '../../activities/replay-predictions.ts';
 import { calendarFor } from '../../core/calendar/index.ts';
 import type { PackageContent } from '../../core/packages/build.ts';
 import { listAlerts } from '../../registry/alerts.ts';
@@ -13,79 +12,40 @@ import { appendBars } from '../../registry/bars.ts';
 import { seriesSource, startCollection } from '../../registry/collections.ts';
 import { inTransaction } from '../../registry/in-transaction.ts';
 import { createParityReport, parityReportOrThrow } from '../../registry/parity.ts';
-import { listParityDifferences, type ParityDifference } from '../../registry/parity-progress.ts';
+import type { ParityDifference } from '../../registry/parity-progress.ts';
 import { storePackage } from '../../registry/packages.ts';
 import {
   DATASETS,
   eventually,
   INSTRUMENT,
   NOW,
-  openApiFixture,
   type ApiFixture,
   type TestReplica,
 } from '../support/api-fixture.ts';
 import { walkBars } from '../support/made-bars.ts';
-import { makePackage, testKeys } from '../support/model-package.ts';
+import { makePackage } from '../support/model-package.ts';
+import { openParityScene, type ParityScene } from '../support/parity-scene.ts';
 import { MODEL } from '../support/registry-facts.ts';
 
-const CODE = '0.0.0-test';
 const calendar = calendarFor('nyse');
 /** Half an hour after each close of the last year of bars. */
 const SESSIONS = calendar
   .between(Date.parse('2019-01-02'), Date.parse('2020-01-03'), '1d')
   .map((open) => calendar.closeTime(open, '1d') + 1_800_000);
 
+let scene: ParityScene;
 let fixture: ApiFixture;
 let api: TestReplica;
-let deps: ReplayDeps;
 
 before(async () => {
-  fixture = await openApiFixture(2);
-  const { db, artifacts } = fixture;
-  deps = {
-    ...{ db, artifacts, datasets: DATASETS, trustedKeys: testKeys, codeVersion: CODE },
-    clock: () => fixture.clock.now,
-  };
-  api = await fixture.open('served');
-  await fixture.promote(1);
-  await eventually('the champion answers', async () => (await ask({ record: false })) === 200);
+  scene = await openParityScene();
+  ({ fixture, api } = scene);
 });
-after(() => fixture.close());
+after(() => scene.close());
 
-async function ask(body: object, of = api): Promise<number> {
-  return (await of.call('POST', `/api/v1/ml-models/${MODEL}/predict`, body)).status;
-}
-
-/** Every prediction served until now is in the registry. */
-const recorded = (of = api): Promise<void> => of.recorder.drain();
-
-interface Span {
-  readonly from?: number;
-  readonly to?: number;
-  readonly samples?: number;
-}
-
-/** What a replay of a span finds; `cut`: after how many looks at the clock a call ends. */
-async function replay(span: Span = {}, over: Partial<ReplayDeps> = {}) {
-  const id = ulid();
-  await inTransaction(fixture.db, (trx) =>
-    createParityReport(trx, {
-      ...{ id, model: MODEL, actor: 'test', requestId: undefined },
-      ...{ lateMs: 60_000, samples: span.samples ?? 5 },
-      from: new Date(span.from ?? NOW - 86_400_000),
-      to: new Date(span.to ?? fixture.clock.now + 86_400_000),
-    }),
-  );
-  const activities = createParityActivities({ ...deps, ...over });
-  const run = <I, O>(work: (input: I) => Promise<O>, input: I): Promise<O> =>
-    new MockActivityEnvironment().run(work, input);
-  await run(activities.openParity, { model: MODEL, asOf: '', reportId: id });
-  let calls = 1;
-  while (!(await run(activities.replayPredictions, { reportId: id })).done) calls++;
-  const { counts, status } = await parityReportOrThrow(fixture.db, id);
-  const differences = await listParityDifferences(fixture.db, id, { from: 0, limit: 500 });
-  return { id, calls, status, counts, differences };
-}
+const ask: ParityScene['ask'] = (...args) => scene.ask(...args);
+const recorded: ParityScene['recorded'] = (...args) => scene.recorded(...args);
+const replay: ParityScene['replay'] = (...args) => scene.replay(...args);
 
 const fieldsOf = ({ fields }: ParityDifference) => fields.map(({ field }) => field);
 
@@ -155,7 +115,7 @@ describe('a replay of what was served', () => {
         ...{ from: new Date(NOW - 1), to: new Date(NOW + 1) },
       }),
     );
-    const { openParity, replayPredictions, failParity } = createParityActivities(deps);
+    const { openParity, replayPredictions, failParity } = createParityActivities(scene.deps);
     const env = new MockActivityEnvironment();
     await env.run(openParity, { model: MODEL, asOf: '', reportId: id });
     env.cancel('CANCELLED');
