@@ -14,6 +14,7 @@ import { listAdvice, recordAdvice, type PositionAdvice } from '../../registry/ad
 import { askedBar, type AskedBar } from '../advice/question.ts';
 import { requireModel } from '../auth.ts';
 import { HTTP, isDatabaseAway } from '../errors.ts';
+import { nextCursor, pageAnswer, pageQuery } from '../paging.ts';
 import type { ApiParts } from '../parts.ts';
 import { inputOf } from '../prediction-input.ts';
 import {
@@ -22,7 +23,6 @@ import {
   iso,
   jsonAnswer,
   jsonRequest,
-  limitQuery,
   modelName,
   ulidSchema,
   versionNumber,
@@ -182,17 +182,13 @@ function listRoute(app: App, { auth, db }: ApiParts): void {
     summary: 'Advice that was given, newest first',
     request: {
       query: z.object({
-        limit: limitQuery,
-        before: ulidSchema.optional().describe('`nextCursor` of the page before.'),
+        ...pageQuery(ulidSchema),
         model: modelName.optional(),
         instrument: instrumentId.optional(),
       }),
     },
     responses: {
-      [HTTP.ok]: jsonAnswer(
-        z.object({ items: z.array(adviceSchema), nextCursor: z.string().nullable() }),
-        'One page',
-      ),
+      [HTTP.ok]: pageAnswer(adviceSchema),
     },
   });
   app.openapi(secured(auth, list), async (c) => {
@@ -201,7 +197,7 @@ function listRoute(app: App, { auth, db }: ApiParts): void {
     // What is of no model is for keys of all.
     const models = caller.models.length === 0 ? undefined : caller.models;
     const rows = await listAdvice(db, { ...query, models });
-    const nextCursor = rows.length === query.limit ? (rows.at(-1)?.id ?? null) : null;
-    return c.json({ items: rows.map(view), nextCursor }, HTTP.ok);
+    const next = nextCursor(rows, query.limit, ({ id }) => id);
+    return c.json({ items: rows.map(view), nextCursor: next }, HTTP.ok);
   });
 }

@@ -12,8 +12,9 @@ import { recordAudit } from '../../registry/audit.ts';
 import { inTransaction } from '../../registry/in-transaction.ts';
 import { mayUseModel, requireAllModels, type Caller } from '../auth.ts';
 import { HTTP, notFound } from '../errors.ts';
+import { nextCursor, pageAnswer, pageQuery } from '../paging.ts';
 import type { ApiParts } from '../parts.ts';
-import { iso, jsonAnswer, jsonRequest, limitQuery, modelName } from '../schemas.ts';
+import { iso, jsonAnswer, jsonRequest, modelName } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 
 const alertId = z.string().regex(/^alert_[0-9a-f]{32}$/, 'the id of an alert');
@@ -84,17 +85,13 @@ function listRoute(app: App, { auth, db }: ApiParts): void {
     summary: 'Alerts and their deliveries, newest first',
     request: {
       query: z.object({
-        limit: limitQuery,
-        before: alertId.optional().describe('`nextCursor` of the page before.'),
+        ...pageQuery(alertId),
         model: modelName.optional(),
         event: eventSchema.optional(),
       }),
     },
     responses: {
-      [HTTP.ok]: jsonAnswer(
-        z.object({ items: z.array(alertSchema), nextCursor: z.string().nullable() }),
-        'One page',
-      ),
+      [HTTP.ok]: pageAnswer(alertSchema),
     },
   });
   app.openapi(secured(auth, list), async (c) => {
@@ -102,8 +99,8 @@ function listRoute(app: App, { auth, db }: ApiParts): void {
     const query = c.req.valid('query');
     const models = caller.models.length === 0 ? undefined : caller.models;
     const alerts = await listAlerts(db, { ...query, models });
-    const nextCursor = alerts.length === query.limit ? (alerts.at(-1)?.id ?? null) : null;
-    return c.json({ items: alerts.map(view), nextCursor }, HTTP.ok);
+    const next = nextCursor(alerts, query.limit, ({ id }) => id);
+    return c.json({ items: alerts.map(view), nextCursor: next }, HTTP.ok);
   });
 }
 

@@ -21,6 +21,7 @@ import { workflowIds } from '../../workflows/messages.ts';
 import { askStore } from '../ask-store.ts';
 import { mayUseModel, requireModel, type Caller } from '../auth.ts';
 import { HTTP, notFound } from '../errors.ts';
+import { nextCursor, pageAnswer, pageQuery } from '../paging.ts';
 import type { ApiParts } from '../parts.ts';
 import { startRecorded } from '../recorded-start.ts';
 import {
@@ -28,7 +29,6 @@ import {
   iso,
   jsonAnswer,
   jsonRequest,
-  limitQuery,
   modelName,
   modelParam,
   ulidSchema,
@@ -148,10 +148,8 @@ function startRoute(app: App, parts: ApiParts): void {
   });
 }
 
-const pageSchema = z.object({ items: z.array(backtestSchema), nextCursor: z.string().nullable() });
-const pageQuery = z.object({
-  limit: limitQuery,
-  before: ulidSchema.optional().describe('`nextCursor` of the page before.'),
+const listQuery = z.object({
+  ...pageQuery(ulidSchema),
   status: z.enum(STATUSES).optional(),
 });
 
@@ -159,15 +157,15 @@ function listRoutes(app: App, parts: ApiParts): void {
   const { auth, db } = parts;
   const pageOf = (rows: readonly Backtest[], limit: number, caller: Caller) => ({
     items: rows.filter((row) => maySee(caller, row)).map(backtestView),
-    nextCursor: rows.length === limit ? (rows.at(-1)?.id ?? null) : null,
+    nextCursor: nextCursor(rows, limit, ({ id }) => id),
   });
   const list = createRoute({
     method: 'get',
     path: BACKTESTS,
     tags: ['backtests'],
     summary: 'Backtests, newest first',
-    request: { query: pageQuery.extend({ name: modelName.optional() }) },
-    responses: { [HTTP.ok]: jsonAnswer(pageSchema, 'One page') },
+    request: { query: listQuery.extend({ name: modelName.optional() }) },
+    responses: { [HTTP.ok]: pageAnswer(backtestSchema) },
   });
   app.openapi(secured(auth, list), async (c) => {
     const query = c.req.valid('query');
@@ -179,8 +177,8 @@ function listRoutes(app: App, parts: ApiParts): void {
     path: '/api/v1/ml-models/{name}/backtest',
     tags: ['backtests'],
     summary: 'Backtests that asked this model, newest first',
-    request: { params: modelParam, query: pageQuery },
-    responses: { [HTTP.ok]: jsonAnswer(pageSchema, 'One page') },
+    request: { params: modelParam, query: listQuery },
+    responses: { [HTTP.ok]: pageAnswer(backtestSchema) },
   });
   app.openapi(secured(auth, ofModel), async (c) => {
     const query = c.req.valid('query');

@@ -14,6 +14,7 @@ import {
 import { getModelOrThrow } from '../../registry/models.ts';
 import { askStore } from '../ask-store.ts';
 import { HTTP, notFound } from '../errors.ts';
+import { cursorOf, nextCursor } from '../paging.ts';
 import type { ApiParts } from '../parts.ts';
 import {
   instant,
@@ -111,7 +112,7 @@ function listRoute(app: App, parts: ApiParts): void {
           .describe(
             'Only reports of this market time or before it; a date: its start (00:00 UTC).',
           ),
-        cursor: timeCursor(versionText).optional(),
+        cursor: cursorOf(timeCursor(versionText)),
       }),
     },
     responses: {
@@ -138,11 +139,10 @@ function listRoute(app: App, parts: ApiParts): void {
     });
     const first = cursor ? undefined : rows[0];
     const newest = first && (await getDriftReport(parts.db, name, first.id));
-    const last = rows.length === limit ? rows.at(-1) : undefined;
     const answer = {
       newest: newest ? await whole(parts, newest) : null,
       items: rows.map(summary),
-      nextCursor: last ? `${last.as_of.toISOString()}_${last.version}` : null,
+      nextCursor: nextCursor(rows, limit, (last) => `${last.as_of.toISOString()}_${last.version}`),
     };
     return c.json(answer, HTTP.ok);
   });

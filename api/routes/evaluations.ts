@@ -15,6 +15,7 @@ import type { Trx } from '../../registry/in-transaction.ts';
 import { getModelOrThrow, getVersionOrThrow } from '../../registry/models.ts';
 import { askStore } from '../ask-store.ts';
 import { ApiError, HTTP } from '../errors.ts';
+import { nextCursor, pageAnswer, pageQuery } from '../paging.ts';
 import type { ApiParts } from '../parts.ts';
 import { startRecorded } from '../recorded-start.ts';
 import {
@@ -23,7 +24,6 @@ import {
   iso,
   jsonAnswer,
   jsonRequest,
-  limitQuery,
   modelName,
   modelParam,
   ulidSchema,
@@ -243,16 +243,12 @@ function listRoute(app: App, parts: ApiParts): void {
     request: {
       params: modelParam,
       query: z.object({
-        limit: limitQuery,
+        ...pageQuery(ulidSchema),
         version: z.coerce.number().pipe(versionNumber).optional(),
-        before: ulidSchema.optional().describe('`nextCursor` of the page before.'),
       }),
     },
     responses: {
-      [HTTP.ok]: jsonAnswer(
-        z.object({ items: z.array(runSchema), nextCursor: z.string().nullable() }),
-        'One page',
-      ),
+      [HTTP.ok]: pageAnswer(runSchema),
     },
   });
   app.openapi(secured(parts.auth, route), async (c) => {
@@ -260,7 +256,7 @@ function listRoute(app: App, parts: ApiParts): void {
     const query = c.req.valid('query');
     await getModelOrThrow(parts.db, name);
     const rows = await listEvaluations(parts.db, name, query);
-    const nextCursor = rows.length === query.limit ? (rows.at(-1)?.id ?? null) : null;
-    return c.json({ items: rows.map(view), nextCursor }, HTTP.ok);
+    const next = nextCursor(rows, query.limit, ({ id }) => id);
+    return c.json({ items: rows.map(view), nextCursor: next }, HTTP.ok);
   });
 }

@@ -16,6 +16,7 @@ import { mayUseModel, requireModel, type Caller } from '../auth.ts';
 import { ApiError, HTTP, notFound } from '../errors.ts';
 import { modelsOf, startRun } from '../experiment-start.ts';
 import { requireMembers } from '../member-access.ts';
+import { cursorOf, pageAnswer } from '../paging.ts';
 import type { ApiParts } from '../parts.ts';
 import {
   idempotencyHeader,
@@ -182,16 +183,13 @@ function readRoutes(app: App, parts: ApiParts): void {
     request: {
       query: z.object({
         limit: limitQuery,
-        cursor: ulidSchema.optional(),
+        cursor: cursorOf(ulidSchema),
         model: modelName.optional(),
         status: z.enum(STATUSES).optional(),
       }),
     },
     responses: {
-      [HTTP.ok]: jsonAnswer(
-        z.object({ items: z.array(experimentSchema), nextCursor: z.string().nullable() }),
-        'One page',
-      ),
+      [HTTP.ok]: pageAnswer(experimentSchema),
     },
   });
   app.openapi(secured(auth, list), async (c) => {

@@ -2,8 +2,9 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { LIFECYCLE_EVENT_KINDS, listLifecycleEvents } from '../../registry/lifecycle-events.ts';
 import { getModelOrThrow } from '../../registry/models.ts';
 import { HTTP } from '../errors.ts';
+import { nextCursor, pageAnswer, pageQuery } from '../paging.ts';
 import type { ApiParts } from '../parts.ts';
-import { iso, jsonAnswer, limitQuery, modelParam, sequenceText } from '../schemas.ts';
+import { iso, modelParam, sequenceText } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 
 const eventSchema = z
@@ -29,16 +30,12 @@ export function historyRoutes(app: App, parts: ApiParts): void {
     request: {
       params: modelParam,
       query: z.object({
-        limit: limitQuery,
-        before: sequenceText.optional().describe('`nextCursor` of the page before.'),
+        ...pageQuery(sequenceText),
         kind: z.enum(LIFECYCLE_EVENT_KINDS).optional(),
       }),
     },
     responses: {
-      [HTTP.ok]: jsonAnswer(
-        z.object({ items: z.array(eventSchema), nextCursor: z.string().nullable() }),
-        'One page',
-      ),
+      [HTTP.ok]: pageAnswer(eventSchema),
     },
   });
   app.openapi(secured(parts.auth, history), async (c) => {
@@ -56,7 +53,7 @@ export function historyRoutes(app: App, parts: ApiParts): void {
       words: row.words,
       payload: row.payload,
     }));
-    const nextCursor = rows.length === query.limit ? (rows.at(-1)?.seq ?? null) : null;
-    return c.json({ items, nextCursor }, HTTP.ok);
+    const next = nextCursor(rows, query.limit, ({ seq }) => seq);
+    return c.json({ items, nextCursor: next }, HTTP.ok);
   });
 }

@@ -13,6 +13,7 @@ import { retireModel } from '../../registry/retirement.ts';
 import { requireModel, type AuthVariables, type Caller } from '../auth.ts';
 import { ApiError, HTTP } from '../errors.ts';
 import { requireMembers } from '../member-access.ts';
+import { cursorOf, nextCursor, pageAnswer } from '../paging.ts';
 import type { ApiParts } from '../parts.ts';
 import {
   instrumentId,
@@ -143,15 +144,12 @@ function readRoutes(app: App, parts: ApiParts): void {
     request: {
       query: z.object({
         limit: limitQuery,
-        after: modelName.optional().describe('`nextCursor` of the page before.'),
+        after: cursorOf(modelName),
         group: group.optional(),
       }),
     },
     responses: {
-      [HTTP.ok]: jsonAnswer(
-        z.object({ items: z.array(modelSchema), nextCursor: z.string().nullable() }),
-        'One page',
-      ),
+      [HTTP.ok]: pageAnswer(modelSchema),
     },
   });
   app.openapi(secured(auth, list), async (c) => {
@@ -161,8 +159,8 @@ function readRoutes(app: App, parts: ApiParts): void {
     const among = models.length === 0 ? undefined : models;
     const rows = await listModels(db, { ...query, among });
     const items = await Promise.all(rows.map((row) => view(parts, row)));
-    const nextCursor = rows.length === query.limit ? (rows.at(-1)?.name ?? null) : null;
-    return c.json({ items, nextCursor }, HTTP.ok);
+    const next = nextCursor(rows, query.limit, ({ name }) => name);
+    return c.json({ items, nextCursor: next }, HTTP.ok);
   });
 
   const read = createRoute({

@@ -12,6 +12,7 @@ import {
 import { listParityDifferences, type ParityDifference } from '../../registry/parity-progress.ts';
 import { workflowIds } from '../../workflows/messages.ts';
 import { ApiError, HTTP } from '../errors.ts';
+import { cursorOf, nextCursor, pageAnswer, pageQuery } from '../paging.ts';
 import type { ApiParts } from '../parts.ts';
 import { startRecorded } from '../recorded-start.ts';
 import {
@@ -170,15 +171,11 @@ function listRoute(app: App, parts: ApiParts): void {
     request: {
       params: modelParam,
       query: z.object({
-        limit: limitQuery,
-        before: ulidSchema.optional().describe('`nextCursor` of the page before.'),
+        ...pageQuery(ulidSchema),
       }),
     },
     responses: {
-      [HTTP.ok]: jsonAnswer(
-        z.object({ items: z.array(reportSchema), nextCursor: z.string().nullable() }),
-        'One page',
-      ),
+      [HTTP.ok]: pageAnswer(reportSchema),
     },
   });
   app.openapi(secured(parts.auth, route), async (c) => {
@@ -186,8 +183,8 @@ function listRoute(app: App, parts: ApiParts): void {
     const query = c.req.valid('query');
     await getModelOrThrow(parts.db, name);
     const rows = await listParityReports(parts.db, name, query);
-    const nextCursor = rows.length === query.limit ? (rows.at(-1)?.id ?? null) : null;
-    return c.json({ items: rows.map(view), nextCursor }, HTTP.ok);
+    const next = nextCursor(rows, query.limit, ({ id }) => id);
+    return c.json({ items: rows.map(view), nextCursor: next }, HTTP.ok);
   });
 }
 
@@ -201,7 +198,7 @@ function reportRoute(app: App, parts: ApiParts): void {
       params: z.object({ name: modelName, id: ulidSchema }),
       query: z.object({
         limit: limitQuery,
-        cursor: sequenceText.optional().describe('`nextCursor` of the page before.'),
+        cursor: cursorOf(sequenceText),
       }),
     },
     responses: {
@@ -221,8 +218,7 @@ function reportRoute(app: App, parts: ApiParts): void {
     const row = await parityReportOrThrow(parts.db, id, name);
     const from = cursor === undefined ? 0 : Number(cursor);
     const found = await listParityDifferences(parts.db, id, { from, limit });
-    const last = found.length === limit ? found.at(-1) : undefined;
-    const nextCursor = last ? String(last.n + 1) : null;
-    return c.json({ ...view(row), differences: found.map(viewOf), nextCursor }, HTTP.ok);
+    const next = nextCursor(found, limit, ({ n }) => String(n + 1));
+    return c.json({ ...view(row), differences: found.map(viewOf), nextCursor: next }, HTTP.ok);
   });
 }

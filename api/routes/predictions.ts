@@ -3,11 +3,11 @@ import { getModelOrThrow } from '../../registry/models.ts';
 import { outcomesOfPredictions, type PredictionOutcome } from '../../registry/outcomes.ts';
 import { listPredictions, type Prediction } from '../../registry/predictions.ts';
 import { HTTP } from '../errors.ts';
+import { cursorOf, nextCursor, pageAnswer } from '../paging.ts';
 import type { ApiParts } from '../parts.ts';
 import {
   instant,
   instrumentId,
-  jsonAnswer,
   limitQuery,
   modelParam,
   predictionRole,
@@ -129,14 +129,11 @@ export function predictionListRoute(app: App, parts: ApiParts): void {
         to: instant.optional().describe('Answered before this time, by the wall clock.'),
         asOfFrom: instant.optional().describe('Made as of this market time, or a later one.'),
         asOfTo: instant.optional().describe('Made as of a time before this market time.'),
-        cursor: timeCursor(ulidSchema).optional(),
+        cursor: cursorOf(timeCursor(ulidSchema)),
       }),
     },
     responses: {
-      [HTTP.ok]: jsonAnswer(
-        z.object({ items: z.array(recordedSchema), nextCursor: z.string().nullable() }),
-        'One page',
-      ),
+      [HTTP.ok]: pageAnswer(recordedSchema),
     },
   });
   app.openapi(secured(parts.auth, list), async (c) => {
@@ -155,13 +152,12 @@ export function predictionListRoute(app: App, parts: ApiParts): void {
       asOfTo: timeOf(times.asOfTo),
       before: cursor && { at: cursor.at, id: cursor.rest },
     });
-    const last = rows.length === limit ? rows.at(-1) : undefined;
-    const nextCursor = last ? `${last.at.toISOString()}_${last.id}` : null;
+    const next = nextCursor(rows, limit, ({ at, id }) => `${at.toISOString()}_${id}`);
     const outcomes = await outcomesOfPredictions(
       parts.db,
       rows.map(({ id }) => id),
     );
     const items = rows.map((row) => view(row, outcomes.get(row.id)));
-    return c.json({ items, nextCursor }, HTTP.ok);
+    return c.json({ items, nextCursor: next }, HTTP.ok);
   });
 }

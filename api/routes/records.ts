@@ -2,8 +2,9 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { listAudit } from '../../registry/audit.ts';
 import { requireAllModels } from '../auth.ts';
 import { HTTP } from '../errors.ts';
+import { nextCursor, pageAnswer, pageQuery } from '../paging.ts';
 import type { ApiParts } from '../parts.ts';
-import { jsonAnswer, limitQuery, sequenceText } from '../schemas.ts';
+import { jsonAnswer, sequenceText } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 
 const auditSchema = z
@@ -39,17 +40,13 @@ export function recordRoutes(app: App, parts: ApiParts): void {
     summary: 'Who changed what, newest first',
     request: {
       query: z.object({
-        limit: limitQuery,
-        before: sequenceText.optional().describe('`nextCursor` of the page before.'),
+        ...pageQuery(sequenceText),
         object: z.string().max(200).optional(),
         actor: z.string().max(200).optional(),
       }),
     },
     responses: {
-      [HTTP.ok]: jsonAnswer(
-        z.object({ items: z.array(auditSchema), nextCursor: z.string().nullable() }),
-        'One page',
-      ),
+      [HTTP.ok]: pageAnswer(auditSchema),
     },
   });
   app.openapi(secured(parts.auth, audit), async (c) => {
@@ -72,8 +69,7 @@ export function recordRoutes(app: App, parts: ApiParts): void {
       requestId: row.request_id,
       workflowId: row.workflow_id,
     }));
-    const nextCursor = rows.length === limit ? (rows.at(-1)?.id ?? null) : null;
-    return c.json({ items, nextCursor }, HTTP.ok);
+    return c.json({ items, nextCursor: nextCursor(rows, limit, ({ id }) => id) }, HTTP.ok);
   });
 
   const datasets = createRoute({

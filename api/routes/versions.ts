@@ -10,15 +10,9 @@ import {
 } from '../../registry/models.ts';
 import { deleteVersion } from '../../registry/retirement.ts';
 import { HTTP, notFound, type ApiError } from '../errors.ts';
+import { nextCursor, pageQuery } from '../paging.ts';
 import type { ApiParts } from '../parts.ts';
-import {
-  iso,
-  jsonAnswer,
-  limitQuery,
-  modelParam,
-  versionNumber,
-  versionParam,
-} from '../schemas.ts';
+import { iso, jsonAnswer, modelParam, versionNumber, versionParam } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 
 const metricsSchema = z
@@ -95,8 +89,7 @@ export function versionRoutes(app: App, parts: ApiParts): void {
     request: {
       params: modelParam,
       query: z.object({
-        limit: limitQuery,
-        before: z.coerce.number().pipe(versionNumber).optional(),
+        ...pageQuery(z.coerce.number().pipe(versionNumber)),
       }),
     },
     responses: {
@@ -111,8 +104,9 @@ export function versionRoutes(app: App, parts: ApiParts): void {
     await getModelOrThrow(db, name);
     const query = c.req.valid('query');
     const [rows, champion] = await Promise.all([listVersions(db, name, query), championOf(name)]);
-    const nextCursor = rows.length === query.limit ? (rows.at(-1)?.version ?? null) : null;
-    return c.json({ items: rows.map((row) => view(row, champion)), nextCursor }, HTTP.ok);
+    const items = rows.map((row) => view(row, champion));
+    const next = nextCursor(rows, query.limit, ({ version }) => version);
+    return c.json({ items, nextCursor: next }, HTTP.ok);
   });
 
   const read = createRoute({
