@@ -2,6 +2,7 @@ import { calendarFor } from '../core/calendar/index.ts';
 import type { EvaluationInput } from '../core/evaluation/index.ts';
 import { featureSetOf } from '../core/features/index.ts';
 import type { Prepared } from '../core/features/prepared.ts';
+import { modelFamilyOrThrow } from '../core/models/index.ts';
 import { labelKindOrThrow } from '../core/labels/index.ts';
 import { outlierWords } from '../core/scaling/index.ts';
 import { restatesHistory } from '../core/sources/series.ts';
@@ -40,6 +41,7 @@ export function unitFacts(
   return {
     model: of.model,
     family: spec.family,
+    learnsByTrading: modelFamilyOrThrow(spec.family).traits.learnsByTrading,
     codeVersion: of.codeVersion,
     instruments: of.instruments,
     timeframe: prepared.timeframe,

@@ -5,6 +5,7 @@ import { labelKindOrThrow } from '../core/labels/index.ts';
 import { meanByTime, groupByTime } from '../core/metrics/bootstrap.ts';
 import { meanOf } from '../core/metrics/metric.ts';
 import { decodeBundle } from '../core/models/bundle.ts';
+import { modelFamilyOrThrow } from '../core/models/index.ts';
 import { openSession } from '../core/onnx/session.impl.ts';
 import { lossWeightsOf } from '../core/spec/loss-weights.ts';
 import type { ExperimentSpec } from '../core/spec/spec.ts';
@@ -15,7 +16,8 @@ import { forecastRows } from './forecast-rows.ts';
 
 /**
  * The loss that versions are compared by (core/evaluation), of a fit's graph over the validation part: mean over time
- * stamps. It weighs horizons as the spec does, whatever a trial's own loss weights are, so that trials compare.
+ * stamps. It weighs horizons as the spec does, whatever a trial's own loss weights are, so that trials compare. Of a family
+ * that learns by trading it is what its own validation found, minus the reward: a log loss would choose who dares least.
  * Throws `search.loss-not-finite`.
  */
 export async function validationLossOf(
@@ -26,8 +28,9 @@ export async function validationLossOf(
     readonly fit: Pick<FitResult, 'fitted'>;
   },
 ): Promise<number> {
-  const prepared = decodePrepared(await artifacts.get(of.prepared));
   const bundle = decodeBundle(await artifacts.get(of.fit.fitted));
+  if (modelFamilyOrThrow(bundle.family).traits.learnsByTrading) return bundle.summary.bestValidLoss;
+  const prepared = decodePrepared(await artifacts.get(of.prepared));
   const { valid } = prepared.split;
   const session = await openSession(bundle.graphs.model, { threads: 1 });
   try {

@@ -20,7 +20,7 @@ export function warningsOf(
   const findings = input.quality.flatMap((report) =>
     report.findings.map((finding) => `Data of ${report.instrument}: ${finding.message}`),
   );
-  const warnings = [...againWarnings(input), ...findings];
+  const warnings = [...againWarnings(input), ...findings, ...policyCaveat(input)];
   for (const name of input.restated ?? []) {
     warnings.push(
       `Dataset ${name} has no vintages: its old values hold revisions that nobody knew at the time, so features and all figures look ahead by them.`,
@@ -48,6 +48,16 @@ export function warningsOf(
   }
   return warnings;
 }
+
+/** Held to the same loss as everybody, by what was not made for it. */
+const policyCaveat = ({ learnsByTrading }: EvaluationInput): string[] =>
+  learnsByTrading
+    ? [
+        'Its probabilities are those of its own actions, learnt from what they bring after costs, and are calibrated by nothing: ' +
+          'the log loss, by which it is compared all the same, counts a decided agent as an overconfident forecaster. ' +
+          'What following it would have brought a backtest says.',
+      ]
+    : [];
 
 function championCaveat({ champion, again }: EvaluationInput): string[] {
   if (champion !== null) return [];

@@ -94,6 +94,8 @@ export interface JudgedAgain extends Omit<NonNullable<Evaluation['again']>, 'par
 export interface EvaluationInput {
   readonly model: string;
   readonly family: string;
+  /** Its probabilities are those of actions that were learnt by trading, not of what will come. */
+  readonly learnsByTrading?: true | undefined;
   /** Of an ensemble with registered versions: what it is made of, in words. */
   readonly members?: readonly string[] | undefined;
   readonly codeVersion: string;

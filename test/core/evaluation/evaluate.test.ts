@@ -239,6 +239,14 @@ test('a baseline that equals a reference is shown once, others each', () => {
   assert.equal(evaluation.bestBaseline, 'ridge');
 });
 
+test('of an agent that learnt by trading the report says what its probabilities are', () => {
+  const { input } = plant();
+  const caveat = /probabilities are those of its own actions/;
+  assert.ok(evaluate(input).warnings.every((text) => !caveat.test(text)));
+  const { warnings } = evaluate({ ...input, learnsByTrading: true });
+  assert.equal(warnings.filter((text) => caveat.test(text)).length, 1);
+});
+
 test('what a reader must know: warnings of the data, constant forecasts, a suspicious skill', () => {
   const { input, signal } = plant({ horizons: [5] });
   const suspicious = evaluate(input).warnings;
