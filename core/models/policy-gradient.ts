@@ -41,8 +41,8 @@ export const policyGradientParams = z.strictObject({
     .number()
     .min(0)
     .max(100)
-    .default(0.001)
-    .meta({ search: { low: 1e-5, high: 0.1, scale: 'log' } })
+    .default(0.03)
+    .meta({ search: { low: 1e-4, high: 1, scale: 'log' } })
     .describe('L2 penalty on the coefficients; intercepts are not penalised.'),
   market: z
     .strictObject({

@@ -132,6 +132,30 @@ describe('build features', () => {
     assert.equal((await readEvents(database.db, first, { kind: 'stage' })).length, 1);
   });
 
+  test('keeps first prices where a family learns by trading, be it a baseline or a member', async () => {
+    const bars = sliceBars(sp500(), 0, 1500);
+    const datasets = [await collected(bars)];
+    const label = { kind: 'threeClass', horizons: [1] };
+    const built = async (spec: Partial<ExperimentSpecInput>) =>
+      build(await experiment({ label, ...spec }), datasets);
+    const opens = async ({ prepared }: BuildFeaturesResult) =>
+      decodePrepared(await artifacts.get(prepared)).open;
+
+    const without = await built({ family: 'logistic', baselines: ['majority'] });
+    assert.equal(await opens(without), undefined);
+    const asked = await built({ family: 'policy-gradient', baselines: ['majority'] });
+    assert.deepEqual(await opens(asked), bars.open);
+    const beside = await built({ family: 'logistic', baselines: ['policy-gradient'] });
+    assert.deepEqual(beside, { ...asked, cached: true });
+    const members = ['logistic', 'policy-gradient'].map((family) => ({ family }));
+    const part = await built({ family: 'ensemble', hyperparameters: { members }, baselines: [] });
+    assert.deepEqual(part, { ...asked, cached: true });
+    assert.deepEqual(await built({ family: 'lstm-classifier', baselines: ['majority'] }), {
+      ...without,
+      cached: true,
+    });
+  });
+
   test('other bars, label, lookback, split or scaling are prepared anew', async () => {
     const datasets = [await collected(sliceBars(sp500(), 0, 1500))];
     const digest = async (spec: Partial<ExperimentSpecInput>, of = datasets): Promise<string> =>
