@@ -22,8 +22,8 @@ export interface ParityStanding {
   /** The newest of a Schedule. */
   readonly night: EndedParity | undefined;
   /**
-   * The newest that found differences, whoever asked, in the last `TOLD_DAYS`; until a later report over all of its time
-   * finds none.
+   * The newest that found differences, whoever asked, in the last `TOLD_DAYS`; until a later report that a person asked for,
+   * over the time in which they were served, finds none.
    */
   readonly different: EndedParity | undefined;
 }
@@ -68,13 +68,18 @@ async function newestNights(db: Db, model: string | undefined): Promise<EndedPar
 async function newestDifferent(db: Db, model: string | undefined): Promise<EndedParity[]> {
   const { rows } = await sql<EndedParity>`
     SELECT DISTINCT ON (r.model) ${COLUMNS} FROM parity_report r
+    CROSS JOIN LATERAL (
+      SELECT min(served_at) AS first, max(served_at) AS last
+      FROM parity_difference WHERE report_id = r.id) AS found
     WHERE r.status = 'completed' AND (r.counts ->> 'different')::int > 0
       AND r.finished_at > now() - make_interval(days => ${TOLD_DAYS}) AND ${ofModel(model)}
       AND NOT EXISTS (
         SELECT FROM parity_report later
         WHERE later.model = r.model AND later.id > r.id AND later.status = 'completed'
           AND (later.counts ->> 'different')::int = 0
-          AND later.served_from <= r.served_from AND later.served_to >= r.served_to)
+          -- Of a time nights look at a part only: what was recorded since.
+          AND later.recorded_to IS NULL
+          AND later.served_from <= found.first AND later.served_to > found.last)
     ORDER BY r.model, r.id DESC`.execute(db);
   return rows;
 }

@@ -40,6 +40,7 @@ async function scene() {
     const at = new Date(Date.now() - ended * DAY_MS);
     const [from, to] = served ?? [ended + 1, ended];
     const id = ulid(at.getTime());
+    const servedAt = new Date(Date.now() - ((from + to) / 2) * DAY_MS);
     await db
       .insertInto('parity_report')
       .values({
@@ -55,7 +56,9 @@ async function scene() {
       await sql`
         INSERT INTO parity_difference
           (report_id, n, prediction_id, served_at, version, instrument, as_of, cause, words, fields)
-        VALUES (${id}, ${n}, 'p', now(), 1, '^GSPC', now(), 'bar-altered', 'w', '[]')`.execute(db);
+        VALUES (${id}, ${n}, 'p', ${servedAt}, 1, '^GSPC', now(), 'bar-altered', 'w', '[]')`.execute(
+        db,
+      );
     }
     return id;
   };
@@ -71,19 +74,25 @@ describe('how replays of a model stand', () => {
 
   test('the newest night, and what differs until a later report over its time finds none', async () => {
     const { add, standing } = await scene();
-    await add({ ended: 5, night: true, counts: altered });
+    const before = await add({ ended: 5, night: true, counts: altered });
     const found = await add({ ended: 4, night: true, counts: altered, served: [5, 4] });
     const clean = await add({ ended: 3, night: true, counts: { replayed: 7 } });
     const now = await standing();
     assert.deepEqual([now?.night?.reportId, now?.night?.replayed], [clean, 7]);
     assert.deepEqual([now?.different?.reportId, now?.different?.different], [found, 2]);
     assert.deepEqual(now?.different?.byCause, { 'bar-altered': 2 });
-    // Over less than all of it: nobody knows about the rest.
-    await add({ ended: 2, counts: { replayed: 3 }, served: [4.5, 4] });
+    // Over another time, or over what was recorded since: nobody knows about the rest.
+    await add({ ended: 2, counts: { replayed: 3 }, served: [4.4, 4] });
+    await add({ ended: 1.5, night: true, counts: { replayed: 3 }, served: [9, 1.5] });
     assert.equal((await standing())?.different?.reportId, found);
-    await add({ ended: 1, counts: { replayed: 30 }, served: [9, 0] });
-    const mended = await standing();
-    assert.deepEqual([mended?.different, mended?.night?.reportId], [undefined, clean]);
+    await add({ ended: 1.2, counts: { replayed: 30 }, served: [4.6, 1.2] });
+    assert.equal(
+      (await standing())?.different?.reportId,
+      before,
+      'that of the night before stands',
+    );
+    await add({ ended: 1, counts: { replayed: 30 }, served: [9, 1] });
+    assert.equal((await standing())?.different, undefined);
   });
 
   test('tells of what a person found too, for a month', async () => {
