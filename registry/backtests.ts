@@ -120,8 +120,8 @@ export function endBacktest(db: Db, id: string, end: BacktestEnd): Promise<void>
 }
 
 /**
- * Sharpe ratios a bar of all that was tried under its name before: of each other spec the newest one that was completed
- * before this one was asked for.
+ * Sharpe ratios by bar, annualised as they are stored, of all that was tried under its name before: of each other spec
+ * the newest one that was completed before this one was asked for.
  */
 export async function sharpesBefore(
   db: Db,

@@ -9,7 +9,7 @@ import { alignAnswers, type AnswerColumns } from './answers.ts';
 import { runBacktest } from './engine.ts';
 import { evaluateBacktest } from './evaluate.ts';
 import { BacktestFacts, yearOf, type Tries } from './facts.ts';
-import { sharpeByBar } from './metrics/ratios.ts';
+import { sharpePerBar } from './metrics/moments.ts';
 import type { BacktestResult } from './result.ts';
 import type { BacktestRules } from './rules.ts';
 import { startingAt, type InstrumentSeries } from './series.ts';
@@ -36,7 +36,7 @@ export interface Simulation {
   readonly to: number;
   readonly paths: number;
   readonly seed: number;
-  /** Sharpe ratios a bar of what was tried before under the same name: luck among many is not skill. */
+  /** Sharpe ratios by bar, annualised, of what was tried before under the same name: luck among many is not skill. */
   readonly earlierSharpes: readonly number[];
 }
 
@@ -193,7 +193,10 @@ function sharesOf(
   });
 }
 
-/** How many were tried, these included, and how their Sharpe ratios spread. */
+/**
+ * How many were tried, these included, and how their Sharpe ratios a bar spread. `earlier` are annualised, perhaps of
+ * other bars: all are put in the unit of this backtest's bars.
+ */
 function triesOf(
   all: readonly (readonly InstrumentSeries[])[],
   rules: BacktestRules,
@@ -202,9 +205,13 @@ function triesOf(
   const own = all.map((series) => {
     const run = runBacktest(series, rules);
     const kinds = series.map(({ bars, calendar }) => ({ calendar, timeframe: bars.timeframe }));
-    return sharpeByBar.value(new BacktestFacts(run, yearOf(kinds, run.time)));
+    return new BacktestFacts(run, yearOf(kinds, run.time));
   });
-  const sharpes = [...earlier, ...own].filter(Number.isFinite);
+  const toBar = 1 / Math.sqrt(own[0]?.barsPerYear ?? NaN);
+  const sharpes = [
+    ...earlier.map((ratio) => ratio * toBar),
+    ...own.map(({ moments }) => sharpePerBar(moments)),
+  ].filter(Number.isFinite);
   if (sharpes.length < 2) return { count: 1 };
   const mean = sharpes.reduce((sum, x) => sum + x, 0) / sharpes.length;
   const squares = sharpes.reduce((sum, x) => sum + (x - mean) ** 2, 0);
