@@ -1,4 +1,5 @@
 import { composeAlert, type Alert } from '../core/alerts/index.ts';
+import { RatchetError } from '../core/errors.ts';
 import { recordAlert } from '../registry/alerts.ts';
 import { appendLifecycleEvent } from '../registry/lifecycle-events.ts';
 import {
@@ -31,9 +32,16 @@ export function createParityActivities(deps: ReplayDeps) {
       return { reportId: id };
     },
 
-    /** Goes on for some minutes. `done`: the report is completed, and an alert is on record where anything differs. */
+    /**
+     * Goes on for some minutes. `done`: the report is completed, and an alert is on record where anything differs.
+     * Errors: `parity.unknown`; `parity.ended` where somebody has failed the report.
+     */
     async replayPredictions({ reportId }: ParityRef): Promise<ParityResult> {
       const report = await parityReportOrThrow(deps.db, reportId);
+      if (report.status === 'failed') {
+        const why = report.message ?? 'nobody says why';
+        throw new RatchetError('parity.ended', `report ${reportId} has failed meanwhile: ${why}`);
+      }
       if (report.status !== 'running') return resultOf(report, true);
       const replaying = new Replaying(deps, report);
       const done = await replaying.run(deps.clock() + CALL_MS);

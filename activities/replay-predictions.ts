@@ -134,8 +134,7 @@ export class Replaying {
         for (const answer of answers) await this.#judge(group, rows[next++]!, answer, look);
       }
     } catch (error) {
-      if (!(error instanceof RatchetError && error.permanent)) throw error;
-      const cause = causeOfProblem(error.code, error.message);
+      const cause = causeOfPermanent(error);
       for (const row of rows.slice(next)) this.#different(group, row, [], cause);
     }
   }
@@ -180,17 +179,22 @@ export class Replaying {
       return;
     }
     let fields = differencesOf(row.answer, replayedOf(answer), partOf(row.answer));
-    if (fields.length === 0 && sampled && this.#isDrawn(row)) {
-      this.#counts.samplesDrawn++;
-      fields = await look.samples(row);
+    try {
+      if (fields.length === 0 && sampled && this.#isDrawn(row)) {
+        this.#counts.samplesDrawn++;
+        fields = await look.samples(row);
+      }
+      if (fields.length === 0) {
+        this.#same(row);
+        return;
+      }
+      await breathe();
+      const memory = { altered: this.#altered, agreed: this.#agreed };
+      this.#explained(group, row, fields, await look.explain(row, fields, memory));
+    } catch (error) {
+      // That one cannot be looked at closer says nothing of the others.
+      this.#different(group, row, fields, causeOfPermanent(error));
     }
-    if (fields.length === 0) {
-      this.#same(row);
-      return;
-    }
-    await breathe();
-    const memory = { altered: this.#altered, agreed: this.#agreed };
-    this.#explained(group, row, fields, await look.explain(row, fields, memory));
   }
 
   /** Samples are drawn again for predictions that lie evenly among all, as many as the report allows. */
@@ -243,6 +247,12 @@ export class Replaying {
       ...{ version, instrument, cause, fields, words: words.slice(0, MAX_WORDS) },
     });
   }
+}
+
+/** Why a prediction cannot be computed again; throws what a retry may help. */
+function causeOfPermanent(error: unknown): NamedCause {
+  if (!(error instanceof RatchetError && error.permanent)) throw error;
+  return causeOfProblem(error.code, error.message);
 }
 
 /** Is all of a group behind the cursor? Groups go by version, then by instrument. */

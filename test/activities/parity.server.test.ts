@@ -5,7 +5,9 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { sql } from 'kysely';
 import { ulid } from 'ulid';
 import { createParityActivities } from '../../activities/parity.ts';
+import { PageLook } from '../../activities/replay-past.ts';
 import { calendarFor } from '../../core/calendar/index.ts';
+import { RatchetError } from '../../core/errors.ts';
 import type { PackageContent } from '../../core/packages/build.ts';
 import { listAlerts } from '../../registry/alerts.ts';
 import { appendBars } from '../../registry/bars.ts';
@@ -13,6 +15,7 @@ import { seriesSource, startCollection } from '../../registry/collections.ts';
 import { inTransaction } from '../../registry/in-transaction.ts';
 import { createParityReport, parityReportOrThrow } from '../../registry/parity.ts';
 import type { ParityDifference } from '../../registry/parity-progress.ts';
+import type { ServedPrediction } from '../../registry/served-predictions.ts';
 import { storePackage } from '../../registry/packages.ts';
 import {
   DATASETS,
@@ -105,6 +108,40 @@ describe('a replay of what was served', () => {
     const { calls, counts } = await replay({}, { clock: () => (now += 600_000) });
     assert.ok(calls >= 2, `${calls} calls`);
     assert.deepEqual(counts, whole.counts);
+  });
+
+  test('counts what it cannot look at closer once, and the predictions behind it as they are', async (t) => {
+    const whole = await replay();
+    const { samples } = PageLook.prototype;
+    let calls = 0;
+    t.mock.method(PageLook.prototype, 'samples', function (this: PageLook, row: ServedPrediction) {
+      if (++calls === 2) throw new RatchetError('artifact.corrupt', 'the noise is unreadable');
+      return samples.call(this, row);
+    });
+    const { counts, differences } = await replay();
+    const { identical, different, total } = whole.counts;
+    assert.deepEqual([different, counts.different], [0, 1]);
+    assert.deepEqual([counts.identical, counts.replayed], [identical - 1, total]);
+    assert.deepEqual(counts.byCause, { 'package-damaged': 1 });
+    assert.equal(differences[0]?.words, 'the noise is unreadable');
+  });
+
+  test('of a report that was failed meanwhile fails', async () => {
+    const id = ulid();
+    await inTransaction(fixture.db, (trx) =>
+      createParityReport(trx, {
+        ...{ id, model: MODEL, actor: 'test', requestId: undefined, lateMs: 0, samples: 0 },
+        ...{ from: new Date(NOW - 1), to: new Date(NOW + 1) },
+      }),
+    );
+    const { openParity, replayPredictions, failParity } = createParityActivities(scene.deps);
+    const env = new MockActivityEnvironment();
+    await env.run(openParity, { model: MODEL, asOf: '', reportId: id });
+    await env.run(failParity, { reportId: id, reason: 'its workflow is gone' });
+    await assert.rejects(env.run(replayPredictions, { reportId: id }), {
+      code: 'parity.ended',
+      message: /has failed meanwhile: its workflow is gone/,
+    });
   });
 
   test('stops when it is cancelled', async () => {
