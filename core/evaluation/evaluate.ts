@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
-import { groupByTime, type TimeGroups } from '../metrics/bootstrap.ts';
-import { assertSameLength, meanOf } from '../metrics/metric.ts';
+import { groupByTime } from '../metrics/bootstrap.ts';
+import { assertSameLength } from '../metrics/metric.ts';
 import { powerOf } from '../metrics/power.ts';
 import { levelOfTry } from '../metrics/tries.ts';
 import { RatchetError } from '../errors.ts';
@@ -9,11 +8,12 @@ import { againOf } from './again.ts';
 import { classFiguresOf } from './class-figures.ts';
 import { notTestedOf, warningsOf } from './caveats.ts';
 import { compareWith, compareWithChampion } from './compare.ts';
-import { figureOf, type Evaluation, type Forecaster } from './evaluation.ts';
+import { dataOf, rowsDigest } from './data-of.ts';
+import type { Evaluation, Forecaster } from './evaluation.ts';
 import { foldsOf } from './folds.ts';
 import { importanceOf } from './importance.ts';
-import type { EvaluationInput, SeedForecast } from './input.ts';
-import { lossesByTime, referenceForecast } from './losses.ts';
+import type { EvaluationInput } from './input.ts';
+import { referenceForecast } from './losses.ts';
 import { TRAINING_MEAN } from './references.ts';
 import {
   drawAll,
@@ -22,7 +22,8 @@ import {
   type Draws,
   type NamedForecaster,
 } from './scores.ts';
-import { isEnsemble, servedOf, type Served } from './served.ts';
+import { servedOf, type Served } from './served.ts';
+import { seedsOf } from './seeds-of.ts';
 import { slicesOf } from './slices-of.ts';
 import { taskOf } from './task.ts';
 import { provedBetter, verdictOf } from './verdict.ts';
@@ -214,102 +215,11 @@ function skillsOf(
   }));
 }
 
-function seedsOf(
-  input: EvaluationInput,
-  served: Served,
-  groups: TimeGroups,
-): Pick<Evaluation, 'seeds' | 'servedSeed' | 'serve' | 'seedSpread'> {
-  const task = taskOf(input.label);
-  const reference = task.references(input).find(({ name }) => name === task.gate)!;
-  const naive = referenceForecast(input, reference);
-  const naiveLoss = meanOf(lossesByTime(input, naive, groups));
-  const losses = input.seeds.map((s) => meanOf(lossesByTime(input, s.predictions, groups)));
-  const mean = losses.reduce((a, b) => a + b, 0) / losses.length;
-  const variance = losses.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (losses.length - 1);
-  return {
-    servedSeed: served.seed,
-    ...(isEnsemble(input) && { serve: 'seedEnsemble' as const }),
-    seedSpread: {
-      mean: figureOf(mean),
-      sd: losses.length < 2 ? null : figureOf(Math.sqrt(variance)),
-    },
-    seeds: input.seeds.map((seed, i) => ({
-      seed: seed.seed,
-      served: isEnsemble(input) || seed.seed === served.seed,
-      bestValidLoss: figureOf(seed.bestValidLoss),
-      bestEpoch: seed.bestEpoch,
-      epochsRun: seed.epochsRun,
-      weightsDigest: seed.weightsDigest,
-      weightedLoss: figureOf(losses[i]!),
-      skillVsNaive: figureOf(1 - losses[i]! / naiveLoss),
-      ...seedFigures(input, seed),
-    })),
-  };
-}
-
-/** By horizon: root mean square errors of a quantity, mean log losses of classes. */
-function seedFigures(
-  input: EvaluationInput,
-  { predictions }: SeedForecast,
-): Pick<Evaluation['seeds'][number], 'rmse' | 'logLoss'> {
-  const task = taskOf(input.label);
-  const losses = input.horizons.map((_, k) => meanOf(task.lossesOfHorizon(input, predictions, k)));
-  return input.label.task === 'classification'
-    ? { rmse: [], logLoss: losses.map(figureOf) }
-    : { rmse: losses.map((loss) => figureOf(Math.sqrt(loss))) };
-}
-
 /** The reference or baseline with the lowest weighted loss. */
 function bestOf(forecasters: Evaluation['forecasters']): string {
   const rivals = forecasters.filter((f) => f.kind !== 'model');
   const loss = (f: Evaluation['forecasters'][number]): number => f.weightedLoss.value ?? Infinity;
   return rivals.reduce((best, f) => (loss(f) < loss(best) ? f : best)).name;
-}
-
-function dataOf(input: EvaluationInput): Evaluation['data'] {
-  return {
-    instruments: [...input.instruments],
-    timeframe: input.timeframe,
-    featureSet: input.featureSet,
-    featureHash: input.featureHash,
-    features: input.featureCount,
-    lookback: input.lookback,
-    ...(input.outliers !== undefined && { outliers: input.outliers }),
-    labelKind: input.label.name,
-    ...(input.label.task === 'classification' && {
-      labelParams: { ...input.labelParams },
-      classes: input.label.classes.map((name, of) => ({
-        name,
-        priors: input.horizons.map((_, k) => input.classes?.priors[k]?.[of] ?? 0),
-      })),
-    }),
-    horizons: [...input.horizons],
-    datasets: [...input.datasets],
-    quality: input.quality.map((report) => ({
-      instrument: report.instrument,
-      rows: report.rows,
-      score: report.score,
-      minScore: report.minScore,
-      passed: report.passed,
-      findings: report.findings.map(({ rule, severity, message, count }) => ({
-        rule,
-        severity,
-        message,
-        count,
-      })),
-    })),
-  };
-}
-
-/** Names the test rows by content: the same rows, whatever was trained. */
-function rowsDigest(input: EvaluationInput): string {
-  const hash = createHash('sha256').update(`rows/1 ${input.label.name} ${input.horizons.join()}\n`);
-  for (const column of [input.rows.openTime, input.rows.labels]) {
-    const bytes = new DataView(new ArrayBuffer(column.length * 8));
-    column.forEach((value, i) => bytes.setFloat64(i * 8, value, true));
-    hash.update(new Uint8Array(bytes.buffer));
-  }
-  return hash.digest('hex');
 }
 
 const isoOf = (time: number): string => new Date(time).toISOString();
