@@ -5,13 +5,13 @@ import {
   chosenOf,
   combine,
   combinerFrom,
-  fitPool,
   fixedMean,
   inverseLossMean,
   lossByHorizon,
   meanOf,
   type Answers,
 } from './ensemble/combiner.ts';
+import { fitPool } from './ensemble/pool.ts';
 import { forecastBlocks, pick, type ForecastBlock } from './ensemble/blocks.ts';
 import { EnsembleCourse } from './ensemble/course.ts';
 import { digestOf, fingerprintOf } from './ensemble/digests.ts';
