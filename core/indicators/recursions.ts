@@ -12,41 +12,48 @@ export const wilderMemory = (period: number): number => 14 * period;
  * Exponential moving average, alpha = 2 / (period + 1), seeded by the mean of the first `period` values
  * of each run (TA-Lib's default). The first `period - 1` rows of history are NaN.
  */
-export function emaColumn(x: Float64Array, period: number, positions: BarPositions): Float64Array {
-  const out = new Float64Array(x.length).fill(NaN);
-  const alpha = 2 / (period + 1);
-  eachRun(positions, emaMemory(period), (start, from, to) => {
-    let sum = 0;
-    const seeded = start + period - 1;
-    if (seeded >= to) return;
-    for (let t = start; t <= seeded; t++) sum += x[t]!;
-    let value = sum / period;
-    if (seeded >= from) out[seeded] = value;
-    for (let t = seeded + 1; t < to; t++) {
-      value += alpha * (x[t]! - value);
-      if (t >= from) out[t] = value;
-    }
+export const emaColumn = (x: Float64Array, period: number, positions: BarPositions): Float64Array =>
+  smoothed(x, positions, {
+    ...{ period, alpha: 2 / (period + 1), memory: emaMemory(period) },
+    needsBarBefore: false,
   });
-  return out;
-}
 
 /**
  * Wilder's smoothing, alpha = 1 / period, of values that need the bar before (true range, changes): the
  * first bar of a run has none, so the mean of the `period` values after it is the seed.
  * The first `period` rows of history are NaN.
  */
-export function wilderColumn(
+export const wilderColumn = (
   x: Float64Array,
   period: number,
   positions: BarPositions,
+): Float64Array =>
+  smoothed(x, positions, {
+    ...{ period, alpha: 1 / period, memory: wilderMemory(period) },
+    needsBarBefore: true,
+  });
+
+interface Smoothing {
+  /** Values whose mean is the seed. */
+  readonly period: number;
+  readonly alpha: number;
+  readonly memory: number;
+  /** The first bar of a run has no value. */
+  readonly needsBarBefore: boolean;
+}
+
+function smoothed(
+  x: Float64Array,
+  positions: BarPositions,
+  { period, alpha, memory, needsBarBefore }: Smoothing,
 ): Float64Array {
   const out = new Float64Array(x.length).fill(NaN);
-  const alpha = 1 / period;
-  eachRun(positions, wilderMemory(period), (start, from, to) => {
-    let sum = 0;
-    const seeded = start + period;
+  eachRun(positions, memory, (start, from, to) => {
+    const first = needsBarBefore ? start + 1 : start;
+    const seeded = first + period - 1;
     if (seeded >= to) return;
-    for (let t = start + 1; t <= seeded; t++) sum += x[t]!;
+    let sum = 0;
+    for (let t = first; t <= seeded; t++) sum += x[t]!;
     let value = sum / period;
     if (seeded >= from) out[seeded] = value;
     for (let t = seeded + 1; t < to; t++) {

@@ -74,33 +74,10 @@ function maxOf(x: Float64Array, first: number, last: number): number {
 }
 
 /** Smallest of the last `window` values; NaN where one of them is. */
-export function windowMin(x: Float64Array, window: number, positions: BarPositions): Float64Array {
-  const rows = x.length;
-  const block = positions.blocks(window);
-  const out = new Float64Array(rows);
-  const [suffix] = positions.scratch;
-  let best = 0;
-  for (let i = rows - 1; i >= 0; i--) {
-    best = i + 1 < rows && block[i + 1] === block[i] ? Math.min(best, x[i]!) : x[i]!;
-    suffix[i] = best;
-  }
-  out.fill(NaN, 0, Math.min(window - 1, rows));
-  let prefix = 0;
-  for (let t = 0; t < rows; t++) {
-    prefix = t > 0 && block[t] === block[t - 1] ? Math.min(prefix, x[t]!) : x[t]!;
-    const first = t - window + 1;
-    if (first < 0) continue;
-    if (block[t]! - block[first]! === 1) out[t] = Math.min(suffix[first]!, prefix);
-    else out[t] = minOf(x, first, t);
-  }
-  return out;
-}
+export const windowMin = (x: Float64Array, window: number, positions: BarPositions): Float64Array =>
+  negated(windowMax(negated(x), window, positions));
 
-function minOf(x: Float64Array, first: number, last: number): number {
-  let best = x[first]!;
-  for (let i = first + 1; i <= last; i++) best = Math.min(best, x[i]!);
-  return best;
-}
+const negated = (x: Float64Array): Float64Array => x.map((value) => -value);
 
 /**
  * Sum of squared deviations from the window's own mean; 0 exactly for a constant window.
@@ -211,9 +188,5 @@ export function barsSinceMax(x: Float64Array, window: number): Float64Array {
 }
 
 /** Bars since the smallest of the last `window` values (0: this bar); the latest wins ties. */
-export function barsSinceMin(x: Float64Array, window: number): Float64Array {
-  return barsSinceMax(
-    x.map((value) => -value),
-    window,
-  );
-}
+export const barsSinceMin = (x: Float64Array, window: number): Float64Array =>
+  barsSinceMax(negated(x), window);
