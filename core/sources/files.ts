@@ -6,7 +6,7 @@ import { barsBetween } from '../bars/build.ts';
 import { SourceError } from './errors.ts';
 import { profileSchema, type Profile } from './profile.ts';
 import { profiles } from './profiles.ts';
-import type { BarPage, BarRequest } from './source.ts';
+import type { BarPage, BarRequest, Source, SourceContext } from './source.ts';
 
 /** What file sources have in common: which file holds which instrument, and what it looks like. */
 export const fileParams = z.strictObject({
@@ -46,13 +46,46 @@ export const fileOf = (params: FileParams, instrument: string): string =>
 export const fillIn = (pattern: string, instrument: string): string =>
   pattern.replaceAll('{id}', instrument).replaceAll('{lower}', instrument.toLowerCase());
 
+/** All that a file has of an instrument. */
+export interface FileContent {
+  readonly bars: Bars;
+  readonly factors: readonly FactorRow[];
+  readonly notes: readonly string[];
+}
+
+/** Reads the file of that name, which looks as the profile says. */
+export type FileReader = (
+  ctx: SourceContext,
+  name: string,
+  profile: Profile,
+  request: BarRequest,
+) => Promise<FileContent>;
+
+/** A source of files, a file an instrument; throws `source.profile` for a profile that is not in the catalogue. */
+export function fileSource(params: FileParams, read: FileReader): Source {
+  const profile = profileOf(params.profile);
+  async function* fetch(
+    request: BarRequest,
+    cursor: string | undefined,
+    ctx: SourceContext,
+  ): AsyncGenerator<BarPage> {
+    const content = await read(ctx, fileOf(params, request.instrument), profile, request);
+    ctx.signal.throwIfAborted();
+    yield* pagesOf(content, request, cursor, params.pageBars);
+  }
+  return {
+    // A folder that cannot be listed is not available; why is the operator's to see in the record.
+    isAvailable: async (ctx) => (await ctx.listFiles().catch(() => [])).length > 0,
+    fetch,
+  };
+}
+
 /** The requested part of a file's bars, in pages; the cursor is the open time to go on from. */
 export function* pagesOf(
-  all: Bars,
+  { bars: all, factors, notes }: FileContent,
   request: BarRequest,
   cursor: string | undefined,
   pageBars: number,
-  extra: { readonly factors: readonly FactorRow[]; readonly notes: readonly string[] },
 ): Generator<BarPage> {
   const start = cursor === undefined ? request.from : Number(cursor);
   const bars = barsBetween(all, start, request.to);
@@ -61,7 +94,7 @@ export function* pagesOf(
     const next = bars.openTime[at + pageBars];
     yield {
       bars: page,
-      ...(at === 0 && cursor === undefined && extra),
+      ...(at === 0 && cursor === undefined && { factors, notes }),
       ...(next !== undefined && { cursor: String(next) }),
     };
   }

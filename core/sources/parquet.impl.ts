@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { SourceError } from './errors.ts';
-import { fileOf, pagesOf, profileOf, type FileParams } from './files.ts';
+import { fileSource, type FileParams } from './files.ts';
 import { barsOfTable } from './read-bars.ts';
-import type { BarPage, BarRequest, Source, SourceContext } from './source.ts';
+import type { Source } from './source.ts';
 import { MAX_COLUMNS, MAX_ROWS, type Table } from './table.ts';
 
 /**
@@ -48,24 +48,8 @@ export async function readParquetTable(bytes: Uint8Array, name: string): Promise
   }
 }
 
-export function create(params: FileParams): Source {
-  const profile = profileOf(params.profile);
-
-  async function* fetch(
-    request: BarRequest,
-    cursor: string | undefined,
-    ctx: SourceContext,
-  ): AsyncGenerator<BarPage> {
-    const name = fileOf(params, request.instrument);
+export const create = (params: FileParams): Source =>
+  fileSource(params, async (ctx, name, profile, request) => {
     const table = await readParquetTable(await ctx.openFile(name), name);
-    ctx.signal.throwIfAborted();
-    const { bars, factors, notes } = barsOfTable(table, name, profile, request);
-    yield* pagesOf(bars, request, cursor, params.pageBars, { factors, notes });
-  }
-
-  return {
-    // A folder that cannot be listed is not available; why is the operator's to see in the record.
-    isAvailable: async (ctx) => (await ctx.listFiles().catch(() => [])).length > 0,
-    fetch,
-  };
-}
+    return barsOfTable(table, name, profile, request);
+  });

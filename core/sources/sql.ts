@@ -56,6 +56,6 @@ export function* barsOfSql(
     lineOf: (row) => row + 1,
   };
   const profile = profileOf(params.profile);
-  const { bars, factors, notes } = barsOfTable(table, 'the query', profile, request);
-  yield* pagesOf(bars, request, cursor, params.pageBars, { factors, notes });
+  const content = barsOfTable(table, 'the query', profile, request);
+  yield* pagesOf(content, request, cursor, params.pageBars);
 }
