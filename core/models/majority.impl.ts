@@ -1,6 +1,5 @@
-import { answersDigest, constantLoss, fittedConstant, restoreConstant } from './constant-model.ts';
-import type { ModelImplementation, Samples } from './model.ts';
-import { assertUsable } from './scaled.ts';
+import { constantFamily } from './constant-model.ts';
+import type { Samples } from './model.ts';
 
 const KIND = 'majority-model';
 
@@ -13,23 +12,4 @@ function priorsOf({ labels, horizons, classes }: Samples): Float64Array {
   return counts.map((count) => count / (labels.length / horizons.length));
 }
 
-export const implementation: ModelImplementation<Record<string, never>> = {
-  async fit(_params, train, valid) {
-    assertUsable(train, 'train', 'last-row');
-    assertUsable(valid, 'valid', 'last-row');
-    const answers = priorsOf(train);
-    return fittedConstant(KIND, answers, {
-      epochsRun: 0,
-      bestEpoch: 0,
-      bestValidLoss: constantLoss(answers, valid),
-      weightsDigest: answersDigest(answers),
-      history: [],
-    });
-  },
-  async refit(_params, twin, train) {
-    assertUsable(train, 'train', 'last-row');
-    const answers = priorsOf(train);
-    return fittedConstant(KIND, answers, { ...twin, weightsDigest: answersDigest(answers) });
-  },
-  restore: async (bytes) => restoreConstant(KIND, bytes),
-};
+export const implementation = constantFamily(KIND, priorsOf);

@@ -1,6 +1,5 @@
-import { answersDigest, constantLoss, fittedConstant, restoreConstant } from './constant-model.ts';
-import type { FitContext, ModelImplementation, Samples } from './model.ts';
-import { assertUsable } from './scaled.ts';
+import { constantFamily } from './constant-model.ts';
+import type { FitContext, Samples } from './model.ts';
 
 const KIND = 'naive-model';
 
@@ -15,22 +14,4 @@ function neutralAnswers(
   return answers;
 }
 
-export const implementation: ModelImplementation<Record<string, never>> = {
-  async fit(_params, train, valid, ctx) {
-    assertUsable(train, 'train', 'last-row');
-    assertUsable(valid, 'valid', 'last-row');
-    const answers = neutralAnswers(train, ctx);
-    return fittedConstant(KIND, answers, {
-      epochsRun: 0,
-      bestEpoch: 0,
-      bestValidLoss: constantLoss(answers, valid),
-      weightsDigest: answersDigest(answers),
-      history: [],
-    });
-  },
-  async refit(_params, twin, train, ctx) {
-    assertUsable(train, 'train', 'last-row');
-    return fittedConstant(KIND, neutralAnswers(train, ctx), twin);
-  },
-  restore: async (bytes) => restoreConstant(KIND, bytes),
-};
+export const implementation = constantFamily(KIND, neutralAnswers);
