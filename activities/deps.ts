@@ -4,6 +4,7 @@ import type { Alert } from '../core/alerts/index.ts';
 import type { TrustedKeys } from '../core/packages/signature.ts';
 import type { SourceContext } from '../core/sources/source.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
+import type { NewExperimentEvent } from '../registry/experiments.ts';
 import type { Database } from '../registry/tables.ts';
 
 /** A dataset an operator named: what a spec may refer to. */
@@ -27,17 +28,6 @@ export interface NamedDataset {
   readonly calendar: string;
   /** What licence or terms the data has, in words. */
   readonly notice?: string;
-}
-
-export interface ExperimentEventInput {
-  readonly experimentId: string;
-  readonly kind: 'stage' | 'epoch' | 'finding' | 'verdict' | 'note' | 'done';
-  readonly stage?: string;
-  readonly model?: string;
-  readonly seed?: number;
-  readonly payload: Readonly<Record<string, unknown>>;
-  /** Same key, one row: repeats of an activity do not repeat its events. */
-  readonly dedupeKey?: string;
 }
 
 export interface Log {
@@ -135,7 +125,7 @@ export interface ActivityDeps {
   readonly sign: (bytes: Uint8Array) => Uint8Array;
   /** Whose signatures make a package one of ours. */
   readonly trustedKeys: TrustedKeys;
-  readonly events: { append(event: ExperimentEventInput): Promise<void> };
+  readonly events: { append(event: NewExperimentEvent): Promise<void> };
   readonly clock: () => number;
   readonly codeVersion: string;
   readonly log: Log;

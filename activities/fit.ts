@@ -15,10 +15,10 @@ import {
   raiseFence,
   type FitAttempt,
 } from '../registry/checkpoints.ts';
-import { experimentSpecOrThrow } from '../registry/experiments.ts';
+import { experimentSpecOrThrow, type NewExperimentEvent } from '../registry/experiments.ts';
 import { cachedStep } from '../registry/step-cache.ts';
 import type { FitInput, FitResult } from './contracts.ts';
-import type { ActivityDeps, ExperimentEventInput } from './deps.ts';
+import type { ActivityDeps } from './deps.ts';
 import { fitOrigin, type FitOrigin } from './fit-origin.ts';
 import { trainingMembers } from './member-fits.ts';
 import { assertUntested } from './parent-fit.ts';
@@ -113,7 +113,7 @@ const nameOf = ({ seed, refit, fold }: FitInput): string =>
 function epochEvent(
   input: FitInput,
   epoch: EpochEvent & { readonly attempt: number; readonly cached?: true },
-): ExperimentEventInput {
+): NewExperimentEvent {
   const { experimentId, family, seed, unit } = input;
   return {
     experimentId,

@@ -12,6 +12,7 @@ import { explanationSentences, LIFECYCLE_STATES, stateOf } from '../explanation.
 import type { ApiParts } from '../parts.ts';
 import { iso, jsonAnswer, modelParam } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
+import { servingSchema, servingView } from '../serving-view.ts';
 import { trialSchema, trialView } from './trials.ts';
 
 const time = z.string().nullable();
@@ -27,7 +28,7 @@ const explanationSchema = z
     asOf: time.describe('Market time of the last look; null: there was none.'),
     writtenAt: time,
     ageS: z.number().nullable().describe('Seconds since the last look.'),
-    champion: z.object({ version: z.int(), generation: z.int(), since: z.string() }).nullable(),
+    champion: servingSchema.nullable(),
     frozen: z.object({ reason: z.string() }).nullable(),
     cooldownUntil: time.describe('Market time.'),
     lastRetrainAsOf: time.describe('Market time.'),
@@ -112,13 +113,7 @@ async function explanation(
     asOf: iso(written?.as_of ?? null),
     writtenAt: iso(written?.written_at ?? null),
     ageS: written ? Math.max(0, (now - written.written_at.getTime()) / 1000) : null,
-    champion: champion
-      ? {
-          version: champion.version,
-          generation: champion.generation,
-          since: champion.valid_from.toISOString(),
-        }
-      : null,
+    champion: servingView(champion),
     frozen: state?.frozen === true ? { reason: state.frozen_reason ?? '' } : null,
     cooldownUntil: iso(state?.cooldown_until ?? null),
     lastRetrainAsOf: iso(state?.last_retrain_as_of ?? null),

@@ -25,6 +25,7 @@ import {
   modelParam,
 } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
+import { servingSchema, servingView } from '../serving-view.ts';
 import { readSpec } from './experiments.ts';
 
 const modelSchema = z
@@ -35,7 +36,7 @@ const modelSchema = z
     group: z.string().nullable(),
     description: z.string(),
     createdAt: z.string(),
-    champion: z.object({ version: z.int(), generation: z.int(), since: z.string() }).nullable(),
+    champion: servingSchema.nullable(),
   })
   .openapi('Model');
 const modelDetailSchema = modelSchema
@@ -83,13 +84,7 @@ async function view(parts: ApiParts, row: RegisteredModel): Promise<z.infer<type
     group: row.model_group,
     description: row.description,
     createdAt: iso(row.created_at)!,
-    champion: champion
-      ? {
-          version: champion.version,
-          generation: champion.generation,
-          since: champion.valid_from.toISOString(),
-        }
-      : null,
+    champion: servingView(champion),
   };
 }
 
