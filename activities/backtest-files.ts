@@ -3,6 +3,7 @@ import type { Bars } from '../core/bars/bars.ts';
 import { hashBars } from '../core/bars/hash.ts';
 import type { AnswerColumns, SimulatedStrategy } from '../core/backtest/index.ts';
 import {
+  adviceWarnings,
   backtestPlots,
   backtestText,
   equityCsv,
@@ -10,6 +11,7 @@ import {
   renderBacktest,
   tradesCsv,
   verdictOf,
+  type AdviceOrigin,
   type BacktestReportInput,
 } from '../core/backtest/report/index.ts';
 import { modelOfUnit, type BacktestSpec } from '../core/spec/index.ts';
@@ -28,6 +30,7 @@ export interface BacktestFacts {
   readonly bars: readonly Bars[];
   readonly answers: ReadonlyMap<string, AnswerColumns>;
   readonly results: readonly SimulatedStrategy[];
+  readonly advice: readonly AdviceOrigin[];
 }
 
 /** The verdict, and the files that a backtest leaves: report (and what a terminal shows of it), origin, charts, and by strategy trades, curve and all figures. */
@@ -71,6 +74,10 @@ async function reportInput(deps: ActivityDeps, facts: BacktestFacts): Promise<Ba
         (version, instrument) => through.get(`${instrument}/${version}`),
       ),
       data: bars.map((one) => ({ instrument: one.instrument, hash: hashBars(one) })),
+      ...(facts.advice.length > 0 && {
+        advice: facts.advice,
+        warnings: adviceWarnings(facts.advice),
+      }),
       codeVersion: deps.codeVersion,
       specHash: row.spec_hash,
     },

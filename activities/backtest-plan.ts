@@ -10,6 +10,7 @@ import {
   type BacktestSpec,
   type ExperimentSpec,
 } from '../core/spec/index.ts';
+import { adviceOf } from '../core/strategies/index.ts';
 import {
   appendBacktestEvent,
   backtestSpecOf,
@@ -20,6 +21,7 @@ import {
 import { createExperiment, getExperiment } from '../registry/experiments.ts';
 import { inTransaction } from '../registry/in-transaction.ts';
 import { workflowIds } from '../workflows/messages.ts';
+import { modelsOrThrow } from './asking.ts';
 import type {
   BacktestRef,
   FailBacktestInput,
@@ -37,11 +39,14 @@ export function createBacktestPlanActivities(deps: ActivityDeps) {
     async planBacktest({ backtestId }: BacktestRef): Promise<PlannedBacktest> {
       const row = await beginBacktest(deps.db, backtestId);
       const spec = backtestSpecOf(row);
+      const advice = Object.values(spec.strategies).map((one) => adviceOf(one)?.by ?? 'rule');
+      // Before anything is trained for hours.
+      if (advice.includes('endpoints')) modelsOrThrow(deps);
       const calendar = await calendarOfSpec(deps, spec);
       const folds = await foldsOf(deps, row, spec, calendar);
       const payload = { folds: folds.length, strategies: Object.keys(spec.strategies) };
       await appendBacktestEvent(deps.db, backtestId, { kind: 'plan', key: 'plan', payload });
-      return { folds };
+      return { folds, ...(advice.some((by) => by !== 'rule') && { advised: true as const }) };
     },
 
     /** Says how the training of a fold ended. */

@@ -1,14 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import { barCount, type Bars } from '../core/bars/bars.ts';
-import {
-  decodeAnswers,
-  joinAnswers,
-  simulate,
-  type AnswerColumns,
-  type SimulatedStrategy,
-} from '../core/backtest/index.ts';
-import { RatchetError } from '../core/errors.ts';
+import { backtestAdvice, backtestAdviceSchema, type BacktestAdvice } from '../core/advice/index.ts';
+import { simulate, type SimulatedStrategy } from '../core/backtest/index.ts';
 import type { BacktestSpec } from '../core/spec/index.ts';
 import {
   appendBacktestEvent,
@@ -20,11 +13,11 @@ import {
 } from '../registry/backtests.ts';
 import type { StoredStrategyResult } from '../registry/tables.ts';
 import { backtestFiles } from './backtest-files.ts';
+import { materialOf, type BacktestMaterial } from './backtest-material.ts';
 import { periodOf } from './backtest-plan.ts';
-import { barsAsOf } from './bars-as-of.ts';
+import { Sizing } from './backtest-sizing.ts';
 import type { SimulateInput, SimulateResult } from './contracts-backtest.ts';
 import type { ActivityDeps } from './deps.ts';
-import { calendarOfSpec } from './source-of.ts';
 
 /** Strategies through the period: figures, trades, report. */
 export function createBacktestSimulateActivities(deps: ActivityDeps) {
@@ -34,12 +27,18 @@ export function createBacktestSimulateActivities(deps: ActivityDeps) {
       const row = await backtestOrThrow(deps.db, input.backtestId);
       if (row.status === 'completed') return { verdict: row.message ?? '' };
       const spec = backtestSpecOf(row);
-      const answers = await answersOf(deps, input);
-      const bars = await barsOf(deps, row, spec);
-      const results = await simulated(deps, row, spec, bars, answers);
-      const stored = await storeResults(deps, row, results);
       const { folds } = input;
-      const found = { row, spec, folds, bars, answers, results };
+      const material = await materialOf(deps, row, spec, folds);
+      const sizing = new Sizing(
+        spec,
+        periodOf(spec, row.created_at),
+        await adviceOfInput(deps, input),
+      );
+      const results = await simulated(deps, row, spec, material, sizing);
+      const stored = await storeResults(deps, row, results);
+      const { bars, answers } = material;
+      const advice = sizing.origins(results);
+      const found = { row, spec, folds, bars, answers, results, advice };
       const { verdict, files } = await backtestFiles(deps, found);
       const end = { status: 'completed' as const, message: verdict, results: stored, files };
       await endBacktest(deps.db, row.id, end);
@@ -48,58 +47,25 @@ export function createBacktestSimulateActivities(deps: ActivityDeps) {
   };
 }
 
-/** Each instrument's answers of all folds, in order of time. */
-async function answersOf(
+async function adviceOfInput(
   { artifacts }: ActivityDeps,
-  { folds }: SimulateInput,
-): Promise<ReadonlyMap<string, AnswerColumns>> {
-  const parts = new Map<string, AnswerColumns[]>();
-  for (const { answers } of folds.toSorted((a, b) => a.fold - b.fold)) {
-    for (const { instrument, columns } of answers) {
-      const list = parts.get(instrument) ?? [];
-      list.push(decodeAnswers(await artifacts.get(columns)));
-      parts.set(instrument, list);
-    }
-    Context.current().heartbeat();
-  }
-  return new Map([...parts].map(([instrument, list]) => [instrument, joinAnswers(list)]));
-}
-
-/** Bars as they were known when the backtest was asked for: a repeat sees no others. */
-async function barsOf(
-  deps: ActivityDeps,
-  row: Backtest,
-  { data }: BacktestSpec,
-): Promise<readonly Bars[]> {
-  const all: Bars[] = [];
-  const { timeframe, sources } = data;
-  for (const { id: instrument } of data.instruments) {
-    const asOf = row.created_at.getTime();
-    const bars = await barsAsOf(deps, { instrument, timeframe, sources, asOf });
-    Context.current().heartbeat();
-    if (barCount(bars) === 0) {
-      throw new RatchetError('backtest.noBars', `there are no bars of ${instrument}`);
-    }
-    all.push(bars);
-  }
-  return all;
+  { advice }: SimulateInput,
+): Promise<BacktestAdvice> {
+  if (advice === undefined) return backtestAdvice({});
+  const text = new TextDecoder().decode(await artifacts.get(advice));
+  return backtestAdviceSchema.parse(JSON.parse(text));
 }
 
 async function simulated(
   deps: ActivityDeps,
   row: Backtest,
   spec: BacktestSpec,
-  bars: readonly Bars[],
-  answers: ReadonlyMap<string, AnswerColumns>,
+  { instruments }: BacktestMaterial,
+  { sizers }: Sizing,
 ): Promise<readonly SimulatedStrategy[]> {
-  const calendar = await calendarOfSpec(deps, spec);
   return simulate(
     {
-      instruments: bars.map((one) => ({
-        bars: one,
-        calendar,
-        answers: answers.get(one.instrument),
-      })),
+      ...{ instruments, sizers },
       strategies: spec.strategies,
       ...(spec.portfolios && { portfolios: spec.portfolios }),
       rules: spec.rules,

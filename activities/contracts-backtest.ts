@@ -19,6 +19,8 @@ export interface PlannedFold {
 export interface PlannedBacktest {
   /** Empty: no strategy asks a model. */
   readonly folds: readonly PlannedFold[];
+  /** Absent: no strategy takes its sizes from history or endpoints. */
+  readonly advised?: true;
 }
 
 export interface FoldEnded extends BacktestRef {
@@ -41,8 +43,18 @@ export interface AnsweredFold {
   }[];
 }
 
+export interface AdviseInput extends BacktestRef {
+  readonly folds: readonly AnsweredFold[];
+}
+export interface AdviseResult {
+  /** core/advice/backtest-advice.ts */
+  readonly advice: ArtifactRef;
+}
+
 export interface SimulateInput extends BacktestRef {
   readonly folds: readonly AnsweredFold[];
+  /** Absent: the rule says all sizes. */
+  readonly advice?: ArtifactRef;
 }
 export interface SimulateResult {
   readonly verdict: string;

@@ -1,5 +1,6 @@
 import { createAlertActivities } from './alert.ts';
 import { createAlertDispatchActivities } from './alert-dispatch.ts';
+import { createBacktestAdviceActivities } from './backtest-advice.ts';
 import { createBacktestAnswerActivities } from './backtest-answers.ts';
 import { createBacktestPlanActivities } from './backtest-plan.ts';
 import { createBacktestSimulateActivities } from './backtest-simulate.ts';
@@ -40,6 +41,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createEvaluateVersionActivities(deps),
     ...createBacktestPlanActivities(deps),
     ...createBacktestAnswerActivities(deps),
+    ...createBacktestAdviceActivities(deps),
     ...createBacktestSimulateActivities(deps),
     ...createParityActivities(deps),
     ...createPackageActivities(deps),

@@ -48,11 +48,11 @@ export function listAdvice(db: Db, query: AdviceQuery): Promise<PositionAdvice[]
 /** Most pieces of advice that a backtest reads of one instrument. */
 const GIVEN_MAX = 100_000;
 
-/** What was advised on bars that open in [from, to] (ms UTC), oldest first: for `sizesFromHistory` and `compareHistory`. */
+/** What was advised on bars that open in [from, to] (ms UTC), by `knownBy` where it is given, oldest first: for `sizesFromHistory` and `compareHistory`. */
 export async function givenAdvice(
   db: Db,
   of: { readonly model: string; readonly instrument: string },
-  range: { readonly from: number; readonly to: number },
+  range: { readonly from: number; readonly to: number; readonly knownBy?: number },
 ): Promise<SignalledAdvice[]> {
   const rows = await db
     .selectFrom('position_advice')
@@ -61,6 +61,9 @@ export async function givenAdvice(
     .where('instrument', '=', of.instrument)
     .where('as_of', '>=', new Date(range.from))
     .where('as_of', '<=', new Date(range.to))
+    .$if(range.knownBy !== undefined, (q) =>
+      q.where('created_at', '<=', new Date(range.knownBy ?? 0)),
+    )
     .orderBy('as_of')
     .orderBy('id')
     .limit(GIVEN_MAX)

@@ -4,7 +4,7 @@ import type {
   ExchangeRecord,
   RuleAdvice,
 } from '../core/advice/index.ts';
-import type { Json, Nullable, Timestamp } from './columns.ts';
+import type { CreatedAt, Json, Nullable, Timestamp } from './columns.ts';
 
 /** Advice on the size of a position. */
 export interface PositionAdviceTable {
@@ -29,4 +29,13 @@ export interface PositionAdviceTable {
   key_id: string;
   request_id: string;
   created_at: Timestamp;
+}
+
+/** An answer to a question of a backtest. */
+export interface AskedAdviceTable {
+  key: string;
+  prompt: string;
+  facts: Json<AdviceFacts>;
+  exchanges: Json<readonly ExchangeRecord[]>;
+  created_at: CreatedAt;
 }

@@ -39,7 +39,7 @@ export interface BacktestEventTable {
   seq: Generated<string>;
   backtest_id: string;
   at: CreatedAt;
-  kind: 'plan' | 'fold' | 'answers' | 'result' | 'done';
+  kind: 'plan' | 'fold' | 'answers' | 'advice' | 'result' | 'done';
   payload: Json<Readonly<Record<string, unknown>>>;
   dedupe_key: string;
 }

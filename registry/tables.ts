@@ -38,7 +38,7 @@ import type {
   TrialTable,
   VersionScaleTable,
 } from './tables-lifecycle.ts';
-import type { PositionAdviceTable } from './tables-advice.ts';
+import type { AskedAdviceTable, PositionAdviceTable } from './tables-advice.ts';
 import type { BacktestEventTable, BacktestTable } from './tables-backtests.ts';
 import type { VersionEvaluationTable } from './tables-evaluations.ts';
 import type { ParityDifferenceTable, ParityReportTable } from './tables-parity.ts';
@@ -96,6 +96,7 @@ export interface Database {
   drift_calibration: DriftCalibrationTable;
   drift_report: DriftReportTable;
   position_advice: PositionAdviceTable;
+  asked_advice: AskedAdviceTable;
   parity_report: ParityReportTable;
   parity_difference: ParityDifferenceTable;
   alert: AlertTable;

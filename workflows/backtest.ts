@@ -8,20 +8,22 @@ import { allOrThrow, reasonOf } from './all-or-throw.ts';
 import { experimentEnd } from './experiment-end.ts';
 import { mapBounded } from './map-bounded.ts';
 import type { BacktestInput } from './messages.ts';
-import { compute, record } from './stubs.ts';
+import { asking, compute, record } from './stubs.ts';
 
 /** Folds under way at once: their fits take turns at the training slots, collecting and packaging do not wait for them. */
 const FOLDS_AT_ONCE = 4;
 
 /**
  * A backtest: models trained through its period where it asks for that (each an experiment of its own, found again by what it
- * trains), their answers session by session, and strategies on them. Killed anywhere, it goes on with what is finished.
+ * trains), their answers session by session, sizes that were advised or are asked for, and strategies on them. Killed anywhere, it goes on with what is finished.
  */
 export async function backtest({ backtestId }: BacktestInput): Promise<SimulateResult> {
   try {
-    const { folds } = await record.planBacktest({ backtestId });
-    const settled = await mapBounded(folds, FOLDS_AT_ONCE, (fold) => runFold(backtestId, fold));
-    return await compute.simulateBacktest({ backtestId, folds: allOrThrow(settled) });
+    const { folds: planned, advised } = await record.planBacktest({ backtestId });
+    const settled = await mapBounded(planned, FOLDS_AT_ONCE, (fold) => runFold(backtestId, fold));
+    const folds = allOrThrow(settled);
+    const advice = advised && (await asking.adviseBacktest({ backtestId, folds }));
+    return await compute.simulateBacktest({ backtestId, folds, ...advice });
   } catch (error) {
     const status = isCancellation(error) ? 'cancelled' : 'failed';
     await CancellationScope.nonCancellable(() =>

@@ -56,6 +56,17 @@ export const training = proxyActivities<Activities>({
   },
 });
 
+/**
+ * Questions to endpoints of the operator's: thousands of them take hours. Each answer is kept, so attempts are cheap; an
+ * endpoint that is away for longer than these attempts fails the backtest rather than be replaced for all of it.
+ */
+export const asking = proxyActivities<Activities>({
+  taskQueue: TASK_QUEUES.general,
+  startToCloseTimeout: '12h',
+  heartbeatTimeout: '30s',
+  retry: { ...patient, maximumInterval: '5m', maximumAttempts: 20 },
+});
+
 /** Waits for what others do: as long as the longest training, and noticed lost within half a minute. */
 export const waiting = proxyActivities<Activities>({
   taskQueue: TASK_QUEUES.general,

@@ -34,6 +34,11 @@ export class BacktestProgress {
     if (kind === 'fold') this.#trained++;
     if (kind === 'answers') this.#answered++;
     if (kind === 'fold' || kind === 'answers') return { text: this.#howFar(at), live: true };
+    if (kind === 'advice') {
+      const { strategy, asked, remembered, questions } = payload;
+      const text = `advice for ${String(strategy)}: ${String(asked)} asked, ${String(remembered)} remembered of ${String(questions)}`;
+      return { text };
+    }
     return kind === 'result' ? { text: `simulated ${String(payload['strategy'])}` } : undefined;
   }
 

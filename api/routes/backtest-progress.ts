@@ -23,7 +23,7 @@ const eventSchema = z
   .object({
     seq: z.string(),
     at: z.string(),
-    kind: z.enum(['plan', 'fold', 'answers', 'result', 'done']),
+    kind: z.enum(['plan', 'fold', 'answers', 'advice', 'result', 'done']),
     payload: z.record(z.string(), z.unknown()),
   })
   .openapi('BacktestEvent');

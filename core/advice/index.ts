@@ -28,6 +28,13 @@ export {
   questionText,
   type AnswersByFacts,
 } from './asked.ts';
+export {
+  backtestAdvice,
+  backtestAdviceSchema,
+  sizerOf,
+  type BacktestAdvice,
+  type StrategyAdvice,
+} from './backtest-advice.ts';
 export { CircuitBreaker } from './breaker.ts';
 export {
   compareHistory,

@@ -32,6 +32,7 @@ export {
   questionsOf,
   simulate,
   twinNames,
+  type SimulatedInstrument,
   type SimulatedStrategy,
   type Simulation,
   type SizeTwins,

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { backtestRulesSchema } from '../backtest/index.ts';
+import { backtestRulesSchema, twinNames } from '../backtest/index.ts';
 import { isDay } from '../calendar/day.ts';
 import { MODEL_TEMPLATE } from '../models/registered.ts';
-import { needsModel, strategySpecSchema } from '../strategies/index.ts';
+import { adviceOf, needsModel, strategySpecSchema } from '../strategies/index.ts';
 import { PORTFOLIO_COLUMNS_MAX, portfolioSchema } from '../strategies/portfolio/index.ts';
 import { FOLD_EVERY } from './backtest-folds.ts';
 import { nameSchema } from './names.ts';
@@ -120,6 +120,7 @@ export function parseBacktestSpec(value: unknown, catalogues: SpecCatalogues = {
   const issues = [
     ...crossChecks(spec),
     ...portfolioIssues(spec),
+    ...adviceIssues(spec),
     ...experimentIssues(spec, catalogues),
   ];
   if (issues.length > 0) throw new SpecError(issues.slice(0, MAX_ISSUES));
@@ -157,10 +158,35 @@ function crossChecks({ period, model, strategies }: BacktestSpec): SpecIssue[] {
         'Name a registered one ({ name: ... }), or train through the period ({ walkForward: ... })',
     });
   }
-  if (model !== undefined && asking.length === 0) {
+  const advised = Object.values(strategies).some((one) => adviceOf(one)?.by === 'history');
+  if (model !== undefined && asking.length === 0 && !advised) {
     issues.push({ path: 'model', message: 'no strategy asks it' });
   }
   return issues;
+}
+
+/** Advice of the past was given on a registered model's signals; what stands beside an advised strategy has a name. */
+function adviceIssues({ model, strategies, portfolios = {} }: BacktestSpec): SpecIssue[] {
+  const taken = [...Object.keys(strategies), ...Object.keys(portfolios)];
+  return Object.entries(strategies).flatMap(([name, strategy]) => {
+    const use = adviceOf(strategy);
+    if (use === undefined) return [];
+    const path = `strategies.${name}`;
+    const issues: SpecIssue[] = [];
+    if (use.by === 'history' && (model === undefined || !('name' in model))) {
+      issues.push({
+        path: `${path}.by`,
+        message: 'history is what was advised on a registered model',
+        suggestion: 'Name it: model: { name: ... }',
+      });
+    }
+    for (const twin of Object.values(twinNames(name))) {
+      if (!taken.includes(twin)) continue;
+      const message = `${twin} is what stands beside it: the name is taken`;
+      issues.push({ path, message });
+    }
+    return issues;
+  });
 }
 
 function portfolioIssues({ portfolios = {}, strategies, data }: BacktestSpec): SpecIssue[] {

@@ -1,11 +1,30 @@
 import { labelKindOrThrow } from '../labels/index.ts';
 import { modelFamilies } from '../models/index.ts';
+import { adviceOf } from '../strategies/index.ts';
 import type { SpecIssue } from './spec-error.ts';
 import type { ExperimentSpec } from './spec.ts';
 
 /** Rules between the fields that say how a version lives: its moment, its retrains, its answers. */
 export function checkLifecycle(spec: ExperimentSpec): SpecIssue[] {
-  return [...checkAsOf(spec), ...checkRetrain(spec), ...checkAbstention(spec)];
+  return [
+    ...checkAsOf(spec),
+    ...checkRetrain(spec),
+    ...checkAbstention(spec),
+    ...checkStrategy(spec),
+  ];
+}
+
+/** Nobody is asked for a size while a signal waits. */
+function checkStrategy({ serving: { strategy } }: ExperimentSpec): SpecIssue[] {
+  const by = (strategy && adviceOf(strategy)?.by) ?? 'rule';
+  if (by === 'rule') return [];
+  return [
+    {
+      path: 'serving.strategy.by',
+      message: `${by} is for backtests: signals take sizes by the rule`,
+      suggestion: 'Leave it out, and ask for advice on the signal (`ratchet advise`)',
+    },
+  ];
 }
 
 /** Nothing is complete before the first bar opens. */

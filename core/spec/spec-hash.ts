@@ -8,7 +8,7 @@ import type { ExperimentSpec } from './spec.ts';
  * sha256 (hex) over what shapes the trained and packaged version: data, features, label, split, refit, scaling, family
  * with every hyperparameter filled in, seeds, baselines, confidence and serving. Names, thresholds of quality, promotion,
  * retraining, monitoring and the flags `recollect` and `forceRetrain` do not change what comes out, so they do not change
- * the hash; nor does `serving.strategy`, which answers where no version can, nor `data.asOf`, which says when the spec was
+ * the hash; nor does `serving.strategy`, which changes no version, nor `data.asOf`, which says when the spec was
  * run: two moments are told apart by their dataset hashes.
  */
 export function specHash(spec: ExperimentSpec): string {

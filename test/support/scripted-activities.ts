@@ -89,6 +89,7 @@ export function scriptedActivities(script: Script = {}): {
     planBacktest: async () => ({ folds: [] }),
     noteFold: async () => undefined,
     answerFold: async ({ fold }) => ({ fold: fold.fold, answers: [] }),
+    adviseBacktest: async () => ({ advice: artifact }),
     simulateBacktest: async () => ({ verdict: 'Earned no more than holding.' }),
     failBacktest: async () => undefined,
     openEvaluation: async () => undefined,

@@ -1,11 +1,13 @@
 /** Reports of backtests: pages, drawings, tables and lines of text, all pure. */
 export type {
+  AdviceOrigin,
   BacktestOrigin,
   BacktestReportInput,
   InstrumentCloses,
   ModelAnswers,
   NamedResult,
 } from './input.ts';
+export { adviceWarnings } from './advice-section.ts';
 export { EQUITY_COLUMNS, equityCsv, TRADE_COLUMNS, tradesCsv } from './csv.ts';
 export { backtestPlots } from './plots.ts';
 export { BACKTEST_SECTIONS, renderBacktest } from './render.ts';

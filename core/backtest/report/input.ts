@@ -31,6 +31,29 @@ export interface ModelAnswers {
   };
 }
 
+/** How the sizes of a strategy that takes advice came about. */
+export interface AdviceOrigin {
+  readonly strategy: string;
+  readonly by: 'rule' | 'history' | 'endpoints';
+  /** Names of the results that stand beside it: whole positions, and the mean advised size. */
+  readonly fixed: string;
+  readonly mean: string;
+  readonly meanSize: number;
+  /** Sizes that were asked for in the period, and of those how many by reason (core/advice/sizer.ts). */
+  readonly decisions: number;
+  readonly byReason: Readonly<Record<string, number>>;
+  /** Advice of history that came too late for its bar. */
+  readonly late?: number;
+  /** Of endpoints: how many different questions, and how each model's answers ended. */
+  readonly asked?: {
+    readonly questions: number;
+    readonly names: { readonly advisor: string; readonly checker: string };
+    readonly tolerancePoints: number;
+    readonly advisor: Readonly<Record<string, number>>;
+    readonly checker: Readonly<Record<string, number>>;
+  };
+}
+
 /** Where a backtest comes from. */
 export interface BacktestOrigin {
   /** In order of time; empty: no model answered. */
@@ -39,6 +62,8 @@ export interface BacktestOrigin {
   readonly codeVersion?: string;
   readonly specHash?: string;
   readonly warnings?: readonly string[];
+  /** By strategy that takes advice; absent: none does. */
+  readonly advice?: readonly AdviceOrigin[];
 }
 
 /** What a report of a backtest is made of. */

@@ -1,5 +1,6 @@
 import { figures, list, note, page } from '../../evaluation/report/html.ts';
 import type { Plot } from '../../evaluation/report/plots.ts';
+import { adviceSection } from './advice-section.ts';
 import { ROLLING_DAYS } from './daily.ts';
 import {
   allNotes,
@@ -24,6 +25,7 @@ import type { BacktestResult } from '../result.ts';
 export const BACKTEST_SECTIONS = [
   ['verdict', 'Verdict'],
   ['figures', 'Figures'],
+  ['advice', 'Advised sizes'],
   ['equity', 'Equity'],
   ['drawdown', 'Drawdown'],
   ['months', 'Returns by month'],
@@ -67,6 +69,7 @@ export function renderBacktest(
   const bodies: Record<(typeof BACKTEST_SECTIONS)[number][0], readonly string[]> = {
     verdict: verdictSection(input, verdict),
     figures: figureSection(input),
+    advice: adviceSection(input),
     equity: equitySection(input, plot('equity')),
     drawdown: drawdownSection(result, plot('drawdown')),
     months: [

@@ -14,7 +14,7 @@ import {
 const example = (name: string): unknown =>
   parse(readFileSync(new URL(`../../../examples/${name}`, import.meta.url), 'utf8'));
 
-for (const name of ['backtest-index.yaml', 'backtest-crypto.yaml']) {
+for (const name of ['backtest-index.yaml', 'backtest-crypto.yaml', 'backtest-advice.yaml']) {
   test(`examples/${name} is a spec, and parses to itself`, () => {
     const spec = parseBacktestSpec(example(name));
     assert.deepEqual(parseBacktestSpec(JSON.parse(JSON.stringify(spec))), spec);

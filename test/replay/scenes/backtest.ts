@@ -23,6 +23,12 @@ export const BACKTEST_SCENES: readonly Scene[] = [
   },
   { ...{ type: 'backtest', name: 'walk-forward', input }, script: { override: { ...trained } } },
   {
+    ...{ type: 'backtest', name: 'advised', input },
+    script: {
+      override: { planBacktest: async () => ({ folds: [fold(0)], advised: true as const }) },
+    },
+  },
+  {
     ...{ type: 'backtest', name: 'a-fold-fails', input },
     script: {
       override: {
