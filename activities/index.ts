@@ -4,6 +4,7 @@ import { createBacktestAdviceActivities } from './backtest-advice.ts';
 import { createBacktestAnswerActivities } from './backtest-answers.ts';
 import { createBacktestPlanActivities } from './backtest-plan.ts';
 import { createBacktestSimulateActivities } from './backtest-simulate.ts';
+import { createBatchPredictionActivities } from './batch-predictions.ts';
 import { createBuildFeaturesActivities } from './build-features.ts';
 import { createCollectActivities } from './collect.ts';
 import { createDecideActivities } from './decide.ts';
@@ -43,6 +44,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createBacktestAnswerActivities(deps),
     ...createBacktestAdviceActivities(deps),
     ...createBacktestSimulateActivities(deps),
+    ...createBatchPredictionActivities(deps),
     ...createParityActivities(deps),
     ...createPackageActivities(deps),
     ...createRegisterActivities(deps),

@@ -4,6 +4,13 @@ import { RatchetError } from '../core/errors.ts';
 import { backtestSpecSchema, type BacktestSpec } from '../core/spec/index.ts';
 import { PAGE_MAX, recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
+import {
+  appendRunEvent,
+  readRunEvents,
+  type NewRunEvent,
+  type RunEvent,
+  type RunEvents,
+} from './run-events.ts';
 import type {
   BacktestEventTable,
   BacktestStatus,
@@ -13,7 +20,7 @@ import type {
 } from './tables.ts';
 
 export type Backtest = Selectable<BacktestTable>;
-export type BacktestEvent = Selectable<BacktestEventTable>;
+export type BacktestEvent = RunEvent<BacktestEventTable['kind']>;
 
 export interface NewBacktest {
   /** ULID. */
@@ -143,42 +150,18 @@ export async function sharpesBefore(
   );
 }
 
-export interface NewBacktestEvent {
-  readonly kind: BacktestEventTable['kind'];
-  readonly payload: Readonly<Record<string, unknown>>;
-  /** Same key, one row: repeats of an activity do not repeat its events. */
-  readonly key: string;
-}
+const EVENTS: RunEvents = { table: 'backtest_event', owner: 'backtest_id', prefix: 'backtest' };
 
-/** Appends one row of progress. Writers of one backtest take turns, so that `seq` becomes visible in order. */
-export async function appendBacktestEvent(
+/** Appends one row of progress. */
+export const appendBacktestEvent = (
   db: Db | Trx,
   id: string,
-  { kind, payload, key }: NewBacktestEvent,
-): Promise<void> {
-  const append = async (trx: Trx): Promise<void> => {
-    await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`backtest/${id}`}, 0))`.execute(trx);
-    await trx
-      .insertInto('backtest_event')
-      .values({ backtest_id: id, kind, payload: JSON.stringify(payload), dedupe_key: key })
-      .onConflict((oc) => oc.columns(['backtest_id', 'dedupe_key']).doNothing())
-      .execute();
-  };
-  await inTransaction(db, append);
-}
+  event: NewRunEvent<BacktestEvent['kind']>,
+): Promise<void> => appendRunEvent(db, EVENTS, id, event);
 
 /** Rows after `after` ('0': all) in order. */
-export function readBacktestEvents(
+export const readBacktestEvents = (
   db: Db,
   id: string,
-  { after = '0', limit = PAGE_MAX }: { readonly after?: string; readonly limit?: number } = {},
-): Promise<BacktestEvent[]> {
-  return db
-    .selectFrom('backtest_event')
-    .selectAll()
-    .where('backtest_id', '=', id)
-    .where('seq', '>', after)
-    .orderBy('seq')
-    .limit(limit)
-    .execute();
-}
+  page?: { readonly after?: string; readonly limit?: number },
+): Promise<readonly BacktestEvent[]> => readRunEvents(db, EVENTS, id, page);

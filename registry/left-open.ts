@@ -5,7 +5,7 @@ import type { Database } from './tables.ts';
 
 export interface OpenRuns {
   readonly table: keyof Database &
-    ('experiment' | 'backtest' | 'version_evaluation' | 'parity_report');
+    ('experiment' | 'backtest' | 'batch_prediction' | 'version_evaluation' | 'parity_report');
   /** `queued`: no workflow has begun it. */
   readonly status: 'queued' | 'running';
   /** Only those that were asked for before. */

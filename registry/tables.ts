@@ -40,12 +40,18 @@ import type {
 } from './tables-lifecycle.ts';
 import type { AskedAdviceTable, PositionAdviceTable } from './tables-advice.ts';
 import type { BacktestEventTable, BacktestTable } from './tables-backtests.ts';
+import type {
+  BatchPredictionEventTable,
+  BatchPredictionPartTable,
+  BatchPredictionTable,
+} from './tables-batch-predictions.ts';
 import type { VersionEvaluationTable } from './tables-evaluations.ts';
 import type { ParityDifferenceTable, ParityReportTable } from './tables-parity.ts';
 import type { SearchTable, SearchTrialTable } from './tables-search.ts';
 
 export type * from './tables-advice.ts';
 export type * from './tables-backtests.ts';
+export type * from './tables-batch-predictions.ts';
 export type * from './tables-data.ts';
 export type * from './tables-evaluations.ts';
 export type * from './tables-experiments.ts';
@@ -79,6 +85,9 @@ export interface Database {
   version_evaluation: VersionEvaluationTable;
   backtest: BacktestTable;
   backtest_event: BacktestEventTable;
+  batch_prediction: BatchPredictionTable;
+  batch_prediction_part: BatchPredictionPartTable;
+  batch_prediction_event: BatchPredictionEventTable;
   api_key: ApiKeyTable;
   idempotency_key: IdempotencyKeyTable;
   audit: AuditTable;

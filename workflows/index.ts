@@ -6,6 +6,7 @@ export { experiment } from './experiment.ts';
 export { lifecycle } from './lifecycle.ts';
 export { monitor } from './monitor.ts';
 export { parity } from './parity.ts';
+export { predictBatch } from './predict-batch.ts';
 export { promote } from './promote.ts';
 export { retrain } from './retrain.ts';
 export { settle } from './settle.ts';

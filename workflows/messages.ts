@@ -25,6 +25,7 @@ export const workflowIds = {
   monitor: (model: string): string => `monitor/${model}`,
   alert: (id: string): string => `alert/${id}`,
   backtest: (ulid: string): string => `backtest/${ulid}`,
+  predictBatch: (ulid: string): string => `predict-batch/${ulid}`,
   evaluation: (ulid: string): string => `evaluation/${ulid}`,
   /** Of a model by its Schedule; one that a person asked for has an id of its own. */
   parity: (model: string): string => `parity/${model}`,
@@ -40,6 +41,12 @@ export interface ExperimentInput {
 
 export interface BacktestInput {
   readonly backtestId: string;
+}
+
+export interface PredictBatchInput {
+  readonly batchPredictionId: string;
+  /** Part to begin with: above 0 in a run that goes on from an earlier one. */
+  readonly next?: number;
 }
 
 /** A version judged again. */

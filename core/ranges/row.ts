@@ -1,5 +1,6 @@
 import type { FallbackReason } from '../predict/answer.ts';
 import type { Forecast, RangeAnswer } from '../predict/index.ts';
+import type { RatchetError } from '../errors.ts';
 import type { RowProblem } from '../problems.ts';
 import { cursorOf, type RangeIdentity } from './cursor.ts';
 
@@ -30,7 +31,7 @@ export interface RowOf extends RangeIdentity {
   readonly position: number;
   readonly instrument: string;
   /** What is told of a problem of a row. */
-  readonly problemOf: (problem: Error, at: string) => RowProblem;
+  readonly problemOf: (problem: RatchetError, at: string) => RowProblem;
 }
 
 export function rowOf(of: RowOf, version: number | null, answer: RangeAnswer): RangeRow {

@@ -59,6 +59,11 @@ export async function evaluation({ evaluationId }: { evaluationId: string }): Pr
   await compute.evaluateVersion({ evaluationId, missing: [] });
 }
 
+export async function predictBatch(input: { batchPredictionId: string }): Promise<void> {
+  // The real one plans first.
+  await compute.answerPart({ ...input, part: 0 });
+}
+
 export async function parity(): Promise<void> {
   // The real one opens its report first.
   await compute.replayPredictions({ reportId: '' });

@@ -76,7 +76,7 @@ const forecast = (at: number) => ({
 
 /** Rows of which every fifth has no prediction. */
 const ROWS: readonly RangeRow[] = Array.from({ length: 300 }, (_, i) => {
-  const of = { ...FACTS, position: 0, instrument: 'A', problemOf: rowProblemOf as never };
+  const of = { ...FACTS, position: 0, instrument: 'A', problemOf: rowProblemOf };
   const asOf = FACTS.from + i * 86_400_000;
   return i % 5 === 0
     ? rowOf(of, null, { asOf, problem: new RatchetError('champion.none', 'nobody served') })

@@ -5,6 +5,7 @@ import { EVALUATION_SCENES } from './evaluation.ts';
 import { EXPERIMENT_SCENES } from './experiment.ts';
 import { LIFECYCLE_SCENES } from './lifecycle.ts';
 import { PARITY_SCENES } from './parity.ts';
+import { PREDICT_BATCH_SCENES } from './predict-batch.ts';
 import { PROMOTE_SCENES } from './promote.ts';
 import { RETRAIN_SCENES } from './retrain.ts';
 import { MONITOR_SCENES, SETTLE_SCENES } from './slots.ts';
@@ -20,6 +21,7 @@ export const SCENES: readonly Scene[] = [
   ...LIFECYCLE_SCENES,
   ...MONITOR_SCENES,
   ...PARITY_SCENES,
+  ...PREDICT_BATCH_SCENES,
   ...PROMOTE_SCENES,
   ...RETRAIN_SCENES,
   ...SETTLE_SCENES,
