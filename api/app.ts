@@ -23,6 +23,8 @@ import { parityRoutes } from './routes/parity.ts';
 import { performanceRoutes } from './routes/performance.ts';
 import { backtestProgressRoutes } from './routes/backtest-progress.ts';
 import { backtestRoutes } from './routes/backtests.ts';
+import { batchPredictionRowRoutes } from './routes/batch-prediction-rows.ts';
+import { batchPredictionRoutes } from './routes/batch-predictions.ts';
 import { batchPredictRoutes } from './routes/batch-predict.ts';
 import { predictRoutes } from './routes/predict.ts';
 import { signalRoutes } from './routes/signals.ts';
@@ -48,6 +50,8 @@ export function createApp(parts: ApiParts): App {
     healthRoutes,
     predictRoutes,
     batchPredictRoutes,
+    batchPredictionRoutes,
+    batchPredictionRowRoutes,
     signalRoutes,
     adviceRoutes,
     adviceComparisonRoutes,

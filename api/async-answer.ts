@@ -14,7 +14,7 @@ export const preferHeader = {
     .describe('`respond-async`: 202 at once, and the answer at `Location`, for an hour.'),
 };
 
-const pendingSchema = z
+export const pendingSchema = z
   .object({
     id: ulidSchema,
     status: z.literal('pending'),

@@ -37,6 +37,11 @@ export interface Orchestrator extends LifecycleOrders {
   backtestState(backtestId: string): Promise<WorkflowState>;
   /** Asks a backtest to stop, and the experiments that train its models; false when it does not run. */
   cancelBacktest(backtestId: string): Promise<boolean>;
+  /** Starts `predict-batch/<id>`; false when that workflow exists already. */
+  startBatchPrediction(batchPredictionId: string): Promise<boolean>;
+  batchPredictionState(batchPredictionId: string): Promise<WorkflowState>;
+  /** Asks a batch prediction to stop; false when it does not run. */
+  cancelBatchPrediction(batchPredictionId: string): Promise<boolean>;
   /** Starts `alert/<id>`, which delivers it; false when that was begun before. */
   startAlert(alertId: string): Promise<boolean>;
   close(): Promise<void>;
@@ -52,6 +57,9 @@ export function openOrchestrator(options: {
   const { workflow } = client;
   const call: Call = (work) => callInTime(connection, work);
   const start: Start = (type, startOptions) => startOnce(call, workflow, type, startOptions);
+  /** What runs once in its life: its id names one workflow for good. */
+  const once = (type: string, workflowId: string, input: object): Promise<boolean> =>
+    start(type, { workflowId, args: [input], workflowIdReusePolicy: 'REJECT_DUPLICATE' });
   const cancel = async (workflowId: string): Promise<boolean> => {
     const answer = await orNotFound(() => call(() => workflow.getHandle(workflowId).cancel()));
     return answer !== undefined;
@@ -67,44 +75,26 @@ export function openOrchestrator(options: {
       await call(() => connection.workflowService.getSystemInfo({}));
     },
     startExperiment: (experimentId) =>
-      start('experiment', {
-        workflowId: workflowIds.experiment(experimentId),
-        args: [{ experimentId }],
-        // An experiment runs once in its life: its id names one workflow for good.
-        workflowIdReusePolicy: 'REJECT_DUPLICATE',
-      }),
-    startAlert: (alertId) =>
-      start('alert', {
-        workflowId: workflowIds.alert(alertId),
-        args: [{ alertId }],
-        workflowIdReusePolicy: 'REJECT_DUPLICATE',
-      }),
+      once('experiment', workflowIds.experiment(experimentId), { experimentId }),
+    startAlert: (alertId) => once('alert', workflowIds.alert(alertId), { alertId }),
     cancelExperiment: (id) => cancel(workflowIds.experiment(id)),
     experimentState: (id) => stateOf(workflowIds.experiment(id)),
     startEvaluation: (evaluationId) =>
-      start('evaluation', {
-        workflowId: workflowIds.evaluation(evaluationId),
-        args: [{ evaluationId }],
-        workflowIdReusePolicy: 'REJECT_DUPLICATE',
-      }),
+      once('evaluation', workflowIds.evaluation(evaluationId), { evaluationId }),
     evaluationState: (id) => stateOf(workflowIds.evaluation(id)),
     startParity: (model, reportId) =>
-      start('parity', {
-        workflowId: workflowIds.parityRun(reportId),
-        args: [{ model, reportId }],
-        workflowIdReusePolicy: 'REJECT_DUPLICATE',
-      }),
+      once('parity', workflowIds.parityRun(reportId), { model, reportId }),
     parityState: ({ id, model, slot }) =>
       stateOf(slot === null ? workflowIds.parityRun(id) : workflowIds.paritySlot(model, slot)),
     cancelEvaluation: (id) => cancel(workflowIds.evaluation(id)),
     startBacktest: (backtestId) =>
-      start('backtest', {
-        workflowId: workflowIds.backtest(backtestId),
-        args: [{ backtestId }],
-        workflowIdReusePolicy: 'REJECT_DUPLICATE',
-      }),
+      once('backtest', workflowIds.backtest(backtestId), { backtestId }),
     backtestState: (id) => stateOf(workflowIds.backtest(id)),
     cancelBacktest: (id) => cancel(workflowIds.backtest(id)),
+    startBatchPrediction: (batchPredictionId) =>
+      once('predictBatch', workflowIds.predictBatch(batchPredictionId), { batchPredictionId }),
+    batchPredictionState: (id) => stateOf(workflowIds.predictBatch(id)),
+    cancelBatchPrediction: (id) => cancel(workflowIds.predictBatch(id)),
     ...openLifecycleOrders({ connection, client, call, start }),
     close: () => connection.close(),
   };

@@ -1,5 +1,6 @@
 import type { Log } from '../activities/deps.ts';
 import { endBacktest } from '../registry/backtests.ts';
+import { endBatchPrediction } from '../registry/batch-predictions.ts';
 import { endEvaluation } from '../registry/evaluations.ts';
 import { endExperiment } from '../registry/experiments.ts';
 import type { Db } from '../registry/in-transaction.ts';
@@ -43,6 +44,12 @@ const kindsOf = ({ db, orchestrator }: Parts): readonly Kind[] => [
     start: (id) => orchestrator.startBacktest(id),
     state: (id) => orchestrator.backtestState(id),
     fail: (id, message) => endBacktest(db, id, { status: 'failed', message }),
+  },
+  {
+    ...{ name: 'batch prediction', table: 'batch_prediction' },
+    start: (id) => orchestrator.startBatchPrediction(id),
+    state: (id) => orchestrator.batchPredictionState(id),
+    fail: (id, message) => endBatchPrediction(db, id, { status: 'failed', message }),
   },
   {
     ...{ name: 'evaluation', table: 'version_evaluation' },

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { text as textOf } from 'node:stream/consumers';
 import { Option, type Command } from 'commander';
 import { openClient, type Json } from './http.ts';
-import { A_TIME, list, segment, version } from './options.ts';
+import { A_TIME, idempotencyKey, list, segment, version } from './options.ts';
 import { predictRange } from './predict-range.ts';
 import { ASYNC_HEADER, showAccepted } from './results.ts';
 import { CliError, EXIT, type CliContext } from './output.ts';
@@ -18,12 +18,15 @@ interface BatchOptions {
   readonly confidence: string;
   readonly record: boolean;
   readonly async?: boolean;
+  readonly wait?: boolean;
+  readonly key?: string;
 }
 
 const FORMS = `
 FILE holds the items: a JSON array, a JSON body with "items", or an item a line (NDJSON).
 With --from nothing is recorded, and a row a line comes for each session, as predict --as-of answers then. A file (-o)
 begins with a line of what was asked, and is complete where it ends with {"done":true}.
+With --from and --async a workflow computes the same rows, however many, and goes on whatever stops.
 Items: {"instrument", "asOf"?}, {"instrument", "bars"} or {"instrument", "window", "lastClose", "openTime"}.`;
 
 const versionOrThen = (text: string): number | 'then' => (text === 'then' ? text : version(text));
@@ -60,7 +63,12 @@ export function register(program: Command, ctx: CliContext): void {
         .default('none'),
     )
     .option('--no-record', 'do not keep them for scoring')
-    .option('--async', 'only hand it in; `ratchet results` has the answer')
+    .option(
+      '--async',
+      'only hand it in; `ratchet results` has the answer, of a range `ratchet batch-predictions`',
+    )
+    .option('--wait', 'with --from and --async: stay until it is computed, as -o does')
+    .option('--key <key>', 'with --from and --async: Idempotency-Key', idempotencyKey)
     .addHelpText('after', FORMS)
     .action((model: string, file: string | undefined, options: BatchOptions) =>
       batchPredict(ctx, model, file, options),
@@ -78,9 +86,9 @@ async function batchPredict(
     checkRangeOptions(file, options);
     return predictRange(ctx, model, options);
   }
-  const { to, output, arrow } = options;
-  if ((to ?? output ?? arrow) !== undefined) {
-    throw new CliError(EXIT.usage, '--to, --output and --arrow go with --from');
+  const { to, output, arrow, wait, key } = options;
+  if ((to ?? output ?? arrow ?? wait ?? key) !== undefined) {
+    throw new CliError(EXIT.usage, '--to, --output, --arrow, --wait and --key go with --from');
   }
   if ((file === undefined) === (instruments === undefined)) {
     throw new CliError(EXIT.usage, 'give either a file of items, --instruments, or --from');
@@ -112,8 +120,8 @@ function checkRangeOptions(file: string | undefined, options: BatchOptions): voi
   if (file !== undefined || asOf !== undefined) {
     throw new CliError(EXIT.usage, '--from says which times: no file and no --as-of beside it');
   }
-  if (options.async === true) {
-    throw new CliError(EXIT.usage, '--from is a stream, read as it comes: no --async beside it');
+  if (options.async !== true && (options.wait ?? options.key) !== undefined) {
+    throw new CliError(EXIT.usage, '--wait and --key go with --from and --async');
   }
   if (confidence !== 'none' || !record) {
     const message = '--from answers without confidence and records nothing: leave out';

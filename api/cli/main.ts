@@ -16,6 +16,7 @@ import { register as registerAdvise } from './advise.ts';
 import { register as registerAlerts } from './alerts.ts';
 import { register as registerBacktest } from './backtest.ts';
 import { register as registerBatchPredict } from './batch-predict.ts';
+import { register as registerBatchPredictions } from './batch-predictions.ts';
 import { register as registerDemo } from './demo.ts';
 import { register as registerDrift } from './drift.ts';
 import { register as registerEvaluate } from './evaluate.ts';
@@ -50,6 +51,7 @@ const COMMANDS: readonly RegisterCommands[] = [
   registerDrift,
   registerPredict,
   registerBatchPredict,
+  registerBatchPredictions,
   registerSignal,
   registerAdvise,
   registerBacktest,

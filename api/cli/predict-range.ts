@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { open, rename, rm } from 'node:fs/promises';
+import { waitForBatch } from './batch-predictions.ts';
 import { openClient, type ApiClient } from './http.ts';
 import { segment } from './options.ts';
 import { CliError, EXIT, type CliContext } from './output.ts';
 import { fileProblem, openRangeFile } from './range-file.ts';
-import { rowsOfRange } from './range-rows.ts';
+import { rowsOfRange, streamOf } from './range-rows.ts';
+import { ASYNC_HEADER } from './results.ts';
 
 export interface RangeOptions {
   readonly from?: string;
@@ -13,6 +15,11 @@ export interface RangeOptions {
   readonly version?: number | 'then';
   readonly output?: string;
   readonly arrow?: boolean;
+  /** As a workflow. */
+  readonly async?: boolean;
+  readonly wait?: boolean;
+  /** Idempotency-Key. */
+  readonly key?: string;
 }
 
 const ARROW = 'application/vnd.apache.arrow.stream';
@@ -32,6 +39,7 @@ export async function predictRange(
   const client = await openClient(ctx);
   const path = `/api/v1/ml-models/${segment(model)}/batch-predict`;
   const body = { range: { from, to }, instruments, version };
+  if (options.async === true) return handIn(ctx, client, { ...options, path, body });
   if (options.arrow === true) return saveArrow(ctx, { client, path, body, output });
   const { signal } = ctx;
   if (output === undefined) {
@@ -58,6 +66,31 @@ export async function predictRange(
   ctx.out.line(`${output}: ${rows} rows, ${failed} of them without an answer`);
 }
 
+/** The range as a workflow: its id, or, where it is waited for, its rows. */
+async function handIn(
+  ctx: CliContext,
+  client: ApiClient,
+  asked: Pick<RangeOptions, 'arrow' | 'key' | 'output' | 'wait'> & {
+    readonly path: string;
+    readonly body: object;
+  },
+): Promise<void> {
+  const { arrow, key, output, wait, path, body } = asked;
+  const answer = await client.json('POST', path, {
+    body,
+    headers: {
+      ...ASYNC_HEADER,
+      ...(arrow === true && { accept: ARROW }),
+      ...(key !== undefined && { 'idempotency-key': key }),
+    },
+  });
+  const id = String(answer['id']);
+  ctx.out.line(`batch prediction ${id}`);
+  if (wait === true || output !== undefined) return waitForBatch(ctx, client, id, output);
+  ctx.out.data(answer);
+  ctx.out.line(`its rows: \`ratchet batch-predictions ${id} -o FILE\``);
+}
+
 async function toStdout(chunk: string | Uint8Array): Promise<void> {
   if (!process.stdout.write(chunk)) await once(process.stdout, 'drain');
 }
@@ -75,7 +108,7 @@ async function saveArrow(
   { client, path, body, output }: ArrowAsked,
 ): Promise<void> {
   const ask = (): Promise<Response> =>
-    client.send('POST', path, { body, headers: { accept: ARROW } }, true);
+    streamOf(client.send('POST', path, { body, headers: { accept: ARROW } }, true));
   if (output === undefined) {
     if (!process.stdout.isTTY) return copyArrow(await ask(), toStdout);
     throw new CliError(EXIT.usage, 'Arrow is not for a terminal: name a file with -o, or pipe it');

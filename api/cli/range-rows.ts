@@ -92,7 +92,7 @@ async function* linesOf(
   cursor: string | undefined,
 ): AsyncGenerator<readonly Line[], void, undefined> {
   const asked = { body: { ...body, cursor }, headers: { accept: NDJSON } };
-  const response = await client.send('POST', path, asked, true);
+  const response = await streamOf(client.send('POST', path, asked, true));
   let rest = '';
   for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
     const lines = `${rest}${chunk}`.split('\n');
@@ -106,6 +106,19 @@ async function* linesOf(
     yield parsed.slice(0, -1);
     throw endedEarly(ending['problem'] as Json);
   }
+}
+
+const ACCEPTED = 202;
+
+/** The answer as a stream; throws where it is too large for one and a workflow computes it. */
+export async function streamOf(answer: Promise<Response>): Promise<Response> {
+  const response = await answer;
+  if (response.status !== ACCEPTED) return response;
+  const details = JSON.parse(await response.text()) as Json;
+  const id = String(details['id']);
+  const message = `${String(details['rows'])} rows are too many for a stream: a workflow computes them, as ${id}`;
+  const hint = `\`ratchet batch-predictions ${id} -o FILE\` has them once they are there`;
+  throw new CliError(EXIT.refused, message, { hint, details: { ...details, status: ACCEPTED } });
 }
 
 const endedEarly = (problem: Json): CliError =>

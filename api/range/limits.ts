@@ -7,8 +7,10 @@ import { ApiError } from '../errors.ts';
 export const MAX_SESSIONS = 200_000;
 /** Instruments of one range: as many as a cursor counts. */
 export const MAX_INSTRUMENTS = 10_000;
-/** Rows of one range, such as 500 instruments of 40 years of days. */
-export const MAX_ROWS = 5_000_000;
+/** Rows of one range, such as 5,000 instruments of 40 years of days: some hours of a worker. */
+export const MAX_ROWS = 50_000_000;
+/** Rows that one request streams; a range that is larger is handed in to a workflow. */
+export const MAX_STREAMED_ROWS = 5_000_000;
 /** Ranges that are open on this replica at once, apart from batches, and those of one key. */
 export const MAX_RANGES = 8;
 export const MAX_RANGES_OF_KEY = 4;

@@ -92,6 +92,10 @@ export async function rangeQuestion(
   return { facts, asOf, after };
 }
 
+/** Rows of the whole range, whatever of them the caller has. */
+export const rowsOf = ({ facts, asOf }: RangeQuestion): number =>
+  facts.instruments.length * asOf.length;
+
 /** Clocks of replicas differ by less. */
 const CLOCKS_DIFFER_MS = 60_000;
 

@@ -1,17 +1,20 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { CURSOR_LENGTH } from '../../core/ranges/index.ts';
-import { acceptedAnswer, answerLater, preferHeader, prefersAsync } from '../async-answer.ts';
+import { answerLater, pendingSchema, preferHeader, prefersAsync } from '../async-answer.ts';
 import type { TextAnswer } from '../async-outcome.ts';
 import { answerBatch, type BatchOutcome } from '../batch.ts';
+import { batchPredictionSchema } from '../batch-prediction-access.ts';
 import { ApiError, HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerSchema, batchItemSchema } from '../prediction-schemas.ts';
-import { MAX_RANGES, MAX_RANGES_OF_KEY } from '../range/limits.ts';
+import { MAX_RANGES, MAX_RANGES_OF_KEY, MAX_STREAMED_ROWS } from '../range/limits.ts';
 import { RangePlaces } from '../range/places.ts';
-import { rangeQuestion, rangeSchema } from '../range/question.ts';
+import { handInRange } from '../range/hand-in.ts';
+import { rangeQuestion, rangeSchema, rowsOf } from '../range/question.ts';
 import { ARROW_WORDS, rangeEndSchema, rangeHeaders, rangeRowSchema } from '../range/schemas.ts';
 import { ARROW, formatOf, NDJSON, rangeResponse } from '../range/stream.ts';
 import {
+  idempotencyHeader,
   instant,
   instrumentId,
   jsonAnswer,
@@ -161,10 +164,11 @@ const route = createRoute({
   description:
     `At most ${MAX_BATCH_ITEMS} items and 4 MiB. One version answers all; each item gets its prediction or its problem. ` +
     `\`Accept: ${NDJSON}\`: a line an item. Trials take no part in batches. With \`range\` it is a stream of any length, ` +
-    `as lines (${NDJSON}, the default) or Arrow (${ARROW}), which nothing is recorded of.`,
+    `as lines (${NDJSON}, the default) or Arrow (${ARROW}), which nothing is recorded of. With \`range\` and ` +
+    `\`Prefer: respond-async\`, or over ${MAX_STREAMED_ROWS} rows, a workflow computes it: 202, a \`BatchPrediction\`.`,
   request: {
     params: modelParam,
-    headers: z.object(preferHeader),
+    headers: idempotencyHeader.extend(preferHeader),
     body: jsonRequest(batchSchema),
   },
   responses: {
@@ -183,16 +187,12 @@ const route = createRoute({
         [ARROW]: { schema: z.string().describe(ARROW_WORDS) },
       },
     },
-    ...acceptedAnswer,
+    [HTTP.accepted]: jsonAnswer(
+      pendingSchema.or(batchPredictionSchema),
+      'Accepted; the answer comes at `Location`. Of a range: a `BatchPrediction`',
+    ),
   },
 });
-
-const notLater = (): ApiError =>
-  new ApiError(
-    'unprocessable',
-    'range.not-async',
-    'A range is a stream that is read as it comes: leave out `Prefer: respond-async`.',
-  );
 
 /** Many predictions of one version in one request. */
 export function batchPredictRoutes(app: App, parts: ApiParts): void {
@@ -212,11 +212,15 @@ export function batchPredictRoutes(app: App, parts: ApiParts): void {
     const { range } = call.body;
     const isLater = prefersAsync(c.req.valid('header').prefer);
     if (range) {
-      if (isLater) throw notLater();
+      const question = await rangeQuestion(parts, call.model, { ...call.body, range });
+      const format = formatOf(c.req.header('accept'));
+      if (isLater || rowsOf(question) > MAX_STREAMED_ROWS) {
+        const idempotencyKey = c.req.valid('header')['idempotency-key'];
+        const handedIn = { question, format, idempotencyKey, body: call.body };
+        return (await handInRange(parts, c, handedIn)) as never;
+      }
       const onEnd = places.take(call.keyId);
       try {
-        const question = await rangeQuestion(parts, call.model, { ...call.body, range });
-        const format = formatOf(c.req.header('accept'));
         const { requestId } = call;
         return (await rangeResponse(parts, { question, format, requestId, onEnd })) as never;
       } catch (error) {

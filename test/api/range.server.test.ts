@@ -313,16 +313,6 @@ test('hours of twenty centuries are refused before they are counted out', async 
   assert.equal(lines.rows.length, 25);
 });
 
-test('a range is a stream: it is not handed in', async () => {
-  const { status, body } = await api.call(
-    'POST',
-    PATH,
-    { range: RANGE },
-    { headers: { prefer: 'respond-async' } },
-  );
-  assert.deepEqual([status, body['code']], [422, 'range.not-async']);
-});
-
 test('the documentation has the rows, the last line, the columns and the headers', async () => {
   const { body } = await api.call('GET', '/openapi.json');
   const document = body as unknown as OpenApi;

@@ -83,6 +83,7 @@ export class ScriptedOrchestrator implements Orchestrator {
   readonly evaluations = new Set<string>();
   readonly parities = new Set<string>();
   readonly backtests = new Set<string>();
+  readonly batches = new Set<string>();
   readonly orders: LifecycleOrder[] = [];
   readonly slots: { readonly type: 'settle' | 'monitor'; readonly input: SlotInput }[] = [];
   readonly endedModels: string[] = [];
@@ -167,6 +168,20 @@ export class ScriptedOrchestrator implements Orchestrator {
     await this.ping();
     this.cancelled.push(id);
     return this.backtests.has(id);
+  }
+  async startBatchPrediction(id: string): Promise<boolean> {
+    await this.ping();
+    const fresh = !this.batches.has(id);
+    this.batches.add(id);
+    return fresh;
+  }
+  batchPredictionState(): Promise<'running' | 'ended' | 'unknown'> {
+    return Promise.resolve(this.state);
+  }
+  async cancelBatchPrediction(id: string): Promise<boolean> {
+    await this.ping();
+    this.cancelled.push(id);
+    return this.batches.has(id);
   }
   async startParity(_model: string, id: string): Promise<boolean> {
     await this.ping();

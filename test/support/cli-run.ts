@@ -4,6 +4,7 @@ import { register as registerAdvise } from '../../api/cli/advise.ts';
 import { register as registerAlerts } from '../../api/cli/alerts.ts';
 import { register as registerBacktest } from '../../api/cli/backtest.ts';
 import { register as registerBatchPredict } from '../../api/cli/batch-predict.ts';
+import { register as registerBatchPredictions } from '../../api/cli/batch-predictions.ts';
 import { register as registerDrift } from '../../api/cli/drift.ts';
 import { register as registerEvaluate } from '../../api/cli/evaluate.ts';
 import { register as registerExperiments } from '../../api/cli/experiments.ts';
@@ -39,7 +40,7 @@ export function program(ctx: CliContext): Command {
   const others = [
     ...[registerEvaluate, registerKeys, registerMirror, registerSearch, registerSignal],
     ...[registerAdvise, registerBacktest, registerBatchPredict, registerResults, registerSql],
-    registerLookahead,
+    ...[registerBatchPredictions, registerLookahead],
   ];
   for (const register of [...modules, ...watched, ...others]) {
     register(root, ctx);

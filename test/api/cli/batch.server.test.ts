@@ -178,7 +178,7 @@ test('a range as Arrow, and what does not go with a range', async () => {
   const both = await run('batch-predict', MODEL, ...range, '--as-of', '2019-12-02');
   assert.deepEqual([both.code, /no --as-of beside it/.test(both.text)], [EXIT.usage, true]);
   const wrong: readonly (readonly [readonly string[], RegExp])[] = [
-    [[...range, '--async'], /no --async beside it/],
+    [[...range, '--wait'], /go with --from and --async/],
     [[...range, '--no-record'], /leave out --no-record/],
     [[...range, '-c', 'mc'], /leave out --confidence/],
     [['-i', INSTRUMENT, '--arrow'], /go with --from/],
