@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
-import { answers, type Row } from '../../examples/backtest-client.ts';
+import { answers, answersLater, type Row } from '../../examples/backtest-client.ts';
 import { projectRoot } from '../../infra/project.ts';
 import {
   ADMIN,
@@ -16,6 +16,7 @@ import {
   type ApiFixture,
   type TestReplica,
 } from '../support/api-fixture.ts';
+import { batchByHand } from '../support/batch-by-hand.ts';
 import { MODEL } from '../support/registry-facts.ts';
 
 let fixture: ApiFixture;
@@ -53,11 +54,12 @@ async function cutWay(cuts: number, afterBytes: (cut: number) => number) {
       if (made >= cuts) return void answer.pipe(outgoing);
       let left = afterBytes(made++);
       answer.on('data', (chunk: Buffer) => {
-        outgoing.write(chunk.subarray(0, left));
+        outgoing.write(chunk.subarray(0, Math.max(0, left)));
         left -= chunk.length;
         // In the middle of a row, as it falls.
         if (left <= 0) setTimeout(() => incoming.socket.destroy(), 20);
       });
+      answer.on('end', () => left > 0 && outgoing.end());
       return undefined;
     });
     incoming.pipe(upstream);
@@ -123,22 +125,67 @@ test('whoever hangs up frees a place; a client that finds none waits for one', a
   await rows.return(undefined);
 });
 
+/** Plays the workflow of what is handed in. */
+function computeWhatIsHandedIn(): void {
+  const { orchestrator } = fixture;
+  orchestrator.startBatchPrediction = async (id) => {
+    setTimeout(() => void batchByHand(fixture, id), 50);
+    return true;
+  };
+}
+
+test('in TypeScript: a range as a workflow has the same rows, however often the way is cut', async () => {
+  computeWhatIsHandedIn();
+  const way = await cutWay(5, (cut) => 2_000 + 40_000 * cut);
+  const rows: Row[] = [];
+  const progress: number[] = [];
+  const api_ = { url: way.url, key: ADMIN };
+  for await (const row of answersLater(api_, MODEL, RANGE, (done) => progress.push(done))) {
+    rows.push(row);
+  }
+  way.close();
+  assert.equal(way.made(), 5);
+  assert.deepEqual(rows, await whole());
+  assert.equal(progress.at(-1), rows.length);
+  const bad = answersLater({ url, key: ADMIN }, MODEL, { ...RANGE, version: 9 });
+  await assert.rejects(bad.next(), /no version 9/);
+});
+
 const python = join(projectRoot, '.tools/venv/bin/python');
 const skip = existsSync(python) ? false : 'no Python here: node infra/setup.mjs makes it';
 
 test('in Python: the same rows, however often the way is cut', { skip }, async () => {
   const way = await cutWay(4, (cut) => 50_000 + 6_007 * cut);
+  const [rows, refused] = await inPython(way.url, 'answers');
+  way.close();
+  assert.equal(way.made(), 4);
+  assert.deepEqual(rows, await whole());
+  assert.match(refused, /no version 9/);
+});
+
+test('in Python: a range as a workflow has the same rows, too', { skip }, async () => {
+  computeWhatIsHandedIn();
+  const way = await cutWay(5, (cut) => 2_000 + 40_000 * cut);
+  const [rows, refused] = await inPython(way.url, 'answers_later');
+  way.close();
+  assert.equal(way.made(), 5);
+  assert.deepEqual(rows, await whole());
+  assert.match(refused, /no version 9/);
+});
+
+/** Rows of the range by a function of the client, and what it says of a version that is not. */
+async function inPython(at: string, name: string): Promise<[Row[], string]> {
   const program = [
     'import json, sys',
     'sys.path.insert(0, "examples")',
-    'from backtest_client import answers, Refused',
-    `rows = list(answers("${MODEL}", "${RANGE.from}", "${RANGE.to}"))`,
+    `from backtest_client import ${name}, Refused`,
+    `rows = list(${name}("${MODEL}", "${RANGE.from}", "${RANGE.to}"))`,
     'try:',
-    `    next(answers("${MODEL}", "${RANGE.from}", version=9))`,
+    `    next(${name}("${MODEL}", "${RANGE.from}", version=9))`,
     'except Refused as error:',
     '    print(json.dumps([rows, str(error)]))',
   ].join('\n');
-  const env = { ...process.env, RATCHET_URL: way.url, RATCHET_API_KEY: ADMIN };
+  const env = { ...process.env, RATCHET_URL: at, RATCHET_API_KEY: ADMIN };
   const child = spawn(python, ['-c', program], {
     cwd: projectRoot,
     env: { ...env, PYTHONDONTWRITEBYTECODE: '1' },
@@ -147,10 +194,6 @@ test('in Python: the same rows, however often the way is cut', { skip }, async (
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   const code = await new Promise((resolve) => child.on('close', resolve));
-  way.close();
   assert.equal(code, 0, stderr);
-  const [rows, refused] = JSON.parse(stdout) as [Row[], string];
-  assert.equal(way.made(), 4);
-  assert.deepEqual(rows, await whole());
-  assert.match(refused, /no version 9/);
-});
+  return JSON.parse(stdout) as [Row[], string];
+}
