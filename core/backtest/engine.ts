@@ -4,7 +4,8 @@
  * Events in the order of their instants, closes before opens where both fall together:
  * 1. close of bar t: stops inside the bar; then fills at the close (rule `nextClose`) of what was decided at the close
  *    of bar t - 1 or before; then equity is marked and a row written. What is decided at this close waits.
- * 2. open of bar t + 1: emergency exits; then fills at the open (rule `nextOpen`) of what was decided at the close of t.
+ * 2. open of bar t + 1: longs are left in an emergency; then fills at the open (rule `nextOpen`) of what was decided at
+ *    the close of t.
  * A decision at the last bar of an instrument never fills. A row is an instant at which any bar closes.
  *
  * Nothing reads a bar before its instant: dropping all bars that close after an instant leaves the rows up to it, and
@@ -139,25 +140,20 @@ class Engine {
     for (const position of this.#positions) {
       if (position.inside || position.bar === position.bars) continue;
       if (position.openAt[position.bar] !== now) continue;
-      position.inside = true;
-      const open = position.open[position.bar]!;
-      if (!Number.isNaN(open)) position.mark = open;
-      const ordered = atOpen && position.takeOrder(open);
-      if (position.isEmergency() && !Number.isNaN(open)) position.stop();
-      else if (ordered) this.#order(position);
+      position.begin();
+      if (atOpen && position.takeOrder(position.open[position.bar]!)) this.#order(position);
     }
     this.#leaveInEmergency(now);
     this.#fill();
   }
 
-  /** After all marks of the instant are known, so that each exit is a share of the same equity. */
+  /** Longs only; after all marks of the instant are known, so that each exit is a share of the same equity. */
   #leaveInEmergency(now: number): void {
     for (const position of this.#positions) {
-      if (position.ledger === null || !position.inside) continue;
-      if (position.openAt[position.bar] !== now || !position.isEmergency()) continue;
-      const open = position.open[position.bar]!;
-      if (Number.isNaN(open)) continue;
-      this.#book.flatten(position, open, this.#book.equity(), 'emergency');
+      if (!position.inside || position.openAt[position.bar] !== now) continue;
+      if (!position.leavesAtOpen()) continue;
+      this.#book.flatten(position, position.mark, this.#book.equity(), 'emergency');
+      position.pause();
     }
   }
 

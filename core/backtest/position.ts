@@ -41,6 +41,10 @@ export class Position {
   /** The last order that came to its fill. */
   #last = NaN;
   #stopped = false;
+  /** The score of the last whole bar is one at which nothing long is held, or an exit at it found no price yet. */
+  #urgent = false;
+  /** The last order was for a long that an emergency ended or kept out. */
+  #paused = false;
 
   constructor(series: InstrumentSeries, rules: BacktestRules) {
     const { bars } = series;
@@ -78,23 +82,36 @@ export class Position {
     return this.quantity === 0 ? 0 : this.quantity * this.mark;
   }
 
+  /** Opens its next bar. */
+  begin(): void {
+    this.inside = true;
+    const open = this.open[this.bar]!;
+    if (!Number.isNaN(open)) this.mark = open;
+    // Longs end and are kept out in an emergency: one that is still held had no price to leave at.
+    const waits = this.#urgent && this.quantity > 0;
+    this.#urgent = waits || this.#isEmergency();
+  }
+
   /**
    * Takes the order that fills in this bar, decided `1 + delayBars` bars before, or an older one that found no price.
-   * True: `wanted` is to be traded to at `price`.
+   * True: `wanted` is to be traded to at `price`. A long waits while there is an emergency.
    */
   takeOrder(price: number): boolean {
     const decided = this.bar - 1 - this.#rules.fill.delayBars;
     const target = decided >= 0 ? this.#targets[decided]! : NaN;
     if (!Number.isNaN(target)) this.#pending = this.#limited(target);
-    if (Number.isNaN(this.#pending) || Number.isNaN(price)) return false;
-    const order = this.#pending;
+    if (Number.isNaN(price)) return false;
+    const resumes = this.#paused && !this.#urgent;
+    const order = Number.isNaN(this.#pending) && resumes ? this.#last : this.#pending;
+    if (Number.isNaN(order)) return false;
     this.#pending = NaN;
-    const same = this.#stopped ? this.#staysOut(order) : this.#isRestated(order);
+    const same = this.#stopped ? this.#staysOut(order) : !resumes && this.#isRestated(order);
     this.#last = order;
     if (same) return false;
     this.#stopped = false;
-    this.wanted = order;
-    return true;
+    this.#paused = this.#urgent && order > 0;
+    this.wanted = this.#paused ? 0 : order;
+    return !this.#paused || this.quantity < 0;
   }
 
   /** Flat from now on, until a target says something new. */
@@ -102,10 +119,14 @@ export class Position {
     this.#stopped = true;
   }
 
-  /** Is the score of the last whole bar one at which nothing is held? */
-  isEmergency(): boolean {
-    const score = this.bar > 0 ? this.#scores?.[this.bar - 1] : undefined;
-    return score !== undefined && score >= this.#rules.stops.emergencyScore;
+  /** Is a long to be left at the open of this bar? */
+  leavesAtOpen(): boolean {
+    return this.#urgent && this.quantity > 0 && !Number.isNaN(this.open[this.bar]!);
+  }
+
+  /** A long was left: what it was held for is wanted again once the emergency is over. */
+  pause(): void {
+    this.#paused = this.#last > 0;
   }
 
   /** What one unit of value costs when bought or sold, as a fraction of it. */
@@ -113,6 +134,11 @@ export class Position {
     return buy
       ? (1 + this.slippage) * (1 + this.fee) - 1
       : 1 - (1 - this.slippage) * (1 - this.fee);
+  }
+
+  #isEmergency(): boolean {
+    const score = this.bar > 0 ? this.#scores?.[this.bar - 1] : undefined;
+    return score !== undefined && score >= this.#rules.stops.emergencyScore;
   }
 
   #limited(target: number): number {

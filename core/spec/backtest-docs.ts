@@ -13,7 +13,7 @@ is held drifts. An order is for an amount of money: its units are those that giv
 
 1. At the close of bar t: stops inside the bar; then, with the rule \`nextClose\`, fills of what was decided at the close of
    bar t - 1; then equity is marked. What is decided at this close waits.
-2. At the open of bar t + 1: exits of an emergency score; then, with the rule \`nextOpen\`, fills of what was decided at
+2. At the open of bar t + 1: longs are left in an emergency; then, with the rule \`nextOpen\`, fills of what was decided at
    the close of t. All orders of one instant see the same equity; what takes from a position comes first.
 
 The last bar of an instrument fills nothing. Instruments with different sessions share a timeline of the instants at which
@@ -22,7 +22,13 @@ come before opens. Nothing reads a bar before its instant: cutting the bars off 
 
 A long's stop fills at min(stop, open), a short's at max(stop, open); where stop and profit target lie inside one bar the
 stop counts. A trailing stop follows the best price of the bars *before*. After a stop nothing is held until
-the target changes. No fill takes the sum of positions above \`maxLeverage\` times equity after costs; what prices do to it
+the target changes.
+
+The emergency score of a bar says how urgent it is to leave a *long* (docs/running.md): shorts stay, and may be entered. At
+and above the threshold a long is left at the next open that has a price, and none is entered; what is wanted by then is
+entered at the first fill after a bar below it.
+
+No fill takes the sum of positions above \`maxLeverage\` times equity after costs; what prices do to it
 afterwards is not undone. Equity at or below 0 at a close ends the run. Dividends and taxes are not known.
 
 A trade goes from flat (or a change of sign) to flat; adds and cuts belong to it. Every result has the same targets
