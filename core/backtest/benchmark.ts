@@ -13,13 +13,12 @@ export function buyAndHold(given: readonly InstrumentSeries[], rules: BacktestRu
     targets[0] = 1 / given.length;
     return { bars, calendar, targets, ...(costs && { costs }) };
   });
-  const { emergencyScore, reentry } = rules.stops;
   return runBacktest(series, {
     ...rules,
     maxLeverage: 1,
     maxWeight: 1,
     noTradeBand: 0,
     minTradeValue: 0,
-    stops: { emergencyScore, reentry },
+    stops: { emergencyScore: null, reentry: rules.stops.reentry },
   });
 }

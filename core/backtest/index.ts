@@ -20,7 +20,6 @@ export { dailyEquity, drawdownsOf, monthlyReturns, returnsOf } from './returns.t
 export {
   backtestRules,
   backtestRulesSchema,
-  EMERGENCY_SCORE,
   tradingCostsSchema,
   type BacktestRules,
   type BacktestRulesInput,

@@ -137,8 +137,9 @@ export class Position {
   }
 
   #isEmergency(): boolean {
+    const { emergencyScore } = this.#rules.stops;
     const score = this.bar > 0 ? this.#scores?.[this.bar - 1] : undefined;
-    return score !== undefined && score >= this.#rules.stops.emergencyScore;
+    return emergencyScore !== null && score !== undefined && score >= emergencyScore;
   }
 
   #limited(target: number): number {

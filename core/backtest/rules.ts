@@ -4,8 +4,6 @@ import { z } from 'zod';
 export const FILL_PRICES = ['nextOpen', 'nextClose'] as const;
 export type FillPrice = (typeof FILL_PRICES)[number];
 
-/** The score of a bar from which a position is closed at the next open. */
-export const EMERGENCY_SCORE = 0.8;
 const DELAY_BARS_MAX = 100;
 const LEVERAGE_MAX = 20;
 const BPS_MAX = 1_000;
@@ -75,8 +73,11 @@ export const backtestRulesSchema = z.strictObject({
         .number()
         .gt(0)
         .max(1)
-        .default(EMERGENCY_SCORE)
-        .describe('A score of a bar at or above this closes the position at the next open.'),
+        .nullable()
+        .default(null)
+        .describe(
+          'A score of a bar at or above this (.8 is what live answers call an emergency) ends a long at the next open and keeps longs out until a bar below it. null: off.',
+        ),
       reentry: z
         .enum(['changedTarget', 'changedSide'])
         .default('changedTarget')

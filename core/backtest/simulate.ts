@@ -70,8 +70,8 @@ export const twinNames = (name: string): Pick<SizeTwins, 'fixed' | 'mean'> => ({
 /**
  * Every strategy through the same period, instruments, rules and costs, an equal share of equity in each instrument; then,
  * of those that take advice, the same positions at a fixed size and at the mean advised one; then the
- * portfolios, whose weights are decided anew from time to time (core/strategies/portfolio). Where no
- * rule says otherwise, a position is left at the next open when its emergency score is high (core/signals/emergency).
+ * portfolios, whose weights are decided anew from time to time (core/strategies/portfolio). Where the rules set an
+ * `emergencyScore`, longs are left at it (core/signals/emergency).
  * Pure and deterministic. `onStep` is called between strategies. Throws what `decide` and `evaluateBacktest` throw.
  */
 export async function simulate(

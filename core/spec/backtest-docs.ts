@@ -26,7 +26,8 @@ the target changes.
 
 The emergency score of a bar says how urgent it is to leave a *long* (docs/running.md): shorts stay, and may be entered. At
 and above the threshold a long is left at the next open that has a price, and none is entered; what is wanted by then is
-entered at the first fill after a bar below it.
+entered at the first fill after a bar below it. As every stop it is off unless a rule sets it (\`stops.emergencyScore: 0.8\`):
+a classical strategy is what its name says, and buy-and-hold without stops is the benchmark, to the last bit.
 
 No fill takes the sum of positions above \`maxLeverage\` times equity after costs; what prices do to it
 afterwards is not undone. Equity at or below 0 at a close ends the run. Dividends and taxes are not known.

@@ -44,7 +44,10 @@ export function ruleEntries(rules: BacktestRules): readonly (readonly [string, s
     ['Stop-loss', share(stops.stopLoss)],
     ['Trailing stop', share(stops.trailing)],
     ['Take profit', share(stops.takeProfit)],
-    ['Emergency exit', `at a score of ${stops.emergencyScore}`],
+    [
+      'Emergency exit of longs',
+      stops.emergencyScore === null ? 'none' : `at a score of ${stops.emergencyScore}`,
+    ],
     [
       'After a stop',
       stops.reentry === 'changedTarget'

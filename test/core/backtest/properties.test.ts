@@ -14,11 +14,17 @@ import { sp500 } from '../../support/example-bars.ts';
 import { daily, mixedScene, randomSeries } from './scene.ts';
 
 const SEEDS = [1, 2, 3, 4, 5, 6];
+const emergencyScore = 0.8;
 const RULES: readonly BacktestRulesInput[] = [
-  {},
-  { allowShort: true, stops: { stopLoss: 0.01, trailing: 0.02, takeProfit: 0.03 } },
+  { stops: { emergencyScore } },
+  { allowShort: true, stops: { stopLoss: 0.01, trailing: 0.02, takeProfit: 0.03, emergencyScore } },
   { allowShort: true, maxLeverage: 2, fill: { at: 'nextClose' }, borrowBpsPerYear: 200 },
-  { fill: { delayBars: 2 }, rebalance: 'changed', noTradeBand: 0.05, stops: { trailing: 0.01 } },
+  {
+    fill: { delayBars: 2 },
+    rebalance: 'changed',
+    noTradeBand: 0.05,
+    stops: { trailing: 0.01, emergencyScore },
+  },
 ];
 
 /** The series without the bars that close after `until`. */

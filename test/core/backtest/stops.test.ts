@@ -100,13 +100,14 @@ describe('stops', () => {
     const rows = [flat(100), flat(100), [100, 100, 100, 99], [97, 98, 96, 97], flat(97), flat(97)];
     const scores = Float64Array.of(0, 0, 0.8, 0.9, 0.1, 0);
     const given = seriesOf(rows, [1, 1, 1, 0.5, 1, 1], { emergencyScore: scores });
-    const made = trades(given, {});
+    const made = trades(given, { stops: { emergencyScore: 0.8 } });
     assert.deepEqual(exits(made), [
       ['emergency', 97, 2],
       ['open', 97, 0],
     ]);
     assert.equal(made[1]!.entryTime, Date.UTC(2024, 0, 6));
     assert.equal(trades(given, { stops: { emergencyScore: 0.95 } }).length, 1);
+    assert.equal(trades(given, {}).length, 1, 'off unless a rule sets it');
   });
 
   function stop(stopLoss: number): BacktestRulesInput {
