@@ -46,7 +46,7 @@ const WORDS: Readonly<Record<AdviceReason, string>> = {
   'not-configured': 'No models are configured, so the rule decided.',
   'account-failed': 'The account provider gave no valid answer: the least size.',
   abstain: 'The model says not to act on its signal: the least size, and nobody was asked.',
-  emergency: 'The emergency score says to leave: the least size, and nobody was asked.',
+  emergency: 'The emergency score says to leave a long: the least size, and nobody was asked.',
   busy: 'Too many questions were under way, so the rule decided.',
 };
 

@@ -33,7 +33,7 @@ export const marketFactsSchema = z.strictObject({
   volatility: z.number().min(0).max(100).describe('SD of log returns of 20 bars, a year.'),
   drawdown: unit.describe('How far the close lies below the highest of 20 bars.'),
   change: z.number().min(-1).max(1e6).describe('Simple return over 20 bars.'),
-  emergencyScore: unit.nullable().describe('From .8 on a position is left; null: unknown.'),
+  emergencyScore: unit.nullable().describe('From .8 on a long is left; null: unknown.'),
 });
 export type MarketFacts = z.infer<typeof marketFactsSchema>;
 

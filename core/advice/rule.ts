@@ -52,11 +52,14 @@ export interface RuleFacts {
   >;
   readonly market: Pick<AdviceFacts['market'], 'volatility' | 'emergencyScore'>;
   readonly account: Pick<NonNullable<AdviceFacts['account']>, 'drawdown'> | null;
+  /** Side of the position that is sized, by its sign; absent: that of the score. */
+  readonly side?: number;
 }
 
 /**
  * The size that a rule gives: strength x trust x proof x calm x room, within 0.05..1 in whole percent. Nothing was
- * fitted. A model that abstains and an emergency get the least size. A score, or a volatility, that is NaN does too.
+ * fitted. A model that abstains gets the least size, and so does a long in an emergency: a short is no such position. A
+ * score, or a volatility, that is NaN does too.
  */
 export function ruleAdvice(facts: RuleFacts, settings: RuleSettings): RuleAdvice {
   const { signal, market, account } = facts;
@@ -68,11 +71,9 @@ export function ruleAdvice(facts: RuleFacts, settings: RuleSettings): RuleAdvice
     calm: Math.min(1, settings.targetVolatility / market.volatility),
     room: Math.max(0, 1 - (account?.drawdown ?? 0) / settings.drawdownLimit),
   };
-  const stop = signal.abstain
-    ? 'abstain'
-    : (market.emergencyScore ?? 0) >= EMERGENCY_STOP
-      ? 'emergency'
-      : null;
+  const short = (facts.side ?? signal.score) < 0;
+  const urgent = !short && (market.emergencyScore ?? 0) >= EMERGENCY_STOP;
+  const stop = signal.abstain ? 'abstain' : urgent ? 'emergency' : null;
   const product = Object.values(terms).reduce((a, b) => a * b, 1);
   return { size: stop === null ? boundedSize(product) : SIZE_MIN, terms, stop };
 }

@@ -143,6 +143,7 @@ function questionsOf(
         signal: said,
         market: { volatility: sd[t]! * year, emergencyScore: state?.emergencyScore ?? null },
         account: null,
+        side: positions[t]!,
       },
       // There is no account whose drawdown could reach the limit.
       { targetVolatility, drawdownLimit: 1 },

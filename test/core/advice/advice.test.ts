@@ -70,6 +70,22 @@ describe('the rule', () => {
     assert.equal(ruleAdvice(factsWith({ score: NaN }), SETTINGS).size, 0.05);
     assert.deepEqual([NaN, -1, 0.054, 0.056, 2].map(boundedSize), [0.05, 0.05, 0.05, 0.06, 1]);
   });
+
+  it('an emergency is one of longs: the size of a short is what it would be without', () => {
+    const market = { ...FACTS.market, emergencyScore: 1 };
+    const advise = (score: number, side?: number) =>
+      ruleAdvice(
+        { ...factsWith({ score, confidence: 1 }), market, ...(side !== undefined && { side }) },
+        SETTINGS,
+      );
+    const calm = ruleAdvice(factsWith({ score: -0.9, confidence: 1 }), SETTINGS);
+    assert.ok(calm.size > 0.05);
+    assert.deepEqual(advise(-0.9), calm);
+    assert.equal(advise(0.9).stop, 'emergency');
+    // A long that another strategy wants, on which the model's score is low, and a short likewise.
+    assert.deepEqual([advise(-0.9, 1).size, advise(-0.9, 1).stop], [0.05, 'emergency']);
+    assert.equal(advise(0.9, -1).stop, null);
+  });
 });
 
 describe('facts and prompts', () => {
