@@ -1,22 +1,70 @@
-/** `npm run bench [-- --json] [NAME...]`: every benchmark, one after the other, alone on the machine. */
-import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+/**
+ * `npm run bench [-- --only NAME[,NAME...]] [--json] [--rounds N]`: each measure of measures/ beside its peers, by turns, alone
+ * on the machine. Peers are installed by `npm run bench:setup`.
+ *
+ *   --only    these measures (a name, or the beginning of one)
+ *   --json    one line a measure instead of a table
+ *   --rounds  5 by default, at least that many
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { compare, type Comparison } from './measure.ts';
+import { MEASURES } from './measures/catalogue.ts';
+import { peersMissing, startPeer } from './peer.ts';
 
-const asked = process.argv.slice(2);
-const names = asked.filter((word) => !word.startsWith('--'));
-const options = asked.filter((word) => word.startsWith('--'));
-const files = readdirSync(import.meta.dirname)
-  .filter((file) => file.endsWith('.bench.ts'))
-  .filter((file) => names.length === 0 || names.includes(file.replace('.bench.ts', '')))
-  .sort();
-if (files.length === 0) {
-  console.error(`no such benchmark: ${names.join(', ')}`);
-  process.exitCode = 2;
+const ROUNDS = 5;
+const DIGITS = 4;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: String(ROUNDS) },
+  },
+});
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(2);
 }
-for (const file of files) {
-  if (!options.includes('--json')) console.log(`\n${file.replace('.bench.ts', '')}`);
-  const args = ['--import', 'tsx', join(import.meta.dirname, file), ...options];
-  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
-  if (status !== 0) process.exitCode = 1;
+
+const asked = values.only?.split(',');
+const chosen = MEASURES.filter(({ name }) => asked?.some((one) => name.startsWith(one)) ?? true);
+if (chosen.length === 0) {
+  fail(`no such measure: ${values.only}; there are ${MEASURES.map(({ name }) => name).join(', ')}`);
+}
+const rounds = Number(values.rounds);
+if (!Number.isInteger(rounds) || rounds < ROUNDS) fail(`--rounds is ${ROUNDS} or more`);
+const missing = peersMissing();
+if (missing) fail(missing);
+
+const digits = (x: number): string => x.toPrecision(DIGITS);
+
+function tell(one: Comparison): void {
+  if (values.json) return console.log(JSON.stringify(one));
+  const { name, unit, ours, peer, peerName, ratio, target, pass, better } = one;
+  const spread = (of: Comparison['oursSpread']): string =>
+    `${digits(of.lowest)}-${digits(of.highest)}`;
+  console.log(
+    [
+      pass ? 'ok   ' : 'SHORT',
+      name.padEnd(24),
+      `${digits(ours)} ${unit} (${spread(one.oursSpread)})`.padEnd(32),
+      `${peerName} ${digits(peer)} (${spread(one.peerSpread)})`.padEnd(44),
+      `${ratio.toFixed(3)} x, ${better === 'lower' ? '<=' : '>='} ${target}`,
+    ].join('  '),
+  );
+}
+
+for (const measure of chosen) {
+  const folder = mkdtempSync(join(tmpdir(), 'ratchet-bench-'));
+  try {
+    const result = await compare(measure, { folder, peer: startPeer }, rounds);
+    tell(result);
+    if (!result.pass) process.exitCode = 1;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

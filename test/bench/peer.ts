@@ -1,0 +1,47 @@
+/** Peers: Python processes that answer each line they are sent with the figure of one round. */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import type { Side } from './measure.ts';
+
+const here = import.meta.dirname;
+export const PEER_PYTHON = join(here, '../../.tools/bench/bin/python');
+
+/** Reason why peers cannot run here, or false. */
+export const peersMissing = (): string | false =>
+  existsSync(PEER_PYTHON) ? false : 'the peers are not installed: npm run bench:setup';
+
+const ready = z.strictObject({ name: z.string() });
+
+/** Starts peers/`script`; it is ready when this resolves. Throws what it said where it ends early. */
+export async function startPeer(script: string, args: readonly string[]): Promise<Side> {
+  const child = spawn(PEER_PYTHON, [join(here, 'peers', script), ...args], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    // Each peer takes the threads that its own arguments say, no others.
+    env: { ...process.env, PYTHONUNBUFFERED: '1' },
+  });
+  let said = '';
+  child.stderr.on('data', (bytes: Buffer) => (said = (said + bytes.toString()).slice(-4_000)));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async (): Promise<unknown> => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error(`peers/${script} ended early:\n${said}`);
+    return JSON.parse(value);
+  };
+  const { name } = ready.parse(await next());
+  return {
+    name,
+    async round() {
+      child.stdin.write('round\n');
+      return z.number().parse(await next());
+    },
+    async close() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
