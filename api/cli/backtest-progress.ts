@@ -7,6 +7,8 @@ interface Words {
   readonly live?: true;
 }
 
+type BacktestEvent = Pick<ProgressEvent, 'kind' | 'payload' | 'at'>;
+
 /** What the events of one backtest say to a person: how far it is, and the time that is left at most. */
 export class BacktestProgress {
   #folds = 0;
@@ -15,40 +17,38 @@ export class BacktestProgress {
   /** ms UTC. */
   #began = 0;
 
-  /** Nothing of an end: who follows it shows what it came to. */
-  wordsOf({
-    kind,
-    payload,
-    at,
-  }: Pick<ProgressEvent, 'kind' | 'payload' | 'at'>): Words | undefined {
+  /** Nothing of an end: who follows it shows what it came to. A line that stays hides the live one, so that follows it. */
+  wordsOf({ kind, payload, at }: BacktestEvent): readonly Words[] {
+    if (kind === 'result') return [{ text: `simulated ${String(payload['strategy'])}` }];
     if (kind === 'plan') {
       this.#began = Date.parse(at);
       this.#folds = Number(payload['folds']);
       const names = (payload['strategies'] as string[]).join(', ');
-      return { text: `strategies ${names}; ${this.#folds} stretches of the period ask a model` };
+      const text = `strategies ${names}; ${this.#folds} stretches of the period ask a model`;
+      return [{ text }, ...(this.#folds > 0 ? [this.#howFar(at)] : [])];
     }
     if (kind === 'fold' && payload['status'] !== 'completed') {
       const [from, status] = [String(payload['from']).slice(0, 10), String(payload['status'])];
-      return { text: `the model from ${from} on ${status}: ${String(payload['message'])}` };
+      const text = `the model from ${from} on ${status}: ${String(payload['message'])}`;
+      return [{ text }, this.#howFar(at)];
     }
     if (kind === 'fold') this.#trained++;
     if (kind === 'answers') this.#answered++;
-    if (kind === 'fold' || kind === 'answers') return { text: this.#howFar(at), live: true };
     if (kind === 'advice') {
       const { strategy, asked, remembered, questions } = payload;
       const text = `advice for ${String(strategy)}: ${String(asked)} asked, ${String(remembered)} remembered of ${String(questions)}`;
-      return { text };
+      return [{ text }];
     }
-    return kind === 'result' ? { text: `simulated ${String(payload['strategy'])}` } : undefined;
+    return kind === 'fold' || kind === 'answers' ? [this.#howFar(at)] : [];
   }
 
-  #howFar(at: string): string {
+  #howFar(at: string): Words {
     const [done, of] = [this.#answered, this.#folds];
     const trained = this.#trained > 0 ? `, models trained: ${this.#trained}` : '';
     // Several go on at once: until the first few are through, each seems to take longer than it does.
     const seconds = (Date.parse(at) - this.#began) / 1000;
     const left =
       done > 0 && done < of ? `, at most ${duration((seconds / done) * (of - done))} left` : '';
-    return `stretches answered: ${done} of ${of}${trained}${left}`;
+    return { text: `stretches answered: ${done} of ${of}${trained}${left}`, live: true };
   }
 }

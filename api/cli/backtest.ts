@@ -131,9 +131,10 @@ async function follow(ctx: CliContext, client: ApiClient, id: string): Promise<v
         ctx.out.event(event);
         continue;
       }
-      const told = progress.wordsOf(event);
-      if (told?.live) ctx.out.progress(told.text, 'folds');
-      else if (told) ctx.out.line(told.text);
+      for (const { text, live } of progress.wordsOf(event)) {
+        if (live) ctx.out.progress(text, 'folds');
+        else ctx.out.line(text);
+      }
     }
   } catch (error) {
     ctx.out.endProgress();

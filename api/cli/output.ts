@@ -216,7 +216,8 @@ export function createOutput(
     progress: (text, key = '') => {
       if (json()) return;
       if (!stdout.isTTY) return print(text);
-      live.set(key, text, { columns: stdout.columns ?? 100, rows: stdout.rows ?? 24 });
+      // A terminal that does not know its size says 0.
+      live.set(key, text, { columns: stdout.columns || 100, rows: stdout.rows || 24 });
     },
     endProgress: () => live.end(),
   };

@@ -106,6 +106,15 @@ test('what goes on side by side has a line each, in order, drawn over again', ()
   assert.deepEqual(screen(drawn), ['before', 'fold 2: round 1', wide, 'fold 10: round 2']);
 });
 
+test('a terminal that does not know its size gets whole lines', () => {
+  const drawn = written(0, (out) => {
+    out.progress('stretches answered: 1 of 4');
+    out.endProgress();
+    out.line('done');
+  });
+  assert.deepEqual(screen(drawn), ['stretches answered: 1 of 4', 'done', '']);
+});
+
 test('a plain line takes the place of what goes on; at its end it stays', () => {
   const show = (out: Output): void => {
     out.progress('a 1', 'a');
