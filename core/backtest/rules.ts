@@ -66,9 +66,13 @@ export const backtestRulesSchema = z.strictObject({
     .describe('restated: each target given is traded to; changed: only one unlike the last.'),
   stops: z
     .strictObject({
-      stopLoss: share.optional().describe('Fraction of the average entry price.'),
+      stopLoss: share.optional().describe('Fraction of the average cost of what is held.'),
       trailing: share.optional().describe('Fraction below the best price of the bars before.'),
-      takeProfit: z.number().gt(0).optional().describe('Fraction of the average entry price.'),
+      takeProfit: z
+        .number()
+        .gt(0)
+        .optional()
+        .describe('Fraction of the average cost of what is held.'),
       emergencyScore: z
         .number()
         .gt(0)

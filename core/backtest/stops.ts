@@ -12,8 +12,9 @@ export const hasBarStops = ({ stopLoss, trailing, takeProfit }: Stops): boolean 
 /**
  * Applies the stops to the bar that has just ended, at prices that were inside it.
  *
- * A long's stop level is the higher of `entry (1 - stopLoss)` and `best (1 - trailing)`, `best` being the highest price
- * of the bars *before* (nobody knows whether this bar's high came before its low); it fills at min(level, open).
+ * A long's stop level is the higher of `cost (1 - stopLoss)`, `cost` being the average of the units held, and
+ * `best (1 - trailing)`, `best` being the highest price of the bars *before* (nobody knows whether this bar's high came
+ * before its low); it fills at min(level, open).
  * Shorts mirror it. Where stop and profit target both lie inside one bar the stop counts, the pessimistic case.
  */
 export function applyBarStops(book: Book, position: Position, stops: Stops): void {
@@ -23,13 +24,13 @@ export function applyBarStops(book: Book, position: Position, stops: Stops): voi
   const open = position.open[bar]!;
   const worst = side > 0 ? position.low[bar]! : position.high[bar]!;
   const best = side > 0 ? position.high[bar]! : position.low[bar]!;
-  const { level, reason } = stopLevel(position, ledger.entryPrice, side, stops);
+  const { level, reason } = stopLevel(position, ledger.averageCost, side, stops);
   if (side * worst <= side * level) {
     leave(book, position, side > 0 ? Math.min(level, open) : Math.max(level, open), reason);
     return;
   }
   if (stops.takeProfit !== undefined) {
-    const target = ledger.entryPrice * (1 + side * stops.takeProfit);
+    const target = ledger.averageCost * (1 + side * stops.takeProfit);
     if (side * best >= side * target) {
       leave(
         book,
@@ -46,11 +47,11 @@ export function applyBarStops(book: Book, position: Position, stops: Stops): voi
 /** -side x Infinity where there is no stop: no price reaches it. */
 function stopLevel(
   position: Position,
-  entry: number,
+  cost: number,
   side: 1 | -1,
   { stopLoss, trailing }: Stops,
 ): { readonly level: number; readonly reason: ExitReason } {
-  const fixed = stopLoss === undefined ? -side * Infinity : entry * (1 - side * stopLoss);
+  const fixed = stopLoss === undefined ? -side * Infinity : cost * (1 - side * stopLoss);
   const moving = trailing === undefined ? -side * Infinity : position.best * (1 - side * trailing);
   return side * moving > side * fixed
     ? { level: moving, reason: 'trailingStop' }

@@ -55,6 +55,8 @@ export class TradeLedger {
   #adds = 0;
   #cuts = 0;
   #most = 0;
+  #held = 0;
+  #heldValue = 0;
   /** Money taken out at the bars' prices: what was sold less what was bought. */
   #taken = 0;
   costs = 0;
@@ -66,9 +68,9 @@ export class TradeLedger {
     this.#entryTime = time;
   }
 
-  /** Mean price of what was added; NaN before anything was. */
-  get entryPrice(): number {
-    return this.#addedValue / this.#added;
+  /** Average price of the units that are held: adds move it, cuts do not. What stops are measured from. */
+  get averageCost(): number {
+    return this.#heldValue / this.#held;
   }
 
   /** `delta` units (signed) at `price` of the bar, paid at `paid`; `held` units stay, absolute. */
@@ -81,11 +83,14 @@ export class TradeLedger {
       this.#added += units;
       this.#addedValue += units * paid;
       this.#addedAtBars += units * price;
+      this.#heldValue += units * paid;
     } else {
+      this.#heldValue *= held / this.#held;
       this.#cut += units;
       this.#cutValue += units * paid;
       if (held > 0) this.#cuts++;
     }
+    this.#held = held;
   }
 
   /** `held`: units left, signed, worth `mark` each; 0 where the trade is over. */
@@ -104,7 +109,7 @@ export class TradeLedger {
       side: this.#side > 0 ? 'long' : 'short',
       entryTime: this.#entryTime,
       exitTime: time,
-      entryPrice: this.entryPrice,
+      entryPrice: this.#addedValue / this.#added,
       exitPrice: (this.#cutValue + (rest > 0 ? rest * mark : 0)) / (this.#cut + rest),
       quantity: this.#most,
       adds: this.#adds,

@@ -20,7 +20,8 @@ The last bar of an instrument fills nothing. Instruments with different sessions
 their bars open and close (a daily session opens at 14:30 UTC, when New York is open in winter and summer alike); closes
 come before opens. Nothing reads a bar before its instant: cutting the bars off anywhere changes no row before.
 
-A long's stop fills at min(stop, open), a short's at max(stop, open); where stop and profit target lie inside one bar the
+Stop-loss and profit target are measured from the average cost of the units held: adds move it, cuts do not. A long's stop
+fills at min(stop, open), a short's at max(stop, open); where stop and profit target lie inside one bar the
 stop counts. A trailing stop follows the best price of the bars *before*. After a stop nothing is held until
 the target changes.
 

@@ -89,6 +89,34 @@ describe('stops', () => {
     assert.equal(trades(seriesOf(rows, [1, 1, 0, 1, 1, 1, NaN]), side).length, 2);
   });
 
+  test('are measured from the average cost of what is held: adds move it, cuts do not', () => {
+    const end = (rows: number[][], targets: number[], rules: BacktestRulesInput) => {
+      const given = seriesOf(rows, targets);
+      const made = runBacktest([given], backtestRules({ allowShort: true, ...rules }));
+      assert.equal(made.trades.length, 1);
+      return {
+        reason: made.trades[0]!.exitReason,
+        equity: Math.round(made.equity.at(-1)! * 1e6) / 1e6,
+      };
+    };
+    // Nearly all is sold at 100 and bought again at 200: a tenth below that is lost, and nothing was won where it stays.
+    const before = [100, 100, 100].map(flat);
+    const again = [...before, flat(200), [200, 200, 170, 175], flat(175)];
+    const targets = [1, 0.001, 1, NaN, NaN, NaN];
+    assert.deepEqual(end(again, targets, stop(0.1)), { reason: 'stopLoss', equity: 9000 });
+    const still = [...before, ...[200, 200, 200].map(flat)];
+    const profit = { stops: { takeProfit: 0.2 } };
+    assert.deepEqual(end(still, targets, profit), { reason: null, equity: 10_010 });
+    // Shorts mirror it.
+    const fallen = [...before, flat(50), [50, 60, 50, 60], flat(60)];
+    const short = targets.map((target) => -target);
+    assert.deepEqual(end(fallen, short, stop(0.1)), { reason: 'stopLoss', equity: 8999 });
+    // Half is sold at 150: what is left still cost 100.
+    const cut = [flat(100), flat(100), flat(150), [150, 150, 89, 95], flat(95)];
+    const half = [1, 0.5, NaN, NaN, NaN];
+    assert.deepEqual(end(cut, half, stop(0.1)), { reason: 'stopLoss', equity: 12_000 });
+  });
+
   test('an order on its way that repeats the stopped target is none', () => {
     const rows = [100, 100, 100, 80, 80, 80].map(flat);
     const delayed = { fill: { delayBars: 1 }, ...stop(0.1) };
