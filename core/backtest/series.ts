@@ -7,7 +7,10 @@ import type { BacktestRules, TradingCosts } from './rules.ts';
 
 /** One instrument of a backtest: its bars, and what was wanted of it at the close of each. */
 export interface InstrumentSeries {
-  /** Sorted, unique; a bar without prices (NaN) fills nothing and keeps the last close. */
+  /**
+   * Sorted, unique; a bar without prices (NaN) fills nothing and keeps the last close. Without an open alone it ends
+   * nothing inside, and what fills at opens waits.
+   */
   readonly bars: Bars;
   readonly calendar: Calendar;
   /**

@@ -61,6 +61,8 @@ export function mixedScene(seed: number): InstrumentSeries[] {
   const hours = Float64Array.from({ length: 24 * 30 }, (_, i) => first + 3 * DAY + i * HOUR);
   const holed = walkBars(sessions, seed * 7 + 1);
   for (const column of [holed.open, holed.high, holed.low, holed.close]) column[9] = NaN;
+  holed.open[15] = NaN;
+  holed.close[21] = NaN;
   const some = sessions.filter((_, i) => i % 5 !== 3);
   return [
     randomSeries({ ...holed, instrument: 'STOCK' }, seed + 100, false),

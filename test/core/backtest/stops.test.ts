@@ -117,6 +117,20 @@ describe('stops', () => {
     assert.deepEqual(end(cut, half, stop(0.1)), { reason: 'stopLoss', equity: 12_000 });
   });
 
+  test('a bar without an open ends nothing: the next one that has a price does', () => {
+    const rows = [flat(100), flat(100), [NaN, 101, 80, 85], [84, 86, 83, 85], flat(85)];
+    const long = trades(seriesOf(rows, [1, 1, 1, 1, 1]), stop(0.1));
+    assert.deepEqual(exits(long), [['stopLoss', 84, 2]]);
+    const rise = [flat(100), flat(100), [NaN, 130, 99, 125], [126, 127, 120, 126], flat(126)];
+    const rules = { allowShort: true, stops: { takeProfit: 0.2, stopLoss: 0.2 } };
+    assert.deepEqual(exits(trades(seriesOf(rise, [1, 1, 1, 1, 1]), rules)), [
+      ['takeProfit', 126, 2],
+    ]);
+    assert.deepEqual(exits(trades(seriesOf(rise, [-1, -1, -1, -1, -1]), rules)), [
+      ['stopLoss', 126, 2],
+    ]);
+  });
+
   test('an order on its way that repeats the stopped target is none', () => {
     const rows = [100, 100, 100, 80, 80, 80].map(flat);
     const delayed = { fill: { delayBars: 1 }, ...stop(0.1) };
