@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 import { calendarFor } from '../../core/calendar/index.ts';
 import { decide, strategySpecSchema } from '../../core/strategies/index.ts';
 import type { EmergencyScore } from '../../core/signals/index.ts';
+import { openDatabase } from '../../registry/db.ts';
 import { createKey } from '../../registry/keys.ts';
 import { walkBars } from '../support/made-bars.ts';
 import { MODEL, testSpec } from '../support/registry-facts.ts';
@@ -36,6 +37,14 @@ const rowsOf = (count: number, fall = 0, from = '2019-01-02') => {
 
 const ask = (body: object) => api.call('POST', '/api/v1/signals', { model: MODEL, ...body });
 
+async function declare(template: object | null): Promise<void> {
+  const path = `/api/v1/ml-models/${MODEL}`;
+  const { status, body } = await api.call('PUT', path, { template });
+  assert.equal(status, 200, JSON.stringify(body));
+}
+const { name, model, data } = testSpec();
+const speaking = (by: object) => ({ name, model, data, serving: { strategy: by } });
+
 test('without a champion a rule of thumb speaks, from the bars that the template names, and says so', async () => {
   const { status, body } = await ask({ instrument: INSTRUMENT });
   assert.equal(status, 200, JSON.stringify(body));
@@ -59,13 +68,6 @@ test('without a champion a rule of thumb speaks, from the bars that the template
 
 test('without a champion the strategy that the template declares speaks, as a backtest would have it', async () => {
   const strategy = { kind: 'sma-cross', fast: 5, slow: 20, short: true };
-  const declare = async (template: object | null): Promise<void> => {
-    const path = `/api/v1/ml-models/${MODEL}`;
-    const { status, body } = await api.call('PUT', path, { template });
-    assert.equal(status, 200, JSON.stringify(body));
-  };
-  const { name, model, data } = testSpec();
-  const speaking = (by: object) => ({ name, model, data, serving: { strategy: by } });
   await declare(speaking(strategy));
   const bars = walkBars(500, { instrument: INSTRUMENT, from: '2017-06-01' });
   const { positions } = decide(strategySpecSchema.parse(strategy), {
@@ -203,4 +205,31 @@ test('mistakes: an unknown model, a foreign instrument, a key for another model'
   });
   const denied = await api.call('POST', '/api/v1/signals', { model: MODEL }, { key: token });
   assert.equal(denied.status, 404);
+});
+
+test('a declared strategy speaks by the champion, over a restart without the database too', async () => {
+  await declare(
+    speaking({ kind: 'model-signal', by: 'change', cuts: { buy: 1e-5, strongBuy: 1e-4 } }),
+  );
+  const { body } = await ask({});
+  assert.deepEqual([body['source'], body['reason'], body['version']], ['strategy', null, 1]);
+  const horizons = body['horizons'] as unknown as { horizon: number }[];
+  assert.deepEqual(
+    horizons.map(({ horizon }) => horizon),
+    [7, 14, 30],
+    'what the model itself says is in it',
+  );
+  await api.stop();
+  const nowhere = openDatabase('postgres://nobody@127.0.0.1:1/none', { max: 1 });
+  try {
+    api = await fixture.open('signals', { db: nowhere });
+    const again = await ask({});
+    assert.equal(again.status, 200, JSON.stringify(again.body));
+    for (const field of ['source', 'reason', 'version', 'strategy', 'recommendation', 'asOf']) {
+      assert.deepEqual(again.body[field], body[field], field);
+    }
+  } finally {
+    await api.stop();
+    await nowhere.destroy();
+  }
 });
