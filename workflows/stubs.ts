@@ -63,7 +63,8 @@ export const training = proxyActivities<Activities>({
 export const asking = proxyActivities<Activities>({
   taskQueue: TASK_QUEUES.general,
   startToCloseTimeout: '12h',
-  heartbeatTimeout: '30s',
+  // A cancel comes with the answer to a heartbeat, and each question meanwhile may cost something.
+  heartbeatTimeout: '15s',
   retry: { ...patient, maximumInterval: '5m', maximumAttempts: 20 },
 });
 

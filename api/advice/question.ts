@@ -33,7 +33,7 @@ export async function askedBar(parts: ApiParts, request: PredictRequest): Promis
     { ...request, ...(version !== null && { version }) },
     prediction,
   );
-  const score = found.source === 'model' ? twoSidedScore(found.horizons[0]) : NaN;
+  const score = twoSidedScore(horizonsOf(found)[0]);
   // A bar may have closed since the signal was given: both speak of the same one.
   const market = marketFacts(
     sliceBars(bars, 0, endOf(bars.openTime, asOf)),
@@ -58,26 +58,41 @@ function endOf(openTime: Float64Array, asOf: string): number {
   return end;
 }
 
-/** The first horizon speaks for the signal, as in `POST signals`. */
+/** What the model itself recommends, where it answered. */
+const horizonsOf = (found: SignalSource) => ('horizons' in found ? found.horizons : []);
+
+/** The first horizon speaks for the signal, as in `POST signals`; of a strategy its target does. */
 function signalFacts(found: SignalSource): AdviceFacts['signal'] {
-  if (found.source !== 'model') {
-    const { score, cuts, probability } =
-      found.source === 'heuristic'
-        ? found.heuristic
-        : { ...found.strategy, score: found.strategy.position, probability: 0.5 };
+  const { prediction } = found;
+  const [first] = horizonsOf(found);
+  const strength = strengthOf(found);
+  if (prediction === null || first === undefined) {
     return {
-      ...{ source: found.source, score, strongScore: cuts.strongBuy, probability },
+      // A strategy knows none.
+      ...{
+        ...strength,
+        probability: found.source === 'heuristic' ? found.heuristic.probability : 0.5,
+      },
       ...{ confidence: null, expectedChange: null, horizonBars: null },
       ...{ beatsNaive: false, abstain: false },
     };
   }
-  const { prediction, horizons } = found;
-  const [first] = horizons;
-  const answer = prediction.horizons.find(({ horizon }) => horizon === first!.horizon);
+  const answer = prediction.horizons.find(({ horizon }) => horizon === first.horizon);
   return {
-    ...{ source: 'model', score: first!.score, strongScore: first!.cuts.strongBuy },
-    ...{ probability: first!.probability, confidence: answer?.confidence ?? null },
-    ...{ expectedChange: answer?.change ?? null, horizonBars: first!.horizon },
+    ...{ ...strength, probability: first.probability, confidence: answer?.confidence ?? null },
+    ...{ expectedChange: answer?.change ?? null, horizonBars: first.horizon },
     ...{ beatsNaive: prediction.beatsNaive, abstain: prediction.abstain },
   };
+}
+
+type Strength = Pick<AdviceFacts['signal'], 'source' | 'score' | 'strongScore'>;
+
+function strengthOf(found: SignalSource): Strength {
+  const { source } = found;
+  if (source === 'strategy') {
+    const { position, cuts } = found.strategy;
+    return { source, score: position, strongScore: cuts.strongBuy };
+  }
+  const { score, cuts } = source === 'model' ? found.horizons[0]! : found.heuristic;
+  return { source, score, strongScore: cuts.strongBuy };
 }

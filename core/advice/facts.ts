@@ -8,7 +8,9 @@ const shares = z.number().min(-SHARE_MAX).max(SHARE_MAX);
 export const signalFactsSchema = z.strictObject({
   source: z
     .enum(['model', 'strategy', 'heuristic'])
-    .describe('strategy, heuristic: no model could answer.'),
+    .describe(
+      'strategy: the target of a declared one is the score; heuristic: no model could answer.',
+    ),
   score: z.number().min(-100).max(100).describe('Above 0: a rise; see signals.'),
   strongScore: z.number().positive().max(100).describe('From this score on a signal is strong.'),
   probability: unit.describe('Of a rise that counts; of a strategy .5, for it knows none.'),
