@@ -1,33 +1,27 @@
-import { createHash } from 'node:crypto';
 import { isoTime } from '../core/calendar/day.ts';
 import type { Calendar } from '../core/calendar/calendar.ts';
 import { RatchetError } from '../core/errors.ts';
-import {
-  backtestFolds,
-  canonicalJson,
-  foldExperiment,
-  specHash,
-  type BacktestSpec,
-  type ExperimentSpec,
-} from '../core/spec/index.ts';
+import { backtestFolds, foldExperiment, type BacktestSpec } from '../core/spec/index.ts';
 import { adviceOf } from '../core/strategies/index.ts';
+import { joinTraining, leaveTraining } from '../registry/backtest-trainings.ts';
 import {
   appendBacktestEvent,
+  backtestOrThrow,
   backtestSpecOf,
   beginBacktest,
   endBacktest,
   type Backtest,
 } from '../registry/backtests.ts';
-import { createExperiment, getExperiment } from '../registry/experiments.ts';
-import { inTransaction } from '../registry/in-transaction.ts';
 import { workflowIds } from '../workflows/messages.ts';
 import { modelsOrThrow } from './asking.ts';
 import type {
   BacktestRef,
   FailBacktestInput,
   FoldEnded,
+  OpenFoldInput,
   PlannedBacktest,
   PlannedFold,
+  TrainingRef,
 } from './contracts-backtest.ts';
 import type { ActivityDeps } from './deps.ts';
 import { calendarOfSpec } from './source-of.ts';
@@ -35,7 +29,7 @@ import { calendarOfSpec } from './source-of.ts';
 /** First and last step of a backtest. All may run twice: rows decide, not the call. */
 export function createBacktestPlanActivities(deps: ActivityDeps) {
   return {
-    /** Marks it as running, and says which models answer when; those that must be trained have their experiments then. */
+    /** Marks it as running, and says which models answer when; those to be trained are opened one by one. */
     async planBacktest({ backtestId }: BacktestRef): Promise<PlannedBacktest> {
       const row = await beginBacktest(deps.db, backtestId);
       const spec = backtestSpecOf(row);
@@ -43,10 +37,31 @@ export function createBacktestPlanActivities(deps: ActivityDeps) {
       // Before anything is trained for hours.
       if (advice.includes('endpoints')) modelsOrThrow(deps);
       const calendar = await calendarOfSpec(deps, spec);
-      const folds = await foldsOf(deps, row, spec, calendar);
+      const folds = foldsOf(row, spec, calendar);
       const payload = { folds: folds.length, strategies: Object.keys(spec.strategies) };
       await appendBacktestEvent(deps.db, backtestId, { kind: 'plan', key: 'plan', payload });
       return { folds, ...(advice.some((by) => by !== 'rule') && { advised: true as const }) };
+    },
+
+    /**
+     * The experiment that trains a fold, found or made: a row that waits for its workflow is started by whoever sweeps, so
+     * there is none before its turn. Errors: `backtest.ended`, `backtest.fold`.
+     */
+    async openFold({
+      backtestId,
+      fold,
+    }: OpenFoldInput): Promise<{ readonly experimentId: string }> {
+      if (fold.training === undefined) {
+        throw new RatchetError('backtest.fold', `fold ${fold.fold} trains nothing`);
+      }
+      const row = await backtestOrThrow(deps.db, backtestId);
+      const spec = foldExperiment(backtestSpecOf(row), fold.training);
+      return { experimentId: await joinTraining(deps.db, row, spec, workflowIds.experiment) };
+    },
+
+    /** The backtest was cancelled; `unwanted`: nobody else waits for the training. */
+    leaveFold(training: TrainingRef): Promise<{ readonly unwanted: boolean }> {
+      return leaveTraining(deps.db, training);
     },
 
     /** Says how the training of a fold ended. */
@@ -72,12 +87,7 @@ export function periodOf(
   return { from: Date.parse(period.from), to: Math.min(last, createdAt.getTime()) };
 }
 
-async function foldsOf(
-  deps: ActivityDeps,
-  row: Backtest,
-  spec: BacktestSpec,
-  calendar: Calendar,
-): Promise<readonly PlannedFold[]> {
+function foldsOf(row: Backtest, spec: BacktestSpec, calendar: Calendar): readonly PlannedFold[] {
   if (spec.model === undefined) return [];
   const period = periodOf(spec, row.created_at);
   if (!('walkForward' in spec.model)) {
@@ -88,55 +98,8 @@ async function foldsOf(
   if (folds.length === 0) {
     throw new RatchetError('backtest.period', `${calendar.name} has no session in the period`);
   }
-  const planned: PlannedFold[] = [];
-  for (const [fold, { from, to, trainTo, asOf }] of folds.entries()) {
-    const trained = foldExperiment(spec, { trainTo, asOf });
-    const experimentId = await experimentOf(deps, row, trained);
-    planned.push({ fold, from: isoTime(from), to: isoTime(to), experimentId });
-  }
-  return planned;
-}
-
-/** One that failed is not tried for ever. */
-const ATTEMPTS = 100;
-
-/**
- * The experiment that trains a fold, named by what it trains: another backtest with the same folds, or this one again, finds
- * it and costs nothing. One that failed or was cancelled gets a successor.
- */
-async function experimentOf(
-  { db }: Pick<ActivityDeps, 'db'>,
-  { actor, request_id: requestId }: Backtest,
-  spec: ExperimentSpec,
-): Promise<string> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const id = contentId(`${canonicalJson(spec)}\n${attempt}`);
-    const known = await getExperiment(db, id);
-    if (known && (known.status === 'failed' || known.status === 'cancelled')) continue;
-    if (!known) {
-      await inTransaction(db, (trx) =>
-        createExperiment(trx, {
-          ...{ id, spec, actor, name: spec.name, model: spec.model },
-          specHash: specHash(spec),
-          workflowId: workflowIds.experiment(id),
-          requestId: requestId ?? undefined,
-        }),
-      );
-    }
-    return id;
-  }
-  throw new RatchetError('backtest.fold', `the training of ${spec.name} failed ${ATTEMPTS} times`);
-}
-
-const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-
-/** 26 digits in the shape of a ULID (128 bits), from content instead of time and chance. */
-function contentId(content: string): string {
-  let bits = BigInt(`0x${createHash('sha256').update(content).digest('hex').slice(0, 32)}`);
-  let id = '';
-  for (let digit = 0; digit < 26; digit++) {
-    id = CROCKFORD[Number(bits & 31n)]! + id;
-    bits >>= 5n;
-  }
-  return id;
+  return folds.map(({ from, to, trainTo, asOf }, fold) => ({
+    ...{ fold, from: isoTime(from), to: isoTime(to) },
+    training: { trainTo, asOf },
+  }));
 }

@@ -13,14 +13,28 @@ export interface PlannedFold {
   /** Open times of its first and last session, ISO. */
   readonly from: string;
   readonly to: string;
-  /** What trains its model; absent: a registered one answers. */
+  /** What its model is trained by; absent: a registered one answers. */
+  readonly training?: FoldTraining;
+  /** What trains its model, once that is open. */
   readonly experimentId?: string;
+}
+export interface FoldTraining {
+  /** Last day whose bars are trained on, and by when they were known, ISO. */
+  readonly trainTo: string;
+  readonly asOf: string;
 }
 export interface PlannedBacktest {
   /** Empty: no strategy asks a model. */
   readonly folds: readonly PlannedFold[];
   /** Absent: no strategy takes its sizes from history or endpoints. */
   readonly advised?: true;
+}
+
+export interface OpenFoldInput extends BacktestRef {
+  readonly fold: PlannedFold;
+}
+export interface TrainingRef extends BacktestRef {
+  readonly experimentId: string;
 }
 
 export interface FoldEnded extends BacktestRef {

@@ -35,6 +35,12 @@ export interface BacktestTable {
   finished_at: Nullable<Date>;
 }
 
+/** A backtest that waits for the training of one of its folds. */
+export interface BacktestTrainingTable {
+  backtest_id: string;
+  experiment_id: string;
+}
+
 export interface BacktestEventTable {
   seq: Generated<string>;
   backtest_id: string;

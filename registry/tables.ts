@@ -39,7 +39,11 @@ import type {
   VersionScaleTable,
 } from './tables-lifecycle.ts';
 import type { AskedAdviceTable, PositionAdviceTable } from './tables-advice.ts';
-import type { BacktestEventTable, BacktestTable } from './tables-backtests.ts';
+import type {
+  BacktestEventTable,
+  BacktestTable,
+  BacktestTrainingTable,
+} from './tables-backtests.ts';
 import type {
   BatchPredictionEventTable,
   BatchPredictionPartTable,
@@ -85,6 +89,7 @@ export interface Database {
   version_evaluation: VersionEvaluationTable;
   backtest: BacktestTable;
   backtest_event: BacktestEventTable;
+  backtest_training: BacktestTrainingTable;
   batch_prediction: BatchPredictionTable;
   batch_prediction_part: BatchPredictionPartTable;
   batch_prediction_event: BatchPredictionEventTable;

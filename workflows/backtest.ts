@@ -6,6 +6,7 @@ import type {
 } from '../activities/contracts-backtest.ts';
 import { allOrThrow, reasonOf } from './all-or-throw.ts';
 import { experimentEnd } from './experiment-end.ts';
+import { foldTraining } from './fold-training.ts';
 import { mapBounded } from './map-bounded.ts';
 import type { BacktestInput } from './messages.ts';
 import { asking, compute, record } from './stubs.ts';
@@ -35,9 +36,21 @@ export async function backtest({ backtestId }: BacktestInput): Promise<SimulateR
 
 /** A fold whose training failed has no answers: the strategy's fallback decides there, and the report says so. */
 async function runFold(backtestId: string, fold: PlannedFold): Promise<AnsweredFold> {
-  if (fold.experimentId !== undefined) {
-    const ending = await experimentEnd(fold.experimentId);
+  return compute.answerFold({ backtestId, fold: await trained(backtestId, fold) });
+}
+
+/** With the experiment that trained its model, where one did. */
+async function trained(backtestId: string, planned: PlannedFold): Promise<PlannedFold> {
+  if (planned.training !== undefined) {
+    const { experimentId, ...ending } = await foldTraining(backtestId, planned);
+    const fold = { ...planned, experimentId };
     await record.noteFold({ backtestId, fold, ...ending });
+    return fold;
   }
-  return compute.answerFold({ backtestId, fold });
+  // Of a run that was planned by the release before: its experiments were open from the start.
+  if (planned.experimentId !== undefined) {
+    const ending = await experimentEnd(planned.experimentId);
+    await record.noteFold({ backtestId, fold: planned, ...ending });
+  }
+  return planned;
 }

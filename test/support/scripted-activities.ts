@@ -87,6 +87,8 @@ export function scriptedActivities(script: Script = {}): {
       cached: false,
     }),
     planBacktest: async () => ({ folds: [] }),
+    openFold: async ({ fold }) => ({ experimentId: `01JFOLD${fold.fold}` }),
+    leaveFold: async () => ({ unwanted: true }),
     noteFold: async () => undefined,
     answerFold: async ({ fold }) => ({ fold: fold.fold, answers: [] }),
     adviseBacktest: async () => ({ advice: artifact }),

@@ -13,6 +13,17 @@ const fold = (n: number, experimentId?: string): PlannedFold => ({
 const planned = (...folds: readonly PlannedFold[]): Script['override'] => ({
   planBacktest: async () => ({ folds }),
 });
+/** As planned since trainings are opened in their turn; those of a scene are its own. */
+const inTurn = (scene: string): Script['override'] => ({
+  ...planned(
+    ...[0, 1, 2, 3, 4, 5].map((n) => ({
+      ...fold(n),
+      training: { trainTo: `${2009 + n}-12-31`, asOf: `201${n}-01-01T21:00:00.000Z` },
+    })),
+  ),
+  openFold: async (input) => ({ experimentId: `01J${scene}${input.fold.fold}` }),
+});
+/** As the release before planned it. */
 const trained = planned(fold(0, '01JFOLD0'), fold(1, '01JFOLD1'), fold(2, '01JFOLD2'));
 
 export const BACKTEST_SCENES: readonly Scene[] = [
@@ -71,5 +82,33 @@ export const BACKTEST_SCENES: readonly Scene[] = [
   {
     ...{ type: 'backtest', name: 'crash-resumed', input, crashIn: 'workflows' },
     script: { override: { ...trained } },
+  },
+  {
+    ...{ type: 'backtest', name: 'trained-in-turn', input },
+    script: { override: { ...inTurn('TURN') } },
+  },
+  {
+    ...{ type: 'backtest', name: 'training-stopped', input },
+    script: { override: { ...inTurn('STOP'), fit: untilCancelled } },
+    play: async (stage) => {
+      await stage.called('fit', 4);
+      await stage.handle.cancel();
+      await ended(stage);
+    },
+  },
+  {
+    ...{ type: 'backtest', name: 'training-left-to-others', input },
+    script: {
+      override: {
+        ...inTurn('LEFT'),
+        fit: untilCancelled,
+        leaveFold: async () => ({ unwanted: false }),
+      },
+    },
+    play: async (stage) => {
+      await stage.called('fit', 4);
+      await stage.handle.cancel();
+      await ended(stage);
+    },
   },
 ];
