@@ -2,7 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { Caller } from './auth.ts';
 import { HTTP } from './errors.ts';
 import { serveEvents } from './event-socket.ts';
-import { eventsAnswer, StreamPlaces, type EventRow, type EventSource } from './event-stream.ts';
+import { eventsAnswer, type EventRow, type EventSource } from './event-stream.ts';
 import type { ApiParts } from './parts.ts';
 import { jsonAnswer, sequenceText } from './schemas.ts';
 import { secured, type App } from './secure.ts';
@@ -20,7 +20,8 @@ interface EventsRoute<R extends EventRow> {
 }
 
 const DESCRIPTION = `One page as JSON; or all of them until what they tell of has ended, resumed behind the last one
-seen. \`Accept: text/event-stream\`: as server-sent events, resumed by \`Last-Event-ID\`. As a WebSocket: each event
+seen. \`Accept: text/event-stream\`: as server-sent events, resumed by \`Last-Event-ID\`; cut within some 15 s of the end of
+its key. As a WebSocket: each event
 is a text frame \`{"id", "event", "data"}\`, resumed by \`after\`; it closes with 1000 once all are sent, 1001 where the
 server stops and 1011 where it cannot read them (open it again), 1008 where the key is no longer good or anything was
 sent to it. Pages give their key as a subprotocol: \`new WebSocket(url, ['${EVENTS_PROTOCOL}', 'ratchet.key.' + key])\`.`;
@@ -56,20 +57,19 @@ export function eventsRoute<R extends EventRow>(
       },
     },
   });
-  const places = new StreamPlaces();
   app.openapi(secured(parts.auth, route), async (c) => {
     const source = await sourceFor(c.var.caller, c.req.valid('param').id);
     const after = c.req.valid('header')['last-event-id'] ?? c.req.valid('query').after ?? '0';
+    const stillAllowed = () => parts.auth.identifyRequest(c);
     const upgrade = upgradeOf(c);
     if (upgrade) {
       const { requestId, caller } = c.var;
-      const stillAllowed = () => parts.auth.identifyRequest(c);
       upgrade.accept(caller.keyId, (socket) => {
         void serveEvents(socket, { ...parts, source, after, stillAllowed, requestId });
       });
       // Nobody sees this answer: the connection is no longer HTTP.
       return c.body(null, HTTP.noContent) as never;
     }
-    return (await eventsAnswer(parts, c, places, { source, after })) as never;
+    return (await eventsAnswer(parts, c, { source, after, stillAllowed })) as never;
   });
 }

@@ -19,6 +19,7 @@ import { AsyncResults } from './async-results.ts';
 import { Authenticator } from './auth.ts';
 import { StartSweeper } from './start-sweeper.ts';
 import { DeclaredStrategies } from './declared-strategies.ts';
+import { streamPlaces } from './event-stream.ts';
 import { EarlierAnswers } from './earlier-answers.ts';
 import { KeyCache } from './key-cache.ts';
 import { keepHouse, reportParity } from './housekeeping.ts';
@@ -160,8 +161,8 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
   const parts: ApiParts = {
     ...{ db, artifacts, orchestrator, serving, results, auth, keys, datasets, metrics, log },
     ...{ advisor, declared, earlierAnswers: new EarlierAnswers(serving) },
-    ...{ allowedHosts, clock, version },
-    stopping,
+    ...{ allowedHosts, clock, version, stopping },
+    streams: streamPlaces(),
   };
   return { parts, replica, recorder, spool, host, trials, shadows, bars, slots, pool, explainer };
 }

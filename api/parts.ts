@@ -9,6 +9,7 @@ import type { EarlierAnswers } from './earlier-answers.ts';
 import type { KeyCache } from './key-cache.ts';
 import type { ApiMetrics } from './metrics.ts';
 import type { Orchestrator } from './orchestrator.ts';
+import type { Places } from './places.ts';
 import type { Serving } from './serving/serving.ts';
 
 /** What the routes stand on. Given to `createApp`; nothing else is reached from a handler. */
@@ -22,6 +23,8 @@ export interface ApiParts {
   readonly declared: DeclaredStrategies;
   readonly earlierAnswers: EarlierAnswers;
   readonly auth: Authenticator;
+  /** Of server-sent events. */
+  readonly streams: Places;
   readonly keys: KeyCache;
   readonly datasets: ReadonlyMap<string, NamedDataset>;
   readonly metrics: ApiMetrics;

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Log } from '../activities/deps.ts';
 import { ApiError, problemBody, statusOf } from './errors.ts';
+import { Places } from './places.ts';
 import { newRequestId } from './request-guard.ts';
 import type { App } from './secure.ts';
 import { chosenProtocol } from './socket-protocol.ts';
@@ -29,7 +30,7 @@ export interface Upgrade {
  * an upgrade, such as clients that try HTTP/2 first, is answered as if it had not.
  */
 export function takeUpgrades(server: Server, app: Pick<App, 'fetch'>, log: Log): void {
-  const places = new SocketPlaces();
+  const places = socketPlaces();
   const sockets = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -99,7 +100,7 @@ interface Asked {
 async function asked(
   app: Pick<App, 'fetch'>,
   request: IncomingMessage,
-  places: SocketPlaces,
+  places: Places,
 ): Promise<Asked> {
   let serve: Serve | undefined;
   let leave = (): void => undefined;
@@ -144,35 +145,15 @@ async function noSocketHere(answer: Response): Promise<Response> {
   });
 }
 
-/** Places for WebSockets of one process. */
-class SocketPlaces {
-  #taken = 0;
-  readonly #ofKey = new Map<string, number>();
-
-  /** A place until what it returns is called. */
-  take(keyId: string): () => void {
-    const mine = this.#ofKey.get(keyId) ?? 0;
-    if (mine >= MAX_SOCKETS_PER_KEY) {
-      const text = `This key has ${mine} WebSockets open; close one of them first.`;
-      throw new ApiError('too-many-requests', 'socket.too-many', text, { retryAfterS: 5 });
-    }
-    if (this.#taken >= MAX_SOCKETS) {
+const socketPlaces = (): Places =>
+  new Places({
+    ...{ all: MAX_SOCKETS, ofKey: MAX_SOCKETS_PER_KEY },
+    keyIsFull: (own) => {
+      const text = `This key has ${own} WebSockets open; close one of them first.`;
+      return new ApiError('too-many-requests', 'socket.too-many', text, { retryAfterS: 5 });
+    },
+    allAreTaken: () => {
       const text = 'This server has as many WebSockets open as it may.';
-      throw new ApiError('unavailable', 'socket.none-free', text, { retryAfterS: 5 });
-    }
-    this.#taken++;
-    this.#ofKey.set(keyId, mine + 1);
-    let held = true;
-    return () => {
-      if (held) this.#give(keyId);
-      held = false;
-    };
-  }
-
-  #give(keyId: string): void {
-    this.#taken--;
-    const left = (this.#ofKey.get(keyId) ?? 1) - 1;
-    if (left > 0) this.#ofKey.set(keyId, left);
-    else this.#ofKey.delete(keyId);
-  }
-}
+      return new ApiError('unavailable', 'socket.none-free', text, { retryAfterS: 5 });
+    },
+  });

@@ -8,7 +8,7 @@ import { ApiError, HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerSchema, batchItemSchema } from '../prediction-schemas.ts';
 import { MAX_RANGES, MAX_RANGES_OF_KEY, MAX_STREAMED_ROWS } from '../range/limits.ts';
-import { RangePlaces } from '../range/places.ts';
+import { rangePlaces } from '../range/places.ts';
 import { handInRange } from '../range/hand-in.ts';
 import { rangeQuestion, rangeSchema, rowsOf } from '../range/question.ts';
 import { ARROW_WORDS, rangeEndSchema, rangeHeaders, rangeRowSchema } from '../range/schemas.ts';
@@ -199,7 +199,7 @@ export function batchPredictRoutes(app: App, parts: ApiParts): void {
   app.openAPIRegistry.register('BatchItem', batchItemSchema);
   app.openAPIRegistry.register('RangeRow', rangeRowSchema);
   app.openAPIRegistry.register('RangeEnd', rangeEndSchema);
-  const places = new RangePlaces({ all: MAX_RANGES, ofKey: MAX_RANGES_OF_KEY });
+  const places = rangePlaces({ all: MAX_RANGES, ofKey: MAX_RANGES_OF_KEY });
   let running = 0;
   app.openapi(secured(parts.auth, route, { problems: ['conflict'] }), async (c) => {
     const call = {

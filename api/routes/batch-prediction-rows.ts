@@ -13,7 +13,7 @@ import { ApiError, HTTP } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { MAX_RANGES, MAX_RANGES_OF_KEY, STALL_MS } from '../range/limits.ts';
 import { paced } from '../range/paced.ts';
-import { RangePlaces } from '../range/places.ts';
+import { rangePlaces } from '../range/places.ts';
 import { ulidSchema } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 
@@ -33,7 +33,7 @@ const content = Object.fromEntries(
 
 /** The answer of a batch prediction: byte for byte what the range would have been as a stream. */
 export function batchPredictionRowRoutes(app: App, parts: ApiParts): void {
-  const places = new RangePlaces({ all: MAX_RANGES, ofKey: MAX_RANGES_OF_KEY });
+  const places = rangePlaces({ all: MAX_RANGES, ofKey: MAX_RANGES_OF_KEY });
   const route = createRoute({
     method: 'get',
     path: `${BATCH_PREDICTIONS}/{id}/rows`,

@@ -5,7 +5,7 @@ import { ApiError } from '../../api/errors.ts';
 import { parseCursor } from '../../api/range/cursor.ts';
 import { checkSize, MAX_INSTRUMENTS, MAX_ROWS, MAX_SESSIONS } from '../../api/range/limits.ts';
 import { paced } from '../../api/range/paced.ts';
-import { RangePlaces } from '../../api/range/places.ts';
+import { rangePlaces } from '../../api/range/places.ts';
 import { calendarFor } from '../../core/calendar/index.ts';
 import { publicationCount, publicationsOf } from '../../core/predict/index.ts';
 import { cursorOf, questionDigest } from '../../core/ranges/index.ts';
@@ -83,7 +83,7 @@ test('a cursor comes back as it went, also of a session before 1970', () => {
 });
 
 test('places: so many in all, fewer of a key, each free again once', () => {
-  const places = new RangePlaces({ all: 3, ofKey: 2 });
+  const places = rangePlaces({ all: 3, ofKey: 2 });
   const [first, second] = [places.take('a'), places.take('a')];
   assert.equal(
     codeOf(() => places.take('a')),
