@@ -36,7 +36,8 @@ export interface MonteCarlo {
 /**
  * What else the same bars could have brought in another order: paths as long as the run, made of blocks of consecutive
  * returns (circular, drawn with replacement), so that what clusters stays together; single trades would not.
- * It tells how far the run's figures are luck of the order; it knows no market that the run has not seen.
+ * A path ends where its equity is gone. It tells how far the run's figures are luck of the order; it knows no market that
+ * the run has not seen.
  *
  * null with fewer than 20 returns. Errors: `backtest.paths` above 10,000 paths or 1e9 steps.
  */
@@ -100,7 +101,8 @@ function walk(returns: Float64Array): {
   let maxDrawdown = 0;
   let sum = 0;
   let squares = 0;
-  for (let t = 0; t < n; t++) {
+  // Who has nothing left trades no more: later returns are of no money, and would turn a debt into a gain.
+  for (let t = 0; t < n && growth > 0; t++) {
     const r = returns[t]!;
     growth *= 1 + r;
     highest = Math.max(highest, growth);

@@ -279,6 +279,20 @@ describe('monte carlo', () => {
     assert.ok(Math.abs(whole.finalEquity.p95 / last - 1) < 1e-9);
   });
 
+  test('a path whose equity is gone ends there: what comes after multiplies no debt', () => {
+    const calm = Array.from({ length: 30 }, (_, t) => 10_000 + 100 * (t % 2));
+    const debt = calm.map(() => -5_000);
+    const ruined = new BacktestFacts(curve([...calm, ...debt]), {
+      barsPerYear: 365,
+      daysPerYear: 365,
+    });
+    const { finalEquity, maxDrawdown, lossShare } = monteCarlo(ruined, { paths: 2000, block: 2 })!;
+    // Of 30 blocks of 2 of 59 returns none has the one that ruined in (1 - 2/59)^30 = 36 % of the paths.
+    assert.ok(lossShare > 0.6 && lossShare < 0.68, `${lossShare}`);
+    assert.ok(finalEquity.p5 >= -5_100 && finalEquity.p50 < -4_900 && finalEquity.p75 > 9_000);
+    assert.ok(maxDrawdown.p5 >= -1.51);
+  });
+
   test('has limits', () => {
     assert.throws(() => monteCarlo(facts, { paths: 20_000 }), { code: 'backtest.paths' });
     const short = new BacktestFacts(curve([1, 2, 3]), { barsPerYear: 365, daysPerYear: 365 });
