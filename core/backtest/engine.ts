@@ -26,6 +26,8 @@ export interface BacktestRun {
   /** Ids, rising; the columns of `weights`. */
   readonly instruments: readonly string[];
   readonly initialEquity: number;
+  /** When the first bar opens, ms UTC. */
+  readonly from: number;
   /** Instant of each row, ms UTC: a close of at least one instrument. */
   readonly time: Float64Array;
   readonly equity: Float64Array;
@@ -79,6 +81,7 @@ class Engine {
     this.#run = {
       instruments: positions.map(({ instrument }) => instrument),
       initialEquity: rules.initialEquity,
+      from: Math.min(...positions.map(({ openAt }) => openAt[0]!)),
       time,
       equity: column(),
       cash: column(),

@@ -173,7 +173,7 @@ function spanOf(span: DrawdownSpan | null, time: Float64Array): BacktestResult['
   };
 }
 
-/** A year of days and as many trades as a share can be told from: below, the figures are said to be thin. */
+/** As many trades as a share can be told from: below, the figures are said to be thin. */
 const FEW_TRADES = 30;
 
 function notesOf(facts: BacktestFacts, hypothetical: boolean): string[] {
@@ -181,7 +181,7 @@ function notesOf(facts: BacktestFacts, hypothetical: boolean): string[] {
   const ended = run.trades.filter(({ open }) => !open).length;
   return [
     ...(hypothetical ? ['Hypothetical: an instrument of this backtest cannot be traded.'] : []),
-    ...(facts.years < 1 ? ['Less than a year: figures a year are no forecast of one.'] : []),
+    ...(facts.coversYear ? [] : ['Less than a year: figures a year are no forecast of one.']),
     ...(ended < FEW_TRADES ? [`${ended} ended trades say little of a win rate.`] : []),
     ...(run.ruined ? ['Equity was gone; trading ended there.'] : []),
   ];

@@ -8,6 +8,8 @@ import { lowest } from './metrics/lowest.ts';
 import { dailyEquity, dayOfClose, drawdownsOf, returnsOf, type Drawdowns } from './returns.ts';
 
 const DAYS_PER_YEAR = 365.25;
+/** Of the sessions of a calendar year: markets rest up to five days around the new year. */
+const YEAR_DAYS_MIN = 360;
 
 /** How many strategies were tried before this one was shown. */
 export interface Tries {
@@ -66,6 +68,12 @@ export class BacktestFacts {
 
   get years(): number {
     return this.days / DAYS_PER_YEAR;
+  }
+
+  /** Are the bars those of a year, from the first one's open on? */
+  get coversYear(): boolean {
+    const { from, time } = this.run;
+    return (time.at(-1) ?? NaN) - from >= YEAR_DAYS_MIN * DAY_MS;
   }
 
   get moments(): Moments {

@@ -42,13 +42,13 @@ export const longestDrawdownBars = defineBacktestMetric({
 export const calmar = defineBacktestMetric({
   name: 'calmar',
   title: 'Calmar ratio',
-  docs: 'Annual return / abs(maximum drawdown). Null below a year of days, and without a drawdown.',
+  docs: 'Annual return / abs(maximum drawdown). Null below 360 days from the open of the first bar, and without a drawdown.',
   direction: 'higher',
   format: 'number',
   source: 'Young 1991, over the whole run',
   value: (facts) => {
     const depth = facts.drawdowns.deepest?.depth ?? 0;
-    return facts.years >= 1 && depth < 0 ? annualReturn.value(facts) / -depth : NaN;
+    return facts.coversYear && depth < 0 ? annualReturn.value(facts) / -depth : NaN;
   },
 });
 

@@ -20,7 +20,8 @@ import {
 import { lowest } from '../../../core/backtest/metrics/lowest.ts';
 import { regress } from '../../../core/backtest/metrics/newey-west.ts';
 import { sliceBars } from '../../../core/bars/index.ts';
-import { sp500 } from '../../support/example-bars.ts';
+import type { Calendar } from '../../../core/calendar/calendar.ts';
+import { sp500, walkBars } from '../../support/example-bars.ts';
 import { seededUniform } from '../../support/seeded-uniform.ts';
 import { daily, hourly, mixedScene, randomSeries, seriesOf } from './scene.ts';
 
@@ -76,6 +77,24 @@ describe('metrics', () => {
       Math.abs(values['annualReturn']! - (equity[200]! / 100) ** (365.25 / 200) + 1) < 1e-12,
     );
     assert.equal(values['calmar'], null);
+  });
+
+  test('a calendar year of bars is a year, of days and of sessions', () => {
+    const noteOf = (days: readonly number[], calendar: Calendar): unknown[] => {
+      const bars = walkBars(Float64Array.from(days), 3);
+      const series = [{ bars, calendar, targets: bars.close.map(() => 1) }];
+      const { metrics, notes } = evaluateBacktest(series, backtestRules(), { resamples: 0 });
+      return [metrics['calmar'] === null, notes.some((note) => note.startsWith('Less than'))];
+    };
+    const year = (calendar: Calendar, y: number): number[] => [
+      ...calendar.between(Date.UTC(y, 0, 1), Date.UTC(y + 1, 0, 1) - 1, '1d'),
+    ];
+    assert.equal(year(hourly, 2021).length, 365);
+    assert.deepEqual(noteOf(year(hourly, 2021), hourly), [false, false]);
+    for (const y of [2006, 2017, 2021, 2022]) {
+      assert.deepEqual(noteOf(year(daily, y), daily), [false, false], `${y}`);
+    }
+    assert.deepEqual(noteOf(year(hourly, 2021).slice(10), hourly), [true, true]);
   });
 
   test('the daily Sharpe ratio of hourly rows is that of days', () => {
