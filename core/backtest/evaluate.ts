@@ -46,9 +46,10 @@ export function evaluateBacktest(
     series.map(({ bars, calendar }) => ({ calendar, timeframe: bars.timeframe })),
     run.time,
   );
-  const factsOf = (of: BacktestRun): BacktestFacts =>
-    new BacktestFacts(of, { ...year, riskFreePerYear, tries, benchmark });
-  const facts = factsOf(run);
+  const factsOf = (of: BacktestRun, against: BacktestRun): BacktestFacts =>
+    new BacktestFacts(of, { ...year, riskFreePerYear, tries, benchmark: against });
+  const facts = factsOf(run, benchmark);
+  const free = { ...rules, costScale: 0 };
   const instruments = series.map((one) => factsOfInstrument(one, rules));
   const hypothetical = instruments.some((one) => one.hypothetical);
   const { paths = 0, resamples } = options;
@@ -64,8 +65,8 @@ export function evaluateBacktest(
     hypothetical,
     finalEquity: run.equity.at(-1)!,
     metrics: metricValues(facts),
-    withoutCosts: metricValues(factsOf(runBacktest(series, { ...rules, costScale: 0 }))),
-    buyAndHold: metricValues(factsOf(benchmark)),
+    withoutCosts: metricValues(factsOf(runBacktest(series, free), buyAndHold(series, free))),
+    buyAndHold: metricValues(factsOf(benchmark, benchmark)),
     sharpeInterval: sharpeInterval(facts, seed, resamples),
     deepestDrawdown: spanOf(facts.drawdowns.deepest, run.time),
     longestDrawdown: spanOf(facts.drawdowns.longest, run.time),

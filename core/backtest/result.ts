@@ -93,7 +93,9 @@ export const backtestResultSchema = z.strictObject({
   hypothetical: z.boolean().describe('At least one instrument cannot be traded itself.'),
   finalEquity: z.number(),
   metrics: figures.describe('After costs.'),
-  withoutCosts: figures.describe('Of the same targets without any costs.'),
+  withoutCosts: figures.describe(
+    'Of the same targets without any costs, alpha and beta against buy-and-hold without any.',
+  ),
   buyAndHold: figures.describe('Of the same instruments with the same costs at entry.'),
   sharpeInterval: z
     .strictObject({ value: figure, low: figure, high: figure, tooFewBlocks: z.boolean() })

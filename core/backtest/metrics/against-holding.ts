@@ -6,7 +6,7 @@ const source = 'Jensen 1968; errors: Newey and West 1987, 1994';
 export const alpha = defineBacktestMetric({
   name: 'alpha',
   title: 'Alpha a year',
-  docs: 'Constant of returns on those of buy-and-hold with the same costs at entry, x rows a year. Null below 20 returns, and where the benchmark does not move.',
+  docs: 'Constant of returns on those of buy-and-hold at the same costs, x rows a year. Null below 20 returns, and where the benchmark does not move.',
   direction: 'higher',
   format: 'percent',
   source,

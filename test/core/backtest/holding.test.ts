@@ -34,6 +34,8 @@ const RULES: readonly BacktestRulesInput[] = [
   { noTradeBand: 0.1, minTradeValue: 100, costScale: 0, allowShort: true },
 ];
 
+const costs = { feeBps: 100, slippageBps: 20 };
+
 describe('buy-and-hold as a strategy is the benchmark, bit for bit', () => {
   for (const [at, rules] of RULES.entries()) {
     test(`of one instrument, whatever its bars (rules ${at})`, async () => {
@@ -42,6 +44,14 @@ describe('buy-and-hold as a strategy is the benchmark, bit for bit', () => {
         assert.deepEqual(curve.equity, curve.buyAndHold);
         assert.deepEqual(metrics, buyAndHold);
         assert.equal(trades.length, 1);
+      }
+    });
+
+    test(`also without costs, where its benchmark has none either (rules ${at})`, async () => {
+      for (const bars of walks) {
+        const { withoutCosts } = await holding([bars], { ...rules, costs });
+        assert.ok(Math.abs(withoutCosts['alpha']!) < 1e-12, `${withoutCosts['alpha']}`);
+        assert.ok(Math.abs(withoutCosts['beta']! - 1) < 1e-12, `${withoutCosts['beta']}`);
       }
     });
 
