@@ -86,6 +86,8 @@ type Close = (code: number, reason: string, waitMs?: number) => void;
 /** Closes once; who does not answer in time is cut off. */
 function closer(socket: WebSocket, pace: SocketPace): Close {
   return (code, reason, waitMs = pace.close) => {
+    // Of what is closed no answer comes that would end the wait.
+    if (socket.readyState === socket.CLOSED) return;
     if (socket.readyState === socket.OPEN) socket.close(code, reason);
     const timer = setTimeout(() => socket.terminate(), waitMs);
     socket.once('close', () => clearTimeout(timer));
