@@ -89,7 +89,9 @@ async function answered(asked: Asked): Promise<StrategyAdvice> {
   const models = modelsOrThrow(deps);
   const { from, to } = periodOf(spec, row.created_at);
   const collector = new QuestionCollector(use.questions, from);
-  questionsOf({ instruments: material.instruments, to }, strategy, () => collector.sizer());
+  const { instruments } = material;
+  const deciding = { instruments, rules: spec.rules, from, to };
+  questionsOf(deciding, strategy, () => collector.sizer());
   const questions = [...collector.questions.values()].map((facts) => ({
     key: keyOf(models, use, facts),
     facts,

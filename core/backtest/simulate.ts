@@ -5,6 +5,7 @@ import type { Calendar } from '../calendar/calendar.ts';
 import { emergencyColumns } from '../signals/index.ts';
 import { adviceOf, decide, needsModel, type StrategySpec } from '../strategies/index.ts';
 import { portfolioTargets, type PortfolioSpec } from '../strategies/portfolio/index.ts';
+import { accountOf, type AccountAt } from './account.ts';
 import { alignAnswers, type AnswerColumns } from './answers.ts';
 import { runBacktest } from './engine.ts';
 import { evaluateBacktest } from './evaluate.ts';
@@ -150,11 +151,23 @@ function meanSizeOf(
   return count === 0 ? 1 : sum / count;
 }
 
+type Deciding = Pick<Simulation, 'instruments' | 'rules' | 'from' | 'to'>;
+
+/** What advice knows of an account: of one that holds the whole positions, for that of the advised ones depends on the answer. */
+function accountFor(simulation: Deciding, spec: StrategySpec): AccountAt | undefined {
+  const advice = adviceOf(spec);
+  if (advice?.account !== 'fixed') return undefined;
+  const whole = equalShares(wantedOf(simulation, advice.of));
+  return accountOf(startingAt(whole, simulation.from), simulation.rules);
+}
+
 function wantedOf(
-  { instruments, to }: Pick<Simulation, 'instruments' | 'to'>,
+  simulation: Deciding,
   spec: StrategySpec,
   sizerOf?: (instrument: string) => Sizer,
 ): readonly Wanted[] {
+  const { instruments, to } = simulation;
+  const account = accountFor(simulation, spec);
   return instruments.map(({ bars: whole, calendar, answers }) => {
     const bars = sliceBars(whole, 0, lowerBound(whole.openTime, to + 1));
     const asks = answers !== undefined && needsModel(spec);
@@ -163,6 +176,7 @@ function wantedOf(
       ...{ bars, calendar },
       ...(aligned && { model: aligned.model }),
       ...(sizerOf && { sizer: sizerOf(bars.instrument) }),
+      ...(account && { account: (at: number) => account(bars.instrument, at) }),
     };
     const { positions } = decide(spec, input);
     const emergencyScore = emergencyColumns(bars, calendar, aligned?.lean).score;
@@ -220,7 +234,7 @@ function triesOf(
 
 /** What a strategy would ask about sizes, before anybody answers: its questions go to `sizerOf`, of all of the history. */
 export function questionsOf(
-  simulation: Pick<Simulation, 'instruments' | 'to'>,
+  simulation: Deciding,
   spec: StrategySpec,
   sizerOf: (instrument: string) => Sizer,
 ): void {

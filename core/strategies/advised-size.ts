@@ -52,7 +52,14 @@ const settings = (nested: z.ZodType<StrategySpec>) =>
       .max(1_000)
       .default(1)
       .describe('endpoints: another number asks anew what is remembered.'),
+    account: z
+      .enum(['none', 'fixed'])
+      .default('none')
+      .describe(
+        'fixed: advice knows the account that holds the whole positions of `of`, as it stood at the close. In a backtest only.',
+      ),
     targetVolatility: ruleSettingsSchema.shape.targetVolatility,
+    drawdownLimit: ruleSettingsSchema.shape.drawdownLimit,
     strongScore: z
       .number()
       .positive()
@@ -76,12 +83,12 @@ export const advisedSize = (nested: z.ZodType<StrategySpec>) =>
     title: 'A strategy with advised sizes',
     docs:
       'The position of `of` times an advised size (docs/advice.md), .05 to 1: by the score of the model (or of `of` itself) and ' +
-      'the market, without an account; the least size where the model said nothing, or says not to act. A backtest puts `of` ' +
+      'the market, without an account unless `account` says so; the least size where the model said nothing, or says not to act. A backtest puts `of` ' +
       'at a fixed size, and at the mean advised one, beside it.',
     params: settings(nested),
     traits: { readsModel: true },
     asksModel: ({ signal }) => signal === 'model',
-    advice: ({ of, by, questions, round }) => ({ of, by, questions, round }),
+    advice: ({ of, by, questions, round, account }) => ({ of, by, questions, round, account }),
     nested: ({ of }) => [{ slot: 'of', spec: of, fallback: false }],
     warmupBars: () => COLUMN.warmupBars,
     memoryBars: () => Math.max(COLUMN.memoryBars, EMERGENCY_WARMUP_BARS),
@@ -109,7 +116,7 @@ export const advisedSize = (nested: z.ZodType<StrategySpec>) =>
 /** What is asked at each bar: facts known at its close, and what the rule says of them. */
 function questionsOf(
   context: StrategyContext,
-  { signal, by, strongScore, confidence, proven, targetVolatility }: Settings,
+  { signal, by, strongScore, confidence, proven, ...limits }: Settings,
   positions: Float64Array,
 ): (t: number) => SizeQuestion {
   const { bars, calendar } = context;
@@ -122,6 +129,7 @@ function questionsOf(
     const failed = model?.failed?.[t] === 1;
     const score = failed ? NaN : (model?.score[t] ?? positions[t]!);
     const state = market?.(t);
+    const account = context.account?.(bars.openTime[t]!) ?? null;
     const said = {
       ...{ score, strongScore, confidence, beatsNaive: proven },
       abstain: model?.abstained?.[t] === 1,
@@ -135,18 +143,17 @@ function questionsOf(
               expectedChange: known(model?.change[t]),
             },
             market: state,
-            account: null,
+            account,
           }
         : undefined;
     const rule = ruleAdvice(
       {
         signal: said,
         market: { volatility: sd[t]! * year, emergencyScore: state?.emergencyScore ?? null },
-        account: null,
+        account,
         side: positions[t]!,
       },
-      // There is no account whose drawdown could reach the limit.
-      { targetVolatility, drawdownLimit: 1 },
+      limits,
     );
     return { openTime: bars.openTime[t]!, facts, rule };
   };

@@ -40,7 +40,7 @@ function longest(spec: StrategySpec, own: (of: StrategySpec) => number): number 
  * aligned with the bars, and `strategies.unknown`.
  */
 export function decide(spec: StrategySpec, input: StrategyInput): Decided {
-  const { bars, calendar, model, sizer } = input;
+  const { bars, calendar, model, sizer, account } = input;
   const rows = barCount(bars);
   for (const [name, column] of Object.entries(model ?? {})) {
     if (column.length === rows) continue;
@@ -55,6 +55,7 @@ export function decide(spec: StrategySpec, input: StrategyInput): Decided {
     calendar,
     ...(model && { model }),
     ...(sizer && { sizer }),
+    ...(account && { account }),
     rows,
     indicators: indicatorInput(bars, calendar),
     decide: (nested) => strategyOrThrow(nested.kind).decide(context, nested),

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { AccountFacts } from '../advice/facts.ts';
 import type { Sizer } from '../advice/sizer.ts';
 import type { Bars } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
@@ -25,6 +26,8 @@ export interface StrategyInput {
   readonly model?: ModelColumns;
   /** Who says the sizes of strategies that take advice; absent: the rule. */
   readonly sizer?: Sizer;
+  /** The account at the close of a bar (open time, ms UTC) that sizes are advised on; absent: none is known. */
+  readonly account?: (openTime: number) => AccountFacts | null;
 }
 
 /** A strategy as data: its kind and settings, defaults filled in. Settings may be strategies themselves. */
@@ -71,6 +74,8 @@ export interface AdviceUse {
   readonly questions: number;
   /** Another number asks everything anew. */
   readonly round: number;
+  /** fixed: advice knows the account that holds the whole positions. */
+  readonly account: 'none' | 'fixed';
 }
 
 /** A strategy inside another. */

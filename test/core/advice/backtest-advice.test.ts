@@ -142,6 +142,41 @@ test('whole positions and the mean size stand beside it; sizes that are all the 
   assert.notDeepEqual(own!.result.curve.equity, fixed!.result.curve.equity);
 });
 
+test('the account that is told is that of the whole positions, as it stood at the close', async () => {
+  const questions: SizeQuestion[] = [];
+  const sizer = {
+    decide: (question: SizeQuestion) => {
+      questions.push(question);
+      return { size: 0.25, reason: 'agreed' as const };
+    },
+  };
+  const run = (to: number) => {
+    questions.length = 0;
+    const strategies = { sized: advised({ account: 'fixed' }) };
+    return simulate(simulation({ strategies, to, sizers: { sized: () => sizer } }), nothing);
+  };
+  const end = bars.openTime[barCount(bars) - 1]!;
+  const [, fixed] = await run(end);
+  const all = [...questions];
+  const { time, equity, drawdown } = fixed!.result.curve;
+  let [told, deepest] = [0, 0];
+  for (const { openTime, facts, rule } of all) {
+    const account = facts?.account ?? null;
+    if (account === null) continue;
+    const row = time.indexOf(calendar.closeTime(openTime, '1d'));
+    assert.equal(account.equity, equity[row]);
+    assert.ok(Math.abs(account.drawdown + drawdown[row]!) < 1e-12);
+    assert.equal(rule.terms.room, Math.max(0, 1 - account.drawdown / 0.2));
+    deepest = Math.max(deepest, account.drawdown);
+    told++;
+  }
+  assert.ok(told > 400 && deepest > 0.02, `${told}, ${deepest}`);
+  // What comes later changes no question before it.
+  await run(bars.openTime[400]!);
+  assert.ok(questions.length > 250);
+  assert.deepEqual(all.slice(0, questions.length), questions);
+});
+
 describe('the difference of two curves', () => {
   const DAY = 86_400_000;
   const year = { daysPerYear: 252, riskFreePerYear: 0 };
