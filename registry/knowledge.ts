@@ -42,38 +42,46 @@ export async function* barsThroughTime(
   const [start, last] = [asOf[0], asOf.at(-1)];
   if (start === undefined || last === undefined) return;
   const series = { instrument, timeframe, sources };
-  const reach = reachAt?.(start);
-  let arrivals = await readArrivals(db, series, last, reach?.since);
-  if (reach && countKnown(arrivals, start) < reach.bars) {
-    arrivals = await readArrivals(db, series, last);
-  }
-  const changes = changesBetween(arrivals, sources, await readFactorChanges(db, series), asOf);
+  const factors = await readFactorChanges(db, series);
+  const readKnown = async (since?: number) => {
+    const arrivals = await readArrivals(db, series, last, since);
+    return { arrivals, changes: changesBetween(arrivals, sources, factors, asOf), since };
+  };
+  let known = await readKnown(reachAt?.(start).since);
   let from = 0;
   while (from < asOf.length) {
-    const change = changes.find((at) => at > asOf[from]!) ?? Infinity;
+    const change = known.changes.find((at) => at > asOf[from]!) ?? Infinity;
     const to = lowerBound(asOf, change);
     const part = asOf.subarray(from, to);
-    const read = await readPart(db, series, part, reachAt?.(part[0]!));
-    yield { asOf: part, knownAt: firstKnown(arrivals, read.bars.openTime), ...read };
+    const read = await readPart(db, series, part, known.arrivals, reachAt?.(part[0]!));
+    if (known.since !== undefined && read.bars.openTime[0]! < known.since) {
+      // Of what had to be read besides, changes are not known yet: this part may be several.
+      known = await readKnown();
+      continue;
+    }
+    yield { asOf: part, ...read };
     from = to;
   }
 }
 
-/** From `reach` on where that is enough for the first instant, else all. */
+/** From `reach` on where so many bars were known at the first instant, else all. */
 async function readPart(
   db: Db,
   { instrument, timeframe, sources }: Series,
   asOf: Float64Array,
+  arrivals: Arrivals,
   reach: Reach | undefined,
-): Promise<Pick<KnownPart, 'bars' | 'fromFirstBar'>> {
+): Promise<Omit<KnownPart, 'asOf'>> {
   const range = { last: Number.MAX_SAFE_INTEGER, before: asOf.at(-1)! };
   if (reach) {
     const { since, bars: least } = reach;
     const part = { ...range, since, least };
     const read = await readServedBars(db, instrument, timeframe, sources, part);
-    if (read.fromFirstBar || lowerBound(read.bars.openTime, asOf[0]!) >= least) return read;
+    const knownAt = firstKnown(arrivals, read.bars.openTime);
+    if (read.fromFirstBar || countKnown(knownAt, asOf[0]!) >= least) return { ...read, knownAt };
   }
-  return readServedBars(db, instrument, timeframe, sources, range);
+  const read = await readServedBars(db, instrument, timeframe, sources, range);
+  return { ...read, knownAt: firstKnown(arrivals, read.bars.openTime) };
 }
 
 /** When each bar was known first; -Infinity: not recorded. */
@@ -89,7 +97,7 @@ function firstKnown({ openTime, knownAt }: Arrivals, bars: Float64Array): Float6
   return first;
 }
 
-const countKnown = ({ knownAt }: Arrivals, by: number): number =>
+const countKnown = (knownAt: Float64Array, by: number): number =>
   knownAt.reduce((count, at) => (at <= by ? count + 1 : count), 0);
 
 interface Series {

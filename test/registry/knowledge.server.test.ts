@@ -129,6 +129,34 @@ test('no more is read than a look back from the first instant needs', async () =
   assert.equal(first.fromFirstBar, true);
 });
 
+test('bars that two sources gave count once, and what is read besides is as it was known', async () => {
+  const bars = walkBars(COUNT, { instrument: 'TWICE' });
+  const asOf = instantsOf(bars);
+  for (let row = 0; row < COUNT; row++) {
+    for (const source of ['one', 'two']) {
+      await deliver(source, takeBars(bars, [row]), asOf[row]!);
+    }
+  }
+  // Older than where twenty bars were expected, and seen by a look back over twenty.
+  const revised = mapColumns(takeBars(bars, [13]), (c) => c.map((x) => x * 1.02));
+  await deliver('one', revised, asOf[45]!);
+  const sources = [sourceOf('one', 'primary'), sourceOf('two', 'fallback')];
+  const asked = asOf.subarray(30);
+  const reachAt = (at: number) => ({ since: at - 20 * 86_400_000, bars: 20 });
+  const begins: number[] = [];
+  for await (const part of barsThroughTime(database.db, 'TWICE', '1d', sources, asked, reachAt)) {
+    begins.push(part.asOf[0]!);
+    for (const at of part.asOf) {
+      const known = part.knownAt.filter((time) => time <= at).length;
+      const { bars: seen } = await readServedBars(database.db, 'TWICE', '1d', sources, {
+        ...{ last: 20, before: at },
+      });
+      assert.deepEqual(sliceBars(part.bars, known - 20, known), seen, new Date(at).toISOString());
+    }
+  }
+  assert.deepEqual(begins, [asOf[30], asOf[45]]);
+});
+
 test('the first bar of a primary takes the place of a substitute', async () => {
   const bars = walkBars(COUNT, { instrument: 'SUBST' });
   const asOf = instantsOf(bars);
