@@ -51,6 +51,3 @@ export async function batchPredictionFor(
   if (isTheirs && mayUseModel(caller, row.model)) return row;
   throw notFound('batch-prediction.unknown', `there is no batch prediction ${id}`);
 }
-
-export const isOver = ({ status }: Pick<BatchPrediction, 'status'>): boolean =>
-  status !== 'queued' && status !== 'running';

@@ -3,12 +3,12 @@ import {
   backtestOrThrow,
   endBacktest,
   readBacktestEvents,
-  type Backtest,
   type BacktestEvent,
 } from '../../registry/backtests.ts';
 import { HTTP } from '../errors.ts';
 import { eventsRoute } from '../events-route.ts';
 import type { ApiParts } from '../parts.ts';
+import { cancelRecorded, isOver } from '../recorded-end.ts';
 import { jsonAnswer } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 import {
@@ -38,8 +38,6 @@ export function backtestProgressRoutes(app: App, parts: ApiParts): void {
   cancelRoute(app, parts);
 }
 
-const isOver = ({ status }: Backtest): boolean => status !== 'queued' && status !== 'running';
-
 function eventRoute(app: App, parts: ApiParts): void {
   const { db } = parts;
   eventsRoute(app, parts, {
@@ -60,6 +58,7 @@ function eventRoute(app: App, parts: ApiParts): void {
 }
 
 function cancelRoute(app: App, parts: ApiParts): void {
+  const { db, orchestrator } = parts;
   const route = createRoute({
     method: 'post',
     path: `${BACKTESTS}/{id}/cancel`,
@@ -71,10 +70,11 @@ function cancelRoute(app: App, parts: ApiParts): void {
   app.openapi(secured(parts.auth, route), async (c) => {
     const { id } = c.req.valid('param');
     const row = await backtestFor(parts, c.var.caller, id);
-    if (!isOver(row) && !(await parts.orchestrator.cancelBacktest(id))) {
-      const message = 'cancelled before it began';
-      await endBacktest(parts.db, id, { status: 'cancelled', message });
-    }
-    return c.json(backtestView(await backtestOrThrow(parts.db, id)), HTTP.accepted);
+    await cancelRecorded(
+      row,
+      (one) => orchestrator.cancelBacktest(one),
+      (end) => endBacktest(db, id, end),
+    );
+    return c.json(backtestView(await backtestOrThrow(db, id)), HTTP.accepted);
   });
 }

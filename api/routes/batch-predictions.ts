@@ -13,11 +13,11 @@ import {
   batchPredictionFor,
   batchPredictionSchema,
   batchPredictionView,
-  isOver,
 } from '../batch-prediction-access.ts';
 import { HTTP } from '../errors.ts';
 import { eventsRoute } from '../events-route.ts';
 import type { ApiParts } from '../parts.ts';
+import { cancelRecorded, isOver } from '../recorded-end.ts';
 import { jsonAnswer, limitQuery, modelName, ulidSchema } from '../schemas.ts';
 import { secured, type App } from '../secure.ts';
 
@@ -113,6 +113,7 @@ function eventRoute(app: App, parts: ApiParts): void {
 }
 
 function cancelRoute(app: App, parts: ApiParts): void {
+  const { db, orchestrator } = parts;
   const route = createRoute({
     method: 'post',
     path: `${BATCH_PREDICTIONS}/{id}/cancel`,
@@ -125,10 +126,11 @@ function cancelRoute(app: App, parts: ApiParts): void {
   app.openapi(secured(parts.auth, route), async (c) => {
     const { id } = c.req.valid('param');
     const row = await batchPredictionFor(parts, c.var.caller, id);
-    if (!isOver(row) && !(await parts.orchestrator.cancelBatchPrediction(id))) {
-      const message = 'cancelled before it began';
-      await endBatchPrediction(parts.db, id, { status: 'cancelled', message });
-    }
-    return c.json(batchPredictionView(await batchPredictionOrThrow(parts.db, id)), HTTP.accepted);
+    await cancelRecorded(
+      row,
+      (one) => orchestrator.cancelBatchPrediction(one),
+      (end) => endBatchPrediction(db, id, end),
+    );
+    return c.json(batchPredictionView(await batchPredictionOrThrow(db, id)), HTTP.accepted);
   });
 }

@@ -64,9 +64,14 @@ describe('workers are killed in the middle of a batch prediction', { skip: produ
       },
       600_000,
     );
-  const linesOf = async (path: string, init: RequestInit = {}): Promise<string[]> => {
-    const headers = { ...init.headers, authorization: `Bearer ${product.key}` };
-    const answer = await fetch(`${product.url}${path}`, { ...init, headers });
+  /** Of an answer: to a GET, or to a POST of a body. */
+  const linesOf = async (path: string, body?: object): Promise<string[]> => {
+    const headers = {
+      authorization: `Bearer ${product.key}`,
+      ...(body && { 'content-type': 'application/json' }),
+    };
+    const sent = body ? { method: 'POST', body: JSON.stringify(body) } : {};
+    const answer = await fetch(`${product.url}${path}`, { ...sent, headers });
     assert.equal(answer.status, 200);
     return (await answer.text()).trimEnd().split('\n');
   };
@@ -127,11 +132,7 @@ describe('workers are killed in the middle of a batch prediction', { skip: produ
     assert.equal(lines.length, rows + 1);
     // As the stream goes on behind its first row: with the clock of the same first request.
     const { cursor } = JSON.parse(lines[0]!) as { cursor: string };
-    const streamed = await linesOf(PATH, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ ...body, cursor }),
-    });
+    const streamed = await linesOf(PATH, { ...body, cursor });
     assert.equal(streamed.length, rows);
     assert.ok(lines.slice(1, -1).join('\n') === streamed.slice(0, -1).join('\n'), 'every row');
     const failed = lines.filter((line) => line.includes('"problem"')).length;
