@@ -67,14 +67,15 @@ export interface PortfolioTargets {
  * where weights were decided anew or a strategy changed its position. Before the first rebalancing with enough
  * returns there is none.
  *
- * Throws `portfolio.empty`, `portfolio.columns` (more than 50), `portfolio.timeframe` (they differ), `portfolio.positions`
- * (not one a bar), `portfolio.bars` (two columns of an instrument on different bars).
+ * Throws `portfolio.empty`, `portfolio.columns` (more than 50), `portfolio.timeframe` (they differ), `portfolio.calendar`
+ * (they differ, and weights are to be decided every so many bars: of which?), `portfolio.positions` (not one a bar),
+ * `portfolio.bars` (two columns of an instrument on different bars).
  */
 export function portfolioTargets(
   columns: readonly PortfolioColumn[],
   spec: PortfolioSpec,
 ): PortfolioTargets {
-  checkColumns(columns);
+  checkColumns(columns, spec);
   const rebalancings = rebalance(columns, timelineOf(columns, spec.returnsOf), spec);
   const byInstrument = new Map<string, number[]>();
   columns.forEach(({ bars: { instrument } }, i) => {
@@ -87,7 +88,10 @@ export function portfolioTargets(
   return { rebalancings, instruments };
 }
 
-function checkColumns(columns: readonly PortfolioColumn[]): void {
+function checkColumns(
+  columns: readonly PortfolioColumn[],
+  { rebalance: every }: PortfolioSpec,
+): void {
   const first = columns[0];
   if (!first) throw new RatchetError('portfolio.empty', 'a portfolio needs a column');
   if (columns.length > PORTFOLIO_COLUMNS_MAX) {
@@ -97,10 +101,16 @@ function checkColumns(columns: readonly PortfolioColumn[]): void {
     );
   }
   const seen = new Map<string, Bars>();
-  for (const { name, bars, positions } of columns) {
+  for (const { name, bars, calendar, positions } of columns) {
     const same = seen.get(bars.instrument);
     if (bars.timeframe !== first.bars.timeframe) {
       throw new RatchetError('portfolio.timeframe', `${name} has bars of another timeframe`);
+    }
+    if (typeof every === 'object' && calendar.name !== first.calendar.name) {
+      throw new RatchetError(
+        'portfolio.calendar',
+        `every ${every.bars} bars: ${name} follows ${calendar.name}, others ${first.calendar.name}`,
+      );
     }
     if (positions.length !== barCount(bars)) {
       throw new RatchetError(

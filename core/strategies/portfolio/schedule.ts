@@ -9,7 +9,9 @@ const MONDAY_OFFSET = 3;
 /** `rebalance` of a portfolio. */
 export const rebalanceSchema = z.union([
   z.enum(['week', 'month']),
-  z.strictObject({ bars: z.int().min(1).max(2500).describe('Bars of the calendar.') }),
+  z.strictObject({
+    bars: z.int().min(1).max(2500).describe('Bars of the calendar, which all instruments share.'),
+  }),
 ]);
 export type Rebalance = z.output<typeof rebalanceSchema>;
 

@@ -230,14 +230,19 @@ test('no look-ahead: targets of any rule on bars cut at any moment, mixed calend
 
 test('columns that do not fit are refused', () => {
   const hourly = walkBars(Float64Array.of(0, 3_600_000), 1, '1h');
-  const fails = (columns: readonly PortfolioColumn[], code: string) =>
-    assert.throws(() => run(columns), { code });
+  const fails = (columns: readonly PortfolioColumn[], code: string, spec: object = {}) =>
+    assert.throws(() => run(columns, spec), { code });
   fails([], 'portfolio.empty');
   fails(
     Array.from({ length: 51 }, () => held(spx)),
     'portfolio.columns',
   );
   fails([held(spx), held(hourly, always)], 'portfolio.timeframe');
+  // Of which calendar, would depend on the order of the columns.
+  const mixed = [held(spx), held(coin, always)];
+  for (const columns of [mixed, mixed.toReversed()]) {
+    fails(columns, 'portfolio.calendar', { rebalance: { bars: 20 } });
+  }
   fails([{ ...held(spx), positions: new Float64Array(3) }], 'portfolio.positions');
   fails([held(spx), held(sliceBars(spx, 1))], 'portfolio.bars');
   assert.equal(portfolioSchema.safeParse({ maxWeight: 1.5 }).success, false);
