@@ -7,6 +7,7 @@ import {
   type BacktestRulesInput,
   type BacktestRun,
   type InstrumentSeries,
+  type Trade,
 } from '../../../core/backtest/index.ts';
 import { instantsOf } from '../../../core/backtest/instants.ts';
 import { mapColumns, sliceBars } from '../../../core/bars/index.ts';
@@ -18,6 +19,7 @@ const emergencyScore = 0.8;
 const RULES: readonly BacktestRulesInput[] = [
   { stops: { emergencyScore } },
   { allowShort: true, stops: { stopLoss: 0.01, trailing: 0.02, takeProfit: 0.03, emergencyScore } },
+  { allowShort: true, stops: { stopLoss: 0.04, takeProfit: 0.05, emergencyScore } },
   { allowShort: true, maxLeverage: 2, fill: { at: 'nextClose' }, borrowBpsPerYear: 200 },
   {
     fill: { delayBars: 2 },
@@ -59,17 +61,17 @@ const head = (run: BacktestRun, rows: number): object => ({
   weights: run.weights.slice(0, rows * run.instruments.length),
   costs: run.costs.slice(0, rows),
 });
-const ended = (run: BacktestRun): object[] => run.trades.filter(({ open }) => !open);
+const ended = (run: BacktestRun): Trade[] => run.trades.filter(({ open }) => !open);
 
 describe('a run never sees a bar after its clock', () => {
   for (const [at, rules] of RULES.entries()) {
     test(`whatever is cut off (rules ${at})`, () => {
       let compared = 0;
-      let made = 0;
+      const made: Trade[] = [];
       for (const seed of SEEDS) {
         const scene = mixedScene(seed);
         const whole = runBacktest(scene, backtestRules(rules));
-        made += ended(whole).length;
+        made.push(...ended(whole));
         for (let row = 100 + seed; row < whole.time.length; row += 61) {
           const until = whole.time[row]!;
           if (isInside(scene, until)) continue;
@@ -82,7 +84,15 @@ describe('a run never sees a bar after its clock', () => {
         }
       }
       assert.ok(compared > 20, `${compared} cuts compared`);
-      assert.ok(made > 100, `${made} trades made`);
+      assert.ok(made.length > 100, `${made.length} trades made`);
+      const { stops } = backtestRules(rules);
+      const left = made.filter(({ exitReason }) => exitReason === 'emergency');
+      assert.equal(left.length > 20, stops.emergencyScore !== null, `${left.length} emergencies`);
+      // Stops that were measured from a cost that adds moved and cuts did not.
+      const moved = made.filter(
+        ({ exitReason, adds, cuts }) => exitReason === 'stopLoss' && adds > 0 && cuts > 0,
+      );
+      assert.equal(moved.length > 0, stops.stopLoss !== undefined, `${moved.length} moved stops`);
     });
   }
 
@@ -135,7 +145,7 @@ describe('books', () => {
   });
 
   test('without credit cash is never negative', () => {
-    for (const rules of [RULES[0], RULES[3]]) {
+    for (const rules of [RULES[0], RULES[4]]) {
       for (const seed of SEEDS) {
         const { cash, equity } = runBacktest(mixedScene(seed), backtestRules(rules));
         cash.forEach((money, t) => assert.ok(money >= -1e-9 * equity[t]!, `${money} at ${t}`));
