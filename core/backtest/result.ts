@@ -119,6 +119,14 @@ export const backtestResultSchema = z.strictObject({
   sensitivity: z
     .strictObject({ costs: z.array(sensitivityPoint), delays: z.array(sensitivityPoint) })
     .nullable(),
+  answers: z
+    .strictObject({
+      asked: z.int().describe('Sessions, over all instruments.'),
+      failed: z.int().describe('Of those, without an answer.'),
+      inSample: z.int().describe('Of those, about bars that the model had learnt from.'),
+    })
+    .exactOptional()
+    .describe('Of the model, where the strategy asks one.'),
   notes: z.array(z.string()),
 });
 

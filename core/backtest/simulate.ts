@@ -14,6 +14,7 @@ import { sharpePerBar } from './metrics/moments.ts';
 import type { BacktestResult } from './result.ts';
 import type { BacktestRules } from './rules.ts';
 import { startingAt, type InstrumentSeries } from './series.ts';
+import { answerCounts, unansweredText, type AnswerCounts } from './unanswered.ts';
 
 /** One instrument: its whole recorded history, so that strategies are warm when the period begins. */
 export interface SimulatedInstrument {
@@ -109,16 +110,30 @@ export async function simulate(
     await onStep();
   }
   const names = [...all.keys()];
+  const counts = answerCounts(simulation.instruments, simulation);
+  const asking = (name: string): boolean =>
+    (simulation.portfolios?.[name]?.of ?? [name]).some((of) =>
+      wanted.get(of)!.some(({ asks }) => asks),
+    );
   const tries = triesOf([...all.values()], rules, simulation.earlierSharpes);
   const results: SimulatedStrategy[] = [];
   for (const [i, name] of names.entries()) {
     const options = { tries, paths, seed, sensitivity: i === 0 };
     const result = evaluateBacktest(all.get(name)!, rules, options);
     const own = twins.get(name);
-    results.push({ name, result, ...(own && { twins: own }) });
+    const told = asking(name) ? withAnswers(result, counts) : result;
+    results.push({ name, result: told, ...(own && { twins: own }) });
     await onStep();
   }
   return results;
+}
+
+/** The first of its notes says how often there was no answer. */
+function withAnswers(result: BacktestResult, counts: AnswerCounts | undefined): BacktestResult {
+  if (counts === undefined) return result;
+  const words = unansweredText(counts);
+  const note = `N${words?.slice(1)}: there the fallback of the strategy decided, else it was flat.`;
+  return { ...result, answers: counts, notes: [...(words ? [note] : []), ...result.notes] };
 }
 
 /** What a strategy wants of one instrument, at each of its bars up to the end of the period. */

@@ -1,6 +1,7 @@
 /** What a backtest showed, in one sentence, and what stands behind it. */
 import type { Interval } from '../../metrics/bootstrap.ts';
 import type { BacktestResult } from '../result.ts';
+import { tooFewAnswers, unansweredText } from '../unanswered.ts';
 import type { BacktestReportInput, NamedResult } from './input.ts';
 import { knewItsPeriod } from './model-answers.ts';
 import { HOLD } from './result-charts.ts';
@@ -35,6 +36,7 @@ export function verdictOf({ strategy, beside, origin }: BacktestReportInput): Ba
   const knowing = [
     ...new Set((origin.models ?? []).filter(knewItsPeriod).map(({ version }) => version)),
   ];
+  const trusted = knowing.length === 0 && !tooFewAnswers(result.answers);
   const sides = [
     returnsText(strategy),
     sharpeText(result, difference),
@@ -43,7 +45,7 @@ export function verdictOf({ strategy, beside, origin }: BacktestReportInput): Ba
   ];
   return {
     text: `${headline(result, difference, knowing)}: ${sides.join('; ')}.`,
-    good: knowing.length === 0 && !result.ruined && isAbove(difference),
+    good: trusted && !result.ruined && isAbove(difference),
     against,
   };
 }
@@ -52,13 +54,20 @@ const isAbove = ({ low }: Interval): boolean => low !== null && low > 0;
 const isBelow = ({ high }: Interval): boolean => high !== null && high < 0;
 
 function headline(
-  { ruined, trades }: BacktestResult,
+  result: BacktestResult,
   difference: Interval,
   knowing: readonly string[],
 ): string {
   if (knowing.length > 0) {
     return `Not to be trusted, as version ${listText(knowing)} had seen bars that it answered for`;
   }
+  const unanswered = unansweredText(result.answers);
+  if (tooFewAnswers(result.answers)) return `Not to be trusted, as there was ${unanswered}`;
+  const before = unanswered ? `N${unanswered.slice(1)}. ` : '';
+  return `${before}${found(result, difference)}`;
+}
+
+function found({ ruined, trades }: BacktestResult, difference: Interval): string {
   if (ruined) return 'Ruined';
   if (trades.length === 0) return 'It never traded';
   if (difference.value === null) return `Not comparable with ${HOLD}`;
