@@ -87,7 +87,7 @@ export function listBacktests(
   return select.orderBy('id', 'desc').limit(Math.min(limit, PAGE_MAX)).execute();
 }
 
-/** Says that it is under way; one that ended stays as it ended. */
+/** Says that it is under way. Throws `backtest.ended` of one that has ended: it stays as it ended, and nothing runs for it. */
 export async function beginBacktest(db: Db, id: string): Promise<Backtest> {
   await db
     .updateTable('backtest')
@@ -95,7 +95,9 @@ export async function beginBacktest(db: Db, id: string): Promise<Backtest> {
     .where('id', '=', id)
     .where('status', '=', 'queued')
     .execute();
-  return backtestOrThrow(db, id);
+  const row = await backtestOrThrow(db, id);
+  if (row.status === 'running') return row;
+  throw new RatchetError('backtest.ended', `the backtest ${id} has ended (${row.status})`);
 }
 
 export type BacktestEnd =

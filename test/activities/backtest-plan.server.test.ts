@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { ulid } from 'ulid';
 import { createBacktestPlanActivities } from '../../activities/backtest-plan.ts';
 import { parseBacktestSpec } from '../../core/spec/index.ts';
-import { createBacktest, endBacktest } from '../../registry/backtests.ts';
+import { backtestOrThrow, createBacktest, endBacktest } from '../../registry/backtests.ts';
 import {
   endExperiment,
   getExperimentOrThrow,
@@ -90,6 +90,13 @@ describe('the plan of a backtest', () => {
     assert.notEqual(second, first);
     await endExperiment(fixture.db, second, { status: 'completed', message: 'done' });
     assert.equal(await open(id, 2), second);
+  });
+
+  it('does not begin a backtest that was cancelled before its workflow came to it', async () => {
+    const id = await asked();
+    await endBacktest(fixture.db, id, { status: 'cancelled', message: 'before it began' });
+    await assert.rejects(plan(id), { code: 'backtest.ended', permanent: true });
+    assert.equal((await backtestOrThrow(fixture.db, id)).message, 'before it began');
   });
 
   it('opens nothing for a backtest that has ended', async () => {
