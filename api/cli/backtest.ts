@@ -178,15 +178,25 @@ async function show(
   for (const path of written) ctx.out.line(path);
 }
 
+/** Of a file in the folder itself, whoever the server is. */
+export const isFileName = (name: unknown): boolean =>
+  typeof name === 'string' && /^[\w^.=-]+$/.test(name) && name !== '.' && name !== '..';
+
 async function download(
   client: ApiClient,
   id: string,
   found: Json,
   folder: string,
 ): Promise<string[]> {
+  const names = found['files'] as string[];
+  const wrong = names.find((name) => !isFileName(name));
+  if (wrong !== undefined) {
+    const words = `the server names a file ${JSON.stringify(wrong)}, which would lie elsewhere: nothing is written`;
+    throw new CliError(EXIT.failed, words, { details: found });
+  }
   await makeFolder(folder);
   const paths: string[] = [];
-  for (const name of found['files'] as string[]) {
+  for (const name of names) {
     const target = join(folder, name);
     await writeFile(target, await backtestFile(client, id, name));
     paths.push(target);
