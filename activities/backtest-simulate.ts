@@ -8,9 +8,9 @@ import {
   backtestOrThrow,
   backtestSpecOf,
   endBacktest,
-  sharpesBefore,
   type Backtest,
 } from '../registry/backtests.ts';
+import { sharpesBefore } from '../registry/backtest-tries.ts';
 import type { StoredStrategyResult } from '../registry/tables.ts';
 import { backtestFiles } from './backtest-files.ts';
 import { materialOf, type BacktestMaterial } from './backtest-material.ts';

@@ -128,30 +128,6 @@ export function endBacktest(db: Db, id: string, end: BacktestEnd): Promise<void>
   });
 }
 
-/**
- * Sharpe ratios by bar, annualised as they are stored, of all that was tried under its name before: of each other spec
- * the newest one that was completed before this one was asked for.
- */
-export async function sharpesBefore(
-  db: Db,
-  { id, name, spec_hash: specHash }: Pick<Backtest, 'id' | 'name' | 'spec_hash'>,
-): Promise<readonly number[]> {
-  const rows = await db
-    .selectFrom('backtest')
-    .select(['results', 'spec_hash'])
-    .distinctOn('spec_hash')
-    .where('name', '=', name)
-    .where('id', '<', id)
-    .where('spec_hash', '<>', specHash)
-    .where('status', '=', 'completed')
-    .orderBy('spec_hash')
-    .orderBy('id', 'desc')
-    .execute();
-  return rows.flatMap(({ results }) =>
-    (results ?? []).flatMap(({ metrics }) => metrics['sharpeByBar'] ?? []),
-  );
-}
-
 const EVENTS: RunEvents = { table: 'backtest_event', owner: 'backtest_id', prefix: 'backtest' };
 
 /** Appends one row of progress. */
