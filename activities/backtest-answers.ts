@@ -10,40 +10,48 @@ import { publicationsOf } from '../core/predict/index.ts';
 import { publicationDelay } from '../core/sources/publication.ts';
 import { modelOfUnit, type BacktestSpec } from '../core/spec/index.ts';
 import { appendBacktestEvent, backtestOrThrow, backtestSpecOf } from '../registry/backtests.ts';
+import { keepAnswers, keptAnswers } from '../registry/backtest-answers.ts';
 import { championAt } from '../registry/champions.ts';
 import { pastAnswers } from '../registry/past-answers.ts';
 import { versionsOfExperiment } from '../registry/versions.ts';
 import type { AnswerFoldInput, AnsweredFold, PlannedFold } from './contracts-backtest.ts';
 import type { ActivityDeps } from './deps.ts';
+import { whileBeating } from './heartbeat.ts';
 import { pastPartsOf } from './past-parts.ts';
 import { calendarOfSpec } from './source-of.ts';
 
 /** What a model answers through a stretch of a backtest: the way of serving, as of each session. */
 export function createBacktestAnswerActivities(deps: ActivityDeps) {
   return {
-    /** Errors: `version.unknown`, `predict.*` of a model that cannot answer for an instrument at all. */
+    /**
+     * Each instrument's answers are kept once they are whole: another attempt begins behind them. Errors: `version.unknown`,
+     * `predict.*` of a model that cannot answer for an instrument at all.
+     */
     async answerFold({ backtestId, fold }: AnswerFoldInput): Promise<AnsweredFold> {
       const row = await backtestOrThrow(deps.db, backtestId);
       const spec = backtestSpecOf(row);
       const calendar = await calendarOfSpec(deps, spec);
       const now = row.created_at.getTime();
-      const answers: AnsweredFold['answers'][number][] = [];
+      const kept = await keptAnswers(deps.db, backtestId, fold.fold);
+      const counts = new Map(
+        kept.map(({ instrument, columns }) => [instrument, columns.rows ?? 0]),
+      );
       for (const { id: instrument } of spec.data.instruments) {
+        if (counts.has(instrument)) continue;
         const question = { spec, fold, calendar, instrument, now };
-        const columns = await answersOf(deps, question);
-        const stored = await deps.artifacts.put(
-          encodeAnswers(instrument, columns),
-          columns.session.length,
-        );
-        answers.push({ instrument, columns: stored });
+        const columns = await whileBeating(Context.current(), () => answersOf(deps, question));
+        const bytes = encodeAnswers(instrument, columns);
+        const stored = await deps.artifacts.put(bytes, columns.session.length);
+        await keepAnswers(deps.db, backtestId, { fold: fold.fold, instrument, columns: stored });
+        counts.set(instrument, columns.session.length);
       }
-      const rows = answers.reduce((sum, { columns }) => sum + (columns.rows ?? 0), 0);
+      const rows = [...counts.values()].reduce((sum, count) => sum + count, 0);
       const { from, to } = fold;
       const payload = { fold: fold.fold, from, to, rows };
       const key = `answers/${fold.fold}`;
       await appendBacktestEvent(deps.db, backtestId, { kind: 'answers', key, payload });
       const { experimentId } = fold;
-      return { fold: fold.fold, answers, ...(experimentId !== undefined && { experimentId }) };
+      return { fold: fold.fold, ...(experimentId !== undefined && { experimentId }) };
     },
   };
 }

@@ -4,6 +4,7 @@ import { decodeAnswers, joinAnswers, type AnswerColumns } from '../core/backtest
 import type { SimulatedInstrument } from '../core/backtest/index.ts';
 import { RatchetError } from '../core/errors.ts';
 import type { BacktestSpec } from '../core/spec/index.ts';
+import { keptAnswers } from '../registry/backtest-answers.ts';
 import type { Backtest } from '../registry/backtests.ts';
 import { barsAsOf } from './bars-as-of.ts';
 import type { AnsweredFold } from './contracts-backtest.ts';
@@ -24,7 +25,7 @@ export async function materialOf(
   spec: BacktestSpec,
   folds: readonly AnsweredFold[],
 ): Promise<BacktestMaterial> {
-  const answers = await answersOf(deps, folds);
+  const answers = await answersOf(deps, row.id, folds);
   const bars = await barsOf(deps, row, spec);
   const calendar = await calendarOfSpec(deps, spec);
   const instruments = bars.map((one) => ({
@@ -36,16 +37,19 @@ export async function materialOf(
 
 /** Each instrument's answers of all folds, in order of time. */
 async function answersOf(
-  { artifacts }: ActivityDeps,
+  { artifacts, db }: ActivityDeps,
+  backtestId: string,
   folds: readonly AnsweredFold[],
 ): Promise<ReadonlyMap<string, AnswerColumns>> {
+  const told = folds.flatMap(({ fold, answers = [] }) => answers.map((one) => ({ fold, ...one })));
+  const kept = folds.some(({ answers }) => answers === undefined)
+    ? await keptAnswers(db, backtestId)
+    : [];
   const parts = new Map<string, AnswerColumns[]>();
-  for (const { answers } of folds.toSorted((a, b) => a.fold - b.fold)) {
-    for (const { instrument, columns } of answers) {
-      const list = parts.get(instrument) ?? [];
-      list.push(decodeAnswers(await artifacts.get(columns)));
-      parts.set(instrument, list);
-    }
+  for (const { instrument, columns } of [...told, ...kept].sort((a, b) => a.fold - b.fold)) {
+    const list = parts.get(instrument) ?? [];
+    list.push(decodeAnswers(await artifacts.get(columns)));
+    parts.set(instrument, list);
     Context.current().heartbeat();
   }
   return new Map([...parts].map(([instrument, list]) => [instrument, joinAnswers(list)]));

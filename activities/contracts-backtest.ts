@@ -50,7 +50,8 @@ export interface AnsweredFold {
   readonly fold: number;
   /** What trained its model; absent: a registered one answered. */
   readonly experimentId?: string;
-  readonly answers: readonly {
+  /** Absent: in rows, by backtest and fold (registry/backtest-answers.ts); here in runs of the release before. */
+  readonly answers?: readonly {
     readonly instrument: string;
     /** core/backtest/answers.ts */
     readonly columns: ArtifactRef;

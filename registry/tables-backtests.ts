@@ -41,6 +41,21 @@ export interface BacktestTrainingTable {
   experiment_id: string;
 }
 
+/** An artifact of the answers of one instrument in one fold (core/backtest/answers.ts). */
+export interface StoredAnswers {
+  readonly uri: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly rows?: number;
+}
+
+export interface BacktestAnswersTable {
+  backtest_id: string;
+  fold: number;
+  instrument: string;
+  columns: Json<StoredAnswers>;
+}
+
 export interface BacktestEventTable {
   seq: Generated<string>;
   backtest_id: string;

@@ -40,6 +40,7 @@ import type {
 } from './tables-lifecycle.ts';
 import type { AskedAdviceTable, PositionAdviceTable } from './tables-advice.ts';
 import type {
+  BacktestAnswersTable,
   BacktestEventTable,
   BacktestTable,
   BacktestTrainingTable,
@@ -90,6 +91,7 @@ export interface Database {
   backtest: BacktestTable;
   backtest_event: BacktestEventTable;
   backtest_training: BacktestTrainingTable;
+  backtest_answers: BacktestAnswersTable;
   batch_prediction: BatchPredictionTable;
   batch_prediction_part: BatchPredictionPartTable;
   batch_prediction_event: BatchPredictionEventTable;

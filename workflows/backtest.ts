@@ -9,7 +9,7 @@ import { experimentEnd } from './experiment-end.ts';
 import { foldTraining } from './fold-training.ts';
 import { mapBounded } from './map-bounded.ts';
 import type { BacktestInput } from './messages.ts';
-import { asking, compute, record } from './stubs.ts';
+import { answering, asking, compute, record } from './stubs.ts';
 
 /** Folds under way at once: their fits take turns at the training slots, collecting and packaging do not wait for them. */
 const FOLDS_AT_ONCE = 4;
@@ -36,7 +36,7 @@ export async function backtest({ backtestId }: BacktestInput): Promise<SimulateR
 
 /** A fold whose training failed has no answers: the strategy's fallback decides there, and the report says so. */
 async function runFold(backtestId: string, fold: PlannedFold): Promise<AnsweredFold> {
-  return compute.answerFold({ backtestId, fold: await trained(backtestId, fold) });
+  return answering.answerFold({ backtestId, fold: await trained(backtestId, fold) });
 }
 
 /** With the experiment that trained its model, where one did. */

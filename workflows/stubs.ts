@@ -68,6 +68,14 @@ export const asking = proxyActivities<Activities>({
   retry: { ...patient, maximumInterval: '5m', maximumAttempts: 20 },
 });
 
+/** Answers through years of sessions: hours, heartbeats notice a dead worker, and each instrument that is whole is kept. */
+export const answering = proxyActivities<Activities>({
+  taskQueue: TASK_QUEUES.general,
+  startToCloseTimeout: '12h',
+  heartbeatTimeout: '1m',
+  retry: { ...patient, maximumAttempts: 20 },
+});
+
 /** Waits for what others do: as long as the longest training, and noticed lost within half a minute. */
 export const waiting = proxyActivities<Activities>({
   taskQueue: TASK_QUEUES.general,

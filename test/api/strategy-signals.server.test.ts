@@ -7,7 +7,6 @@ import { after, before, describe, it } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { ulid } from 'ulid';
 import { createBacktestAnswerActivities } from '../../activities/backtest-answers.ts';
-import type { AnsweredFold } from '../../activities/contracts-backtest.ts';
 import { barsAsOf } from '../../activities/bars-as-of.ts';
 import { createApp } from '../../api/app.ts';
 import { openReplica, type RunningReplica } from '../../api/open-parts.ts';
@@ -23,6 +22,7 @@ import {
   type ModelColumns,
   type StrategySpec,
 } from '../../core/strategies/index.ts';
+import { keptAnswers } from '../../registry/backtest-answers.ts';
 import { createBacktest } from '../../registry/backtests.ts';
 import { inTransaction } from '../../registry/in-transaction.ts';
 import { ADMIN, memoryLog, ScriptedOrchestrator, type Body } from '../support/api-fixture.ts';
@@ -164,8 +164,9 @@ describe('signals of strategies that ask a model', () => {
     const { answerFold } = createBacktestAnswerActivities(pipeline.deps);
     const fold = { fold: 0, from: `${PERIOD.from}T00:00:00Z`, to: `${PERIOD.to}T23:00:00Z` };
     const input = { backtestId: id, fold };
-    const { answers }: AnsweredFold = await new MockActivityEnvironment().run(answerFold, input);
-    return alignAnswers(bars, decodeAnswers(await artifacts.get(answers[0]!.columns))).model;
+    await new MockActivityEnvironment().run(answerFold, input);
+    const [kept] = await keptAnswers(db, id);
+    return alignAnswers(bars, decodeAnswers(await artifacts.get(kept!.columns))).model;
   }
   /** Bars late enough in the period that what is remembered lies in it, spread over it. */
   const rowsOf = (count: number): readonly number[] => {
