@@ -1,7 +1,13 @@
 import { isoTime } from '../core/calendar/day.ts';
 import type { Calendar } from '../core/calendar/calendar.ts';
 import { RatchetError } from '../core/errors.ts';
-import { backtestFolds, foldExperiment, type BacktestSpec } from '../core/spec/index.ts';
+import {
+  backtestFolds,
+  foldExperiment,
+  FOLDS_MAX,
+  tooManyFolds,
+  type BacktestSpec,
+} from '../core/spec/index.ts';
 import { adviceOf } from '../core/strategies/index.ts';
 import { joinTraining, leaveTraining } from '../registry/backtest-trainings.ts';
 import {
@@ -97,6 +103,9 @@ function foldsOf(row: Backtest, spec: BacktestSpec, calendar: Calendar): readonl
   const folds = backtestFolds(calendar, spec.data.timeframe, period, every);
   if (folds.length === 0) {
     throw new RatchetError('backtest.period', `${calendar.name} has no session in the period`);
+  }
+  if (folds.length > FOLDS_MAX) {
+    throw new RatchetError('backtest.folds', `the period ${tooManyFolds(folds.length)}`);
   }
   return folds.map(({ from, to, trainTo, asOf }, fold) => ({
     ...{ fold, from: isoTime(from), to: isoTime(to) },

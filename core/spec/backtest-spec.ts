@@ -5,7 +5,8 @@ import { MODEL_TEMPLATE } from '../models/registered.ts';
 import { adviceOf, needsModel, strategySpecSchema } from '../strategies/index.ts';
 import { PORTFOLIO_COLUMNS_MAX, portfolioSchema } from '../strategies/portfolio/index.ts';
 import { FOLD_EVERY } from './backtest-folds.ts';
-import { nameSchema } from './names.ts';
+import { foldLimitIssues } from './fold-limits.ts';
+import { NAME_MAX, nameSchema } from './names.ts';
 import { parseSpec, type SpecCatalogues } from './parse-spec.ts';
 import { parseStrategy } from './parse-strategy.ts';
 import { SpecError, type SpecIssue } from './spec-error.ts';
@@ -227,6 +228,8 @@ function experimentIssues(spec: BacktestSpec, catalogues: SpecCatalogues): SpecI
       message: 'is given by the backtest itself: leave it out',
     }));
   }
+  const limits = foldLimitIssues(spec, spec.model.walkForward.every, modelsOf(spec));
+  if (limits.length > 0) return [...limits];
   try {
     foldExperiment(
       spec,
@@ -255,6 +258,9 @@ export const foldModel = (
 ): string =>
   pooled || data.instruments.length === 1 ? `${name}-folds` : `${name}-folds-{instrument}`;
 
+const modelsOf = (spec: BacktestSpec): string =>
+  foldModel(spec, experimentOf(spec)['fit'] === 'pooled');
+
 /** What a fold's model is trained by: bars up to `trainTo`, as they were known at `asOf` (ISO). */
 export function foldExperiment(
   spec: BacktestSpec,
@@ -266,8 +272,8 @@ export function foldExperiment(
     {
       refit: 'all',
       ...experiment,
-      name: `${spec.name}-${trainTo}`.slice(0, 63),
-      model: foldModel(spec, experiment['fit'] === 'pooled'),
+      name: `${spec.name}-${trainTo}`.slice(0, NAME_MAX),
+      model: modelsOf(spec),
       data: { ...spec.data, to: trainTo, asOf },
       promotion: { policy: 'never' },
       // It is named by its content: whoever asks for it again finds the experiment itself.

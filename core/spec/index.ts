@@ -8,6 +8,7 @@ export {
   type BacktestSpec,
 } from './backtest-spec.ts';
 export { canonicalJson } from './canonical-json.ts';
+export { FOLDS_MAX, tooManyFolds } from './fold-limits.ts';
 export { expandUnits, instrumentSlug, modelOfUnit, type FitUnit } from './fit-units.ts';
 export { knownKeysAt } from './known-keys.ts';
 export { missingRulesOf } from './missing-rules.ts';

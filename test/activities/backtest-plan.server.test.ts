@@ -30,11 +30,11 @@ describe('the plan of a backtest', () => {
   after(() => fixture.close());
 
   const activities = () => createBacktestPlanActivities(fixture.depsOf());
-  const asked = (): Promise<string> => {
+  const asked = (of = spec): Promise<string> => {
     const id = ulid();
     return inTransaction(fixture.db, (trx) =>
       createBacktest(trx, {
-        ...{ id, spec, specHash: 'spec', workflowId: `backtest/${id}` },
+        ...{ id, spec: of, specHash: 'spec', workflowId: `backtest/${id}` },
         ...{ actor: 'key-1', requestId: undefined },
       }),
     );
@@ -90,6 +90,11 @@ describe('the plan of a backtest', () => {
     assert.notEqual(second, first);
     await endExperiment(fixture.db, second, { status: 'completed', message: 'done' });
     assert.equal(await open(id, 2), second);
+  });
+
+  it('counts the folds of a period without an end before anything is trained', async () => {
+    const id = await asked({ ...spec, period: { from: '1960-01-01' } });
+    await assert.rejects(plan(id), { code: 'backtest.folds', permanent: true });
   });
 
   it('does not begin a backtest that was cancelled before its workflow came to it', async () => {

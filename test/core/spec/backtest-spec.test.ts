@@ -93,3 +93,39 @@ test('all that is wrong is said at once, each at its place', () => {
     },
   );
 });
+
+test('a walk forward has names that fit, and folds that can be counted', () => {
+  const told = (change: object): readonly string[] => {
+    try {
+      parseBacktestSpec({
+        name: 'x',
+        data: { sources: [{ dataset: 'sp500-daily' }], instruments: ['^GSPC', '^IXIC'] },
+        period: { from: '2010-01-01', to: '2012-12-31' },
+        model: { walkForward: { experiment: { family: 'ridge' } } },
+        strategies: { model: { kind: 'model-signal', by: 'change' } },
+        ...change,
+      });
+      return [];
+    } catch (error) {
+      assert.ok(error instanceof SpecError);
+      return error.issues.map(({ path, message }) => `${path} ${message}`);
+    }
+  };
+  const data = (...instruments: string[]) => ({
+    data: { sources: [{ dataset: 'sp500-daily' }], instruments },
+  });
+  const long = 'a'.repeat(50);
+  assert.deepEqual(told({ name: long }), [
+    `name has 50 characters; at most 44, as its models are called "${long}-folds-{instrument}"`,
+  ]);
+  assert.deepEqual(told({ name: 'a'.repeat(44) }), []);
+  assert.deepEqual(told({ name: long, ...data('^GSPC') }), [], 'one model needs no instrument');
+  assert.match(told({ name: 'a'.repeat(58), ...data('^GSPC') })[0]!, /at most 57/);
+  const wide = data('^GSPC', 'b'.repeat(30));
+  assert.match(told({ name: 'a'.repeat(30), ...wide })[0]!, /^name .* at most 26, /);
+  assert.deepEqual(told({ period: { from: '1950-01-01', to: '2000-02-01' } }), [
+    'period has 602 folds; at most 600: train less often, or through less',
+  ]);
+  const every = { walkForward: { every: 'quarter', experiment: { family: 'ridge' } } };
+  assert.deepEqual(told({ model: every, period: { from: '1900-01-01', to: '2000-02-01' } }), []);
+});
