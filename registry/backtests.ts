@@ -1,7 +1,7 @@
 /** Backtests: what was asked for, how far it is, and what came of it. */
 import { sql, type Selectable } from 'kysely';
 import { RatchetError } from '../core/errors.ts';
-import { backtestSpecSchema, type BacktestSpec } from '../core/spec/index.ts';
+import { askedModels, backtestSpecSchema, type BacktestSpec } from '../core/spec/index.ts';
 import { PAGE_MAX, recordAudit } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
 import {
@@ -42,6 +42,7 @@ export async function createBacktest(trx: Trx, input: NewBacktest): Promise<stri
       spec: JSON.stringify(spec),
       spec_hash: specHash,
       workflow_id: workflowId,
+      models: [...askedModels(spec)],
       request_id: requestId ?? null,
     })
     .execute();
@@ -66,7 +67,7 @@ export interface BacktestQuery {
   readonly limit: number;
   readonly name?: string | undefined;
   readonly status?: BacktestStatus | undefined;
-  /** Only those that ask one of these models, by name or by the template of its group. */
+  /** Only those that ask or train one of these models, by name; older ones by the template of its group. */
   readonly models?: readonly string[] | undefined;
   /** Id of the last one of the page before. */
   readonly before?: string | undefined;
@@ -81,7 +82,7 @@ export function listBacktests(
   if (name !== undefined) select = select.where('name', '=', name);
   if (status !== undefined) select = select.where('status', '=', status);
   if (models !== undefined) {
-    select = select.where(sql<boolean>`spec -> 'model' ->> 'name' = ANY(${[...models]})`);
+    select = select.where(sql<boolean>`models && ${[...models]}`);
   }
   if (before !== undefined) select = select.where('id', '<', before);
   return select.orderBy('id', 'desc').limit(Math.min(limit, PAGE_MAX)).execute();

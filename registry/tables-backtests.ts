@@ -29,6 +29,8 @@ export interface BacktestTable {
   results: NullableJson<readonly StoredStrategyResult[]>;
   files: NullableJson<readonly StoredFile[]>;
   workflow_id: string;
+  /** That it asks or trains. */
+  models: Generated<string[]>;
   actor: string;
   request_id: Nullable<string>;
   created_at: CreatedAt;

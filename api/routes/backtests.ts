@@ -1,12 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { createHash } from 'node:crypto';
 import {
+  askedModels,
   backtestSpecSchema,
   canonicalJson,
-  expandUnits,
-  foldModel,
   parseBacktestSpec,
-  type BacktestSpec,
 } from '../../core/spec/index.ts';
 import { refOf, sha256OfUri } from '../../registry/artifacts.ts';
 import {
@@ -96,18 +94,8 @@ export function backtestRoutes(app: App, parts: ApiParts): void {
   readRoutes(app, parts);
 }
 
-/** Models that a backtest asks, or trains. */
-function modelsOf(spec: BacktestSpec): readonly string[] {
-  const { model, data } = spec;
-  if (model === undefined) return [];
-  const pooled = 'walkForward' in model && model.walkForward.experiment['fit'] === 'pooled';
-  const template = 'walkForward' in model ? foldModel(spec, pooled) : model.name;
-  const fit = template.includes('{instrument}') ? ('perInstrument' as const) : ('pooled' as const);
-  return expandUnits({ model: template, fit, data }).map((unit) => unit.model);
-}
-
 const maySee = (caller: Caller, row: Backtest): boolean =>
-  modelsOf(backtestSpecOf(row)).every((model) => mayUseModel(caller, model));
+  askedModels(backtestSpecOf(row)).every((model) => mayUseModel(caller, model));
 
 /** A backtest of a model that the key is not for does not exist for its caller. */
 export async function backtestFor({ db }: ApiParts, caller: Caller, id: string): Promise<Backtest> {
@@ -128,7 +116,7 @@ function startRoute(app: App, parts: ApiParts): void {
   app.openapi(secured(parts.auth, route), async (c) => {
     const body = c.req.valid('json');
     const spec = parseBacktestSpec(body, { datasets: parts.datasets });
-    for (const model of modelsOf(spec)) requireModel(c.var.caller, model);
+    for (const model of askedModels(spec)) requireModel(c.var.caller, model);
     const specHash = createHash('sha256').update(canonicalJson(spec)).digest('hex');
     const id = await startRecorded(parts, {
       idempotencyKey: c.req.valid('header')['idempotency-key'],
