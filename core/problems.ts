@@ -36,6 +36,7 @@ const BY_CODE: Readonly<Record<string, ProblemKind>> = {
   'predict.implausible': 'unavailable',
   'internal.unreachable': 'internal',
   'upload.too-large': 'too-large',
+  'backtest.too-many': 'too-many-requests',
   'batch-prediction.too-many': 'too-many-requests',
   'evaluation.too-many': 'too-many-requests',
   'parity.too-many': 'too-many-requests',

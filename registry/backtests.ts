@@ -32,9 +32,26 @@ export interface NewBacktest {
   readonly requestId: string | undefined;
 }
 
-/** Writes a queued backtest, with its audit; gives its id. */
+/** So many of one key may be open at once: each trains, asks and simulates on workers that all share. */
+export const OPEN_BACKTESTS = 16;
+
+/** Writes a queued backtest, with its audit; gives its id. Throws `backtest.too-many`. */
 export async function createBacktest(trx: Trx, input: NewBacktest): Promise<string> {
   const { id, spec, specHash, workflowId, actor, requestId } = input;
+  // Those of one key take turns, so that the last place is given once.
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`backtests/${actor}`}, 0))`.execute(
+    trx,
+  );
+  const { open } = await trx
+    .selectFrom('backtest')
+    .select((eb) => eb.fn.countAll<string>().as('open'))
+    .where('actor', '=', actor)
+    .where('status', 'in', ['queued', 'running'])
+    .executeTakeFirstOrThrow();
+  if (Number(open) >= OPEN_BACKTESTS) {
+    const message = `${open} backtests of this key have not ended; ask again when one has`;
+    throw new RatchetError('backtest.too-many', message);
+  }
   await trx
     .insertInto('backtest')
     .values({
