@@ -66,7 +66,11 @@ async function reportInput(deps: ActivityDeps, facts: BacktestFacts): Promise<Ba
     name: spec.name,
     strategy: strategy!,
     beside,
-    closes: bars.map(({ instrument, openTime, close }) => ({ instrument, time: openTime, close })),
+    closes: bars
+      .filter(({ instrument }) =>
+        strategy!.result.instruments.some((one) => one.instrument === instrument),
+      )
+      .map(({ instrument, openTime, close }) => ({ instrument, time: openTime, close })),
     origin: {
       models: modelAnswersOf(
         answers,

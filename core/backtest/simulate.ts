@@ -13,6 +13,7 @@ import { BacktestFacts, yearOf, type Tries } from './facts.ts';
 import { sharpePerBar } from './metrics/moments.ts';
 import type { BacktestResult } from './result.ts';
 import type { BacktestRules } from './rules.ts';
+import { tradedIn } from './traded.ts';
 import { startingAt, type InstrumentSeries } from './series.ts';
 import { answerCounts, unansweredText, type AnswerCounts } from './unanswered.ts';
 
@@ -73,13 +74,16 @@ export const twinNames = (name: string): Pick<SizeTwins, 'fixed' | 'mean'> => ({
  * Every strategy through the same period, instruments, rules and costs, an equal share of equity in each instrument; then,
  * of those that take advice, the same positions at a fixed size and at the mean advised one; then the
  * portfolios, whose weights are decided anew from time to time (core/strategies/portfolio). Where the rules set an
- * `emergencyScore`, longs are left at it (core/signals/emergency).
- * Pure and deterministic. `onStep` is called between strategies. Throws what `decide` and `evaluateBacktest` throw.
+ * `emergencyScore`, longs are left at it (core/signals/emergency). Instruments without bars in the period get no share, which
+ * a note says. Pure and deterministic. `onStep` is called between strategies. Throws `backtest.period` where no instrument has
+ * a bar in the period, and what `decide` and `evaluateBacktest` throw.
  */
 export async function simulate(
-  simulation: Simulation,
+  asked: Simulation,
   onStep: () => Promise<void>,
 ): Promise<readonly SimulatedStrategy[]> {
+  const { traded, notes } = tradedIn(asked.instruments, asked);
+  const simulation = { ...asked, instruments: traded };
   const { rules, paths, seed } = simulation;
   const all = new Map<string, readonly InstrumentSeries[]>();
   const wanted = new Map<string, readonly Wanted[]>();
@@ -120,8 +124,9 @@ export async function simulate(
   for (const [i, name] of names.entries()) {
     const options = { tries, paths, seed, sensitivity: i === 0 };
     const result = evaluateBacktest(all.get(name)!, rules, options);
+    const withNotes = { ...result, notes: [...notes, ...result.notes] };
     const own = twins.get(name);
-    const told = asking(name) ? withAnswers(result, counts) : result;
+    const told = asking(name) ? withAnswers(withNotes, counts) : withNotes;
     results.push({ name, result: told, ...(own && { twins: own }) });
     await onStep();
   }
