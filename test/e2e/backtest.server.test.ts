@@ -113,8 +113,25 @@ describe('backtests', { skip: productMissing }, () => {
       const page = await product.request('GET', `/api/v1/backtests/${other}/events`);
       return (page.body['items'] as unknown[]).length > 0 ? true : undefined;
     });
+    const trainings = async (): Promise<readonly string[]> => {
+      const page = await product.request('GET', '/api/v1/experiments?model=long-folds&limit=100');
+      return (page.body['items'] as Row[]).map(({ status }) => status);
+    };
+    await product.until('trainings, one of them done', async () => {
+      const all = await trainings();
+      return all.includes('running') && all.includes('completed') ? true : undefined;
+    });
     await product.request('POST', `/api/v1/backtests/${other}/cancel`);
     assert.equal((await endOf(other)).status, 'cancelled');
+    // Of 48 folds none waits for a sweeper, and none trains on.
+    const left = await trainings();
+    assert.deepEqual(
+      left.filter((status) => status === 'queued' || status === 'running'),
+      [],
+    );
+    assert.ok(left.includes('cancelled') && left.length < 48, left.join(' '));
+    const found = await product.request('GET', '/api/v1/ml-models/long-folds/backtest');
+    assert.equal((found.body['items'] as Row[])[0]!.id, other);
   });
 
   it('says what is wrong with a spec, inside strategies and experiments too', async () => {
