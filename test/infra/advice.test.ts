@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { NO_ADVICE } from '../../api/advice/advisor.ts';
 import { RatchetError } from '../../core/errors.ts';
-import { adviceEnvironment, loadAdvice } from '../../infra/advice.ts';
+import { adviceEnvironment, endpointEnvironment, loadAdvice } from '../../infra/advice.ts';
 
 let folder: string;
 before(async () => {
@@ -118,4 +118,12 @@ test('the stack hands on the variables that are named, and says which one is mis
   });
   fails(() => adviceEnvironment({}, file), 'advice.secret-missing', /GROQ_API_KEY is not set/);
   assert.deepEqual(adviceEnvironment({}, await write('')), {});
+});
+
+test('the worker that runs backtests is handed the keys of endpoints, and not that of the account', async () => {
+  const account = 'account: { url: https://broker.example/account, secretEnv: BROKER_KEY }';
+  const file = await write(`advice:${ENDPOINTS}\n  ${account}\n`);
+  const env = { GROQ_API_KEY: 'k', BROKER_KEY: 'b' };
+  assert.deepEqual(adviceEnvironment(env, file), env);
+  assert.deepEqual(endpointEnvironment(env, file), { GROQ_API_KEY: 'k' });
 });
