@@ -166,10 +166,6 @@ async function main(): Promise<void> {
   const draining = new AbortController();
   const api = await open(config, draining.signal);
   const server = createHttpServer(createApp(api.running.parts), draining.signal, api.log);
-  api.address = await listen(server, config);
-  await api.running.replica.renew();
-  api.log.info({ address: api.address }, 'the API listens');
-
   let stopping: Promise<void> | undefined;
   const stop = (hurried: boolean): Promise<void> => {
     stopping ??= (async () => {
@@ -193,6 +189,11 @@ async function main(): Promise<void> {
   process.once('SIGTERM', end).once('SIGINT', end);
   // Then there is less than a second for all of it.
   endWithParent(() => stop(true));
+  // Last: who is answered may ask it to end.
+  api.address = await listen(server, config);
+  if (draining.signal.aborted) return;
+  await api.running.replica.renew();
+  api.log.info({ address: api.address }, 'the API listens');
 }
 
 await main();
