@@ -1,8 +1,10 @@
 import { Context } from '@temporalio/activity';
 import { barCount, type Bars } from '../core/bars/bars.ts';
+import { CLOSE_GRACE_MS } from '../core/bars/index.ts';
 import { decodeAnswers, joinAnswers, type AnswerColumns } from '../core/backtest/index.ts';
 import type { SimulatedInstrument } from '../core/backtest/index.ts';
 import { RatchetError } from '../core/errors.ts';
+import { publicationDelay } from '../core/sources/publication.ts';
 import type { BacktestSpec } from '../core/spec/index.ts';
 import { keptAnswers } from '../registry/backtest-answers.ts';
 import type { Backtest } from '../registry/backtests.ts';
@@ -28,8 +30,10 @@ export async function materialOf(
   const answers = await answersOf(deps, row.id, folds);
   const bars = await barsOf(deps, row, spec);
   const calendar = await calendarOfSpec(deps, spec);
+  const { sources, timeframe } = spec.data;
+  const knownAfterMs = CLOSE_GRACE_MS[timeframe] + publicationDelay(deps.datasets, sources);
   const instruments = bars.map((one) => ({
-    ...{ bars: one, calendar },
+    ...{ bars: one, calendar, knownAfterMs },
     answers: answers.get(one.instrument),
   }));
   return { bars, answers, instruments };

@@ -6,6 +6,7 @@
  *    of bar t - 1 or before; then equity is marked and a row written. What is decided at this close waits.
  * 2. open of bar t + 1: longs are left in an emergency; then fills at the open (rule `nextOpen`) of what was decided at
  *    the close of t.
+ * What is known of a bar only a while after its close waits as `known.ts` says.
  * A decision at the last bar of an instrument never fills. A row is an instant at which any bar closes.
  *
  * Nothing reads a bar before its instant: dropping all bars that close after an instant leaves the rows up to it, and
@@ -15,6 +16,7 @@
 import { rowTimes } from './instants.ts';
 import { Book } from './book.ts';
 import { fillOrders } from './fill.ts';
+import { asKnown } from './known.ts';
 import { Position } from './position.ts';
 import type { BacktestRules } from './rules.ts';
 import { checkedSeries, type InstrumentSeries } from './series.ts';
@@ -48,7 +50,9 @@ export interface BacktestRun {
 
 /** Runs a backtest. Throws `backtest.*` on series that do not fit together (see `checkedSeries`). */
 export function runBacktest(given: readonly InstrumentSeries[], rules: BacktestRules): BacktestRun {
-  const positions = checkedSeries(given).map((series) => new Position(series, rules));
+  const positions = checkedSeries(given).map(
+    (series) => new Position(asKnown(series, rules), rules),
+  );
   const engine = new Engine(positions, rules);
   for (let now = engine.nextAt(); now < Infinity; now = engine.nextAt()) engine.step(now);
   return engine.finish();

@@ -5,6 +5,7 @@ import { isTradable } from '../outcomes/trading-cost.ts';
 import { buyAndHold } from './benchmark.ts';
 import { runBacktest, type BacktestRun } from './engine.ts';
 import { BacktestFacts, yearOf, type Tries } from './facts.ts';
+import { knownLate, knownNotes } from './known.ts';
 import { metricValues } from './metrics/index.ts';
 import { MIN_RETURNS } from './metrics/moments.ts';
 import { sharpe } from './metrics/ratios.ts';
@@ -53,6 +54,7 @@ export function evaluateBacktest(
   const instruments = series.map((one) => factsOfInstrument(one, rules));
   const hypothetical = instruments.some((one) => one.hypothetical);
   const { paths = 0, resamples } = options;
+  const sensitivity = options.sensitivity === true ? plain(sensitivityOf(series, rules)) : null;
   return {
     format: BACKTEST_FORMAT,
     instruments,
@@ -83,8 +85,12 @@ export function evaluateBacktest(
     months: monthlyReturns(run.time, run.equity, run.initialEquity),
     trades: [...run.trades],
     monteCarlo: paths > 0 ? monteCarlo(facts, { paths, seed }) : null,
-    sensitivity: options.sensitivity === true ? plain(sensitivityOf(series, rules)) : null,
-    notes: [...notesOf(facts, hypothetical), ...endedEarly(instruments, run)],
+    sensitivity,
+    notes: [
+      ...notesOf(facts, hypothetical),
+      ...knownNotes(instruments, aBarLater(sensitivity)),
+      ...endedEarly(instruments, run),
+    ],
   };
 }
 
@@ -158,6 +164,7 @@ function factsOfInstrument(
     to: bars.openTime.at(-1)!,
     costs: costsOf(series, rules),
     hypothetical: !isTradable(bars.instrument),
+    ...knownLate(series, rules),
   };
 }
 
@@ -186,6 +193,12 @@ function notesOf(facts: BacktestFacts, hypothetical: boolean): string[] {
     ...(ended < FEW_TRADES ? [`${ended} ended trades say little of a win rate.`] : []),
     ...(run.ruined ? ['Equity was gone; trading ended there.'] : []),
   ];
+}
+
+/** Total returns as it fills, and with every fill a bar later. */
+function aBarLater(sensitivity: BacktestResult['sensitivity']): [number, number] | undefined {
+  const [own, next] = sensitivity?.delays ?? [];
+  return own && next && [own.totalReturn, next.totalReturn];
 }
 
 /** Longer than any market is closed. */

@@ -81,6 +81,14 @@ export const backtestResultSchema = z.strictObject({
       to: time.describe('Of the last.'),
       costs: tradingCostsSchema.describe('A side, before costScale.'),
       hypothetical: z.boolean().describe('It cannot be traded itself.'),
+      lateMs: z
+        .number()
+        .optional()
+        .describe('Longest time from a fill until what was decided on is known; absent: none.'),
+      waits: z
+        .int()
+        .optional()
+        .describe('Most bars that a decision waits until it is known; absent: none.'),
     }),
   ),
   rules: backtestRulesSchema,

@@ -28,6 +28,14 @@ export const backtestRulesSchema = z.strictObject({
         .default('nextOpen')
         .describe('A decision at the close of bar t fills at the open or the close of bar t + 1.'),
       delayBars: z.int().min(0).max(DELAY_BARS_MAX).default(0).describe('Bars later than that.'),
+      knownWithin: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.05)
+        .describe(
+          'Share of a bar after its open (or close) by which a decision that fills there must be known; one that is known later fills a bar later. 0: never before it is known.',
+        ),
     })
     .prefault({}),
   costs: tradingCostsSchema

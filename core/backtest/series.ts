@@ -18,7 +18,12 @@ export interface InstrumentSeries {
    * what is held drifts. Never infinite.
    */
   readonly targets: Float64Array;
-  /** 0..1 by bar, known at its close; NaN: nothing is known. */
+  /**
+   * From a bar's close until it is known (ms), and with it what was decided on it: the time that it may still be
+   * corrected, and what its source takes to publish it. Absent: known at its close.
+   */
+  readonly knownAfterMs?: number | undefined;
+  /** 0..1 by bar, known with it; NaN: nothing is known. */
   readonly emergencyScore?: Float64Array;
   /** What this instrument costs, before those of the rules and of its market. */
   readonly costs?: TradingCosts;

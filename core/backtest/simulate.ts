@@ -21,6 +21,8 @@ import { answerCounts, unansweredText, type AnswerCounts } from './unanswered.ts
 export interface SimulatedInstrument {
   readonly bars: Bars;
   readonly calendar: Calendar;
+  /** From a bar's close until it is known, ms; see `InstrumentSeries`. */
+  readonly knownAfterMs?: number;
   /** Of the model, where one is asked. */
   readonly answers?: AnswerColumns | undefined;
 }
@@ -188,7 +190,7 @@ function wantedOf(
 ): readonly Wanted[] {
   const { instruments, to } = simulation;
   const account = accountFor(simulation, spec);
-  return instruments.map(({ bars: whole, calendar, answers }) => {
+  return instruments.map(({ bars: whole, calendar, knownAfterMs, answers }) => {
     const bars = sliceBars(whole, 0, lowerBound(whole.openTime, to + 1));
     const asks = answers !== undefined && needsModel(spec);
     const aligned = asks ? alignAnswers(bars, answers) : undefined;
@@ -200,14 +202,13 @@ function wantedOf(
     };
     const { positions } = decide(spec, input);
     const emergencyScore = emergencyColumns(bars, calendar, aligned?.lean).score;
-    return { bars, calendar, positions, emergencyScore, asks };
+    return { bars, calendar, knownAfterMs, positions, emergencyScore, asks };
   });
 }
 
 const equalShares = (wanted: readonly Wanted[]): readonly InstrumentSeries[] =>
-  wanted.map(({ bars, calendar, positions, emergencyScore }) => ({
-    bars,
-    calendar,
+  wanted.map(({ bars, calendar, knownAfterMs, positions, emergencyScore }) => ({
+    ...{ bars, calendar, knownAfterMs },
     ...(emergencyScore && { emergencyScore }),
     targets: positions.map((position) => position / wanted.length),
   }));
@@ -222,8 +223,9 @@ function sharesOf(
   );
   return portfolioTargets(columns, spec).instruments.map(({ bars, calendar, targets }) => {
     const own = columns.filter((column) => column.bars.instrument === bars.instrument);
-    const { emergencyScore } = own.find(({ asks }) => asks) ?? own[0]!;
-    return { bars, calendar, targets, ...(emergencyScore && { emergencyScore }) };
+    const { emergencyScore, knownAfterMs } = own.find(({ asks }) => asks) ?? own[0]!;
+    const score = emergencyScore && { emergencyScore };
+    return { bars, calendar, knownAfterMs, targets, ...score };
   });
 }
 

@@ -126,6 +126,11 @@ export function notTested(input: BacktestReportInput): readonly string[] {
   return [
     'Market impact and liquidity: every order fills whole, however large, at the price of the bar worsened by the declared costs.',
     'The way inside a bar: only its open, high, low and close are known; where two stops lie in one bar their order is assumed.',
+    ...(result.instruments.some(({ lateMs = 0 }) => lateMs > 0)
+      ? [
+          'The first moments of a bar: fills at its open are taken for those once the bar before is known.',
+        ]
+      : []),
     'Taxes, and dividends where the bars do not hold them.',
     'Survivorship: instruments that were delisted are missing unless they were named.',
     'Other times: what held on these bars need not hold on the next.',

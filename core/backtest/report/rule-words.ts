@@ -29,6 +29,10 @@ export function ruleEntries(rules: BacktestRules): readonly (readonly [string, s
   return [
     ['Initial equity', money(rules.initialEquity)],
     ['Fills', `at the ${fill.at === 'nextOpen' ? 'open' : 'close'} of the next bar${delay}`],
+    [
+      'Fills before a bar is known',
+      fill.knownWithin === 0 ? 'none' : `up to ${percent(fill.knownWithin)} of a bar`,
+    ],
     ['Costs times', String(rules.costScale)],
     ['Borrowing of shorts', `${bps(rules.borrowBpsPerYear)} a year`],
     ['Financing of negative cash', `${bps(rules.financingBpsPerYear)} a year`],
