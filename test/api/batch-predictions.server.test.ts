@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { MAX_STREAMED_ROWS } from '../../api/range/limits.ts';
 import { ARROW, NDJSON } from '../../api/range/stream.ts';
 import { StartSweeper } from '../../api/start-sweeper.ts';
 import {
@@ -11,6 +12,7 @@ import {
 import {
   ADMIN,
   eventually,
+  INSTRUMENT,
   memoryLog,
   openApiFixture,
   type ApiFixture,
@@ -279,6 +281,16 @@ test('one whose start did not reach Temporal is started later; one that lost its
   orchestrator.state = 'unknown';
   await sweep(10);
   assert.equal((await batchPredictionOrThrow(db, id)).status, 'failed');
+});
+
+test('a range of more rows than a stream has is handed in without being asked for', async () => {
+  const body = { range: LONG, instruments: new Array<string>(400).fill(INSTRUMENT) };
+  const answer = await send('POST', PATH, { body });
+  const view = (await answer.json()) as { id: string; rows: number; parts: number };
+  assert.equal(answer.status, 202);
+  assert.ok(view.rows > MAX_STREAMED_ROWS, `${view.rows} rows`);
+  assert.equal(view.parts, 1_600);
+  assert.equal(answer.headers.get('location'), `${BATCHES}/${view.id}`);
 });
 
 test('what cannot be handed in', async () => {

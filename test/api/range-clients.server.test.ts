@@ -126,10 +126,10 @@ test('whoever hangs up frees a place; a client that finds none waits for one', a
 });
 
 /** Plays the workflow of what is handed in. */
-function computeWhatIsHandedIn(): void {
+function computeWhatIsHandedIn(work = (id: string) => batchByHand(fixture, id)): void {
   const { orchestrator } = fixture;
   orchestrator.startBatchPrediction = async (id) => {
-    setTimeout(() => void batchByHand(fixture, id), 50);
+    setTimeout(() => void work(id), 50);
     return true;
   };
 }
@@ -149,6 +149,13 @@ test('in TypeScript: a range as a workflow has the same rows, however often the 
   assert.equal(progress.at(-1), rows.length);
   const bad = answersLater({ url, key: ADMIN }, MODEL, { ...RANGE, version: 9 });
   await assert.rejects(bad.next(), /no version 9/);
+});
+
+test('in TypeScript: more rows than a stream has are not waited for unasked', async () => {
+  const range = { from: '1890-01-01', instruments: new Array<string>(200).fill('^GSPC') };
+  computeWhatIsHandedIn(async () => 0);
+  const rows = answers({ url, key: ADMIN }, MODEL, range);
+  await assert.rejects(rows.next(), /see answersLater/);
 });
 
 const python = join(projectRoot, '.tools/venv/bin/python');

@@ -156,6 +156,18 @@ test('one that fails, or is cancelled, ends the command with its reason', async 
   assert.deepEqual([cancelled.code, /cancelled/.test(cancelled.error)], [EXIT.failed, true]);
 });
 
+test('more rows than a stream has: the command names what computes them', async () => {
+  const many = new Array<string>(200).fill('^GSPC').join(',');
+  compute(() => Promise.resolve());
+  for (const argv of [[], ['--arrow', '-o', path('many.arrow')]]) {
+    const asked = ['batch-predict', MODEL, '--from', '1890-01-01', '-i', many];
+    const { code, error, hint } = await run(...asked, ...argv);
+    assert.equal(code, EXIT.refused, error);
+    assert.match(error, /\d+ rows are too many for a stream/);
+    assert.match(hint, new RegExp(`batch-predictions ${idIn(error)} -o FILE`));
+  }
+});
+
 test('what does not go together is refused', async () => {
   const wrong: readonly (readonly string[])[] = [
     ['batch-predict', MODEL, ...RANGE, '--wait'],
