@@ -50,12 +50,7 @@ async function signal(
   );
   showEmergency(ctx, answer['emergency'] as Record<string, number> | null);
   if (answer['source'] === 'strategy') {
-    const { position, decidedBy } = answer['strategy'] as Json;
-    const why =
-      answer['reason'] === null
-        ? `STRATEGY, by version ${String(answer['version'])}`
-        : `STRATEGY (${String(answer['reason'])}): no model answers`;
-    ctx.out.line(`${why}; ${String(decidedBy)} would hold ${share(position)} of what may be held`);
+    showStrategy(ctx, answer);
     return;
   }
   if (answer['source'] === 'heuristic') {
@@ -77,11 +72,26 @@ async function signal(
         row['basis'] === 'againstBaseRate' ? 'against its usual share' : 'p(buy) - p(sell)',
     },
   ]);
+  showModel(ctx, answer, (answer['prediction'] ?? answer) as Json);
+}
+
+/** A strategy speaks: by the model's answer, or without any. */
+function showStrategy(ctx: CliContext, answer: Json): void {
+  const { position, decidedBy } = answer['strategy'] as Json;
+  const asked = answer['reason'] === null;
+  const why = asked ? 'STRATEGY' : `STRATEGY (${String(answer['reason'])}): no model answers`;
+  ctx.out.line(`${why}; ${String(decidedBy)} would hold ${share(position)} of what may be held`);
+  if (asked) showModel(ctx, answer, answer['prediction'] as Json);
+}
+
+/** Which version answered, and how far it is to be relied on. */
+function showModel(ctx: CliContext, answer: Json, { beatsNaive, staleBars }: Json): void {
+  const bars = typeof staleBars === 'number' ? ` by ${staleBars} bars` : '';
   const notes = [
-    `${model} version ${String(answer['version'])}`,
-    beatsNaiveWords(answer),
+    `${String(answer['model'])} version ${String(answer['version'])}`,
+    beatsNaiveWords({ beatsNaive }),
     ...(answer['abstain'] === true ? ['ABSTAIN'] : []),
-    ...(answer['stale'] === true ? ['STALE'] : []),
+    ...(answer['stale'] === true ? [`STALE${bars}`] : []),
   ];
   ctx.out.line(notes.join(', '));
   showExplanation(ctx, answer);
