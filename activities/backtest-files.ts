@@ -8,6 +8,7 @@ import {
   backtestText,
   equityCsv,
   modelAnswersOf,
+  revisionWarnings,
   renderBacktest,
   tradesCsv,
   verdictOf,
@@ -16,6 +17,7 @@ import {
 } from '../core/backtest/report/index.ts';
 import { modelOfUnit, type BacktestSpec } from '../core/spec/index.ts';
 import type { Backtest } from '../registry/backtests.ts';
+import type { RevisedBars } from '../registry/revised-bars.ts';
 import type { StoredFile } from '../registry/tables.ts';
 import { getVersion, versionsOfExperiment } from '../registry/versions.ts';
 import type { SimulateInput } from './contracts-backtest.ts';
@@ -31,6 +33,7 @@ export interface BacktestFacts {
   readonly answers: ReadonlyMap<string, AnswerColumns>;
   readonly results: readonly SimulatedStrategy[];
   readonly advice: readonly AdviceOrigin[];
+  readonly revised: readonly RevisedBars[];
 }
 
 /** The verdict, and the files that a backtest leaves: report (and what a terminal shows of it), origin, charts, and by strategy trades, curve and all figures. */
@@ -62,6 +65,7 @@ async function reportInput(deps: ActivityDeps, facts: BacktestFacts): Promise<Ba
   const { row, spec, bars, answers, results } = facts;
   const [strategy, ...beside] = results;
   const through = await trainedThrough(deps, facts);
+  const warnings = [...adviceWarnings(facts.advice), ...revisionWarnings(facts.revised)];
   return {
     name: spec.name,
     strategy: strategy!,
@@ -78,10 +82,8 @@ async function reportInput(deps: ActivityDeps, facts: BacktestFacts): Promise<Ba
         (version, instrument) => through.get(`${instrument}/${version}`),
       ),
       data: bars.map((one) => ({ instrument: one.instrument, hash: hashBars(one) })),
-      ...(facts.advice.length > 0 && {
-        advice: facts.advice,
-        warnings: adviceWarnings(facts.advice),
-      }),
+      ...(facts.advice.length > 0 && { advice: facts.advice }),
+      ...(warnings.length > 0 && { warnings }),
       codeVersion: deps.codeVersion,
       specHash: row.spec_hash,
     },

@@ -11,6 +11,8 @@ import {
   type Backtest,
 } from '../registry/backtests.ts';
 import { sharpesBefore } from '../registry/backtest-tries.ts';
+import { revisedBars, type RevisedBars } from '../registry/revised-bars.ts';
+import { servedSourcesOf } from '../registry/served-bars.ts';
 import type { StoredStrategyResult } from '../registry/tables.ts';
 import { backtestFiles } from './backtest-files.ts';
 import { materialOf, type BacktestMaterial } from './backtest-material.ts';
@@ -38,13 +40,31 @@ export function createBacktestSimulateActivities(deps: ActivityDeps) {
       const stored = await storeResults(deps, row, results);
       const { bars, answers } = material;
       const advice = sizing.origins(results);
-      const found = { row, spec, folds, bars, answers, results, advice };
+      const revised = await revisedOf(deps, row, spec);
+      const found = { row, spec, folds, bars, answers, results, advice, revised };
       const { verdict, files } = await backtestFiles(deps, found);
       const end = { status: 'completed' as const, message: verdict, results: stored, files };
       await endBacktest(deps.db, row.id, end);
       return { verdict };
     },
   };
+}
+
+/** Bars of the period that were known otherwise before. */
+async function revisedOf(
+  { db, datasets }: ActivityDeps,
+  row: Backtest,
+  spec: BacktestSpec,
+): Promise<readonly RevisedBars[]> {
+  const { timeframe, sources } = spec.data;
+  const span = { ...periodOf(spec, row.created_at), by: row.created_at.getTime() };
+  const found: RevisedBars[] = [];
+  for (const { id: instrument } of spec.data.instruments) {
+    const served = await servedSourcesOf(db, datasets, { instrument, timeframe, sources });
+    found.push(await revisedBars(db, instrument, timeframe, served, span));
+    Context.current().heartbeat();
+  }
+  return found;
 }
 
 async function adviceOfInput(

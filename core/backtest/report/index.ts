@@ -19,5 +19,6 @@ export {
   renderComparison,
   type ComparedBacktest,
 } from './comparison.ts';
+export { revisionWarnings } from './revised.ts';
 export { backtestText } from './text.ts';
 export { knewItsPeriod, modelAnswersOf } from './model-answers.ts';
