@@ -129,3 +129,32 @@ test('a walk forward has names that fit, and folds that can be counted', () => {
   const every = { walkForward: { every: 'quarter', experiment: { family: 'ridge' } } };
   assert.deepEqual(told({ model: every, period: { from: '1900-01-01', to: '2000-02-01' } }), []);
 });
+
+test('no strategy and no portfolio has the name of what stands beside an advised one', () => {
+  const hold = { kind: 'buy-and-hold' };
+  const spec = (change: object) => ({
+    name: 'twins',
+    data: { sources: [{ dataset: 'index-daily' }], instruments: ['^GSPC'] },
+    period: { from: '2014-01-02' },
+    strategies: { mine: { kind: 'advised-size', of: hold, signal: 'strategy' }, hold },
+    ...change,
+  });
+  const { strategies } = spec({});
+  assert.equal(Object.keys(parseBacktestSpec(spec({})).strategies).length, 2);
+  for (const [twin, change] of [
+    ['mine-fixed', { strategies: { ...strategies, 'mine-fixed': hold } }],
+    ['mine-mean', { portfolios: { 'mine-mean': { of: ['mine', 'hold'] } } }],
+  ] as const) {
+    assert.throws(
+      () => parseBacktestSpec(spec(change)),
+      (error) => {
+        assert.ok(error instanceof SpecError);
+        assert.deepEqual(
+          error.issues.map(({ path, message }) => [path, message]),
+          [['strategies.mine', `${twin} is what stands beside it: the name is taken`]],
+        );
+        return true;
+      },
+    );
+  }
+});
