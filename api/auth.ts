@@ -158,8 +158,10 @@ export function requireAllModels(caller: Caller): void {
   );
 }
 
-export const unknownModel = (model: string): ApiError =>
+export const unknownModel = (model: string, nearest?: string): ApiError =>
   notFound(
     'model.not-found',
-    `There is no model "${model.slice(0, 64)}". \`ratchet models\` lists those there are.`,
+    `There is no model "${model.slice(0, 64)}". ` +
+      (nearest === undefined ? '' : `Did you mean "${nearest}"? `) +
+      '`ratchet models` lists those there are.',
   );

@@ -16,8 +16,10 @@ import {
 } from '../../registry/backtests.ts';
 import { getModelOrThrow } from '../../registry/models.ts';
 import { workflowIds } from '../../workflows/messages.ts';
+import { requireAnswerers } from '../answerer-access.ts';
 import { askStore } from '../ask-store.ts';
-import { mayUseModel, requireModel, type Caller } from '../auth.ts';
+
+import { mayUseModel, type Caller } from '../auth.ts';
 import { HTTP, notFound } from '../errors.ts';
 import { nextCursor, pageAnswer, pageQuery } from '../paging.ts';
 import type { ApiParts } from '../parts.ts';
@@ -116,7 +118,7 @@ function startRoute(app: App, parts: ApiParts): void {
   app.openapi(secured(parts.auth, route), async (c) => {
     const body = c.req.valid('json');
     const spec = parseBacktestSpec(body, { datasets: parts.datasets });
-    for (const model of askedModels(spec)) requireModel(c.var.caller, model);
+    await requireAnswerers(parts, c.var.caller, spec);
     const specHash = createHash('sha256').update(canonicalJson(spec)).digest('hex');
     const id = await startRecorded(parts, {
       idempotencyKey: c.req.valid('header')['idempotency-key'],

@@ -5,6 +5,7 @@ import { MODEL_TEMPLATE } from '../models/registered.ts';
 import { adviceOf, needsModel, strategySpecSchema } from '../strategies/index.ts';
 import { PORTFOLIO_COLUMNS_MAX, portfolioSchema } from '../strategies/portfolio/index.ts';
 import { FOLD_EVERY } from './backtest-folds.ts';
+import { datasetIssues } from './check-datasets.ts';
 import { foldLimitIssues } from './fold-limits.ts';
 import { NAME_MAX, nameSchema } from './names.ts';
 import { parseSpec, type SpecCatalogues } from './parse-spec.ts';
@@ -118,11 +119,15 @@ export function parseBacktestSpec(value: unknown, catalogues: SpecCatalogues = {
     throw new SpecError([...rest, ...strategies].slice(0, MAX_ISSUES));
   }
   const spec = parsed.data;
+  const { datasets } = catalogues;
+  const unknown = datasets ? datasetIssues(spec.data, datasets) : [];
   const issues = [
+    ...unknown,
     ...crossChecks(spec),
     ...portfolioIssues(spec),
     ...adviceIssues(spec),
-    ...experimentIssues(spec, catalogues),
+    // The experiment has the same data, and would say the same of it.
+    ...experimentIssues(spec, unknown.length > 0 ? {} : catalogues),
   ];
   if (issues.length > 0) throw new SpecError(issues.slice(0, MAX_ISSUES));
   return spec;

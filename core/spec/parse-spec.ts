@@ -1,6 +1,7 @@
 import { labelKindOrThrow } from '../labels/index.ts';
 import { modelFamilies } from '../models/index.ts';
 import { policies } from '../policies/index.ts';
+import { datasetIssues } from './check-datasets.ts';
 import { checkFeatures } from './check-features.ts';
 import { crossChecks } from './cross-checks.ts';
 import { SpecError, type SpecIssue } from './spec-error.ts';
@@ -97,7 +98,7 @@ function checkCatalogues(
     policies.map((p) => p.name),
   );
   spec.baselines.forEach((name, i) => check(`baselines[${i}]`, 'model family', name, families));
-  if (datasets) checkDatasets(spec, datasets, check);
+  if (datasets) issues.push(...datasetIssues(spec.data, datasets));
   if (!check('family', 'model family', spec.family, families)) return { spec, issues };
   const family = modelFamilies.find((f) => f.name === spec.family)!;
   const params = family.params.safeParse(spec.hyperparameters, { reportInput: true });
@@ -109,23 +110,4 @@ function checkCatalogues(
   }
   const hyperparameters = params.data as ExperimentSpec['hyperparameters'];
   return { spec: { ...spec, features, hyperparameters }, issues };
-}
-
-function checkDatasets(
-  spec: ExperimentSpec,
-  datasets: ReadonlyMap<string, KnownDataset>,
-  check: (path: string, kind: string, name: string, known: readonly string[]) => boolean,
-): void {
-  const named = spec.data.sources.filter((source) => !source.dataset.startsWith('upload:'));
-  spec.data.sources.forEach((source, i) => {
-    if (!named.includes(source)) return;
-    check(`data.sources[${i}].dataset`, 'dataset', source.dataset, [...datasets.keys()]);
-  });
-  // Only where every source says what it has can it be said that none has it.
-  const offers = spec.data.sources.map((source) => datasets.get(source.dataset)?.instruments);
-  if (offers.some((offer) => offer === undefined)) return;
-  const known = [...new Set(offers.flatMap((offer) => offer ?? []))];
-  spec.data.instruments.forEach(({ id }, i) => {
-    check(`data.instruments[${i}]`, 'instrument in these datasets', id, known);
-  });
 }
