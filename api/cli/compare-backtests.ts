@@ -3,9 +3,12 @@ import { join, resolve } from 'node:path';
 import {
   COMPARED_MAX,
   comparisonVerdict,
+  differencesOf,
   renderComparison,
   type BacktestOrigin,
   type ComparedBacktest,
+  type Difference,
+  type Differences,
 } from '../../core/backtest/report/index.ts';
 import { backtestResultSchema } from '../../core/backtest/result.ts';
 import { backtestFile, BACKTESTS, figuresTable, makeFolder } from './backtest-figures.ts';
@@ -54,7 +57,8 @@ export async function compareBacktests(
   const items = all.map(({ id, backtest, strategy, result: { metrics, finalEquity } }) => ({
     ...{ id, name: backtest, strategy, metrics, finalEquity },
   }));
-  ctx.out.data({ verdict, items, ...(folder !== undefined && { written }) });
+  const differences = differencesOf(all);
+  ctx.out.data({ verdict, items, differences, ...(folder !== undefined && { written }) });
   if (ctx.json) return;
   ctx.out.line(verdict);
   const rows = all.map(({ name, result: { metrics, trades } }) => ({
@@ -62,7 +66,31 @@ export async function compareBacktests(
     trades: trades.filter(({ open }) => !open).length,
   }));
   figuresTable(ctx, rows, 'backtest');
+  tellDifferences(ctx, all, differences);
   for (const path of written) ctx.out.line(path);
+}
+
+function tellDifferences(
+  ctx: CliContext,
+  all: readonly Stored[],
+  { differing, unrecorded }: Differences,
+): void {
+  ctx.out.line();
+  if (differing.length === 0) {
+    const what = unrecorded.length === 0 ? 'rules and settings' : 'rules';
+    ctx.out.line(`They do not differ in ${what}.`);
+  } else {
+    ctx.out.table(differing, [
+      { title: 'they differ in', value: ({ name }) => name },
+      ...all.map(({ name }, i) => ({
+        title: name,
+        value: ({ values }: Difference) => values[i]!,
+      })),
+    ]);
+  }
+  if (unrecorded.length > 0) {
+    ctx.out.line(`Settings of strategies are not recorded of ${unrecorded.join(', ')}.`);
+  }
 }
 
 /** Throws `CliError`: it has not completed, or had no such strategy. */

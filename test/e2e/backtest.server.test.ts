@@ -168,7 +168,8 @@ describe('backtests', { skip: productMissing }, () => {
     assert.match(both.stdout, /After costs command \w+ has the highest daily Sharpe ratio/);
     assert.match(both.stdout, /command cross +.*\n.*command model/);
     const page = readFileSync(join(folder, 'comparison.html'), 'utf8');
-    assert.match(page, /Instruments, costs and rules are the same in all/);
+    assert.match(page, /What they differ in[^]*Strategy: kind/);
+    assert.match(both.stdout, /they differ in +command cross +command model\n[^]*Strategy: kind /);
     assert.doesNotMatch(page, /not recorded/, 'models, data and code of both are told');
     const wrong: [string[], RegExp][] = [
       [[id, `${id}/crosss`], /no strategy crosss; it has model, cross/],

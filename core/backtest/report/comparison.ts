@@ -8,23 +8,18 @@ import {
   type Cell,
 } from '../../evaluation/report/html.ts';
 import type { BacktestResult } from '../result.ts';
+import { differencesOf, type ComparedBacktest } from './differences.ts';
 import { differenceCell, figureTable } from './figure-section.ts';
-import type { BacktestOrigin, NamedResult } from './input.ts';
+import type { NamedResult } from './input.ts';
 import { knewItsPeriod } from './model-answers.ts';
 import { PHONE_STYLE } from './render.ts';
 import { HOLD, rebasedChart } from './result-charts.ts';
-import { termEntries } from './rule-words.ts';
 import { sharpeDifference } from './sharpe-difference.ts';
 import { haveSameBars, range } from './verdict.ts';
 import { closingDay, count, listText, metricText, ratio, signedRatio } from './words.ts';
 
 /** Backtests that stand side by side, at most. */
 export const COMPARED_MAX = 12;
-
-/** A stored backtest. */
-export interface ComparedBacktest extends NamedResult {
-  readonly origin?: BacktestOrigin;
-}
 
 /** Sections every comparison has, in this order, by id. */
 export const COMPARISON_SECTIONS = [
@@ -164,24 +159,26 @@ function holdTable(all: readonly ComparedBacktest[]): string {
   return table(['Backtest', ...head], rows);
 }
 
-/** Rules that are not the same in all, a row each. */
+/** Rules and settings that are not the same in all, a row each. */
 function differencesBody(all: readonly ComparedBacktest[]): string[] {
-  const terms = all.map(({ result }) => new Map(termEntries(result)));
-  const names = [...(terms[0]?.keys() ?? [])];
-  const differing = names.filter((name) => new Set(terms.map((of) => of.get(name))).size > 1);
-  const rows = differing.map((name): Cell[] => [name, ...terms.map((of) => of.get(name)!)]);
+  const { differing, same, unrecorded } = differencesOf(all);
+  const rows = differing.map(({ name, values }): Cell[] => [name, ...values]);
   const columns = all.map((_, i) => i + 1);
+  const head = ['Rule or setting', ...all.map(({ name }) => name)];
+  const known = unrecorded.length === 0;
   return [
     rows.length > 0
-      ? table(['Rule', ...all.map(({ name }) => name)], rows, { textColumns: [0, ...columns] })
-      : note('Instruments, costs and rules are the same in all.'),
+      ? table(head, rows, { textColumns: [0, ...columns] })
+      : note(
+          `Instruments, costs${known ? ', rules and settings' : ' and rules'} are the same in all.`,
+        ),
+    known
+      ? ''
+      : note(
+          `Settings of strategies are not recorded of ${listText(unrecorded, COMPARED_MAX)}: these may differ in more.`,
+        ),
     rows.length > 0
-      ? note(
-          `The other ${names.length - rows.length} rules are the same in all: ${listText(
-            names.filter((name) => !differing.includes(name)),
-            names.length,
-          )}.`,
-        )
+      ? note(`The other ${same.length} are the same in all: ${listText(same, same.length)}.`)
       : '',
   ];
 }

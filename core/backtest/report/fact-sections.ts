@@ -12,6 +12,7 @@ import type { BacktestReportInput, ModelAnswers } from './input.ts';
 import { CURVE_PIXELS } from './time-chart.ts';
 import { costTexts, ruleEntries } from './rule-words.ts';
 import { knewItsPeriod } from './model-answers.ts';
+import { settingEntries } from './settings.ts';
 import { count, dayText, timeText } from './words.ts';
 
 /** Rows of the tables of instruments and of versions. */
@@ -87,6 +88,20 @@ export function dataSection({ strategy, origin }: BacktestReportInput): readonly
       ['Spec', origin.specHash === undefined ? 'not recorded' : short(origin.specHash)],
     ]),
   ];
+}
+
+export function settingsSection({
+  strategy,
+  beside,
+  origin,
+}: BacktestReportInput): readonly string[] {
+  const parts = [strategy, ...beside].flatMap(({ name }) => {
+    const entries = settingEntries(origin, name);
+    return entries === undefined ? [] : [`<h3>${escapeHtml(name)}</h3>`, facts(entries)];
+  });
+  return parts.length === 0
+    ? [note('Settings of the strategies of this backtest are not recorded.')]
+    : [...parts, note('As a spec writes them, with every default filled in.')];
 }
 
 export function rulesSection({ strategy: { result } }: BacktestReportInput): readonly string[] {

@@ -6,6 +6,7 @@ export type {
   InstrumentCloses,
   ModelAnswers,
   NamedResult,
+  Settings,
 } from './input.ts';
 export { adviceWarnings } from './advice-section.ts';
 export { EQUITY_COLUMNS, equityCsv, TRADE_COLUMNS, tradesCsv } from './csv.ts';
@@ -17,8 +18,14 @@ export {
   COMPARED_MAX,
   comparisonVerdict,
   renderComparison,
-  type ComparedBacktest,
 } from './comparison.ts';
 export { revisionWarnings } from './revised.ts';
+export {
+  differencesOf,
+  type ComparedBacktest,
+  type Difference,
+  type Differences,
+} from './differences.ts';
+export { settingsOf } from './settings.ts';
 export { backtestText } from './text.ts';
 export { knewItsPeriod, modelAnswersOf } from './model-answers.ts';

@@ -54,11 +54,16 @@ export interface AdviceOrigin {
   };
 }
 
+/** What a strategy or portfolio was asked to be, as a spec writes it, with every default filled in. */
+export type Settings = Readonly<Record<string, unknown>>;
+
 /** Where a backtest comes from. */
 export interface BacktestOrigin {
   /** In order of time; empty: no model answered. */
   readonly models?: readonly ModelAnswers[];
   readonly data?: readonly { readonly instrument: string; readonly hash: string }[];
+  /** By result; absent: a backtest of before they were recorded. */
+  readonly settings?: Readonly<Record<string, Settings>>;
   readonly codeVersion?: string;
   readonly specHash?: string;
   readonly warnings?: readonly string[];

@@ -9,6 +9,7 @@ import {
   notesSection,
   notTested,
   rulesSection,
+  settingsSection,
 } from './fact-sections.ts';
 import { againstTable, figureSection } from './figure-section.ts';
 import type { BacktestReportInput } from './input.ts';
@@ -39,6 +40,7 @@ export const BACKTEST_SECTIONS = [
   ['largest-trades', 'Largest trades'],
   ['models', 'Who answered when'],
   ['data', 'Data'],
+  ['settings', 'Settings of strategies'],
   ['rules', 'Rules'],
   ['notes', 'Notes'],
   ['not-tested', 'What was not tested'],
@@ -89,6 +91,7 @@ export function renderBacktest(
     'largest-trades': largestSection(input),
     models: modelSection(input),
     data: dataSection(input),
+    settings: settingsSection(input),
     rules: rulesSection(input),
     notes: notesSection(input),
     'not-tested': [list(notTested(input), '')],

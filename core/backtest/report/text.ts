@@ -1,6 +1,7 @@
 import { allNotes } from './fact-sections.ts';
 import { figureColumns } from './figure-section.ts';
 import type { BacktestReportInput } from './input.ts';
+import { settingEntries } from './settings.ts';
 import { verdictOf } from './verdict.ts';
 import { metricText, shortName } from './words.ts';
 import { backtestMetrics } from '../metrics/index.ts';
@@ -23,6 +24,7 @@ const SHOWN = [
   'deflatedSharpe',
 ] as const;
 const NOTES_SHOWN = 5;
+const SETTINGS_SHOWN = 5;
 const NAME_WIDTH = 16;
 const GAP = '  ';
 /** The strategy with and without costs, and buy-and-hold. */
@@ -30,7 +32,7 @@ const OWN_COLUMNS = 3;
 
 /**
  * A backtest as lines for a terminal: the verdict (one long line, to be wrapped by whoever prints it), a table with a
- * column a strategy, the gravest notes. The table is `width` characters wide at most: strategies that it has no room for
+ * column a strategy, the gravest notes, the settings of the first strategies (long lines, too). The table is `width` characters wide at most: strategies that it has no room for
  * are counted below it.
  */
 export function backtestText(input: BacktestReportInput, width = 100): readonly string[] {
@@ -43,6 +45,22 @@ export function backtestText(input: BacktestReportInput, width = 100): readonly 
     ...(notes.length > 0 ? [''] : []),
     ...notes.slice(0, NOTES_SHOWN).map((note) => `- ${note}`),
     ...(left > 0 ? [`- ${left} more in the report`] : []),
+    ...settingLines(input),
+  ];
+}
+
+function settingLines({ strategy, beside, origin }: BacktestReportInput): string[] {
+  const lines = [strategy, ...beside].flatMap(({ name }) => {
+    const entries = settingEntries(origin, name);
+    if (entries === undefined) return [];
+    return [`${name}: ${entries.map(([path, value]) => `${path} ${value}`).join(', ')}`];
+  });
+  if (lines.length === 0) return [];
+  const left = lines.length - SETTINGS_SHOWN;
+  return [
+    '',
+    ...lines.slice(0, SETTINGS_SHOWN).map((line) => `Settings of ${plainText(line)}`),
+    ...(left > 0 ? [`Settings of ${left} more in the report`] : []),
   ];
 }
 

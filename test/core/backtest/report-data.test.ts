@@ -4,9 +4,11 @@ import { parse } from 'csv-parse/sync';
 import {
   backtestPlots,
   COMPARISON_SECTIONS,
+  differencesOf,
   equityCsv,
   renderBacktest,
   renderComparison,
+  settingsOf,
   tradesCsv,
 } from '../../../core/backtest/report/index.ts';
 import { rollingSharpe } from '../../../core/backtest/report/daily.ts';
@@ -14,6 +16,8 @@ import { rowsByPixel } from '../../../core/backtest/report/downsample.ts';
 import { yearRows } from '../../../core/backtest/report/months.ts';
 import { markedTrades } from '../../../core/backtest/report/price-chart.ts';
 import { sharpeDifference } from '../../../core/backtest/report/sharpe-difference.ts';
+import { strategySpecSchema } from '../../../core/strategies/index.ts';
+import { portfolioSchema } from '../../../core/strategies/portfolio/index.ts';
 import { seededUniform } from '../../support/seeded-uniform.ts';
 import { sp500 } from '../../support/example-bars.ts';
 import { backtestOf, newest, reportOf, withCurve } from './report-scene.ts';
@@ -191,6 +195,38 @@ describe('figures that only reports have', () => {
   });
 });
 
+test('settings are those of every result, with every default filled in', () => {
+  const advised = strategySpecSchema.parse({
+    kind: 'advised-size',
+    of: { kind: 'rsi', exitAt: 60 },
+  });
+  const strategies = { cross: strategySpecSchema.parse({ kind: 'sma-cross' }), advised };
+  const portfolios = { mix: { ...portfolioSchema.parse({}), of: ['cross', 'advised'] } };
+  const twins = { fixed: 'advised-fixed', mean: 'advised-mean', meanSize: 0.4 };
+  const results = [{ name: 'advised', result: trend, twins }];
+  const settings = settingsOf({ strategies, portfolios }, results);
+  assert.deepEqual(Object.keys(settings), [
+    'cross',
+    'advised',
+    'advised-fixed',
+    'advised-mean',
+    'mix',
+  ]);
+  assert.deepEqual(settings['cross'], strategies.cross);
+  assert.equal(settings['advised-fixed']!['exitAt'], 60);
+  assert.equal(settings['advised-fixed']!['buyBelow'], 30);
+  assert.deepEqual(settings['advised-mean'], { ...settings['advised-fixed'], meanSize: 0.4 });
+  assert.equal(settings['mix']!['window'], 60);
+  const report = renderBacktest(
+    reportOf(trend, [], { strategyName: 'advised', origin: { settings } }),
+  );
+  const text = report.replaceAll(/<[^>]+>/g, ' ').replaceAll(/\s+/g, ' ');
+  assert.match(
+    text,
+    /Settings of strategies advised kind advised-size of\.kind rsi .*of\.exitAt 60/,
+  );
+});
+
 describe('several backtests side by side', () => {
   const shorter = backtestOf('macd', [newest(spx, 900)], { allowShort: true });
   const all = [
@@ -218,6 +254,39 @@ describe('several backtests side by side', () => {
     assert.doesNotMatch(differing.slice(0, differing.indexOf('The other')), /Initial equity/);
     assert.match(text, /one of the others stands on other bars than long/);
     assert.match(text, /Each is 1 at its first close from 20\d\d/);
+  });
+
+  test('names the settings of strategies that differ, of a portfolio those of its strategies', () => {
+    const settings = (exitAt: number) => ({
+      rsi: { exitAt, period: 14, kind: 'rsi' },
+      mix: { of: ['rsi'], allocation: { kind: 'equal' } },
+    });
+    const of = (strategy: string, exitAt: number) => ({
+      ...{ name: `${strategy} ${exitAt}`, strategy, result: trend },
+      origin: { settings: settings(exitAt) },
+    });
+    const told = differencesOf([of('rsi', 70), of('rsi', 50)]);
+    assert.deepEqual(told.differing, [{ name: 'Strategy: exitAt', values: ['70', '50'] }]);
+    assert.deepEqual(told.same.slice(0, 2), ['Strategy: kind', 'Strategy: period']);
+    assert.deepEqual(told.unrecorded, []);
+    const mixed = differencesOf([of('mix', 70), of('mix', 50)]);
+    assert.deepEqual(mixed.differing, [{ name: 'Strategy: rsi: exitAt', values: ['70', '50'] }]);
+    const kinds = differencesOf([of('rsi', 70), of('mix', 70)]).differing;
+    assert.deepEqual(kinds[0], { name: 'Strategy: kind', values: ['rsi', '-'] });
+    const page = renderComparison('Two', [of('rsi', 70), of('rsi', 50)]);
+    assert.match(page, /Strategy: exitAt/);
+    assert.doesNotMatch(page, /not recorded of/);
+  });
+
+  test('a backtest of before settings were recorded is compared by its rules, and that is said', () => {
+    const settings = { rsi: { kind: 'rsi', exitAt: 70 } };
+    const one = { name: 'new', strategy: 'rsi', result: trend, origin: { settings } };
+    const old = { name: 'old', strategy: 'rsi', result: trend, origin: { codeVersion: '1' } };
+    const told = differencesOf([one, old]);
+    assert.deepEqual([told.differing, told.unrecorded], [[], ['old']]);
+    const page = renderComparison('Two', [one, old]);
+    assert.match(page, /Instruments, costs and rules are the same in all/);
+    assert.match(page, /Settings of strategies are not recorded of old/);
   });
 
   test('one alone, none, and runs without a time in common are no error', () => {

@@ -35,6 +35,10 @@ const full = reportOf(trend, [spx], {
     codeVersion: '1.2.3',
     specHash: 'cd'.repeat(32),
     warnings: ['The newest bars were still revised.'],
+    settings: {
+      'sma-cross': { fast: 50, slow: 200, kind: 'sma-cross' },
+      rsi: { kind: 'rsi', short: false },
+    },
   },
 });
 
@@ -217,6 +221,10 @@ test('the sections say what they are for', () => {
   assert.match(textOf(report, 'largest-trades'), /largest of|All trades together/);
   assert.match(textOf(report, 'data'), /abababababababab.*1\.2\.3.*cdcdcdcdcdcdcdcd/);
   assert.match(textOf(report, 'rules'), /Stop-loss 3\.0 %/);
+  assert.match(
+    textOf(report, 'settings'),
+    /sma-cross kind sma-cross fast 50 slow 200 rsi kind rsi/,
+  );
   assert.match(textOf(report, 'not-tested'), /Market impact/);
   assert.doesNotMatch(textOf(report, 'not-tested'), /Monte Carlo: not run/);
 });
@@ -249,6 +257,7 @@ test('names from outside cannot become markup, move a cursor, or leave their dra
       codeVersion: evil,
       specHash: evil,
       warnings: [evil],
+      settings: { [evil]: { [evil]: evil } },
     },
   };
   const report = renderBacktest(input);
@@ -290,6 +299,7 @@ test('the text of a terminal has a table whose columns line up', () => {
   assert.equal(new Set(body.map((line) => line.length)).size, 1);
   assert.ok(lines.includes('- Hypothetical: an instrument of this backtest cannot be traded.'));
   assert.ok(lines.includes('- The newest bars were still revised.'));
+  assert.ok(lines.includes('Settings of sma-cross: kind sma-cross, fast 50, slow 200'));
   const many = { ...full, beside: Array.from({ length: 11 }, () => full.beside[0]!) };
   const narrow = backtestText(many, 80);
   const table = narrow.slice(2, narrow.indexOf('', 2));
