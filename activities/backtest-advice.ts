@@ -5,13 +5,12 @@ import {
   PROMPT_VERSION,
   QuestionCollector,
   questionText,
-  sizesFromHistory,
   type AdviceFacts,
   type ExchangeRecord,
   type StrategyAdvice,
 } from '../core/advice/index.ts';
 import { barCount } from '../core/bars/bars.ts';
-import { questionsOf } from '../core/backtest/index.ts';
+import { questionsOf, sizesFromHistory } from '../core/backtest/index.ts';
 import { modelOfUnit, type BacktestSpec } from '../core/spec/index.ts';
 import { adviceOf, type AdviceUse, type StrategySpec } from '../core/strategies/index.ts';
 import { givenAdvice } from '../registry/advice.ts';

@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import type { SignalledAdvice } from '../core/advice/index.ts';
+import type { SignalledAdvice } from '../core/backtest/index.ts';
 import { PAGE_MAX } from './audit.ts';
 import type { Db } from './in-transaction.ts';
 import type { PositionAdviceTable } from './tables.ts';

@@ -1,6 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { compareHistory } from '../../core/advice/index.ts';
-import { backtestRules, type BacktestResult } from '../../core/backtest/index.ts';
+import { compareHistory, backtestRules, type BacktestResult } from '../../core/backtest/index.ts';
 import { calendarFor } from '../../core/calendar/index.ts';
 import { givenAdvice } from '../../registry/advice.ts';
 import { requireModel } from '../auth.ts';

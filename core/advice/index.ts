@@ -37,14 +37,6 @@ export {
 } from './backtest-advice.ts';
 export { CircuitBreaker } from './breaker.ts';
 export {
-  compareHistory,
-  compareSizes,
-  type HistoryComparison,
-  type SignalledAdvice,
-  type SizeComparison,
-  type SizedSeries,
-} from './compare.ts';
-export {
   accountFactsSchema,
   adviceFactsSchema,
   marketFactsSchema,
@@ -70,14 +62,6 @@ export {
   type ExchangeRecord,
 } from './record.ts';
 export { ruleAdvice, ruleSettingsSchema, type RuleAdvice, type RuleSettings } from './rule.ts';
-export {
-  sized,
-  sizesByRule,
-  sizesFromHistory,
-  type GivenAdvice,
-  type HistorySizes,
-  type RuleSizeInput,
-} from './sizing.ts';
 export {
   ruleSizer,
   SIZE_REASONS,

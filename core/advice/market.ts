@@ -19,14 +19,6 @@ export const MARKET_WARMUP_BARS = Math.max(
   ...Object.values(COLUMNS).map(({ warmupBars }) => warmupBars),
 );
 
-/** SD of log returns of 20 bars times sqrt(bars a year), one value a bar; NaN while warming up. */
-export function annualVolatility(bars: Bars, calendar: Calendar): Float64Array {
-  const year = Math.sqrt(calendar.barsPerYear(bars.timeframe));
-  return indicatorInput(bars, calendar)
-    .column(COLUMNS.volatility)
-    .map((sd) => sd * year);
-}
-
 /** The state of a market at each of its bars; see `marketFacts`. `score` by bar. */
 export function marketFactsAt(
   bars: Bars,

@@ -12,6 +12,7 @@ export { buyAndHold } from './benchmark.ts';
 export { runBacktest, type BacktestRun } from './engine.ts';
 export { evaluateBacktest, sharpeInterval, type EvaluateOptions } from './evaluate.ts';
 export { BacktestFacts, yearOf, type FactOptions, type Tries } from './facts.ts';
+export { sized, sizesFromHistory, type GivenAdvice, type HistorySizes } from './given-sizes.ts';
 export { backtestMetrics, metricValues } from './metrics/index.ts';
 export { defineBacktestMetric, type BacktestMetric } from './metrics/metric.ts';
 export { monteCarlo, type Band, type MonteCarlo } from './monte-carlo.ts';
@@ -37,4 +38,12 @@ export {
   type SizeTwins,
 } from './simulate.ts';
 export { EXIT_REASONS, type ExitReason, type Trade } from './trade.ts';
+export {
+  compareHistory,
+  compareSizes,
+  type HistoryComparison,
+  type SignalledAdvice,
+  type SizeComparison,
+  type SizedSeries,
+} from './size-comparison.ts';
 export { thinCurve } from './thin.ts';

@@ -19,7 +19,9 @@ const CORE_LEVELS: readonly (readonly string[])[] = [
     'outcomes',
     'alerts',
   ],
-  ['strategies', 'backtest', 'advice'],
+  ['advice'],
+  ['strategies'],
+  ['backtest'],
   ['spec'],
   ['ranges'],
 ];

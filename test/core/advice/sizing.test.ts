@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
-  compareHistory,
-  compareSizes,
   MARKET_WARMUP_BARS,
   marketFacts,
   ruleAdvice,
   ruleSettingsSchema,
-  sized,
-  sizesByRule,
-  sizesFromHistory,
-  type RuleSizeInput,
 } from '../../../core/advice/index.ts';
-import { backtestRules, evaluateBacktest } from '../../../core/backtest/index.ts';
+import {
+  backtestRules,
+  compareHistory,
+  compareSizes,
+  evaluateBacktest,
+  sized,
+  sizesFromHistory,
+} from '../../../core/backtest/index.ts';
 import { barCount, sliceBars } from '../../../core/bars/index.ts';
 import { calendarFor } from '../../../core/calendar/index.ts';
 import { RatchetError } from '../../../core/errors.ts';
@@ -24,17 +25,23 @@ const settings = ruleSettingsSchema.parse({});
 const bars = walkBars(300, { seed: 7 });
 const random = seeded(3);
 const column = (of: () => number): Float64Array => bars.close.map(of);
-const input: RuleSizeInput = {
-  bars,
-  calendar,
-  score: column(() => (random() < 0.1 ? NaN : random() - 0.5)),
-  strongScore: 0.35,
-  confidence: column(() => (random() < 0.2 ? NaN : 0.1 + 0.8 * random())),
-  emergencyScore: column(() => random() * 0.9),
-  abstained: Uint8Array.from(bars.close, () => (random() < 0.1 ? 1 : 0)),
-  drawdown: column(() => random() * 0.3),
-  beatsNaive: true,
-};
+const score = column(() => (random() < 0.1 ? NaN : random() - 0.5));
+const abstained = Uint8Array.from(bars.close, () => (random() < 0.1 ? 1 : 0));
+
+/** What the rule says at the close of each bar, of the bars up to it and a confidence of 80 %. */
+const ruleSizes = (of: Float64Array): Float64Array =>
+  of.map((value, t) => {
+    const facts = marketFacts(sliceBars(bars, 0, t + 1), calendar);
+    const signal = { score: value, strongScore: 0.35, confidence: 0.8, beatsNaive: true };
+    return ruleAdvice(
+      {
+        signal: { ...signal, abstain: abstained[t] === 1 },
+        market: { volatility: facts?.volatility ?? NaN, emergencyScore: null },
+        account: { drawdown: 0 },
+      },
+      settings,
+    ).size;
+  });
 
 const fails = (work: () => unknown, code: string): void =>
   assert.throws(work, (error) => error instanceof RatchetError && error.code === code);
@@ -59,57 +66,6 @@ describe('the state of a market', () => {
     assert.equal(marketFacts(sliceBars(bars, 0, MARKET_WARMUP_BARS), calendar), undefined);
     const few = marketFacts(sliceBars(bars, 0, MARKET_WARMUP_BARS + 1), calendar);
     assert.equal(few?.emergencyScore, null);
-  });
-});
-
-describe('sizes by the rule', () => {
-  it('are those of the rule at each bar', () => {
-    const sizes = sizesByRule(input, settings);
-    const t = 250;
-    const cut = sliceBars(bars, 0, t + 1);
-    const confidence = input.confidence![t]!;
-    const expected = ruleAdvice(
-      {
-        signal: {
-          score: input.score[t]!,
-          ...{ strongScore: 0.35, beatsNaive: true, abstain: input.abstained![t] === 1 },
-          confidence: Number.isNaN(confidence) ? null : confidence,
-        },
-        market: {
-          volatility: marketFacts(cut, calendar)!.volatility,
-          emergencyScore: input.emergencyScore![t]!,
-        },
-        account: { drawdown: input.drawdown![t]! },
-      },
-      settings,
-    );
-    assert.equal(sizes[t], expected.size);
-    assert.ok(sizes.every((size) => size >= 0.05 && size <= 1));
-    assert.ok(sizes.slice(0, MARKET_WARMUP_BARS).every((size) => size === 0.05));
-    assert.ok(new Set(sizes).size > 20, 'they differ');
-  });
-
-  it('never change when later bars arrive', () => {
-    const whole = sizesByRule(input, settings);
-    for (const end of [30, 111, 299]) {
-      const part = sizesByRule(
-        {
-          ...input,
-          bars: sliceBars(bars, 0, end),
-          score: input.score.subarray(0, end),
-          confidence: input.confidence!.subarray(0, end),
-          emergencyScore: input.emergencyScore!.subarray(0, end),
-          abstained: input.abstained!.subarray(0, end),
-          drawdown: input.drawdown!.subarray(0, end),
-        },
-        settings,
-      );
-      assert.deepEqual(part, whole.subarray(0, end));
-    }
-  });
-
-  it('refuse columns of another length', () => {
-    fails(() => sizesByRule({ ...input, score: new Float64Array(3) }, settings), 'advice.lengths');
   });
 });
 
@@ -151,7 +107,7 @@ describe('fixed against advised', () => {
   const rules = backtestRules({ allowShort: true });
 
   it('multiplies positions, keeps sides and what has no opinion', () => {
-    const sizes = sizesByRule({ ...input, score: positions }, settings);
+    const sizes = ruleSizes(positions);
     const targets = sized(positions, sizes);
     targets.forEach((target, t) => {
       if (Number.isNaN(positions[t]!)) assert.ok(Number.isNaN(target));
@@ -164,7 +120,7 @@ describe('fixed against advised', () => {
   });
 
   it('runs the same positions three times by the engine; equal sizes give equal figures', () => {
-    const sizes = sizesByRule({ ...input, score: positions }, settings);
+    const sizes = ruleSizes(positions);
     const series = { bars, calendar, positions, sizes };
     const options = { resamples: 0 };
     const { fixed, sameMean, advised, meanSize } = compareSizes([series], rules, options);
@@ -186,25 +142,18 @@ describe('fixed against advised', () => {
 
 describe('the strategy of advised sizes', () => {
   it('is the strategy times the sizes by the rule, the least where the model said nothing', () => {
-    const rows = barCount(bars);
     const failed = Uint8Array.from(bars.close, (_, t) => (t % 17 === 0 ? 1 : 0));
-    const score = input.score.map((value, t) => (failed[t] === 1 ? NaN : value));
-    const nothing = new Float64Array(rows).fill(NaN);
+    const nothing = column(() => NaN);
     const model = {
-      ...{ score: input.score, probabilityUp: nothing, change: nothing },
-      ...{ abstained: input.abstained!, failed },
+      ...{ score, probabilityUp: nothing, change: nothing },
+      ...{ abstained, failed },
     };
     const of = { kind: 'sma-cross', fast: 5, slow: 30, short: true };
     const spec = { kind: 'advised-size', of, confidence: 0.8, proven: true };
     const found = decide(strategySpecSchema.parse(spec), { bars, calendar, model });
     const fixed = decide(strategySpecSchema.parse(of), { bars, calendar });
-    const sizes = sizesByRule(
-      {
-        ...{ bars, calendar, score, strongScore: 0.35, beatsNaive: true },
-        ...{ abstained: input.abstained!, confidence: new Float64Array(rows).fill(0.8) },
-      },
-      settings,
-    );
+    const sizes = ruleSizes(score.map((value, t) => (failed[t] === 1 ? NaN : value)));
+    assert.ok(new Set(sizes).size > 20, 'they differ');
     assert.deepEqual(found.positions, sized(fixed.positions, sizes));
     const at = bars.close.findIndex((_, t) => t > 40 && failed[t] === 1);
     assert.equal(found.positions[at], fixed.positions[at]! * 0.05);

@@ -1,15 +1,12 @@
-import {
-  evaluateBacktest,
-  type BacktestResult,
-  type BacktestRules,
-  type EvaluateOptions,
-  type InstrumentSeries,
-} from '../backtest/index.ts';
+import { SIZE_MAX, SIZE_MIN } from '../advice/size.ts';
 import { barCount, sliceBars, type Bars } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { RatchetError } from '../errors.ts';
-import { SIZE_MAX, SIZE_MIN } from './size.ts';
-import { sized, sizesFromHistory, type GivenAdvice } from './sizing.ts';
+import { evaluateBacktest, type EvaluateOptions } from './evaluate.ts';
+import { sized, sizesFromHistory, type GivenAdvice } from './given-sizes.ts';
+import type { BacktestResult } from './result.ts';
+import type { BacktestRules } from './rules.ts';
+import type { InstrumentSeries } from './series.ts';
 
 export interface SizedSeries extends Omit<InstrumentSeries, 'targets'> {
   /** Of the strategy, -1..1 by bar; NaN: no opinion. */

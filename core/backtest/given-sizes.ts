@@ -1,59 +1,9 @@
 /** Advice by bar: what a strategy's positions are multiplied by in a backtest. */
-import { instantsOf } from '../backtest/instants.ts';
+import { SIZE_MAX, SIZE_MIN } from '../advice/size.ts';
 import { barCount, type Bars } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { RatchetError } from '../errors.ts';
-import { annualVolatility } from './market.ts';
-import { ruleAdvice, type RuleSettings } from './rule.ts';
-import { SIZE_MAX, SIZE_MIN } from './size.ts';
-
-export interface RuleSizeInput {
-  readonly bars: Bars;
-  readonly calendar: Calendar;
-  /** By bar, known at its close: a model's p(buy) - p(sell), or the positions of a classical strategy. NaN: nothing. */
-  readonly score: Float64Array;
-  /** From this score on a signal is strong. */
-  readonly strongScore: number;
-  /** By bar, 0..1; absent or NaN: nothing was said. */
-  readonly confidence?: Float64Array;
-  /** By bar; absent: never known. */
-  readonly emergencyScore?: Float64Array;
-  /** 1: the model says not to act on its answer. */
-  readonly abstained?: Uint8Array;
-  /** Drawdown of the account by bar, 0..1, known at its close; absent: 0. Of a backtest that ran before, such as the one of fixed size. */
-  readonly drawdown?: Float64Array;
-  readonly beatsNaive: boolean;
-}
-
-const known = (value: number | undefined): number | null =>
-  value === undefined || Number.isNaN(value) ? null : value;
-
-/** The rule's size at the close of every bar, 0.05..1; the least while score or volatility is unknown. Reads no later bar. */
-export function sizesByRule(input: RuleSizeInput, settings: RuleSettings): Float64Array {
-  const rows = barCount(input.bars);
-  for (const name of ['score', 'confidence', 'emergencyScore', 'abstained', 'drawdown'] as const) {
-    checkLength(name, input[name]?.length ?? rows, rows);
-  }
-  const volatility = annualVolatility(input.bars, input.calendar);
-  return Float64Array.from(
-    volatility,
-    (sd, t) =>
-      ruleAdvice(
-        {
-          signal: {
-            score: input.score[t]!,
-            strongScore: input.strongScore,
-            confidence: known(input.confidence?.[t]),
-            beatsNaive: input.beatsNaive,
-            abstain: input.abstained?.[t] === 1,
-          },
-          market: { volatility: sd, emergencyScore: known(input.emergencyScore?.[t]) },
-          account: { drawdown: known(input.drawdown?.[t]) ?? 0 },
-        },
-        settings,
-      ).size,
-  );
-}
+import { instantsOf } from './instants.ts';
 
 /** Advice that was given, as history keeps it. Times in ms UTC. */
 export interface GivenAdvice {
@@ -76,8 +26,8 @@ export interface HistorySizes<A extends GivenAdvice> {
 }
 
 /**
- * Sizes of the bars that advice was given for in time, the last one where there are several; `otherwise` (such as
- * `sizesByRule`) elsewhere. No language model is asked anything: one that learnt from later texts knows the past.
+ * Sizes of the bars that advice was given for in time, the last one where there are several; `otherwise`
+ * elsewhere. No language model is asked anything: one that learnt from later texts knows the past.
  */
 export function sizesFromHistory<A extends GivenAdvice>(
   bars: Bars,
