@@ -8,6 +8,7 @@ import {
   backtestText,
   equityCsv,
   modelAnswersOf,
+  originText,
   revisionWarnings,
   renderBacktest,
   settingsOf,
@@ -16,7 +17,7 @@ import {
   type AdviceOrigin,
   type BacktestReportInput,
 } from '../core/backtest/report/index.ts';
-import { modelOfUnit, type BacktestSpec } from '../core/spec/index.ts';
+import { askedModel, modelOfUnit, type BacktestSpec } from '../core/spec/index.ts';
 import type { Backtest } from '../registry/backtests.ts';
 import type { RevisedBars } from '../registry/revised-bars.ts';
 import type { StoredFile } from '../registry/tables.ts';
@@ -52,7 +53,7 @@ export async function backtestFiles(
   const plots = backtestPlots(input);
   await put('report.html', text.encode(renderBacktest(input, plots)));
   await put('report.txt', text.encode(`${backtestText(input).join('\n')}\n`));
-  await put('origin.json', text.encode(JSON.stringify(input.origin)));
+  await put('origin.json', text.encode(originText(input.origin)));
   for (const { name, svg } of plots) await put(`${name}.png`, await renderPng(svg));
   for (const { name, result } of facts.results) {
     await put(`trades-${name}.csv`, text.encode(tradesCsv(result)));
@@ -81,6 +82,7 @@ async function reportInput(deps: ActivityDeps, facts: BacktestFacts): Promise<Ba
         answers,
         (version, instrument) => (version === 0 ? 'nobody' : nameOf(spec, version, instrument)),
         (version, instrument) => through.get(`${instrument}/${version}`),
+        (instrument) => askedModel(spec, instrument),
       ),
       data: bars.map((one) => ({ instrument: one.instrument, hash: hashBars(one) })),
       ...(facts.advice.length > 0 && { advice: facts.advice }),

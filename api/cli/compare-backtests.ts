@@ -4,8 +4,8 @@ import {
   COMPARED_MAX,
   comparisonVerdict,
   differencesOf,
+  originOf,
   renderComparison,
-  type BacktestOrigin,
   type ComparedBacktest,
   type Difference,
   type Differences,
@@ -108,12 +108,12 @@ async function stored(client: ApiClient, asked: string): Promise<Stored> {
     const words = `backtest ${id} has no strategy ${strategy}; it has ${strategies.join(', ')}`;
     throw new CliError(EXIT.usage, words);
   }
-  const read = async (name: string): Promise<unknown> =>
-    JSON.parse(new TextDecoder().decode(await backtestFile(client, id, name)));
-  const result = backtestResultSchema.parse(await read(`result-${strategy}.json`));
+  const read = async (name: string): Promise<string> =>
+    new TextDecoder().decode(await backtestFile(client, id, name));
+  const result = backtestResultSchema.parse(JSON.parse(await read(`result-${strategy}.json`)));
   // Backtests of before origins were stored have none.
   const has = (row['files'] as string[]).includes('origin.json');
-  const origin = has ? ((await read('origin.json')) as BacktestOrigin) : {};
+  const origin = has ? originOf(await read('origin.json')) : {};
   return { ...{ id, backtest, strategy, result, origin }, name: `${backtest} ${strategy}` };
 }
 

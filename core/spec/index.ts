@@ -1,5 +1,5 @@
 /** The experiment spec: parse it, name it by content, and expand it into units of training. */
-export { askedModels } from './asked-models.ts';
+export { askedModel, askedModels } from './asked-models.ts';
 export { backtestFolds, type BacktestFold } from './backtest-folds.ts';
 export {
   backtestSpecSchema,

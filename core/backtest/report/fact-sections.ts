@@ -13,7 +13,7 @@ import { CURVE_PIXELS } from './time-chart.ts';
 import { costTexts, ruleEntries } from './rule-words.ts';
 import { knewItsPeriod } from './model-answers.ts';
 import { settingEntries } from './settings.ts';
-import { count, dayText, timeText } from './words.ts';
+import { count, dayText, listText, timeText } from './words.ts';
 
 /** Rows of the tables of instruments and of versions. */
 const ROWS_MAX = 200;
@@ -30,12 +30,15 @@ export function modelSection({ origin: { models = [] } }: BacktestReportInput): 
       answers === undefined ? '-' : count(answers.asked),
       answers === undefined ? '-' : count(answers.failed),
       knownCell(one),
+      one.instruments === undefined ? '-' : listText(one.instruments, 3),
     ];
   });
   const left = models.length - rows.length;
   const head = ['Version', 'Answered from', 'To', 'Trained through', 'Answers', 'Failed'];
   return [
-    table([...head, 'Knew only its past'], rows, { textColumns: [0, 1, 2, 3, 6] }),
+    table([...head, 'Knew only its past', 'Instruments'], rows, {
+      textColumns: [0, 1, 2, 3, 6, 7],
+    }),
     left > 0 ? note(`${left} more answered later.`) : '',
   ];
 }

@@ -26,6 +26,7 @@ export {
   type Difference,
   type Differences,
 } from './differences.ts';
+export { originOf, originText } from './origin-file.ts';
 export { settingsOf } from './settings.ts';
 export { backtestText } from './text.ts';
 export { knewItsPeriod, modelAnswersOf } from './model-answers.ts';

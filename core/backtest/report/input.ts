@@ -19,6 +19,10 @@ export interface InstrumentCloses {
 export interface ModelAnswers {
   /** As people call it. */
   readonly version: string;
+  /** The registered model whose version it is; absent: nobody answered, or a backtest of before it was recorded. */
+  readonly model?: string;
+  /** Whose bars it answered for, in the order of the backtest. */
+  readonly instruments?: readonly string[];
   readonly from: number;
   readonly to: number;
   /** The newest bar that its training, or the choice of it, knew; absent: not recorded. */

@@ -20,23 +20,30 @@ interface Stretch {
 
 /**
  * Stretches of sessions that one version answered, in order of time. Stretches that several instruments have in common (one
- * model for all) become one, their answers added up, where `nameOf` calls them the same.
+ * model for all) become one, their answers added up, where it is the same model and `nameOf` calls them the same.
  * @param nameOf What people call a version of an instrument's model; 0 is nobody.
+ * @param modelOf The registered model of an instrument; undefined: it is not to be told.
  */
 export function modelAnswersOf(
   answers: ReadonlyMap<string, AnswerColumns>,
   nameOf: (version: number, instrument: string) => string,
   trainedThrough: (version: number, instrument: string) => number | undefined = () => undefined,
+  modelOf: (instrument: string) => string | undefined = () => undefined,
 ): readonly ModelAnswers[] {
   const all = new Map<string, ModelAnswers>();
   for (const [instrument, columns] of answers) {
     for (const { version, from, to, ...counts } of stretchesOf(columns)) {
       const name = nameOf(version, instrument);
       const through = trainedThrough(version, instrument);
-      const key = JSON.stringify([name, from, to, through ?? null]);
-      const before = all.get(key)?.answers;
+      const model = version === 0 ? undefined : modelOf(instrument);
+      const key = JSON.stringify([name, model ?? null, from, to, through ?? null]);
+      const same = all.get(key);
+      const before = same?.answers;
       all.set(key, {
-        ...{ version: name, from, to },
+        version: name,
+        ...(model !== undefined && { model }),
+        instruments: [...(same?.instruments ?? []), instrument],
+        ...{ from, to },
         ...(through !== undefined && { trainedThrough: through }),
         answers: {
           asked: counts.asked + (before?.asked ?? 0),

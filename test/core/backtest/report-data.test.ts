@@ -7,6 +7,8 @@ import {
   differencesOf,
   equityCsv,
   renderBacktest,
+  originOf,
+  originText,
   renderComparison,
   settingsOf,
   tradesCsv,
@@ -225,6 +227,20 @@ test('settings are those of every result, with every default filled in', () => {
     text,
     /Settings of strategies advised kind advised-size of\.kind rsi .*of\.exitAt 60/,
   );
+});
+
+test('an origin is written with ISO times and read as it was, that of before too', () => {
+  const models = [
+    { version: '2', model: 'm-folds', instruments: ['A'], from: 0, to: 86_400_000 },
+    { version: 'm 3', from: 1000, to: 2000, trainedThrough: 500 },
+  ];
+  const origin = { models, codeVersion: '1', settings: { rsi: { kind: 'rsi' } } };
+  const text = originText(origin);
+  assert.match(text, /\n {6}"from": "1970-01-01T00:00:00\.000Z",\n/);
+  assert.match(text, /"trainedThrough": "1970-01-01T00:00:00\.500Z"/);
+  assert.deepEqual(originOf(text), origin);
+  assert.deepEqual(originOf(JSON.stringify(origin)), origin);
+  assert.deepEqual(originOf('{}'), {});
 });
 
 describe('several backtests side by side', () => {

@@ -161,11 +161,11 @@ describe('the verdict', () => {
     const pooled = modelAnswersOf(answers, (version) => `m v${version}`);
     assert.deepEqual(pooled, [
       {
-        ...{ version: 'm v1', from: day(2011), to: day(2012) },
+        ...{ version: 'm v1', instruments: ['A', 'B'], from: day(2011), to: day(2012) },
         answers: { asked: 4, failed: 2, inSample: 0 },
       },
       {
-        ...{ version: 'm v2', from: day(2013), to: day(2014) },
+        ...{ version: 'm v2', instruments: ['A', 'B'], from: day(2013), to: day(2014) },
         answers: { asked: 4, failed: 0, inSample: 2 },
       },
     ]);
@@ -179,7 +179,18 @@ describe('the verdict', () => {
       ['A v1', 'B v1', 'A v2', 'B v2'],
     );
     assert.deepEqual(own.map(knewItsPeriod), [false, false, true, true]);
+    const folds = modelAnswersOf(
+      answers,
+      (version) => `${version}`,
+      () => undefined,
+      (id) => `folds-${id}`,
+    );
+    assert.deepEqual(
+      folds.map(({ model, instruments }) => [model, instruments]),
+      ['A', 'B', 'A', 'B'].map((id) => [`folds-${id}`, [id]]),
+    );
     const report = renderBacktest({ ...full, origin: { models: pooled } });
+    assert.match(textOf(report, 'models'), /Instruments m v1 2011-01-01 .* yes A and B/);
     assert.match(report, /Not to be trusted, as version m v2 had seen bars/);
     assert.match(textOf(report, 'models'), /2 answers were about bars it had learnt from/);
   });
