@@ -14,7 +14,7 @@ import type { ModelColumns } from '../strategies/index.ts';
 
 /** One row a session that was asked about, in order of time. */
 export interface AnswerColumns {
-  /** Open time of the session's bar, ms UTC: the answer is known at its close. */
+  /** Open time of the session's bar, ms UTC: the answer is known when its bar is, a while after its close. */
   readonly session: Float64Array;
   /** Who answered; 0: nobody served then. */
   readonly version: Int32Array;
