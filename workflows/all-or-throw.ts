@@ -16,3 +16,11 @@ export function allOrThrow<T>(settled: readonly PromiseSettledResult<T>[]): T[] 
 
 /** The innermost cause of a failure, in words. */
 export const reasonOf = (error: unknown): string => rootCause(error) ?? String(error);
+
+/** How a run ends that threw: one that was told to stop did not fail. */
+export const endOf = (
+  error: unknown,
+): { readonly status: 'cancelled' | 'failed'; readonly reason: string } =>
+  isCancellation(error)
+    ? { status: 'cancelled', reason: 'cancelled on request' }
+    : { status: 'failed', reason: reasonOf(error) };

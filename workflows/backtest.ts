@@ -1,10 +1,10 @@
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope } from '@temporalio/workflow';
 import type {
   AnsweredFold,
   PlannedFold,
   SimulateResult,
 } from '../activities/contracts-backtest.ts';
-import { allOrThrow, reasonOf } from './all-or-throw.ts';
+import { allOrThrow, endOf } from './all-or-throw.ts';
 import { experimentEnd } from './experiment-end.ts';
 import { foldTraining } from './fold-training.ts';
 import { mapBounded } from './map-bounded.ts';
@@ -26,9 +26,8 @@ export async function backtest({ backtestId }: BacktestInput): Promise<SimulateR
     const advice = advised && (await asking.adviseBacktest({ backtestId, folds }));
     return await compute.simulateBacktest({ backtestId, folds, ...advice });
   } catch (error) {
-    const status = isCancellation(error) ? 'cancelled' : 'failed';
     await CancellationScope.nonCancellable(() =>
-      record.failBacktest({ backtestId, status, reason: reasonOf(error) }),
+      record.failBacktest({ backtestId, ...endOf(error) }),
     );
     throw error;
   }

@@ -1,11 +1,6 @@
-import {
-  CancellationScope,
-  continueAsNew,
-  isCancellation,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { CancellationScope, continueAsNew, workflowInfo } from '@temporalio/workflow';
 import type { BatchPredictionResult } from '../activities/contracts-batch-prediction.ts';
-import { reasonOf } from './all-or-throw.ts';
+import { endOf } from './all-or-throw.ts';
 import type { PredictBatchInput } from './messages.ts';
 import { compute, record } from './stubs.ts';
 
@@ -26,9 +21,8 @@ export async function predictBatch({
     open = await answerParts(batchPredictionId, next, parts);
     if (open === undefined) return await compute.finishBatchPrediction({ batchPredictionId });
   } catch (error) {
-    const status = isCancellation(error) ? 'cancelled' : 'failed';
     await CancellationScope.nonCancellable(() =>
-      record.failBatchPrediction({ batchPredictionId, status, reason: reasonOf(error) }),
+      record.failBatchPrediction({ batchPredictionId, ...endOf(error) }),
     );
     throw error;
   }

@@ -90,7 +90,7 @@ async function run(ctx: CliContext, file: string, options: RunOptions): Promise<
   }
   ctx.out.line(`backtest ${id}`);
   await follow(ctx, client, id);
-  await show(ctx, client, id, options);
+  await show(ctx, client, id, { ...options, waited: true });
 }
 
 /** What a backtest gives itself: an experiment's own say in it is left out. */
@@ -119,7 +119,7 @@ async function one(ctx: CliContext, id: string, options: ShowOptions): Promise<v
     return;
   }
   if (options.watch) await follow(ctx, client, id);
-  await show(ctx, client, id, options);
+  await show(ctx, client, id, { ...options, waited: options.watch === true });
 }
 
 /** Shows what happens until it has ended. */
@@ -151,27 +151,37 @@ async function follow(ctx: CliContext, client: ApiClient, id: string): Promise<v
 /** Absent of a backtest that has not ended, or ended before there was one. */
 const REPORT_TEXT = 'report.txt';
 
+interface ShownOptions extends Pick<ShowOptions, 'output' | 'text'> {
+  /** Its events were followed: how it ended is what the command came to. */
+  readonly waited: boolean;
+}
+
 async function show(
   ctx: CliContext,
   client: ApiClient,
   id: string,
-  { output: folder, text: asText }: Pick<ShowOptions, 'output' | 'text'>,
+  { output: folder, text: asText, waited }: ShownOptions,
 ): Promise<void> {
   const found = await client.json('GET', `${PATH}/${segment(id)}`);
   const status = String(found['status']);
-  if (status === 'failed' || status === 'cancelled') {
-    const words = `backtest ${id} ${status}: ${String(found['message'])}`;
+  const isEmpty = status === 'failed' || status === 'cancelled';
+  const end = [status, found['message']].filter(Boolean).map(String).join(': ');
+  if (isEmpty && (waited || folder !== undefined)) {
+    const words = `backtest ${id} ${end}`;
     throw new CliError(EXIT.failed, words, { details: found });
   }
   const written = folder === undefined ? [] : await download(client, id, found, resolve(folder));
-  ctx.out.data({ ...found, ...(folder !== undefined && { written }) });
+  const told = { ...found, ...(folder !== undefined && { written }) };
+  // After events: a line each.
+  if (waited) ctx.out.event(told);
+  else ctx.out.data(told);
   if (ctx.json) return;
   const name = `${String(found['name'])} (${id})`;
   if (asText && (found['files'] as string[]).includes(REPORT_TEXT)) {
     const text = new TextDecoder().decode(await backtestFile(client, id, REPORT_TEXT));
     for (const line of [name, ...text.trimEnd().split('\n')]) ctx.out.line(line);
   } else {
-    ctx.out.line(`${name}: ${String(found['message'] ?? status)}`);
+    ctx.out.line(`${name}: ${isEmpty ? end : String(found['message'] ?? status)}`);
     const results = found['results'] as StrategyRow[];
     if (results.length > 0) figuresTable(ctx, results);
   }

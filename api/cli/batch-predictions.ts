@@ -47,7 +47,9 @@ async function one(ctx: CliContext, id: string, options: ShowOptions): Promise<v
   if (options.watch || options.output !== undefined) {
     return waitForBatch(ctx, client, id, options.output);
   }
-  show(ctx, await client.json('GET', `${PATH}/${segment(id)}`));
+  const found = await client.json('GET', `${PATH}/${segment(id)}`);
+  ctx.out.data(found);
+  show(ctx, found);
 }
 
 /** Shows progress until it has ended, and writes the rows into `output`, if any. Throws where it failed or was cancelled. */
@@ -67,11 +69,12 @@ export async function waitForBatch(
       const words = `batch prediction ${id} ${status}: ${String(found['message'])}`;
       throw new CliError(EXIT.failed, words, { details: found });
     }
+    // After events: a line each.
+    ctx.out.event({ ...found, ...(output !== undefined && { output }) });
     if (output === undefined) return show(ctx, found);
     const sha256 = String(found['sha256']);
     const rows = { path: `${path}/rows`, bytes: Number(found['bytes']), sha256 };
     await downloadTo(ctx, client, rows, resolve(output));
-    ctx.out.data({ ...found, output });
     ctx.out.line(`${output}: ${countsOf(found)}`);
   } catch (error) {
     if (ctx.signal.aborted) {
@@ -104,7 +107,6 @@ const countsOf = (found: Json): string =>
   `${String(found['rowsDone'])} rows, ${String(found['failed'])} of them without an answer`;
 
 function show(ctx: CliContext, found: Json): void {
-  ctx.out.data(found);
   const [id, model, status] = [found['id'], found['model'], found['status']].map(String);
   const message = found['message'] === null ? '' : `: ${String(found['message'])}`;
   ctx.out.line(`${id} of ${model}, version ${String(found['version'])}: ${status}${message}`);

@@ -67,10 +67,11 @@ function cancelRoute(app: App, parts: ApiParts): void {
     request: { params: backtestParam },
     responses: { [HTTP.accepted]: jsonAnswer(backtestSchema, 'Asked to stop') },
   });
-  app.openapi(secured(parts.auth, route), async (c) => {
+  app.openapi(secured(parts.auth, route, { problems: ['conflict'] }), async (c) => {
     const { id } = c.req.valid('param');
     const row = await backtestFor(parts, c.var.caller, id);
     await cancelRecorded(
+      'backtest',
       row,
       (one) => orchestrator.cancelBacktest(one),
       (end) => endBacktest(db, id, end),

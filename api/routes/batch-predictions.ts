@@ -123,10 +123,11 @@ function cancelRoute(app: App, parts: ApiParts): void {
     request: { params },
     responses: { [HTTP.accepted]: jsonAnswer(batchPredictionSchema, 'Asked to stop') },
   });
-  app.openapi(secured(parts.auth, route), async (c) => {
+  app.openapi(secured(parts.auth, route, { problems: ['conflict'] }), async (c) => {
     const { id } = c.req.valid('param');
     const row = await batchPredictionFor(parts, c.var.caller, id);
     await cancelRecorded(
+      'batch-prediction',
       row,
       (one) => orchestrator.cancelBatchPrediction(one),
       (end) => endBatchPrediction(db, id, end),

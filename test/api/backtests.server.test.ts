@@ -62,4 +62,15 @@ describe('backtests', () => {
       assert.equal(status, 202, JSON.stringify(body));
     }
   });
+
+  it('are cancelled once', async () => {
+    const { body } = await start(spec());
+    const path = `${PATH}/${String(body['id'])}`;
+    fixture.orchestrator.backtests.clear();
+    const first = await api.call('POST', `${path}/cancel`);
+    assert.deepEqual([first.status, first.body['status']], [202, 'cancelled']);
+    const again = await api.call('POST', `${path}/cancel`);
+    assert.deepEqual([again.status, again.body['code']], [409, 'backtest.ended']);
+    assert.match(String(again.body['detail']), /has ended: cancelled/);
+  });
 });

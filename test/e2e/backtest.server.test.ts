@@ -102,7 +102,7 @@ describe('backtests', { skip: productMissing }, () => {
     });
     assert.match(await stream.text(), /event: done/);
     const cancelled = await product.request('POST', `/api/v1/backtests/${id}/cancel`);
-    assert.deepEqual([cancelled.status, cancelled.body['status']], [202, 'completed']);
+    assert.deepEqual([cancelled.status, cancelled.body['code']], [409, 'backtest.ended']);
     const long = {
       ...spec,
       name: 'long',
@@ -122,7 +122,8 @@ describe('backtests', { skip: productMissing }, () => {
       return all.includes('running') && all.includes('completed') ? true : undefined;
     });
     await product.request('POST', `/api/v1/backtests/${other}/cancel`);
-    assert.equal((await endOf(other)).status, 'cancelled');
+    const { status, message } = await endOf(other);
+    assert.deepEqual([status, message], ['cancelled', 'cancelled on request']);
     // Of 48 folds none waits for a sweeper, and none trains on.
     const left = await trainings();
     assert.deepEqual(

@@ -83,8 +83,8 @@ describe('workflow backtest', { skip: temporalMissing }, () => {
       for (let fold = 0; fold < FOLDS_AT_ONCE; fold++) {
         assert.equal(await statusOf(`STOP${fold}`), 'CANCELLED');
       }
-      const [end] = inputsOf(calls, 'failBacktest') as { status: string }[];
-      assert.equal(end?.status, 'cancelled');
+      const [end] = inputsOf(calls, 'failBacktest') as { status: string; reason: string }[];
+      assert.deepEqual([end?.status, end?.reason], ['cancelled', 'cancelled on request']);
     });
   });
 

@@ -95,8 +95,7 @@ test('handed in, waited for and written: the file is the stream, byte for byte',
   const json = await handIn('-o', file, '--json');
   const documents = json.text.trim().split('\n');
   assert.equal((JSON.parse(documents[0]!) as { kind: string }).kind, 'plan');
-  const document = documents.slice(documents.indexOf('{')).join('\n');
-  const last = JSON.parse(document) as Readonly<Record<string, unknown>>;
+  const last = JSON.parse(documents.at(-1)!) as Readonly<Record<string, unknown>>;
   assert.deepEqual([last['status'], last['rowsDone'], last['output']], ['completed', 148, file]);
 });
 
@@ -154,6 +153,9 @@ test('one that fails, or is cancelled, ends the command with its reason', async 
   assert.equal((await run('batch-predictions', id, '--cancel')).code, EXIT.ok);
   const cancelled = await run('batch-predictions', id, '--watch');
   assert.deepEqual([cancelled.code, /cancelled/.test(cancelled.error)], [EXIT.failed, true]);
+  const again = await run('batch-predictions', id, '--cancel');
+  assert.deepEqual([again.code, /has ended: cancelled/.test(again.error)], [EXIT.refused, true]);
+  assert.equal((await run('batch-predictions', id)).code, EXIT.ok);
 });
 
 test('more rows than a stream has: the command names what computes them', async () => {
