@@ -1,4 +1,5 @@
 /** A backtest as tables for other programs: RFC 4180, times in ISO 8601 (UTC), every figure with all its digits. */
+import { calendarFor } from '../../calendar/index.ts';
 import type { BacktestResult } from '../result.ts';
 
 type Value = string | number | boolean | null;
@@ -20,6 +21,8 @@ export const TRADE_COLUMNS = [
   'barsHeld',
   'exitReason',
   'open',
+  'entryRow',
+  'exitRow',
 ] as const;
 export const EQUITY_COLUMNS = [
   'time',
@@ -33,13 +36,27 @@ export const EQUITY_COLUMNS = [
 
 const iso = (time: number): string => new Date(time).toISOString();
 
-/** All trades in the order of the result, a row each; `exitReason` is empty while a trade is open. */
-export function tradesCsv({ trades }: Pick<BacktestResult, 'trades'>): string {
+/**
+ * All trades in the order of the result, a row each; `exitReason` is empty while a trade is open. `entryTime` and
+ * `exitTime` are the open times that name their bars; `entryRow` and `exitRow` are the `time` of the rows of the equity
+ * CSV that have them first: the closes of these bars, empty for an instrument that the result does not tell of.
+ */
+export function tradesCsv({
+  trades,
+  instruments,
+}: Pick<BacktestResult, 'trades' | 'instruments'>): string {
+  const kinds = new Map(instruments.map((one) => [one.instrument, one]));
+  const rowOf = (instrument: string, openTime: number): string | null => {
+    const kind = kinds.get(instrument);
+    return kind ? iso(calendarFor(kind.calendar).closeTime(openTime, kind.timeframe)) : null;
+  };
   const rows = trades.map((trade) => {
     const shown = {
       ...trade,
       entryTime: iso(trade.entryTime),
       exitTime: iso(trade.exitTime),
+      entryRow: rowOf(trade.instrument, trade.entryTime),
+      exitRow: rowOf(trade.instrument, trade.exitTime),
     };
     return TRADE_COLUMNS.map((column) => shown[column]);
   });

@@ -110,7 +110,7 @@ describe('CSV', () => {
       open: true,
     };
     const trades = [...trend.trades, odd];
-    const text = tradesCsv({ trades });
+    const text = tradesCsv({ ...trend, trades });
     assert.ok(text.endsWith('\r\n'));
     const back = rowsOf(text).map((row) => ({
       instrument: row['instrument'],
@@ -138,6 +138,22 @@ describe('CSV', () => {
     assert.match(text, /,\d{4}-\d\d-\d\dT00:00:00\.000Z,/);
   });
 
+  test('of trades names the rows of the equity that have them first', () => {
+    const rows = rowsOf(equityCsv(trend));
+    const equity = rows.map((row) => row['time']!);
+    const trades = rowsOf(tradesCsv(trend));
+    assert.ok(trades.length > 20);
+    for (const { entryTime, entryRow, exitTime, exitRow, barsHeld } of trades) {
+      const [entry, exit] = [equity.indexOf(entryRow!), equity.indexOf(exitRow!)];
+      assert.ok(entry >= 0 && exit - entry === Number(barsHeld), `${entryRow} to ${exitRow}`);
+      assert.deepEqual(
+        [entryRow!.slice(0, 10), exitRow!.slice(0, 10)],
+        [entryTime!.slice(0, 10), exitTime!.slice(0, 10)],
+      );
+      assert.ok(Number(rows[entry]!['turnover']) > 0);
+    }
+  });
+
   test('of equity has every row; of no trades there is the head', () => {
     const back = rowsOf(equityCsv(trend));
     assert.deepEqual(
@@ -148,8 +164,9 @@ describe('CSV', () => {
       ]),
       trend.curve.time.map((time, i) => [time, trend.curve.equity[i], trend.curve.buyAndHold[i]]),
     );
-    assert.deepEqual(rowsOf(tradesCsv({ trades: [] })), []);
-    assert.match(tradesCsv({ trades: [] }), /^instrument,side,entryTime,.*,open\r\n$/);
+    const none = tradesCsv({ ...trend, trades: [] });
+    assert.deepEqual(rowsOf(none), []);
+    assert.match(none, /^instrument,side,entryTime,.*,open,entryRow,exitRow\r\n$/);
   });
 });
 
