@@ -24,7 +24,11 @@ export class BacktestProgress {
       this.#began = Date.parse(at);
       this.#folds = Number(payload['folds']);
       const names = (payload['strategies'] as string[]).join(', ');
-      const text = `strategies ${names}; ${this.#folds} stretches of the period ask a model`;
+      const ask =
+        this.#folds === 1
+          ? '1 stretch of the period asks'
+          : `${this.#folds} stretches of the period ask`;
+      const text = `strategies ${names}; ${ask} a model`;
       return [{ text }, ...(this.#folds > 0 ? [this.#howFar(at)] : [])];
     }
     if (kind === 'fold' && payload['status'] !== 'completed') {

@@ -40,7 +40,7 @@ export const adviceWarnings = (all: readonly AdviceOrigin[]): readonly string[] 
 
 export function adviceSection(input: BacktestReportInput): readonly string[] {
   const { advice = [] } = input.origin;
-  if (advice.length === 0) return [note('No strategy takes advice on its sizes.')];
+  if (advice.length === 0) return [];
   return [
     ...advice.flatMap((one) => ofStrategy(input, one)),
     note(

@@ -22,7 +22,7 @@ import { verdictOf, type BacktestVerdict } from './verdict.ts';
 import { closingDay, count, listText, percent } from './words.ts';
 import type { BacktestResult } from '../result.ts';
 
-/** Sections every report of a backtest has, in this order, by id. */
+/** Sections of a report of a backtest, in this order, by id. */
 export const BACKTEST_SECTIONS = [
   ['verdict', 'Verdict'],
   ['figures', 'Figures'],
@@ -46,6 +46,12 @@ export const BACKTEST_SECTIONS = [
   ['not-tested', 'What was not tested'],
 ] as const;
 
+/** Those that this one has: all, but that of advised sizes only where a strategy takes advice. */
+export const sectionsOf = ({
+  origin: { advice = [] },
+}: BacktestReportInput): readonly (typeof BACKTEST_SECTIONS)[number][] =>
+  BACKTEST_SECTIONS.filter(([id]) => id !== 'advice' || advice.length > 0);
+
 /** On a phone, what a row is about stays in sight while its figures are scrolled. */
 export const PHONE_STYLE = `
 @media(max-width:600px){
@@ -57,7 +63,7 @@ export const PHONE_STYLE = `
 
 /**
  * A backtest for people: one self-contained HTML file (styles and charts inside, nothing loaded, nothing run), the same
- * bytes for the same input. Every section is always there; one with nothing to show says so. Its size is bounded by
+ * bytes for the same input. Every section of `sectionsOf` is there; one with nothing to show says so. Its size is bounded by
  * pixels, not by rows or trades.
  */
 export function renderBacktest(
@@ -101,7 +107,7 @@ export function renderBacktest(
     lead: [leadOf(input)],
     verdict: verdict.text,
     good: verdict.good,
-    sections: BACKTEST_SECTIONS.map(([id, title]) => ({ id, title, body: bodies[id] })),
+    sections: sectionsOf(input).map(([id, title]) => ({ id, title, body: bodies[id] })),
     style: MONTHS_STYLE + PHONE_STYLE,
   });
 }

@@ -34,6 +34,9 @@ test('one that asks a model that there is, trains none; one that asks none, wait
   progress.wordsOf({ kind: 'plan', at: at(0), payload: { folds: 2, strategies: ['model'] } });
   const [answered] = progress.wordsOf({ kind: 'answers', at: at(10), payload: {} });
   assert.equal(answered!.text, 'stretches answered: 1 of 2, at most 10s left');
+  const one = { kind: 'plan', at: at(0), payload: { folds: 1, strategies: ['model'] } };
+  const [told] = new BacktestProgress().wordsOf(one);
+  assert.equal(told!.text, 'strategies model; 1 stretch of the period asks a model');
   const none = { kind: 'plan', at: at(0), payload: { folds: 0, strategies: ['cross'] } };
   assert.equal(new BacktestProgress().wordsOf(none).length, 1);
 });
