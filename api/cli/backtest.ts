@@ -12,6 +12,7 @@ import {
 import { BacktestProgress } from './backtest-progress.ts';
 import { compareBacktests } from './compare-backtests.ts';
 import { followEvents } from './events.ts';
+import { askedBacktest } from './named-backtest.ts';
 import { openClient, type ApiClient, type Json } from './http.ts';
 import { idempotencyKey, integer, segment } from './options.ts';
 import { CliError, EXIT, shortened, toMinute, type CliContext } from './output.ts';
@@ -48,7 +49,10 @@ export function register(program: Command, ctx: CliContext): void {
     .action((spec: string, options: RunOptions) => run(ctx, spec, options));
   program
     .command('backtests')
-    .argument('[ids...]', 'one of them, or several side by side; ID/STRATEGY: not its first')
+    .argument(
+      '[ids...]',
+      'one of them, or several side by side, each by its id, the beginning of it, or its name (the newest); ID/STRATEGY: not its first',
+    )
     .description('list backtests, newest first, show one, or compare several')
     .option('-m, --model <name>', 'those that asked this model')
     .option('-n, --limit <n>', 'how many to list', integer(1, 500), 20)
@@ -109,8 +113,15 @@ export async function withExperiment(
   return { ...spec, model: { ...model, walkForward: { ...model?.walkForward, experiment } } };
 }
 
-async function one(ctx: CliContext, id: string, options: ShowOptions): Promise<void> {
+async function one(ctx: CliContext, asked: string, options: ShowOptions): Promise<void> {
   const client = await openClient(ctx);
+  const { id, strategy } = await askedBacktest(client, asked);
+  if (strategy !== undefined && options.cancel) {
+    throw new CliError(
+      EXIT.usage,
+      'backtests: --cancel stops a backtest, not one of its strategies',
+    );
+  }
   const path = `${PATH}/${segment(id)}`;
   if (options.cancel) {
     const answer = await client.json('POST', `${path}/cancel`);
@@ -119,7 +130,7 @@ async function one(ctx: CliContext, id: string, options: ShowOptions): Promise<v
     return;
   }
   if (options.watch) await follow(ctx, client, id);
-  await show(ctx, client, id, { ...options, waited: options.watch === true });
+  await show(ctx, client, id, { ...options, strategy, waited: options.watch === true });
 }
 
 /** Shows what happens until it has ended. */
@@ -154,15 +165,17 @@ const REPORT_TEXT = 'report.txt';
 interface ShownOptions extends Pick<ShowOptions, 'output' | 'text'> {
   /** Its events were followed: how it ended is what the command came to. */
   readonly waited: boolean;
+  /** Only what this one earned; absent: all. */
+  readonly strategy?: string | undefined;
 }
 
 async function show(
   ctx: CliContext,
   client: ApiClient,
   id: string,
-  { output: folder, text: asText, waited }: ShownOptions,
+  { output: folder, text: asText, waited, strategy }: ShownOptions,
 ): Promise<void> {
-  const found = await client.json('GET', `${PATH}/${segment(id)}`);
+  const found = withOnly(strategy, await client.json('GET', `${PATH}/${segment(id)}`));
   const status = String(found['status']);
   const isEmpty = status === 'failed' || status === 'cancelled';
   const end = [status, found['message']].filter(Boolean).map(String).join(': ');
@@ -186,6 +199,17 @@ async function show(
     if (results.length > 0) figuresTable(ctx, results);
   }
   for (const path of written) ctx.out.line(path);
+}
+
+/** Throws `CliError`: it has results, and none of that strategy. */
+function withOnly(strategy: string | undefined, found: Json): Json {
+  const results = found['results'] as StrategyRow[];
+  if (strategy === undefined || results.length === 0) return found;
+  const own = results.filter((one_) => one_.strategy === strategy);
+  if (own.length > 0) return { ...found, results: own };
+  const names = results.map((one_) => one_.strategy).join(', ');
+  const words = `backtest ${String(found['id'])} has no strategy ${strategy}; it has ${names}`;
+  throw new CliError(EXIT.usage, words);
 }
 
 /** Of a file in the folder itself, whoever the server is. */

@@ -12,6 +12,7 @@ import {
 } from '../../core/backtest/report/index.ts';
 import { backtestResultSchema } from '../../core/backtest/result.ts';
 import { backtestFile, BACKTESTS, figuresTable, makeFolder } from './backtest-figures.ts';
+import { askedBacktest } from './named-backtest.ts';
 import { openClient, type ApiClient } from './http.ts';
 import { segment } from './options.ts';
 import { CliError, EXIT, type CliContext } from './output.ts';
@@ -95,7 +96,7 @@ function tellDifferences(
 
 /** Throws `CliError`: it has not completed, or had no such strategy. */
 async function stored(client: ApiClient, asked: string): Promise<Stored> {
-  const [id = '', wanted] = asked.split('/', 2);
+  const { id, strategy: wanted } = await askedBacktest(client, asked);
   const row = await client.json('GET', `${BACKTESTS}/${segment(id)}`);
   const backtest = String(row['name']);
   if (row['status'] !== 'completed') {
