@@ -40,6 +40,17 @@ test('sma-cross: every bar of 20 years as two naive averages say', () => {
   );
 });
 
+test('rsi: without short positions it is held until the exit, wherever sellAbove lies', () => {
+  const at = (more: object) => list(run({ kind: 'rsi', period: 2, buyBelow: 10, ...more }));
+  const late = at({ exitAt: 80 });
+  assert.deepEqual(late, at({ exitAt: 80, sellAbove: 95 }));
+  assert.notDeepEqual(late, at({ exitAt: 70 }));
+  // Where both could be given before, positions are what they were.
+  const long = at({ exitAt: 50, sellAbove: 70 });
+  const both = at({ exitAt: 50, sellAbove: 70, short: true });
+  assert.ok(both.every((position, t) => position !== 1 || long[t] === 1));
+});
+
 test('rsi: a naive Wilder RSI and a naive state machine over the first 250 bars', () => {
   const of = sliceBars(bars, 0, 250);
   // Bought at 35, sold at 65: of 250 bars few are at 30.

@@ -85,6 +85,20 @@ test('unknown kinds, settings and senseless ones are refused', () => {
   assert.throws(() => strategyOrThrow('sma'), { code: 'strategies.unknown' });
 });
 
+test('rsi: thresholds out of order are told with their values, the upper one only where it sells short', () => {
+  const one = { kind: 'rsi', period: 2, buyBelow: 10, exitAt: 70 };
+  assert.deepEqual(messages(one), []);
+  assert.deepEqual(messages({ ...one, exitAt: 80 }), []);
+  assert.match(
+    messages({ ...one, short: true })[0]!,
+    /exitAt must lie below sellAbove to sell short; they are 70 and 70$/,
+  );
+  assert.match(
+    messages({ kind: 'rsi', buyBelow: 60 })[0]!,
+    /buyBelow must lie below exitAt; they are 60 and 50$/,
+  );
+});
+
 test('the longest warm-up of a tree counts, and whether a model is asked anywhere', () => {
   const of = (spec: object) => strategySpecSchema.parse(spec);
   assert.equal(warmupBarsOf(of({ kind: 'model-signal' })), 0);
