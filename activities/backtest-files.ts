@@ -15,6 +15,8 @@ import {
   tradesCsv,
   verdictOf,
   type AdviceOrigin,
+  NOBODY,
+  type BacktestOrigin,
   type BacktestReportInput,
 } from '../core/backtest/report/index.ts';
 import { askedModel, modelOfUnit, type BacktestSpec } from '../core/spec/index.ts';
@@ -80,10 +82,11 @@ async function reportInput(deps: ActivityDeps, facts: BacktestFacts): Promise<Ba
     origin: {
       models: modelAnswersOf(
         answers,
-        (version, instrument) => (version === 0 ? 'nobody' : nameOf(spec, version, instrument)),
+        (version, instrument) => (version === 0 ? NOBODY : nameOf(spec, version, instrument)),
         (version, instrument) => through.get(`${instrument}/${version}`),
         (instrument) => askedModel(spec, instrument),
       ),
+      ...insteadOfNobody(spec),
       data: bars.map((one) => ({ instrument: one.instrument, hash: hashBars(one) })),
       ...(facts.advice.length > 0 && { advice: facts.advice }),
       ...(warnings.length > 0 && { warnings }),
@@ -92,6 +95,16 @@ async function reportInput(deps: ActivityDeps, facts: BacktestFacts): Promise<Ba
       specHash: row.spec_hash,
     },
   };
+}
+
+/** What a spec could ask of a registered model where nobody served. */
+function insteadOfNobody({ model }: BacktestSpec): Pick<BacktestOrigin, 'insteadOfNobody'> {
+  if (model === undefined || !('name' in model) || typeof model.version === 'number') return {};
+  const words =
+    model.version === 'then'
+      ? 'nobody served then; `version: champion`, or the number of a version, asks one all through the period'
+      : 'there was no champion; the number of a version asks that one';
+  return { insteadOfNobody: words };
 }
 
 /** A version as people call it; of a walk forward the number alone, for its models stand for nothing else. */

@@ -29,4 +29,4 @@ export {
 export { originOf, originText } from './origin-file.ts';
 export { settingsOf } from './settings.ts';
 export { backtestText } from './text.ts';
-export { knewItsPeriod, modelAnswersOf } from './model-answers.ts';
+export { knewItsPeriod, modelAnswersOf, NOBODY } from './model-answers.ts';

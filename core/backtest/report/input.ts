@@ -65,6 +65,8 @@ export type Settings = Readonly<Record<string, unknown>>;
 export interface BacktestOrigin {
   /** In order of time; empty: no model answered. */
   readonly models?: readonly ModelAnswers[];
+  /** What the spec could ask in place of nobody, in words; absent: nothing else. */
+  readonly insteadOfNobody?: string;
   readonly data?: readonly { readonly instrument: string; readonly hash: string }[];
   /** By result; absent: a backtest of before they were recorded. */
   readonly settings?: Readonly<Record<string, Settings>>;

@@ -2,6 +2,9 @@
 import type { AnswerColumns } from '../answers.ts';
 import type { ModelAnswers } from './input.ts';
 
+/** Who answered where no version did. */
+export const NOBODY = 'nobody';
+
 /** A version that was asked about bars that its training knew: its answers there prove nothing. */
 export const knewItsPeriod = ({ from, trainedThrough, answers }: ModelAnswers): boolean =>
   answers === undefined

@@ -2,8 +2,8 @@
 import type { Interval } from '../../metrics/bootstrap.ts';
 import type { BacktestResult } from '../result.ts';
 import { tooFewAnswers, unansweredText } from '../unanswered.ts';
-import type { BacktestReportInput, NamedResult } from './input.ts';
-import { knewItsPeriod } from './model-answers.ts';
+import type { BacktestOrigin, BacktestReportInput, NamedResult } from './input.ts';
+import { knewItsPeriod, NOBODY } from './model-answers.ts';
 import { HOLD } from './result-charts.ts';
 import { sharpeDifference } from './sharpe-difference.ts';
 import { closingDay, listText, percent, ratio, signedRatio } from './words.ts';
@@ -44,7 +44,7 @@ export function verdictOf({ strategy, beside, origin }: BacktestReportInput): Ba
     ...hypotheticalText(result),
   ];
   return {
-    text: `${headline(result, difference, knowing)}: ${sides.join('; ')}.`,
+    text: `${headline(result, difference, knowing, origin)}: ${sides.join('; ')}.`,
     good: trusted && !result.ruined && isAbove(difference),
     against,
   };
@@ -57,15 +57,24 @@ function headline(
   result: BacktestResult,
   difference: Interval,
   knowing: readonly string[],
+  origin: BacktestOrigin,
 ): string {
   if (knowing.length > 0) {
     return `Not to be trusted, as version ${listText(knowing)} had seen bars that it answered for`;
   }
   const unanswered = unansweredText(result.answers);
-  if (tooFewAnswers(result.answers)) return `Not to be trusted, as there was ${unanswered}`;
+  if (tooFewAnswers(result.answers)) {
+    return `Not to be trusted, as there was ${unanswered}${insteadText(origin)}`;
+  }
   const before = unanswered ? `N${unanswered.slice(1)}. ` : '';
   return `${before}${found(result, difference)}`;
 }
+
+/** Where nobody served, rather than that a model could not answer. */
+const insteadText = ({ models = [], insteadOfNobody }: BacktestOrigin): string =>
+  insteadOfNobody !== undefined && models.some(({ version }) => version === NOBODY)
+    ? ` (${insteadOfNobody})`
+    : '';
 
 function found({ ruined, trades }: BacktestResult, difference: Interval): string {
   if (ruined) return 'Ruined';

@@ -84,3 +84,18 @@ test('most without an answer: whatever it made, it is not to be trusted', async 
   assert.match(told(await run(60)).verdict.text, /^No answer for 60 of 300/);
   assert.match(told(await run(61)).verdict.text, /^Not to be trusted/);
 });
+
+test('nobody served: the verdict says what could be asked in place of that', async () => {
+  const [strategy, ...beside] = await run(SESSIONS);
+  const words = (origin: object) =>
+    verdictOf({ name: 'x', strategy: strategy!, beside, closes: [], origin }).text;
+  const insteadOfNobody = 'nobody served then; `version: champion` asks one';
+  const models = (version: string) => [{ version, from, to }];
+  assert.match(
+    words({ insteadOfNobody, models: models('nobody') }),
+    /^Not to be trusted, as there was no answer for 300 of 300 sessions \(nobody served then; `version: champion` asks one\): /,
+  );
+  // A model that was asked, and could not answer.
+  assert.doesNotMatch(words({ insteadOfNobody, models: models('signals 1') }), /nobody/);
+  assert.doesNotMatch(words({ models: models('nobody') }), /served/);
+});
