@@ -49,6 +49,12 @@ export async function predictRange(
     return;
   }
   const file = await openRangeFile(output, { model, from, to, instruments, version });
+  if (file.isComplete) {
+    await file.close();
+    ctx.out.data({ model, output, rows: 0, failed: 0 });
+    ctx.out.line(`${output} has all of it already; to ask anew take another file`);
+    return;
+  }
   let [rows, failed] = [0, 0];
   try {
     for await (const come of rowsOfRange({ client, path, body, cursor: file.cursor, signal })) {

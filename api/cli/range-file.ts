@@ -14,6 +14,8 @@ export interface AskedRange {
 export interface RangeFile {
   /** Of the last whole row that an earlier command left; undefined: none. */
   readonly cursor: string | undefined;
+  /** An earlier command wrote all of it. */
+  readonly isComplete: boolean;
   append(text: string): Promise<void>;
   /** Says that all is there, and closes it. */
   complete(): Promise<void>;
@@ -31,8 +33,8 @@ export function fileProblem(path: string, cause: unknown): CliError {
 }
 
 /**
- * Opens a file for the rows of a question: a new one, or one that was left unfinished, behind its last whole row. Throws
- * where it holds anything else, and leaves that as it is.
+ * Opens a file for the rows of a question: a new one, or one that was left unfinished, behind its last whole row; one that
+ * has all of them is left as it is. Throws where it holds anything else, and leaves that as it is, too.
  */
 export async function openRangeFile(
   path: string,
@@ -50,6 +52,7 @@ export async function openRangeFile(
   if (left.bytes === 0) await append(head);
   return {
     cursor: left.cursor,
+    isComplete: left.isComplete === true,
     append,
     async complete() {
       await append(DONE);
@@ -63,6 +66,7 @@ interface Left {
   /** Of its whole lines. */
   readonly bytes: number;
   readonly cursor?: string;
+  readonly isComplete?: boolean;
 }
 
 /** Where a file stands that an earlier command wrote; what was cut in the middle of a row is taken off. */
@@ -108,9 +112,7 @@ async function readLeft(
   }
   if (`${last}\n` === head || last === '') return { bytes, size };
   const row = parsedRow(last);
-  if (row && 'done' in row) {
-    throw new CliError(EXIT.refused, `${path} is complete: take another file`);
-  }
+  if (row && 'done' in row) return { bytes, size, isComplete: true };
   if (typeof row?.['cursor'] !== 'string') throw notOurs(path);
   return { bytes, size, cursor: row['cursor'] };
 }

@@ -1,4 +1,5 @@
 import { backtestMetrics, backtestRulesSchema } from '../backtest/index.ts';
+import { askedModelSchema, backtestSpecSchema, walkForwardSchema } from './backtest-spec.ts';
 import { entry } from './docs.ts';
 
 const INTRODUCTION = `# Backtests
@@ -43,6 +44,12 @@ everything, target weights long and short, two instruments on one account) and t
 backtesting.py to 1e-12, the figures of empyrical, quantstats and statsmodels to 1e-9 where they define the same
 (\`test/golden/backtest.py\` makes the values and lists what they define otherwise).`;
 
+const SPEC =
+  'What `ratchet backtest FILE` and `POST /api/v1/backtests` take, as YAML or JSON; `rules` has a table of its own below, strategies and portfolios are those of docs/strategies.md, `data` is that of an experiment (docs/spec.md), and examples are examples/backtest-*.yaml.';
+
+const ASKED = 'By name, as it served or as it is now.';
+const TRAINED = 'Walk-forward: see docs/backtesting.md.';
+
 const RULES =
   'Costs absent from the rules are those of the market. An index or a simulated instrument cannot be traded itself: such a result is called hypothetical.';
 
@@ -56,6 +63,10 @@ export function renderBacktestDocs(): string {
   );
   return [
     INTRODUCTION,
+    '## Spec',
+    entry({ name: 'Fields', docs: SPEC, params: backtestSpecSchema.omit({ rules: true }) }),
+    entry({ name: '`model`: one that is there', docs: ASKED, params: askedModelSchema }),
+    entry({ name: '`model`: trained on the way', docs: TRAINED, params: walkForwardSchema }),
     '## Rules',
     entry({ name: 'Settings', docs: RULES, params: backtestRulesSchema }),
     '## Figures',

@@ -22,37 +22,40 @@ const isoDate = z
 /** Fields of an experiment that the backtest gives itself. */
 const GIVEN = ['name', 'model', 'data', 'promotion', 'retrain', 'monitor'] as const;
 
-const modelSchema = z.union([
-  z.strictObject({
-    name: z
-      .string()
-      .regex(MODEL_TEMPLATE, 'a model, or "prefix-{instrument}"')
-      .describe('A registered model, or one an instrument.'),
-    version: z
-      .union([z.int().min(1), z.enum(['champion', 'then'])])
-      .default('then')
-      .describe(
-        'then: whichever version served at each time; champion: the one of now, and a number, on all of the past: decisions on bars that it learnt from are marked.',
-      ),
-  }),
-  z.strictObject({
-    walkForward: z
-      .strictObject({
-        experiment: z
-          .record(z.string(), z.unknown())
-          .describe(
-            'What is trained: a spec of an experiment without name, model, data, promotion, retrain and monitor.',
-          ),
-        every: z
-          .enum(FOLD_EVERY)
-          .default('month')
-          .describe('A new model from the first session of each.'),
-      })
-      .describe(
-        'Trained anew through the period; each model has seen nothing after its first decision.',
-      ),
-  }),
-]);
+/** A model that is there. */
+export const askedModelSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(MODEL_TEMPLATE, 'a model, or "prefix-{instrument}"')
+    .describe('A registered model, or one an instrument.'),
+  version: z
+    .union([z.int().min(1), z.enum(['champion', 'then'])])
+    .default('then')
+    .describe(
+      'then: whichever version served at each time; champion: the one of now, and a number, on all of the past: decisions on bars that it learnt from are marked.',
+    ),
+});
+
+/** Models that the backtest trains. */
+export const walkForwardSchema = z.strictObject({
+  walkForward: z
+    .strictObject({
+      experiment: z
+        .record(z.string(), z.unknown())
+        .describe(
+          'What is trained: a spec of an experiment without name, model, data, promotion, retrain and monitor.',
+        ),
+      every: z
+        .enum(FOLD_EVERY)
+        .default('month')
+        .describe('A new model from the first session of each.'),
+    })
+    .describe(
+      'Trained anew through the period; each model has seen nothing after its first decision.',
+    ),
+});
+
+const modelSchema = z.union([askedModelSchema, walkForwardSchema]);
 
 /** The spec of a backtest: what is decided on, by whom, and how decisions become trades. */
 export const backtestSpecSchema = z.strictObject({

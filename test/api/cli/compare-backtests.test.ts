@@ -23,9 +23,12 @@ async function compared(
   folder: string,
 ): Promise<Outcome> {
   const server = createServer(({ url = '' }, answer) => {
-    const id = url.split('/')[4] ?? '';
+    const { pathname, searchParams } = new URL(url, 'http://localhost');
+    const id = pathname.split('/')[4] ?? '';
     answer.setHeader('content-type', 'application/json');
-    if (url.endsWith('/files/origin.json')) answer.end(origins[id]);
+    // By name, where it is no id.
+    if (id === '') answer.end(JSON.stringify({ items: [{ id: searchParams.get('name') }] }));
+    else if (url.endsWith('/files/origin.json')) answer.end(origins[id]);
     else if (url.includes('/files/')) answer.end(result);
     else {
       const files = ['result-rsi.json', ...(origins[id] === '' ? [] : ['origin.json'])];

@@ -48,11 +48,13 @@ test('a file that was left goes on behind its last whole row, wherever it was cu
     );
   }
   const file = await openRangeFile(path, ASKED);
+  assert.equal(file.isComplete, false);
   await file.complete();
-  assert.deepEqual(await refused(path, ASKED), {
-    code: EXIT.refused,
-    text: `${path} is complete: take another file`,
-  });
+  const text = await readFile(path, 'utf8');
+  const again = await openRangeFile(path, ASKED);
+  await again.close();
+  assert.equal(again.isComplete, true);
+  assert.equal(await readFile(path, 'utf8'), text);
 });
 
 test('rows of another question are never put behind those of this one', async () => {
