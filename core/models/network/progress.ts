@@ -1,3 +1,5 @@
+import type { EpochEvent } from '../model.ts';
+
 /** Counters that decide when to stop and how fast to go; plain data, part of a checkpoint. */
 export interface Progress {
   readonly learningRate: number;
@@ -77,4 +79,27 @@ export function advance(progress: Progress, validLoss: number, rules: ProgressRu
     improved,
     stop: stop.wait >= earlyStopping.patience,
   };
+}
+
+/** What of a checkpoint says where its training stands. */
+interface Standing {
+  /** To go on in, from 1. */
+  readonly epoch: number;
+  readonly progress: Progress;
+  readonly history: readonly EpochEvent[];
+  readonly finished: boolean;
+}
+
+/**
+ * Where a training goes on from a checkpoint: one that had used up fewer epochs than there are now is not finished; one
+ * whose patience ended is.
+ */
+export function goingOn<T extends Standing>(
+  state: T,
+  course: { readonly kind: 'choose' | 'follow' },
+  { epochs, earlyStopping }: ProgressRules & { readonly epochs: number },
+): T {
+  const stopped = state.progress.stop.wait >= earlyStopping.patience;
+  const finished = course.kind === 'follow' ? state.finished : stopped || state.epoch > epochs;
+  return { ...state, finished, history: state.history.map((event) => ({ ...event, epochs })) };
 }

@@ -93,14 +93,3 @@ export function firstState(job: TrainingJob): TrainingState {
     finished: false,
   };
 }
-
-/**
- * Where a training goes on from a checkpoint: one that had used up fewer epochs than there are now is not finished; one
- * whose patience ended is.
- */
-export function resumedState({ params, course }: TrainingJob, state: TrainingState): TrainingState {
-  const { epochs, earlyStopping } = params;
-  const stopped = state.progress.stop.wait >= earlyStopping.patience;
-  const finished = course.kind === 'follow' ? state.finished : stopped || state.epoch > epochs;
-  return { ...state, finished, history: state.history.map((event) => ({ ...event, epochs })) };
-}

@@ -1,16 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
 import { RatchetError } from '../../errors.ts';
+import { CheckpointWriter } from '../checkpoint-writer.ts';
 import type { EpochEvent } from '../model.ts';
 import { permutation, randomFor } from '../random.ts';
 import { Adam, type Moments } from './adam.impl.ts';
 import { decodeCheckpoint, encodeCheckpoint, type TrainingState } from './checkpoint.ts';
 import { ValidationLoss, weightedSum, type Validation } from './head.ts';
 import type { FlatWeights } from './layout.ts';
-import { advance, follow, type Progress, type ProgressStep } from './progress.ts';
+import { advance, follow, goingOn, type Progress, type ProgressStep } from './progress.ts';
 import {
   firstState,
-  resumedState,
   type TrainingJob,
   type TrainingPass,
   type TrainingResult,
@@ -19,8 +19,6 @@ import type { WindowSet } from './windows.impl.ts';
 
 /** Separates the order of the windows from all other random numbers of a seed. */
 const SALT_SHUFFLE = 0x73687566;
-/** A long epoch is saved inside, too: a crash costs at most this much work and one batch. */
-const CHECKPOINT_INTERVAL_MS = 10_000;
 /** Keras uses .99: moving = .99 moving + .01 batch. */
 const BATCH_NORM_MOMENTUM = 0.99;
 
@@ -41,7 +39,7 @@ type Vectors = Moments & {
 export async function trainNetwork(job: TrainingJob): Promise<TrainingResult> {
   const bytes = await job.context.loadCheckpoint();
   const state = bytes
-    ? resumedState(job, decodeCheckpoint(bytes, job.fingerprint))
+    ? goingOn(decodeCheckpoint(bytes, job.fingerprint), job.course, job.params)
     : firstState(job);
   const run = new TrainingRun(job, state);
   try {
@@ -65,9 +63,7 @@ class TrainingRun {
   #history: readonly EpochEvent[];
   #finished: boolean;
   #epochStartedMs: number;
-  #checkpointedMs: number;
-  /** The one checkpoint under way: the next one waits for it, so they land in order. */
-  #publishing: Promise<void> = Promise.resolve();
+  readonly #checkpoints: CheckpointWriter;
 
   constructor(job: TrainingJob, state: TrainingState) {
     this.#job = job;
@@ -89,8 +85,8 @@ class TrainingRun {
     this.#progress = state.progress;
     this.#history = state.history;
     this.#finished = state.finished;
-    this.#checkpointedMs = job.context.now();
-    this.#epochStartedMs = this.#checkpointedMs - state.secondsInEpoch * 1000;
+    this.#checkpoints = new CheckpointWriter(job.context);
+    this.#epochStartedMs = job.context.now() - state.secondsInEpoch * 1000;
   }
 
   async toEnd(): Promise<TrainingResult> {
@@ -99,7 +95,7 @@ class TrainingRun {
       await this.#endEpoch();
       await this.#checkpoint();
     }
-    await this.#publishing;
+    await this.#checkpoints.landed();
     const best = this.#best!;
     return {
       weights: best.weights,
@@ -126,8 +122,7 @@ class TrainingRun {
       this.#trainBatch(order.subarray(from, from + params.batchSize));
       this.#batch += 1;
       context.onBatch({ epoch: this.#epoch, batch: this.#batch, batches: this.#batches });
-      const due = context.now() - this.#checkpointedMs >= CHECKPOINT_INTERVAL_MS;
-      if (due && this.#batch < this.#batches) await this.#checkpoint();
+      if (this.#batch < this.#batches && this.#checkpoints.isDue()) await this.#checkpoint();
     }
   }
 
@@ -243,33 +238,27 @@ class TrainingRun {
     };
   }
 
-  /** Hands a checkpoint over and goes on; waits only for the one before. */
-  async #checkpoint(): Promise<void> {
-    const { context, fingerprint } = this.#job;
-    await this.#publishing;
+  #checkpoint(): Promise<void> {
     const at = { epoch: this.#epoch, batch: this.#batch };
-    const nowMs = context.now();
-    const bytes = encodeCheckpoint(
-      {
-        weights: this.#currentWeights(),
-        m: Float32Array.from(this.#vectors.m.dataSync()),
-        v: Float32Array.from(this.#vectors.v.dataSync()),
-        step: this.#step,
-        epoch: this.#epoch,
-        batch: this.#batch,
-        lossSums: this.#lossSums,
-        secondsInEpoch: (nowMs - this.#epochStartedMs) / 1000,
-        best: this.#best,
-        progress: this.#progress,
-        history: this.#history,
-        finished: this.#finished,
-      },
-      fingerprint,
+    return this.#checkpoints.handOver(at, (nowMs) =>
+      encodeCheckpoint(
+        {
+          weights: this.#currentWeights(),
+          m: Float32Array.from(this.#vectors.m.dataSync()),
+          v: Float32Array.from(this.#vectors.v.dataSync()),
+          step: this.#step,
+          epoch: this.#epoch,
+          batch: this.#batch,
+          lossSums: this.#lossSums,
+          secondsInEpoch: (nowMs - this.#epochStartedMs) / 1000,
+          best: this.#best,
+          progress: this.#progress,
+          history: this.#history,
+          finished: this.#finished,
+        },
+        this.#job.fingerprint,
+      ),
     );
-    this.#checkpointedMs = nowMs;
-    this.#publishing = context.saveCheckpoint(bytes, at);
-    // A refusal is thrown by the next `await`; until then it must not end the process.
-    this.#publishing.catch(() => {});
   }
 
   #nanLoss(part: string): RatchetError {

@@ -1,8 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
+import { CheckpointWriter } from '../checkpoint-writer.ts';
 import type { EpochEvent, FitContext } from '../model.ts';
 import {
   advance,
   follow,
+  goingOn,
   initialProgress,
   progressAlong,
   type Progress,
@@ -20,8 +22,6 @@ import { pieceStep, rewardOf, type PolicySetting } from './policy.ts';
 /** Separate the order of the pieces and the draws of actions from all other random numbers of a seed. */
 const SALT_SHUFFLE = 0x73687566;
 const SALT_ACTIONS = 0x61637473;
-/** A crash costs at most this much work and one piece. */
-const CHECKPOINT_INTERVAL_MS = 10_000;
 
 /** What ends the training: the validation pieces choose, or the choices of another fit are followed. */
 export type PolicyCourse =
@@ -68,13 +68,8 @@ function first({ initial, course, rules, setting }: PolicyJob): PolicyTraining {
   };
 }
 
-/** A training that had used up fewer epochs than there are now goes on; one whose patience ended does not. */
 function resumed({ course, rules, fingerprint }: PolicyJob, bytes: Uint8Array): PolicyTraining {
-  const state = decodeTraining(bytes, fingerprint);
-  const { epochs, earlyStopping } = rules;
-  const ended = state.progress.stop.wait >= earlyStopping.patience || state.epoch > epochs;
-  const finished = course.kind === 'follow' ? state.finished : ended;
-  return { ...state, finished, history: state.history.map((event) => ({ ...event, epochs })) };
+  return goingOn(decodeTraining(bytes, fingerprint), course, rules);
 }
 
 class Run {
@@ -91,9 +86,7 @@ class Run {
   #history: readonly EpochEvent[];
   #finished: boolean;
   #epochStartedMs: number;
-  #checkpointedMs: number;
-  /** The one checkpoint under way: the next one waits for it, so they land in order. */
-  #publishing: Promise<void> = Promise.resolve();
+  readonly #checkpoints: CheckpointWriter;
 
   constructor(job: PolicyJob, state: PolicyTraining) {
     this.#job = job;
@@ -108,8 +101,8 @@ class Run {
     this.#progress = state.progress;
     this.#history = state.history;
     this.#finished = state.finished;
-    this.#checkpointedMs = job.context.now();
-    this.#epochStartedMs = this.#checkpointedMs - state.secondsInEpoch * 1000;
+    this.#checkpoints = new CheckpointWriter(job.context);
+    this.#epochStartedMs = job.context.now() - state.secondsInEpoch * 1000;
   }
 
   async toEnd(): Promise<PolicyResult> {
@@ -118,7 +111,7 @@ class Run {
       this.#endEpoch();
       await this.#checkpointWhenDue();
     }
-    await this.#publishing;
+    await this.#checkpoints.landed();
     const best = this.#best!;
     return {
       theta: best.theta,
@@ -198,22 +191,20 @@ class Run {
   }
 
   async #checkpointWhenDue(): Promise<void> {
-    const { context, fingerprint } = this.#job;
-    const nowMs = context.now();
-    if (nowMs - this.#checkpointedMs < CHECKPOINT_INTERVAL_MS) return;
-    await this.#publishing;
-    const state = {
-      ...{ theta: this.#theta, ...this.#moments, step: this.#step },
-      ...{ epoch: this.#epoch, batch: this.#batch, growth: this.#growth },
-      secondsInEpoch: (nowMs - this.#epochStartedMs) / 1000,
-      ...{ best: this.#best, progress: this.#progress, history: this.#history },
-      finished: this.#finished,
-    };
-    this.#checkpointedMs = nowMs;
+    if (!this.#checkpoints.isDue()) return;
     const at = { epoch: this.#epoch, batch: this.#batch };
-    this.#publishing = context.saveCheckpoint(encodeTraining(state, fingerprint), at);
-    // A refusal is thrown by the next `await`; until then it must not end the process.
-    this.#publishing.catch(() => {});
+    await this.#checkpoints.handOver(at, (nowMs) =>
+      encodeTraining(
+        {
+          ...{ theta: this.#theta, ...this.#moments, step: this.#step },
+          ...{ epoch: this.#epoch, batch: this.#batch, growth: this.#growth },
+          secondsInEpoch: (nowMs - this.#epochStartedMs) / 1000,
+          ...{ best: this.#best, progress: this.#progress, history: this.#history },
+          finished: this.#finished,
+        },
+        this.#job.fingerprint,
+      ),
+    );
   }
 }
 
