@@ -1,12 +1,13 @@
 /**
  * `npm run bench -- NAME...`: measurements that stand alone (NAME.bench.ts), one after the other.
  *
- * `npm run bench [-- --only NAME[,NAME...]] [--json] [--rounds N] [--device gpu]`: each measure of measures/ beside its peers,
- * by turns, alone on the machine. Peers are installed by `npm run bench:setup`.
+ * `npm run bench [-- --only NAME[,NAME...]] [--json] [--rounds N] [--device gpu] [--record]`: each measure
+ * of measures/ beside its peers, by turns, alone on the machine. Peers are installed by `npm run bench:setup`.
  *
  *   --only    these measures (a name, or the beginning of one)
  *   --json    one line a measure instead of a table
  *   --rounds  5 by default, at least that many
+ *   --record  keep the figures in results.jsonl and in the README's table
  *   --device  cpu (default) or gpu: then the measures that can use one, beside peers that use it too
  */
 import { spawnSync } from 'node:child_process';
@@ -17,6 +18,7 @@ import { parseArgs } from 'node:util';
 import { compare, type Comparison, type Device, type Measure } from './measure.ts';
 import { MEASURES } from './measures/catalogue.ts';
 import { peersMissing, startPeer } from './peer.ts';
+import { record } from './record.ts';
 
 const ROUNDS = 5;
 const DIGITS = 4;
@@ -30,6 +32,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     rounds: { type: 'string', default: String(ROUNDS) },
     device: { type: 'string', default: 'cpu' },
+    record: { type: 'boolean', default: false },
   },
 });
 
@@ -106,6 +109,7 @@ async function runBesidePeers(): Promise<void> {
   if (!Number.isInteger(rounds) || rounds < ROUNDS) fail(`--rounds is ${ROUNDS} or more`);
   const missing = peersMissing();
   if (missing) fail(missing);
+  const results: Comparison[] = [];
   for (const measure of chosenMeasures(device)) {
     const reason = cannotRun(measure, device);
     if (reason) {
@@ -116,11 +120,13 @@ async function runBesidePeers(): Promise<void> {
     try {
       const result = await compare(measure, { folder, device, peer: startPeer }, rounds);
       tell(result);
+      results.push(result);
       if (!result.pass) process.exitCode = 1;
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   }
+  if (values.record) await record(MEASURES, results);
 }
 
 if (positionals.length > 0) runAlone(positionals);
