@@ -68,6 +68,8 @@ export interface ReplicaSettings {
   readonly spoolBytes?: number;
   /** Packages that serve and are open at once. */
   readonly openModels?: number | undefined;
+  /** Forecasts that are remembered; 0: each request computes its own. */
+  readonly rememberedAnswers?: number | undefined;
   /** Encrypt the packages on this replica's disk; absent: they lie there as they are. */
   readonly packageKeys?: PackageKeys | undefined;
 }
@@ -115,7 +117,8 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
   const slots = await openSlots(settings, services, pool, metrics);
   const reader = registryBars(db, datasets);
   const bars = new BarsStore({ reader, folder: join(folder, 'bars'), log });
-  const forecaster = new Forecaster({ bars, log, now: clock });
+  const { rememberedAnswers } = settings;
+  const forecaster = new Forecaster({ bars, log, now: clock, rememberedAnswers });
   const warm = (slot: Slot): Promise<void> => forecaster.warm(slot);
   const host = new ModelHost({
     ...{ slots, folder, log, warm },

@@ -100,6 +100,7 @@ async function open(config: Config, stopping: AbortSignal): Promise<Opened> {
       version: codeVersion(),
       packageKeys,
       openModels: config.openModels,
+      rememberedAnswers: config.rememberedAnswers,
       stopping,
     },
     {

@@ -60,24 +60,34 @@ interface Remembered {
   readonly until: number;
 }
 
-const MAX_FORECASTS = 10_000;
+export const REMEMBERED_DEFAULT = 10_000;
 /** A window of the full index model has 73 kB. */
 const MAX_WINDOWS = 64;
 
 /**
  * Forecasts of open packages: windows from bars, batches, Monte-Carlo samples, the declared fallback.
- * The same version, bars and confidence are computed once.
+ * The same version, bars and confidence are computed once, unless nothing is to be remembered.
  */
 export class Forecaster {
   readonly #bars: BarsStore;
   readonly #log: Log;
   readonly #now: () => number;
-  readonly #forecasts = new BoundedMap<string, Remembered>(MAX_FORECASTS);
+  readonly #remembers: boolean;
+  readonly #forecasts: BoundedMap<string, Remembered>;
   readonly #windows = new BoundedMap<string, PredictionWindow>(MAX_WINDOWS);
   readonly #pastWindows = new WeakMap<object, { kind: string; window: PredictionWindow }>();
   readonly #running = new Map<string, Promise<Computed>>();
 
-  constructor(parts: { readonly bars: BarsStore; readonly log: Log; readonly now: () => number }) {
+  constructor(parts: {
+    readonly bars: BarsStore;
+    readonly log: Log;
+    readonly now: () => number;
+    /** Default: REMEMBERED_DEFAULT; 0: nothing, and requests share no computation either. */
+    readonly rememberedAnswers?: number | undefined;
+  }) {
+    const { rememberedAnswers = REMEMBERED_DEFAULT } = parts;
+    this.#remembers = rememberedAnswers > 0;
+    this.#forecasts = new BoundedMap(Math.max(1, rememberedAnswers));
     this.#bars = parts.bars;
     this.#log = parts.log;
     this.#now = parts.now;
@@ -178,14 +188,16 @@ export class Forecaster {
     if (remembered && asOf >= remembered.from && asOf < remembered.until) {
       return { ...remembered.computed, outcome: 'cached', basis };
     }
+    const work = { basis, mode, purpose, key };
+    if (!this.#remembers) return this.#computeLive(slot, bars, work);
     const shared = `${key}|${purpose}`;
     const running = this.#running.get(shared);
     if (running) return running;
-    const work = this.#computeLive(slot, bars, { basis, mode, purpose, key }).finally(() =>
+    const computing = this.#computeLive(slot, bars, work).finally(() =>
       this.#running.delete(shared),
     );
-    this.#running.set(shared, work);
-    return work;
+    this.#running.set(shared, computing);
+    return computing;
   }
 
   async #computeLive(
@@ -204,7 +216,7 @@ export class Forecaster {
     const computed = await this.#compute(slot, window, mode, purpose);
     // What failed is not remembered: the next request tries again. Nor are the bars, which it would hold.
     const failed = computed.fallback !== null || computed.forecast.confidenceFailed;
-    if (!failed) this.#forecasts.set(key, { computed, from: basis.asOf, until });
+    if (!failed && this.#remembers) this.#forecasts.set(key, { computed, from: basis.asOf, until });
     return { ...computed, basis };
   }
 
