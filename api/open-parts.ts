@@ -21,6 +21,7 @@ import { StartSweeper } from './start-sweeper.ts';
 import { DeclaredStrategies } from './declared-strategies.ts';
 import { streamPlaces } from './event-stream.ts';
 import { EarlierAnswers } from './earlier-answers.ts';
+import { InFlight } from './in-flight.ts';
 import { KeyCache } from './key-cache.ts';
 import { keepHouse, reportParity } from './housekeeping.ts';
 import { createApiMetrics } from './metrics.ts';
@@ -166,6 +167,7 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
     ...{ advisor, declared, earlierAnswers: new EarlierAnswers(serving) },
     ...{ allowedHosts, clock, version, stopping },
     streams: streamPlaces(),
+    inFlight: new InFlight(),
   };
   return { parts, replica, recorder, spool, host, trials, shadows, bars, slots, pool, explainer };
 }

@@ -4,7 +4,6 @@ import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { getRequestListener } from '@hono/node-server';
 import type { Log } from '../activities/deps.ts';
 import { RatchetError } from '../core/errors.ts';
 import { trustedKeysFrom } from '../core/packages/signature.ts';
@@ -19,9 +18,10 @@ import { startTelemetry } from '../infra/telemetry.ts';
 import { openDatabase } from '../registry/db.ts';
 import { guardedExchange } from '../workers/guarded-exchange.ts';
 import { createApp } from './app.ts';
+import { listenerOf } from './listener.ts';
 import { openReplica, readKeyFile, type RunningReplica } from './open-parts.ts';
 import { openOrchestrator } from './orchestrator.ts';
-import type { App } from './secure.ts';
+import type { ApiParts } from './parts.ts';
 import { takeUpgrades } from './upgrade.ts';
 
 /** Connections of the API; the predict path uses none. */
@@ -121,8 +121,10 @@ async function open(config: Config, stopping: AbortSignal): Promise<Opened> {
 
 const opened = { address: '' };
 
-function createHttpServer(app: App, stopping: AbortSignal, log: Log): Server {
-  const answer = getRequestListener(app.fetch);
+function createHttpServer(parts: ApiParts, stopping: AbortSignal): Server {
+  const { log } = parts;
+  const app = createApp(parts);
+  const answer = listenerOf(parts, app);
   const server = createServer(
     {
       headersTimeout: HEADERS_MS,
@@ -134,8 +136,7 @@ function createHttpServer(app: App, stopping: AbortSignal, log: Log): Server {
     (request, response) => {
       // While it drains each answer is the last of its connection: the next request goes elsewhere.
       if (stopping.aborted) response.setHeader('connection', 'close');
-      // It answers errors itself and never rejects.
-      void answer(request, response);
+      answer(request, response);
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
@@ -166,7 +167,7 @@ async function main(): Promise<void> {
   checkHostIsLocal(config);
   const draining = new AbortController();
   const api = await open(config, draining.signal);
-  const server = createHttpServer(createApp(api.running.parts), draining.signal, api.log);
+  const server = createHttpServer(api.running.parts, draining.signal);
   let stopping: Promise<void> | undefined;
   const stop = (hurried: boolean): Promise<void> => {
     stopping ??= (async () => {

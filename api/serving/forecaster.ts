@@ -8,8 +8,6 @@ import {
   windowFromBars,
   windowFromValues,
   type ConfidenceMode,
-  type FallbackReason,
-  type Forecast,
   type PredictionWindow,
 } from '../../core/predict/index.ts';
 import type { Log } from '../../activities/deps.ts';
@@ -22,7 +20,7 @@ import {
   type ServedBars,
 } from './bars-store.ts';
 import { BoundedMap } from './bounded-map.ts';
-import { computeForecast, type Purpose } from './compute-forecast.ts';
+import { computeForecast, type Purpose, type WindowForecast } from './compute-forecast.ts';
 import type { Slot } from './package-slots.ts';
 import type { PredictInput } from './serving.ts';
 import { barsOrProblem, nextClose, seriesOf, windowKind } from './version-bars.ts';
@@ -37,14 +35,11 @@ export interface Basis {
 }
 
 /** A forecast and what became of it on the way. */
-export interface Computed {
+export type Computed = Omit<WindowForecast, 'outcome'> & {
   /** Absent: it was computed from what the caller brought. */
   readonly basis?: Basis;
-  readonly forecast: Forecast;
-  readonly fallback: null | 'naive';
-  readonly fallbackReason: FallbackReason | null;
-  readonly outcome: 'computed' | 'cached' | 'fallback';
-}
+  readonly outcome: WindowForecast['outcome'] | 'cached';
+};
 
 interface LiveWork {
   readonly basis: Basis;

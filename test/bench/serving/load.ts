@@ -85,7 +85,7 @@ function client(port: number, request: Buffer, until: number, tally: Tally): Pro
       const part = Buffer.from(chunk.buffer, chunk.byteOffset, length);
       const bytes = held ? Buffer.concat([held, part]) : part;
       const end = bytes.indexOf(HEAD_END);
-      const head = end < 0 ? '' : bytes.latin1Slice(0, end);
+      const head = end < 0 ? '' : bytes.toString('latin1', 0, end);
       const size = end + HEAD_END.length + Number(LENGTH.exec(head)?.[1] ?? Number.NaN);
       if (end >= 0 && Number.isNaN(size)) socket.destroy(new Error(`no content-length:\n${head}`));
       if (end < 0 || bytes.length < size) {
@@ -100,7 +100,7 @@ function client(port: number, request: Buffer, until: number, tally: Tally): Pro
         from = now;
         socket.write(request);
       } else {
-        tally.body = bytes.utf8Slice(end + HEAD_END.length, size);
+        tally.body = bytes.toString('utf8', end + HEAD_END.length, size);
         socket.end();
       }
       return true;
@@ -120,7 +120,9 @@ async function loaded({ ports, clients, seconds, request }: Load): Promise<LoadR
   const from = performance.now();
   const until = from + seconds * 1_000;
   await Promise.all(
-    Array.from({ length: clients }, (_, n) => client(ports[n % ports.length]!, bytes, until, tally)),
+    Array.from({ length: clients }, (_, n) =>
+      client(ports[n % ports.length]!, bytes, until, tally),
+    ),
   );
   const spent = performance.now() - from;
   const sorted = Float64Array.from(tally.times).sort();

@@ -20,7 +20,13 @@ import { storePackage } from '../../../registry/packages.ts';
 import { announcePromotion, switchChampion } from '../../../registry/promotions.ts';
 import { expectedOf, makePackage, testKeys, testVerifyPem } from '../../support/model-package.ts';
 import { startPostgres } from '../../support/postgres.ts';
-import { addExperiment, addModel, MODEL, registration, reservation } from '../../support/registry-facts.ts';
+import {
+  addExperiment,
+  addModel,
+  MODEL,
+  registration,
+  reservation,
+} from '../../support/registry-facts.ts';
 import { freePort, startServer, untilReady } from '../../support/server-process.ts';
 import { syntheticBars } from '../../support/synthetic-bars.ts';
 
@@ -93,14 +99,23 @@ async function addChampion(
   folder: string,
 ): Promise<PredictionWindow> {
   const config = readConfig(env);
-  const bars = syntheticBars(BARS, { seed: 'serving', instrument: INSTRUMENT, first: '1995-01-03' });
+  const bars = syntheticBars(BARS, {
+    seed: 'serving',
+    instrument: INSTRUMENT,
+    first: '1995-01-03',
+  });
   const dataset = (await loadDatasets(config)).get(DATASET)!;
   const calendar = calendarFor('nyse');
   const now = calendar.closeTime(bars.openTime.at(-1)!, '1d');
   const source = seriesSource(dataset);
   const series = { dataset: DATASET, source, instrument: INSTRUMENT, timeframe: '1d' as const };
   const collectionId = await startCollection(db, series, 'primary', now);
-  await appendBars(db, source, bars, { collectionId, arrivedAt: now, calendar, declaredDelayMs: 0 });
+  await appendBars(db, source, bars, {
+    collectionId,
+    arrivedAt: now,
+    calendar,
+    declaredDelayMs: 0,
+  });
   const delivered = { status: 'delivered', rows: BARS, notes: [], finishedAt: now } as const;
   await finishCollection(db, collectionId, delivered);
   await addModel(db);
@@ -139,8 +154,7 @@ export async function startHttp(
   path: string,
 ): Promise<Server> {
   const server = startServer(command, args, { env: { ...process.env, ...env } });
-  const ready = async (): Promise<boolean> =>
-    (await fetch(`http://127.0.0.1:${port}${path}`)).ok;
+  const ready = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${port}${path}`)).ok;
   await untilReady(server, what, ready);
   return { port, close: () => server.kill() };
 }
