@@ -13,7 +13,7 @@ export interface Measure {
   readonly name: string;
   /** One sentence: what is done, on how much data. */
   readonly docs: string;
-  readonly unit: 'ms' | 'us' | 'requests/s' | 'windows/s' | 's' | 'MB' | 'x';
+  readonly unit: 'ms' | 'us' | 'requests/s' | 'windows/s' | 'trials/s' | 's' | 'MB' | 'x';
   readonly better: 'lower' | 'higher';
   /** Of ours / peer: at most this where lower is better, at least this where higher is. */
   readonly target: number;
@@ -21,6 +21,8 @@ export interface Measure {
   readonly gpu?: true;
   /** It starts processes of dist/, so the project must be built. */
   readonly needsBuild?: true;
+  /** Its rounds leave nothing warm: the round that is not counted is left out. */
+  readonly warmUp?: false;
   open(workload: Workload): Promise<Opened>;
 }
 
@@ -90,7 +92,7 @@ export async function compare(
   const sides = [ours, ...peers];
   const figures = new Map<Side, number[]>(sides.map((side) => [side, []]));
   try {
-    for (let round = -1; round < rounds; round++) {
+    for (let round = measure.warmUp === false ? 0 : -1; round < rounds; round++) {
       for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
         const figure = await side.round();
         if (round >= 0) figures.get(side)!.push(figure);

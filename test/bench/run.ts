@@ -19,6 +19,7 @@ import { compare, type Comparison, type Device, type Measure } from './measure.t
 import { MEASURES } from './measures/catalogue.ts';
 import { peersMissing, startPeer } from './peer.ts';
 import { record } from './record.ts';
+import { closeSharedStack } from './stack.ts';
 
 const ROUNDS = 5;
 const DIGITS = 4;
@@ -129,5 +130,9 @@ async function runBesidePeers(): Promise<void> {
   if (values.record) await record(MEASURES, results);
 }
 
-if (positionals.length > 0) runAlone(positionals);
-else await runBesidePeers();
+try {
+  if (positionals.length > 0) runAlone(positionals);
+  else await runBesidePeers();
+} finally {
+  await closeSharedStack();
+}
