@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { sql } from 'kysely';
 import type { Log } from '../activities/deps.ts';
 import { RatchetError } from '../core/errors.ts';
 import { trustedKeysFrom } from '../core/packages/signature.ts';
@@ -83,6 +84,8 @@ async function open(config: Config, stopping: AbortSignal): Promise<Opened> {
     connectTimeoutMs: CONNECT_MS,
     statementTimeoutMs: STATEMENT_MS,
   });
+  // A connection takes some time to make: it is there once the packages of this replica are open.
+  sql`select 1`.execute(db).catch(() => undefined);
   const orchestrator = openOrchestrator(config.temporal);
   const { admin, verify } = config.keyFiles;
   const packageKeys = readPackageKeys(config);
