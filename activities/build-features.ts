@@ -26,7 +26,7 @@ import type { ActivityDeps } from './deps.ts';
 import { calendarOfSpec } from './source-of.ts';
 
 /** Raised when equal bars and settings would be prepared differently. */
-const STEP_VERSION = 'prepare/2';
+const STEP_VERSION = 'prepare/3';
 
 interface PreparedStep {
   readonly prepared: ArtifactRef;

@@ -56,13 +56,12 @@ export function checkedSeries(given: readonly InstrumentSeries[]): readonly Inst
     if (i > 0 && idOf(sorted[i - 1]!) === id) {
       throw new RatchetError('backtest.duplicate', `instrument ${id} is given twice`);
     }
-    checkSeries(series);
+    checkOne(series);
   });
   return sorted;
 }
 
-/** Errors: `backtest.empty`, `backtest.lengths`, `backtest.target`. */
-export function checkSeries({ bars, targets, emergencyScore }: InstrumentSeries): void {
+function checkOne({ bars, targets, emergencyScore }: InstrumentSeries): void {
   const rows = barCount(bars);
   const { instrument } = bars;
   if (rows === 0) throw new RatchetError('backtest.empty', `${instrument} has no bars`);

@@ -1,10 +1,19 @@
 import { z } from 'zod';
-import { ratio } from './arithmetic.ts';
+import { ratio, ratioOf } from './arithmetic.ts';
 import { defineIndicator, type IndicatorInput, use } from './indicator.ts';
+import { half, kernel, minus, number, over, plus, times, zero } from './kernel.ts';
 import { ema, sma } from './moving-average.ts';
+import { columnBy } from './positions.ts';
 import { emaMemory, wilderColumn, wilderMemory } from './recursions.ts';
 import { trueRanges } from './series.ts';
 import { windowSd } from './windows.ts';
+
+const positionKernel = kernel(3, 0, ([close, middle, sd]) => {
+  const twoSd = plus(sd!, sd!);
+  return ratioOf(plus(minus(close!, middle!), twoSd), plus(twoSd, twoSd), half);
+});
+const widthKernel = kernel(2, 0, ([middle, sd]) => over(times(sd!, number(4)), middle!));
+const bandKernel = kernel(2, 1, ([middle, sd], [sds]) => plus(middle!, times(sd!, sds!)));
 
 /**
  * Bollinger bands: sma +- 2 population SD of the close.
@@ -23,23 +32,13 @@ export const bollinger = defineIndicator({
   warmupBars: ({ period }) => period - 1,
   memoryBars: ({ period }) => period - 1,
   compute: (input, { period, output }) => {
+    const { positions, close } = input;
     const middle = input.column(use(sma, { period }));
-    const sd = input.share(`close sd ${period}`, () =>
-      windowSd(input.close, period, input.positions, 0),
-    );
+    const sd = windowSd(close, period, positions, 0);
     if (output === 'middle') return middle;
-    const out = new Float64Array(input.rows);
-    if (output === 'upper' || output === 'lower') {
-      const sds = output === 'upper' ? 2 : -2;
-      for (let t = 0; t < out.length; t++) out[t] = middle[t]! + sds * sd[t]!;
-      return out;
-    }
-    for (let t = 0; t < out.length; t++) {
-      const width = 4 * sd[t]!;
-      if (output === 'width') out[t] = width / middle[t]!;
-      else out[t] = width === 0 ? 0.5 : (input.close[t]! - middle[t]! + 2 * sd[t]!) / width;
-    }
-    return out;
+    if (output === 'position') return columnBy(positions, positionKernel, [close, middle, sd]);
+    if (output === 'width') return columnBy(positions, widthKernel, [middle, sd]);
+    return columnBy(positions, bandKernel, [middle, sd], [output === 'upper' ? 2 : -2]);
   },
 });
 
@@ -67,8 +66,12 @@ export const atrRatio = defineIndicator({
   recursive: true,
   warmupBars: ({ period }) => period,
   memoryBars: ({ period }) => wilderMemory(period),
-  compute: (input, { period }) => ratio(atrValues(input, period), input.close, 0),
+  compute: (input, { period }) => ratio(atrValues(input, period), input.close, 0, input.positions),
 });
+
+const keltnerKernel = kernel(3, 0, ([close, middle, range]) =>
+  ratioOf(minus(close!, middle!), plus(range!, range!), zero),
+);
 
 /** Keltner channel position. Formula: (c - ema) / (2 ATR). Edge: 0 where the ATR is 0. */
 export const keltner = defineIndicator({
@@ -82,14 +85,10 @@ export const keltner = defineIndicator({
   recursive: true,
   warmupBars: ({ period, atrPeriod }) => Math.max(period - 1, atrPeriod),
   memoryBars: ({ period, atrPeriod }) => Math.max(emaMemory(period), wilderMemory(atrPeriod)),
-  compute: (input, { period, atrPeriod }) => {
-    const middle = input.column(use(ema, { period }));
-    const range = atrValues(input, atrPeriod);
-    const out = new Float64Array(input.rows);
-    for (let t = 0; t < out.length; t++) {
-      const width = 2 * range[t]!;
-      out[t] = width === 0 ? 0 : (input.close[t]! - middle[t]!) / width;
-    }
-    return out;
-  },
+  compute: (input, { period, atrPeriod }) =>
+    columnBy(input.positions, keltnerKernel, [
+      input.close,
+      input.column(use(ema, { period })),
+      atrValues(input, atrPeriod),
+    ]),
 });

@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { difference, ratio } from './arithmetic.ts';
+import { difference, differenceKernel, ratio, ratioOf } from './arithmetic.ts';
 import { defineIndicator, type IndicatorInput } from './indicator.ts';
+import { type Kernel, kernel, largest, minus, size, smallest, type Term, zero } from './kernel.ts';
+import { columnBy } from './positions.ts';
 import { closeLocation, logClose, logHigh, logLow, logOpen, trueRanges } from './series.ts';
 import { windowMean } from './windows.ts';
 
@@ -9,9 +11,7 @@ export const gaps = (input: IndicatorInput): Float64Array =>
   input.share('gaps', () => {
     const open = logOpen(input);
     const close = logClose(input);
-    const out = new Float64Array(input.rows).fill(NaN, 0, Math.min(1, input.rows));
-    for (let t = 1; t < out.length; t++) out[t] = open[t]! - close[t - 1]!;
-    return out;
+    return columnBy(input.positions, differenceKernel, [open, [close, 1]], [], 1);
   });
 
 export const gap = defineIndicator({
@@ -26,7 +26,7 @@ export const gap = defineIndicator({
 
 /** ln c - ln o. */
 export const bodies = (input: IndicatorInput): Float64Array =>
-  input.share('bodies', () => difference(logClose(input), logOpen(input)));
+  input.share('bodies', () => difference(logClose(input), logOpen(input), input.positions));
 
 export const body = defineIndicator({
   name: 'body',
@@ -40,7 +40,7 @@ export const body = defineIndicator({
 
 /** ln h - ln l. */
 export const logRanges = (input: IndicatorInput): Float64Array =>
-  input.share('logRanges', () => difference(logHigh(input), logLow(input)));
+  input.share('logRanges', () => difference(logHigh(input), logLow(input), input.positions));
 
 export const barRange = defineIndicator({
   name: 'barRange',
@@ -52,6 +52,16 @@ export const barRange = defineIndicator({
   compute: (input) => logRanges(input),
 });
 
+/** A part of the bar as a share of its range; 0 where the range is empty. */
+const partKernel = (part: (o: Term, h: Term, l: Term, c: Term) => Term): Kernel =>
+  kernel(4, 0, ([o, h, l, c]) => ratioOf(part(o!, h!, l!, c!), minus(h!, l!), zero));
+
+const parts = {
+  upper: partKernel((o, h, _l, c) => minus(h, largest(o, c))),
+  lower: partKernel((o, _h, l, c) => minus(smallest(o, c), l)),
+  body: partKernel((o, _h, _l, c) => size(minus(c, o))),
+} as const;
+
 /** Parts of the bar as shares of its range; 0 where the range is empty. */
 export const barPart = defineIndicator({
   name: 'barPart',
@@ -60,19 +70,8 @@ export const barPart = defineIndicator({
   examples: [{ part: 'upper' }, { part: 'lower' }],
   warmupBars: () => 0,
   memoryBars: () => 0,
-  compute: ({ rows, open, high, low, close }, { part }) => {
-    const out = new Float64Array(rows);
-    for (let t = 0; t < rows; t++) {
-      const o = open[t]!;
-      const c = close[t]!;
-      const range = high[t]! - low[t]!;
-      let size = Math.abs(c - o);
-      if (part === 'upper') size = high[t]! - Math.max(o, c);
-      else if (part === 'lower') size = Math.min(o, c) - low[t]!;
-      out[t] = range === 0 ? 0 : size / range;
-    }
-    return out;
-  },
+  compute: ({ positions, open, high, low, close }, { part }) =>
+    columnBy(positions, parts[part], [open, high, low, close]),
 });
 
 export const closeLocationMean = defineIndicator({
@@ -92,7 +91,7 @@ export const trueRange = defineIndicator({
   examples: [],
   warmupBars: () => 1,
   memoryBars: () => 1,
-  compute: (input) => ratio(trueRanges(input), input.close, 0),
+  compute: (input) => ratio(trueRanges(input), input.close, 0, input.positions),
 });
 
 export const rangeOverClose = defineIndicator({
@@ -102,5 +101,6 @@ export const rangeOverClose = defineIndicator({
   examples: [],
   warmupBars: () => 0,
   memoryBars: () => 0,
-  compute: ({ high, low, close }) => ratio(difference(high, low), close, 0),
+  compute: ({ high, low, close, positions }) =>
+    ratio(difference(high, low, positions), close, 0, positions),
 });

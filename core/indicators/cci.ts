@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineIndicator } from './indicator.ts';
+import { columnOf } from './positions.ts';
 import { typicalPrice } from './series.ts';
 import { windowMean } from './windows.ts';
 
@@ -18,20 +19,35 @@ export const cci = defineIndicator({
   compute: (input, { period }) => {
     const price = typicalPrice(input);
     const mean = windowMean(price, period, input.positions);
-    const out = new Float64Array(input.rows).fill(NaN);
-    for (let t = period - 1; t < out.length; t++) {
-      const middle = mean[t]!;
-      const last = price[t]!;
-      let deviation = 0;
-      let moved = false;
-      for (let i = t - period + 1; i <= t; i++) {
-        const value = price[i]!;
-        deviation += Math.abs(value - middle);
-        // Rounding of the mean must not pass for a deviation.
-        if (value !== last) moved = true;
-      }
-      out[t] = moved ? (last - middle) / ((1.5 * deviation) / period) : 0;
-    }
-    return out;
+    return columnOf(
+      input.positions,
+      [mean, price, period],
+      (out, [mean, price, period], from, to) => {
+        for (let t = from; t < to; t++) {
+          const middle = mean[t]!;
+          const deviation = deviations(price, middle, t - period + 1, t);
+          // The mean of equal prices is exactly that price.
+          out[t] = deviation === 0 ? 0 : (price[t]! - middle) / ((1.5 * deviation) / period);
+        }
+      },
+      period - 1,
+    );
   },
 });
+
+/** Sum of |x - middle| over the rows `first`..`last`; in four sums, which do not wait for each other. */
+function deviations(x: Float64Array, middle: number, first: number, last: number): number {
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  let i = first;
+  for (; i + 3 <= last; i += 4) {
+    a += Math.abs(x[i]! - middle);
+    b += Math.abs(x[i + 1]! - middle);
+    c += Math.abs(x[i + 2]! - middle);
+    d += Math.abs(x[i + 3]! - middle);
+  }
+  for (; i <= last; i++) a += Math.abs(x[i]! - middle);
+  return a + b + (c + d);
+}

@@ -1,5 +1,7 @@
-import { lagged, ratio } from './arithmetic.ts';
+import { lagged, ratio, ratioOf } from './arithmetic.ts';
 import type { IndicatorInput, IndicatorUse } from './indicator.ts';
+import { kernel, minus, zero } from './kernel.ts';
+import { columnBy } from './positions.ts';
 import { windowMax, windowMean, windowMin, windowSd } from './windows.ts';
 
 /** Uses made of another use: its values in other units, at other bars, or over a window of them. */
@@ -10,7 +12,7 @@ export function overClose(of: IndicatorUse): IndicatorUse {
     ...of,
     docs: `(${of.docs}) / c`,
     key: `overClose(${of.key})`,
-    compute: (input) => ratio(input.column(of), input.close, 1),
+    compute: (input) => ratio(input.column(of), input.close, 1, input.positions),
   };
 }
 
@@ -22,12 +24,14 @@ export function lagOf(of: IndicatorUse, bars: number): IndicatorUse {
     key: `lag(${of.key},${bars})`,
     warmupBars: of.warmupBars + bars,
     memoryBars: of.memoryBars + bars,
-    compute: (input) => lagged(input.column(of), bars),
+    compute: (input) => lagged(input.column(of), bars, input.positions),
   };
 }
 
 export const ROLLING_STATISTICS = ['mean', 'sd', 'min', 'max', 'zScore'] as const;
 export type RollingStatistic = (typeof ROLLING_STATISTICS)[number];
+
+const scoreKernel = kernel(3, 0, ([x, mean, sd]) => ratioOf(minus(x!, mean!), sd!, zero));
 
 /** Each over the last `n` values; SD with ddof 1. Edge: the z-score of a constant window is 0. */
 const statistics: Readonly<
@@ -40,9 +44,7 @@ const statistics: Readonly<
   zScore: (x, n, { positions }) => {
     const mean = windowMean(x, n, positions);
     const sd = windowSd(x, n, positions, 1);
-    const out = new Float64Array(x.length);
-    for (let t = 0; t < out.length; t++) out[t] = sd[t] === 0 ? 0 : (x[t]! - mean[t]!) / sd[t]!;
-    return out;
+    return columnBy(positions, scoreKernel, [x, mean, sd]);
   },
 };
 

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { gainOf, lossOf, signOf } from './arithmetic.ts';
 import { defineIndicator, type IndicatorInput } from './indicator.ts';
-import { eachRun } from './positions.ts';
+import { kernel, minus, type Term, times } from './kernel.ts';
+import { columnBy, eachRun } from './positions.ts';
 import { trueRanges } from './series.ts';
 
 /** Two nested smoothings: the start decays as m e^(-m / n). */
@@ -12,6 +14,16 @@ interface Directional {
   readonly adx: Float64Array;
 }
 
+/** Where a recursion that began at `start` is: its sums before `row` is added to them. */
+interface State {
+  start: number;
+  row: number;
+  up: number;
+  down: number;
+  all: number;
+  average: number;
+}
+
 /**
  * Directional movement (Wilder, 1978), all 0..1.
  * Formula: +DM = dh where dh > -dl and dh > 0, -DM likewise; sums S <- S - S / n + value of +DM, -DM and
@@ -20,39 +32,79 @@ interface Directional {
  */
 function directionalOf(input: IndicatorInput, period: number): Directional {
   return input.share(`directional ${period}`, () => {
-    const { high, low, rows } = input;
-    const range = trueRanges(input);
-    const plus = new Float64Array(rows).fill(NaN);
-    const minus = new Float64Array(rows).fill(NaN);
-    const adx = new Float64Array(rows).fill(NaN);
-    const keep = 1 - 1 / period;
-    eachRun(input.positions, memory(period), (start, from, to) => {
-      let up = 0;
-      let down = 0;
-      let all = 0;
-      let average = 0;
-      for (let t = start + 1; t < to; t++) {
-        const dh = high[t]! - high[t - 1]!;
-        const dl = low[t - 1]! - low[t]!;
-        const age = t - start;
-        const decay = age < period ? 1 : keep;
-        up = up * decay + (dh > dl && dh > 0 ? dh : 0);
-        down = down * decay + (dl > dh && dl > 0 ? dl : 0);
-        all = all * decay + range[t]!;
-        if (age < period) continue;
-        const sum = up + down;
-        const dx = sum === 0 || all === 0 ? 0 : Math.abs(up - down) / sum;
-        if (age < 2 * period) average += dx / period;
-        else average += (dx - average) / period;
-        if (t < from) continue;
-        plus[t] = all === 0 ? 0 : up / all;
-        minus[t] = all === 0 ? 0 : down / all;
-        if (age >= 2 * period - 1) adx[t] = average;
+    const { positions } = input;
+    const moves = { ...movesOf(input), range: trueRanges(input) };
+    const made = { plus: positions.column(), minus: positions.column(), adx: positions.column() };
+    const state: State = { start: -1, row: -1, up: 0, down: 0, all: 0, average: 0 };
+    eachRun(positions, memory(period), (start, from, to) => {
+      if (state.start !== start || state.row !== from || from === 0) {
+        Object.assign(state, { start, row: start + 1, up: 0, down: 0, all: 0, average: 0 });
       }
+      follow(state, period, moves, made, [from, to]);
     });
-    return { plus, minus, adx };
+    return made;
   });
 }
+
+interface Moves {
+  readonly up: Float64Array;
+  readonly down: Float64Array;
+  readonly range: Float64Array;
+}
+
+function follow(
+  state: State,
+  period: number,
+  { up: ups, down: downs, range }: Moves,
+  { plus, minus, adx }: Directional,
+  [from, to]: readonly [from: number, to: number],
+): void {
+  const share = 1 / period;
+  const keep = 1 - share;
+  let { up, down, all, average } = state;
+  for (let t = state.row; t < to; t++) {
+    const age = t - state.start;
+    const decay = age < period ? 1 : keep;
+    up = up * decay + ups[t]!;
+    down = down * decay + downs[t]!;
+    all = all * decay + range[t]!;
+    if (age < period) continue;
+    const sum = up + down;
+    const dx = sum === 0 || all === 0 ? 0 : Math.abs(up - down) / sum;
+    average = average * (age < 2 * period ? 1 : keep) + dx * share;
+    if (t < from) continue;
+    plus[t] = all === 0 ? 0 : up / all;
+    minus[t] = all === 0 ? 0 : down / all;
+    if (age >= 2 * period - 1) adx[t] = average;
+  }
+  Object.assign(state, { row: to, up, down, all, average });
+}
+
+/** Of h, h[-1], l, l[-1]: how much the high rose and the low fell, and which of them more: 1, 0 or -1. */
+function movesOfBar([h, h1, l, l1]: readonly Term[]): readonly [up: Term, down: Term, side: Term] {
+  const up = gainOf(minus(h!, h1!));
+  const down = gainOf(minus(l1!, l!));
+  return [up, down, signOf(minus(up, down))];
+}
+
+const upKernel = kernel(4, 0, (prices) => {
+  const [up, , side] = movesOfBar(prices);
+  return times(up, gainOf(side));
+});
+const downKernel = kernel(4, 0, (prices) => {
+  const [, down, side] = movesOfBar(prices);
+  return times(down, lossOf(side));
+});
+
+/** +DM and -DM: the larger one of how much the high rose and the low fell; the other is 0. */
+const movesOf = ({ high, low, positions, share }: IndicatorInput): Pick<Moves, 'up' | 'down'> =>
+  share('directional moves', () => {
+    const prices = [high, [high, 1], low, [low, 1]] as const;
+    return {
+      up: columnBy(positions, upKernel, prices, [], 1),
+      down: columnBy(positions, downKernel, prices, [], 1),
+    };
+  });
 
 export const directional = defineIndicator({
   name: 'directional',

@@ -1,45 +1,23 @@
 import { z } from 'zod';
-import { lagged } from './arithmetic.ts';
-import { defineIndicator, type IndicatorInput } from './indicator.ts';
+import { gainsOf, lagged, ratioOf, signsOf } from './arithmetic.ts';
+import { defineIndicator } from './indicator.ts';
+import { isEqual, kernel, minus, over, root, times, where, zero } from './kernel.ts';
+import { type BarPositions, columnBy } from './positions.ts';
 import { logReturns } from './series.ts';
-import { windowMax, windowMean, windowMin } from './windows.ts';
+import { windowCubes, windowProducts, windowQuarts } from './moments.ts';
+import { windowMax, windowMean, windowMin, windowSquares } from './windows.ts';
 
 const period = z.int().min(4).max(1000);
 
-interface MomentSums {
-  readonly second: Float64Array;
-  readonly third: Float64Array;
-  readonly fourth: Float64Array;
-}
+const skewKernel = kernel(2, 1, ([squares, cubes], [correction]) =>
+  ratioOf(times(cubes!, correction!), times(squares!, root(squares!)), zero),
+);
 
-/** Sums of powers of the deviations of log returns from their window's mean, two passes. */
-const momentSums = (input: IndicatorInput, n: number): MomentSums =>
-  input.share(`moments ${n}`, () => {
-    const x = logReturns(input);
-    const second = new Float64Array(input.rows).fill(NaN);
-    const third = new Float64Array(input.rows).fill(NaN);
-    const fourth = new Float64Array(input.rows).fill(NaN);
-    for (let t = n; t < input.rows; t++) {
-      const last = x[t]!;
-      let sum = 0;
-      for (let i = t - n + 1; i <= t; i++) sum += x[i]! - last;
-      const mean = last + sum / n;
-      let squares = 0;
-      let cubes = 0;
-      let quarts = 0;
-      for (let i = t - n + 1; i <= t; i++) {
-        const d = x[i]! - mean;
-        const square = d * d;
-        squares += square;
-        cubes += square * d;
-        quarts += square * square;
-      }
-      second[t] = squares;
-      third[t] = cubes;
-      fourth[t] = quarts;
-    }
-    return { second, third, fourth };
-  });
+/** 0 if constant: a window that is has squares of exactly 0. */
+const kurtosisKernel = kernel(2, 2, ([squares, quarts], [factor, normal]) => {
+  const excess = minus(over(times(quarts!, factor!), times(squares!, squares!)), normal!);
+  return where(isEqual(squares!, zero), zero, excess);
+});
 
 /** Sample skewness of log returns, bias-corrected: sqrt(n(n-1))/(n-2) m3/m2^1.5. Edge: 0 if constant. */
 export const skewness = defineIndicator({
@@ -50,14 +28,11 @@ export const skewness = defineIndicator({
   warmupBars: ({ period: n }) => n,
   memoryBars: ({ period: n }) => n,
   compute: (input, { period: n }) => {
-    const { second, third } = momentSums(input, n);
+    const returns = logReturns(input);
+    const second = windowSquares(returns, n, input.positions);
+    const third = windowCubes(returns, n, input.positions);
     const correction = (Math.sqrt(n * (n - 1)) / (n - 2)) * Math.sqrt(n);
-    const out = new Float64Array(input.rows);
-    for (let t = 0; t < out.length; t++) {
-      const squares = second[t]!;
-      out[t] = squares === 0 ? 0 : (correction * third[t]!) / (squares * Math.sqrt(squares));
-    }
-    return out;
+    return columnBy(input.positions, skewKernel, [second, third], [correction]);
   },
 });
 
@@ -70,54 +45,28 @@ export const kurtosis = defineIndicator({
   warmupBars: ({ period: n }) => n,
   memoryBars: ({ period: n }) => n,
   compute: (input, { period: n }) => {
-    const { second, fourth } = momentSums(input, n);
+    const returns = logReturns(input);
+    const second = windowSquares(returns, n, input.positions);
+    const fourth = windowQuarts(returns, n, input.positions);
     const factor = (n - 1) / ((n - 2) * (n - 3));
-    const out = new Float64Array(input.rows);
-    for (let t = 0; t < out.length; t++) {
-      const squares = second[t]!;
-      const excess = ((n + 1) * n * fourth[t]!) / (squares * squares) - 3 * (n - 1);
-      out[t] = squares === 0 ? 0 : factor * excess;
-    }
-    return out;
+    const numbers = [factor * (n + 1) * n, factor * 3 * (n - 1)];
+    return columnBy(input.positions, kurtosisKernel, [second, fourth], numbers);
   },
 });
 
-/**
- * Pearson correlation of two series over the last `n` rows, two passes about the means.
- * Rows before `from` are NaN. Edge: 0 where one of them is constant.
- */
+const correlationKernel = kernel(3, 0, ([xx, yy, xy]) => ratioOf(xy!, root(times(xx!, yy!)), zero));
+
+/** Pearson correlation of two series over the last `n` rows. Edge: 0 where one of them is constant. */
 export function windowCorrelation(
   x: Float64Array,
   y: Float64Array,
   n: number,
-  from: number,
+  positions: BarPositions,
 ): Float64Array {
-  const out = new Float64Array(x.length).fill(NaN);
-  for (let t = from; t < out.length; t++) {
-    const x0 = x[t]!;
-    const y0 = y[t]!;
-    let sumX = 0;
-    let sumY = 0;
-    for (let i = t - n + 1; i <= t; i++) {
-      sumX += x[i]! - x0;
-      sumY += y[i]! - y0;
-    }
-    const meanX = x0 + sumX / n;
-    const meanY = y0 + sumY / n;
-    let xx = 0;
-    let yy = 0;
-    let xy = 0;
-    for (let i = t - n + 1; i <= t; i++) {
-      const dx = x[i]! - meanX;
-      const dy = y[i]! - meanY;
-      xx += dx * dx;
-      yy += dy * dy;
-      xy += dx * dy;
-    }
-    const size = Math.sqrt(xx * yy);
-    out[t] = size === 0 ? 0 : xy / size;
-  }
-  return out;
+  const xx = windowSquares(x, n, positions);
+  const yy = windowSquares(y, n, positions);
+  const xy = windowProducts(x, y, n, positions);
+  return columnBy(positions, correlationKernel, [xx, yy, xy]);
 }
 
 export const autocorrelation = defineIndicator({
@@ -128,8 +77,10 @@ export const autocorrelation = defineIndicator({
   warmupBars: ({ period: n }) => n + 1,
   memoryBars: ({ period: n }) => n + 1,
   compute: (input, { period: n }) => {
+    const { positions } = input;
     const returns = logReturns(input);
-    return windowCorrelation(returns, lagged(returns, 1), n, n + 1);
+    const before = positions.share(returns, 'before', () => lagged(returns, 1, positions));
+    return windowCorrelation(returns, before, n, positions);
   },
 });
 
@@ -141,10 +92,8 @@ export const upShare = defineIndicator({
   warmupBars: ({ period: n }) => n,
   memoryBars: ({ period: n }) => n,
   compute: (input, { period: n }) => {
-    const up = input.share('up bars', () =>
-      logReturns(input).map((r) => (Number.isNaN(r) ? NaN : Number(r > 0))),
-    );
-    return windowMean(up, n, input.positions);
+    const { positions } = input;
+    return windowMean(gainsOf(signsOf(logReturns(input), positions), positions), n, positions);
   },
 });
 

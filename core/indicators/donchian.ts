@@ -1,17 +1,18 @@
 import { z } from 'zod';
 import { positionIn } from './arithmetic.ts';
 import { defineIndicator, type IndicatorInput } from './indicator.ts';
+import { columnOf } from './positions.ts';
 import { windowMax, windowMean, windowMin } from './windows.ts';
 
 /** Highest high and lowest low of the last `period` bars. */
 export const highest = (input: IndicatorInput, period: number): Float64Array =>
-  input.share(`highest ${period}`, () => windowMax(input.high, period, input.positions));
+  windowMax(input.high, period, input.positions);
 export const lowest = (input: IndicatorInput, period: number): Float64Array =>
-  input.share(`lowest ${period}`, () => windowMin(input.low, period, input.positions));
+  windowMin(input.low, period, input.positions);
 
 const positionInRange = (input: IndicatorInput, period: number): Float64Array =>
   input.share(`range position ${period}`, () =>
-    positionIn(input.close, lowest(input, period), highest(input, period), 0.5),
+    positionIn(input.close, lowest(input, period), highest(input, period), 0.5, input.positions),
   );
 
 /**
@@ -49,6 +50,8 @@ export const donchian = defineIndicator({
     if (output === 'position') return positionInRange(input, period);
     const high = highest(input, period);
     const low = lowest(input, period);
-    return high.map((value, t) => Math.log(value / low[t]!));
+    return columnOf(input.positions, [high, low], (out, [high, low], from, to) => {
+      for (let t = from; t < to; t++) out[t] = Math.log(high[t]! / low[t]!);
+    });
   },
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { difference } from './arithmetic.ts';
+import { difference, scaled } from './arithmetic.ts';
 import { defineIndicator } from './indicator.ts';
 import { logClose } from './series.ts';
 import { barsSinceMax, barsSinceMin, windowMax, windowMin } from './windows.ts';
@@ -13,7 +13,11 @@ export const drawdown = defineIndicator({
   warmupBars: ({ period }) => period - 1,
   memoryBars: ({ period }) => period - 1,
   compute: (input, { period }) =>
-    difference(logClose(input), windowMax(logClose(input), period, input.positions)),
+    difference(
+      logClose(input),
+      windowMax(logClose(input), period, input.positions),
+      input.positions,
+    ),
 });
 
 /** Log distance to the lowest close. Formula: ln c - min ln c, >= 0. */
@@ -25,7 +29,11 @@ export const drawup = defineIndicator({
   warmupBars: ({ period }) => period - 1,
   memoryBars: ({ period }) => period - 1,
   compute: (input, { period }) =>
-    difference(logClose(input), windowMin(logClose(input), period, input.positions)),
+    difference(
+      logClose(input),
+      windowMin(logClose(input), period, input.positions),
+      input.positions,
+    ),
 });
 
 /** Age of the extreme close as a share of the window: 0 this bar, 1 the oldest; the latest wins ties. */
@@ -39,8 +47,8 @@ export const barsSinceExtreme = defineIndicator({
   examples: [{ of: 'low' }],
   warmupBars: ({ period }) => period - 1,
   memoryBars: ({ period }) => period - 1,
-  compute: (input, { period, of }) =>
-    (of === 'high' ? barsSinceMax : barsSinceMin)(input.close, period).map(
-      (age) => age / (period - 1),
-    ),
+  compute: ({ close, positions }, { period, of }) => {
+    const age = (of === 'high' ? barsSinceMax : barsSinceMin)(close, period, positions);
+    return scaled(age, 1 / (period - 1), 0, positions);
+  },
 });

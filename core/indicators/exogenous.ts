@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineIndicator } from './indicator.ts';
+import { columnOf } from './positions.ts';
 
 /**
  * A column of an exogenous source: the newest of its values in the last `period` bars, for series that come
@@ -26,14 +27,19 @@ export const exogenous = defineIndicator({
   exogenous: ({ column }) => [column],
   warmupBars: ({ period }) => period - 1,
   memoryBars: ({ period }) => period - 1,
-  compute: ({ rows, exogenous: columns }, { column, period, otherwise = NaN }) => {
-    const out = new Float64Array(rows).fill(NaN, 0, Math.min(period - 1, rows));
+  compute: ({ positions, exogenous: columns }, { column, period, otherwise = NaN }) => {
     const x = columns[column];
-    let newest = -Infinity;
-    for (let t = 0; t < rows; t++) {
-      if (x !== undefined && !Number.isNaN(x[t]!)) newest = t;
-      if (t >= period - 1) out[t] = newest > t - period ? x![newest]! : otherwise;
-    }
-    return out;
+    return columnOf(
+      positions,
+      [period, x, otherwise],
+      (out, [period, x, otherwise], from, to) => {
+        let newest = from - period;
+        for (let t = Math.max(0, newest); t < to; t++) {
+          if (x !== undefined && !Number.isNaN(x[t]!)) newest = t;
+          if (t >= from) out[t] = newest > t - period ? x![newest]! : otherwise;
+        }
+      },
+      period - 1,
+    );
   },
 });

@@ -63,7 +63,7 @@ export {
   use,
 } from './indicator.ts';
 export { lagOf, overClose, rolling, ROLLING_STATISTICS } from './derived.ts';
-export { indicatorInput } from './input.ts';
+export { type GrowingInput, growingInput, indicatorInput } from './input.ts';
 export { ANCHOR_BARS, anchorRow, type BarPositions, barPositions } from './positions.ts';
 
 const catalogue: readonly Indicator[] = [

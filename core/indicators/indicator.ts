@@ -1,7 +1,10 @@
 import type { z } from 'zod';
 import type { BarPositions } from './positions.ts';
 
-/** What an indicator reads: the bars as columns, and what other indicators made of them. */
+/**
+ * What an indicator reads: the bars as columns, and what other indicators made of them. Columns have room for
+ * `positions.capacity` rows; those that have bars, and values, are the first `rows`.
+ */
 export interface IndicatorInput {
   readonly rows: number;
   /** ms UTC. */
@@ -23,7 +26,8 @@ export interface IndicatorInput {
 }
 
 /**
- * One technical indicator. `compute` is pure, gives one value a bar and never reads a later bar.
+ * One technical indicator. `compute` is pure, gives one value a bar and never reads a later bar. Bars may be added later:
+ * what it gives is a column that steps of `input.positions` fill (`columnOf` for most), never a loop over all rows.
  *
  * The value at bar t depends on nothing but the bars (and their places in the calendar) from the
  * anchor at or before `t - memoryBars` on; a windowed indicator on bars `t - memoryBars`..t alone.

@@ -1,11 +1,25 @@
-import type { Bars } from '../bars/bars.ts';
-import { barCount } from '../bars/bars.ts';
+import { BAR_COLUMNS, type Bars, type Timeframe } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import type { IndicatorInput, IndicatorUse } from './indicator.ts';
-import { barPositions } from './positions.ts';
+import { columnMemory } from './kernel.ts';
+import {
+  barPositions,
+  type BarPositions,
+  type ColumnStore,
+  growingPositions,
+  type GrowingPositions,
+} from './positions.ts';
+
+type Columns = Pick<
+  Bars,
+  'openTime' | 'open' | 'high' | 'low' | 'close' | 'volume' | 'value' | 'exogenous'
+>;
 
 /** The input of indicators over some bars; remembers every column and intermediate it has made. */
-export function indicatorInput(bars: Bars, calendar: Calendar): IndicatorInput {
+export const indicatorInput = (bars: Bars, calendar: Calendar): IndicatorInput =>
+  inputOf(bars, barPositions(bars.openTime, calendar, bars.timeframe));
+
+function inputOf(bars: Columns, positions: BarPositions): IndicatorInput {
   const made = new Map<string, unknown>();
   const share = <T>(key: string, make: () => T): T => {
     // A key is used by one maker only, which fixes its type.
@@ -13,7 +27,9 @@ export function indicatorInput(bars: Bars, calendar: Calendar): IndicatorInput {
     return made.get(key) as T;
   };
   const input: IndicatorInput = {
-    rows: barCount(bars),
+    get rows() {
+      return positions.rows;
+    },
     openTime: bars.openTime,
     open: bars.open,
     high: bars.high,
@@ -22,9 +38,99 @@ export function indicatorInput(bars: Bars, calendar: Calendar): IndicatorInput {
     volume: bars.volume,
     value: bars.value,
     exogenous: bars.exogenous ?? {},
-    positions: barPositions(bars.openTime, calendar, bars.timeframe),
+    positions,
     column: (use: IndicatorUse) => share(use.key, () => use.compute(input)),
     share,
   };
   return input;
+}
+
+/** What a growing input is for. */
+export interface InputShape {
+  /** Bars that it has room for. */
+  readonly capacity: number;
+  readonly calendar: Calendar;
+  readonly timeframe: Timeframe;
+  /** Columns of exogenous sources that bars may bring. */
+  readonly exogenous: readonly string[];
+}
+
+/** Columns of indicators over bars that are added; they have room for all, and values for the bars there are. */
+export interface GrowingInput {
+  /** Of the uses, in their order; not to be written to. */
+  readonly columns: readonly Float64Array[];
+  /** Bars that there are. */
+  readonly rows: number;
+  /** Adds the bars `from`..`to - 1`, later than those before; throws `indicators.order`. */
+  add(bars: Bars, from: number, to: number): void;
+  /** Begins anew, without bars. */
+  clear(): void;
+}
+
+/** Columns lie some cache lines further apart than their rows take, or those of one row would meet in one cache set. */
+const LINE_ROWS = 8;
+const strideOf = (capacity: number): number =>
+  (Math.ceil(capacity / LINE_ROWS) + 3) * LINE_ROWS * Float64Array.BYTES_PER_ELEMENT;
+
+/** One memory of so many columns. */
+function columnStore(columns: number, capacity: number): ColumnStore {
+  const stride = strideOf(capacity);
+  const memory = columnMemory(columns * stride);
+  let used = 0;
+  return {
+    memory,
+    newColumn: () => new Float64Array(memory.buffer, stride * used++, capacity),
+  };
+}
+
+/** An input that bars are added to, and the columns of `uses` over them. */
+export function growingInput(shape: InputShape, uses: readonly IndicatorUse[]): GrowingInput {
+  let columns = 0;
+  // Nothing is computed without bars: this says how many columns there are, so that one memory has room for them.
+  laidOut({ ...shape, capacity: 0 }, uses, { newColumn: () => (columns++, new Float64Array(0)) });
+  return laidOut(shape, uses, columnStore(columns, shape.capacity));
+}
+
+function laidOut(
+  { capacity, calendar, timeframe, exogenous }: InputShape,
+  uses: readonly IndicatorUse[],
+  store: ColumnStore,
+): GrowingInput {
+  const positions = growingPositions(capacity, calendar, timeframe, store);
+  const bars = {
+    openTime: positions.column(),
+    open: positions.column(),
+    high: positions.column(),
+    low: positions.column(),
+    close: positions.column(),
+    volume: positions.column(),
+    value: positions.column(),
+    exogenous: Object.fromEntries(exogenous.map((name) => [name, positions.column()])),
+  };
+  const input = inputOf(bars, positions);
+  return {
+    columns: uses.map((use) => input.column(use)),
+    get rows() {
+      return positions.rows;
+    },
+    add: (from, first, end) => append(bars, positions, from, [first, end]),
+    clear: () => positions.clear(),
+  };
+}
+
+function append(
+  columns: Columns,
+  positions: GrowingPositions,
+  bars: Bars,
+  [from, to]: readonly [from: number, to: number],
+): void {
+  const { rows } = positions;
+  columns.openTime.set(bars.openTime.subarray(from, to), rows);
+  for (const name of BAR_COLUMNS) columns[name].set(bars[name].subarray(from, to), rows);
+  for (const [name, column] of Object.entries(columns.exogenous ?? {})) {
+    const known = bars.exogenous?.[name];
+    if (known) column.set(known.subarray(from, to), rows);
+    else column.fill(NaN, rows, rows + to - from);
+  }
+  positions.grow(columns.openTime, rows + to - from);
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { difference, ratio } from './arithmetic.ts';
 import { defineIndicator, type IndicatorInput } from './indicator.ts';
 import { eachRun } from './positions.ts';
 import { emaMemory } from './recursions.ts';
@@ -17,31 +18,61 @@ const memory = (slow: number, signal: number): number => emaMemory(slow) + 2 * s
  */
 function macdOf(input: IndicatorInput, fast: number, slow: number, signal: number): Macd {
   return input.share(`macd ${fast} ${slow} ${signal}`, () => {
-    const { close, rows } = input;
-    const line = new Float64Array(rows).fill(NaN);
-    const average = new Float64Array(rows).fill(NaN);
-    eachRun(input.positions, memory(slow, signal), (start, from, to) => {
-      if (start + slow - 1 >= to) return;
-      let slowValue = meanOf(close, start, slow);
-      let fastValue = meanOf(close, start + slow - fast, fast);
-      let value = 0;
-      const first = start + slow - 1;
-      const seeded = first + signal - 1;
-      for (let t = first; t < to; t++) {
-        if (t > first) {
-          fastValue += (2 / (fast + 1)) * (close[t]! - fastValue);
-          slowValue += (2 / (slow + 1)) * (close[t]! - slowValue);
-        }
-        const macdValue = fastValue - slowValue;
-        if (t <= seeded) value += macdValue / signal;
-        else value += (2 / (signal + 1)) * (macdValue - value);
-        if (t < from) continue;
-        line[t] = macdValue;
-        if (t >= seeded) average[t] = value;
+    const { close, positions } = input;
+    const made = { line: positions.column(), signal: positions.column() };
+    const state: State = { start: -1, row: -1, fast: 0, slow: 0, signal: 0 };
+    const periods = { fast, slow, signal };
+    eachRun(positions, memory(slow, signal), (start, from, to) => {
+      if (state.start !== start || state.row !== from) {
+        state.start = -1;
+        const first = start + slow - 1;
+        if (to <= first) return;
+        Object.assign(state, { start, row: first });
+        state.slow = meanOf(close, start, slow);
+        state.fast = meanOf(close, start + slow - fast, fast);
+        state.signal = 0;
       }
+      follow(state, close, periods, made, [from, to]);
     });
-    return { line, signal: average };
+    return made;
   });
+}
+
+/** Where a recursion that began at `start` is: the averages before `row` is added to them. */
+interface State {
+  start: number;
+  row: number;
+  fast: number;
+  slow: number;
+  signal: number;
+}
+
+function follow(
+  state: State,
+  close: Float64Array,
+  periods: { readonly fast: number; readonly slow: number; readonly signal: number },
+  { line, signal: average }: Macd,
+  [from, to]: readonly [from: number, to: number],
+): void {
+  const first = state.start + periods.slow - 1;
+  const seeded = first + periods.signal - 1;
+  const ofFast = 2 / (periods.fast + 1);
+  const ofSlow = 2 / (periods.slow + 1);
+  const ofSignal = 2 / (periods.signal + 1);
+  let { fast, slow, signal } = state;
+  for (let t = state.row; t < to; t++) {
+    if (t > first) {
+      fast = (1 - ofFast) * fast + ofFast * close[t]!;
+      slow = (1 - ofSlow) * slow + ofSlow * close[t]!;
+    }
+    const value = fast - slow;
+    if (t <= seeded) signal += value / periods.signal;
+    else signal = (1 - ofSignal) * signal + ofSignal * value;
+    if (t < from) continue;
+    line[t] = value;
+    if (t >= seeded) average[t] = signal;
+  }
+  Object.assign(state, { row: to, fast, slow, signal });
 }
 
 function meanOf(x: Float64Array, from: number, count: number): number {
@@ -73,13 +104,9 @@ export const macd = defineIndicator({
   memoryBars: ({ slow, signal }) => memory(slow, signal),
   compute: (input, { fast, slow, signal, output, unit }) => {
     const made = macdOf(input, fast, slow, signal);
-    const out = new Float64Array(input.rows);
-    for (let t = 0; t < out.length; t++) {
-      let value = made.line[t]!;
-      if (output === 'signal') value = made.signal[t]!;
-      else if (output === 'histogram') value -= made.signal[t]!;
-      out[t] = unit === 'price' ? value : value / input.close[t]!;
-    }
-    return out;
+    const { positions, close } = input;
+    const value =
+      output === 'histogram' ? difference(made.line, made.signal, positions) : made[output];
+    return unit === 'price' ? value : ratio(value, close, NaN, positions);
   },
 });

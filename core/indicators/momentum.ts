@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { defineIndicator } from './indicator.ts';
-import { eachRun } from './positions.ts';
+import { ratio, ratioOf, sizesOf } from './arithmetic.ts';
+import { defineIndicator, type IndicatorInput } from './indicator.ts';
+import { half, kernel, minus, number, over, plus, size, smallest, times, zero } from './kernel.ts';
+import { columnBy, eachRun } from './positions.ts';
 import { closeChange, logClose, trueRanges } from './series.ts';
 import { windowSum } from './windows.ts';
 
@@ -16,13 +18,16 @@ export const cmo = defineIndicator({
   warmupBars: ({ period }) => period,
   memoryBars: ({ period }) => period,
   compute: (input, { period }) => {
+    const { positions } = input;
     const moves = closeChange(input);
-    const sizes = input.share('absolute changes', () => moves.map(Math.abs));
-    const net = windowSum(moves, period, input.positions);
-    const all = windowSum(sizes, period, input.positions);
-    return net.map((value, t) => (all[t] === 0 ? 0 : value / all[t]!));
+    const net = windowSum(moves, period, positions);
+    return ratio(net, windowSum(sizesOf(moves, positions), period, positions), 0, positions);
   },
 });
+
+const efficiencyKernel = kernel(3, 0, ([c, before, path]) =>
+  ratioOf(size(minus(c!, before!)), path!, zero),
+);
 
 /** Efficiency ratio (Kaufman, 1995), 0..1. Formula: |c - c[-n]| / sum |dc|. */
 export const efficiency = defineIndicator({
@@ -33,14 +38,9 @@ export const efficiency = defineIndicator({
   warmupBars: ({ period }) => period,
   memoryBars: ({ period }) => period,
   compute: (input, { period }) => {
-    const { close, rows } = input;
-    const sizes = input.share('absolute changes', () => closeChange(input).map(Math.abs));
-    const path = windowSum(sizes, period, input.positions);
-    const out = new Float64Array(rows).fill(NaN, 0, Math.min(period, rows));
-    for (let t = period; t < rows; t++) {
-      out[t] = path[t] === 0 ? 0 : Math.abs(close[t]! - close[t - period]!) / path[t]!;
-    }
-    return out;
+    const { positions, close } = input;
+    const path = windowSum(sizesOf(closeChange(input), positions), period, positions);
+    return columnBy(positions, efficiencyKernel, [close, [close, period], path], [], period);
   },
 });
 
@@ -61,27 +61,58 @@ export const trix = defineIndicator({
   memoryBars: ({ period }) => trixMemory(period),
   compute: (input, { period }) => {
     const x = logClose(input);
-    const out = new Float64Array(input.rows).fill(NaN);
-    const alpha = 2 / (period + 1);
+    const out = input.positions.column();
+    const state: Trix = { start: -1, row: -1, one: 0, two: 0, three: 0 };
     eachRun(input.positions, trixMemory(period), (start, from, to) => {
-      let one = 0;
-      let two = 0;
-      let three = 0;
-      for (let t = start; t < to; t++) {
-        const age = t - start;
-        const before = three;
-        one += age < period ? x[t]! / period : alpha * (x[t]! - one);
-        if (age < period - 1) continue;
-        const second = age - period + 1;
-        two += second < period ? one / period : alpha * (one - two);
-        if (second < period - 1) continue;
-        const third = second - period + 1;
-        three += third < period ? two / period : alpha * (two - three);
-        if (third >= period && t >= from) out[t] = three - before;
+      if (state.start !== start || state.row !== from || from === 0) {
+        Object.assign(state, { start, row: start, one: 0, two: 0, three: 0 });
       }
+      followTrix(state, period, x, out, [from, to]);
     });
     return out;
   },
+});
+
+/** Where a recursion that began at `start` is: its averages before `row` is added to them. */
+interface Trix {
+  start: number;
+  row: number;
+  one: number;
+  two: number;
+  three: number;
+}
+
+function followTrix(
+  state: Trix,
+  period: number,
+  x: Float64Array,
+  out: Float64Array,
+  [from, to]: readonly [from: number, to: number],
+): void {
+  const alpha = 2 / (period + 1);
+  const keep = 1 - alpha;
+  const share = 1 / period;
+  let { one, two, three } = state;
+  for (let t = state.row; t < to; t++) {
+    // The averages of averages begin when the one inside has its first value.
+    const first = t - state.start;
+    const second = first - period + 1;
+    const third = second - period + 1;
+    one = first < period ? one + share * x[t]! : keep * one + alpha * x[t]!;
+    if (second < 0) continue;
+    two = second < period ? two + share * one : keep * two + alpha * one;
+    if (third < 0) continue;
+    const before = three;
+    three = third < period ? three + share * two : keep * three + alpha * two;
+    if (third >= period && t >= from) out[t] = three - before;
+  }
+  Object.assign(state, { row: to, one, two, three });
+}
+
+const ultimateKernel = kernel(6, 0, ([b1, r1, b2, r2, b3, r3]) => {
+  const short = times(ratioOf(b1!, r1!, half), number(4));
+  const medium = times(ratioOf(b2!, r2!, half), number(2));
+  return over(plus(plus(short, medium), ratioOf(b3!, r3!, half)), number(7));
 });
 
 /**
@@ -101,21 +132,19 @@ export const ultimate = defineIndicator({
   warmupBars: ({ short, medium, long }) => Math.max(short, medium, long),
   memoryBars: ({ short, medium, long }) => Math.max(short, medium, long),
   compute: (input, { short, medium, long }) => {
-    const { rows, low, close } = input;
-    const pressure = new Float64Array(rows).fill(NaN);
-    for (let t = 1; t < rows; t++) pressure[t] = close[t]! - Math.min(low[t]!, close[t - 1]!);
-    const out = new Float64Array(rows);
-    for (const [period, weight] of [
-      [short, 4],
-      [medium, 2],
-      [long, 1],
-    ] as const) {
-      const bought = windowSum(pressure, period, input.positions);
-      const range = windowSum(trueRanges(input), period, input.positions);
-      for (let t = 0; t < rows; t++) {
-        out[t] = out[t]! + (weight / 7) * (range[t] === 0 ? 0.5 : bought[t]! / range[t]!);
-      }
-    }
-    return out;
+    const { positions } = input;
+    const pressure = pressures(input);
+    const range = trueRanges(input);
+    const sums = [short, medium, long].flatMap((n) => [
+      windowSum(pressure, n, positions),
+      windowSum(range, n, positions),
+    ]);
+    return columnBy(positions, ultimateKernel, sums);
   },
 });
+
+const pressureKernel = kernel(3, 0, ([l, c, before]) => minus(c!, smallest(l!, before!)));
+
+/** c - min(l, c[-1]): what the close gained from the lowest price since the one before. */
+const pressures = ({ low, close, positions }: IndicatorInput): Float64Array =>
+  columnBy(positions, pressureKernel, [low, close, [close, 1]], [], 1);

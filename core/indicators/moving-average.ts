@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ratio, ratioMinusOne } from './arithmetic.ts';
 import { defineIndicator, use } from './indicator.ts';
+import { columnOf } from './positions.ts';
 import { emaColumn, emaMemory } from './recursions.ts';
 import { windowMean } from './windows.ts';
 
@@ -40,7 +41,7 @@ export const closeToSma = defineIndicator({
   warmupBars: ({ period: n }) => n - 1,
   memoryBars: ({ period: n }) => n - 1,
   compute: (input, { period: n }) =>
-    ratioMinusOne(input.close, input.column(use(sma, { period: n }))),
+    ratioMinusOne(input.close, input.column(use(sma, { period: n })), input.positions),
 });
 
 export const priceToSma = defineIndicator({
@@ -50,7 +51,8 @@ export const priceToSma = defineIndicator({
   examples: [{ period: 100 }],
   warmupBars: ({ period: n }) => n - 1,
   memoryBars: ({ period: n }) => n - 1,
-  compute: (input, { period: n }) => ratio(input.close, input.column(use(sma, { period: n })), 1),
+  compute: (input, { period: n }) =>
+    ratio(input.close, input.column(use(sma, { period: n })), 1, input.positions),
 });
 
 export const closeToEma = defineIndicator({
@@ -62,7 +64,7 @@ export const closeToEma = defineIndicator({
   warmupBars: ({ period: n }) => n - 1,
   memoryBars: ({ period: n }) => emaMemory(n),
   compute: (input, { period: n }) =>
-    ratioMinusOne(input.close, input.column(use(ema, { period: n }))),
+    ratioMinusOne(input.close, input.column(use(ema, { period: n })), input.positions),
 });
 
 export const smaSpread = defineIndicator({
@@ -76,6 +78,7 @@ export const smaSpread = defineIndicator({
     ratioMinusOne(
       input.column(use(sma, { period: short })),
       input.column(use(sma, { period: long })),
+      input.positions,
     ),
 });
 
@@ -88,8 +91,13 @@ export const smaSlope = defineIndicator({
   memoryBars: ({ period: n, bars }) => n - 1 + bars,
   compute: (input, { period: n, bars }) => {
     const mean = input.column(use(sma, { period: n }));
-    const out = new Float64Array(input.rows).fill(NaN, 0, Math.min(bars, input.rows));
-    for (let t = bars; t < out.length; t++) out[t] = Math.log(mean[t]! / mean[t - bars]!);
-    return out;
+    return columnOf(
+      input.positions,
+      [mean, bars],
+      (out, [mean, bars], from, to) => {
+        for (let t = from; t < to; t++) out[t] = Math.log(mean[t]! / mean[t - bars]!);
+      },
+      bars,
+    );
   },
 });

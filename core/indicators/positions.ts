@@ -1,22 +1,130 @@
 import type { Timeframe } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { RatchetError } from '../errors.ts';
+import { type ColumnMemory, columnMemory, type Kernel } from './kernel.ts';
 
 /** Distance of the anchors at which recursive indicators start, in bars of the calendar. */
 export const ANCHOR_BARS = 256;
 
-/** Where bars lie in their calendar: what makes values independent of where a history starts. */
+/** Fills the rows `from`..`to - 1` of its column; rows come in order and each comes once. */
+export type Step = (from: number, to: number) => void;
+
+/**
+ * The rows that columns are computed over, and where their bars lie in the calendar: what makes values
+ * independent of where a history starts. Rows may be added; columns grow with them (see `run`).
+ */
 export interface BarPositions {
+  /** Rows that columns have room for. */
+  readonly capacity: number;
+  /** Rows that there are. */
   readonly rows: number;
   /** `calendar.indexOf` of each bar. */
   readonly index: Int32Array;
   /** Rows > 0 that are the first at or after a multiple of `ANCHOR_BARS`; row 0 anchors besides. */
-  readonly anchors: Int32Array;
-  /** Number of the block of `size` calendar bars that each row lies in. */
-  blocks(size: number): Int32Array;
-  /** Memory for one loop at a time, so that a build does not allocate two arrays per statistic. */
-  readonly scratch: readonly [Float64Array, Float64Array];
+  readonly anchors: readonly number[];
+  /** Memory that all columns lie in; undefined: each lies anywhere. */
+  readonly memory?: ColumnMemory;
+  /** A new column, NaN throughout. */
+  column(): Float64Array;
+  /**
+   * Runs `step` over the rows there are, and over others when they are added, after all steps that were given before it:
+   * a step may read the columns of those. Its values depend on no boundary between calls.
+   */
+  run(step: Step): void;
+  /** What is made of a column under a name, made once. */
+  share<T>(of: Float64Array, name: string, make: () => T): T;
 }
+
+/** Rows that can be added to. */
+export interface GrowingPositions extends BarPositions {
+  /** Takes the rows up to `rows` from `openTime`, whose earlier ones are known, and runs all steps over them. */
+  grow(openTime: Float64Array, rows: number): void;
+  /** No rows again; columns stay as they are, to be written again. */
+  clear(): void;
+}
+
+class Rows implements GrowingPositions {
+  readonly capacity: number;
+  readonly index: Int32Array;
+  readonly anchors: number[] = [];
+  readonly memory?: ColumnMemory;
+  readonly #calendar: Calendar;
+  readonly #timeframe: Timeframe;
+  readonly #steps: Step[] = [];
+  readonly #shared = new Map<Float64Array, Map<string, unknown>>();
+  readonly #newColumn: () => Float64Array;
+  #rows = 0;
+
+  constructor(capacity: number, calendar: Calendar, timeframe: Timeframe, store?: ColumnStore) {
+    this.capacity = capacity;
+    this.index = new Int32Array(capacity);
+    this.#calendar = calendar;
+    this.#timeframe = timeframe;
+    if (store?.memory) this.memory = store.memory;
+    this.#newColumn = store?.newColumn ?? (() => new Float64Array(capacity));
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  column(): Float64Array {
+    return this.#newColumn().fill(NaN);
+  }
+
+  run(step: Step): void {
+    this.#steps.push(step);
+    if (this.#rows > 0) step(0, this.#rows);
+  }
+
+  share<T>(of: Float64Array, name: string, make: () => T): T {
+    let made = this.#shared.get(of);
+    if (made === undefined) this.#shared.set(of, (made = new Map()));
+    // A name is used by one maker only, which fixes its type.
+    if (!made.has(name)) made.set(name, make());
+    return made.get(name) as T;
+  }
+
+  grow(openTime: Float64Array, rows: number): void {
+    const from = this.#rows;
+    const { index } = this;
+    for (let row = from; row < rows; row++) {
+      if (row > 0 && !(openTime[row]! > openTime[row - 1]!)) {
+        throw new RatchetError(
+          'indicators.order',
+          `the bar that opens at ${openTime[row]} ms does not open after the one before it`,
+        );
+      }
+      const at = this.#calendar.indexOf(openTime[row]!, this.#timeframe);
+      index[row] = at;
+      if (row > 0 && blockOf(at) !== blockOf(index[row - 1]!)) this.anchors.push(row);
+    }
+    this.#rows = rows;
+    if (rows > from) for (const step of this.#steps) step(from, rows);
+  }
+
+  clear(): void {
+    this.#rows = 0;
+    this.anchors.length = 0;
+  }
+}
+
+const blockOf = (index: number): number => Math.floor(index / ANCHOR_BARS);
+
+/** Where columns lie. */
+export interface ColumnStore {
+  readonly memory?: ColumnMemory;
+  /** A column of that memory. */
+  newColumn(): Float64Array;
+}
+
+/** Room for `capacity` rows, none yet. */
+export const growingPositions = (
+  capacity: number,
+  calendar: Calendar,
+  timeframe: Timeframe,
+  store?: ColumnStore,
+): GrowingPositions => new Rows(capacity, calendar, timeframe, store);
 
 /** Positions of bars given by open time (ms UTC, increasing; else `indicators.order`). */
 export function barPositions(
@@ -24,65 +132,139 @@ export function barPositions(
   calendar: Calendar,
   timeframe: Timeframe,
 ): BarPositions {
-  const rows = openTime.length;
-  const index = new Int32Array(rows);
-  for (let row = 0; row < rows; row++) {
-    if (row > 0 && !(openTime[row]! > openTime[row - 1]!)) {
-      throw new RatchetError(
-        'indicators.order',
-        `bar ${row} does not open after the one before it`,
-      );
-    }
-    index[row] = calendar.indexOf(openTime[row]!, timeframe);
-  }
-  const cached = new Map<number, Int32Array>();
-  const blocks = (size: number): Int32Array => {
-    let found = cached.get(size);
-    if (found === undefined) {
-      found = new Int32Array(rows);
-      for (let row = 0; row < rows; row++) found[row] = Math.floor(index[row]! / size);
-      cached.set(size, found);
-    }
-    return found;
-  };
-  const anchorBlock = blocks(ANCHOR_BARS);
-  const anchors: number[] = [];
-  for (let row = 1; row < rows; row++) {
-    if (anchorBlock[row] !== anchorBlock[row - 1]) anchors.push(row);
-  }
-  const scratch = [new Float64Array(rows), new Float64Array(rows)] as const;
-  return { rows, index, anchors: Int32Array.from(anchors), blocks, scratch };
+  const positions = growingPositions(openTime.length, calendar, timeframe);
+  positions.grow(openTime, openTime.length);
+  return positions;
 }
 
 /** Row of the last anchor at or before `row - memory`; row 0 (the first bar) where there is none. */
-export function anchorRow(positions: BarPositions, row: number, memory: number): number {
-  const latest = row - memory;
-  let anchor = 0;
-  for (const at of positions.anchors) {
-    if (at > latest) break;
-    anchor = at;
+export function anchorRow(
+  { anchors }: Pick<BarPositions, 'anchors'>,
+  row: number,
+  memory: number,
+): number {
+  const count = anchorsThrough(anchors, row - memory);
+  return count === 0 ? 0 : anchors[count - 1]!;
+}
+
+/** How many anchors lie at or before a row. */
+export function anchorsThrough(anchors: readonly number[], row: number): number {
+  let low = 0;
+  let high = anchors.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (anchors[middle]! <= row) low = middle + 1;
+    else high = middle;
   }
-  return anchor;
+  return low;
 }
 
 /**
- * Calls `run(start, from, to)` so that each row in `from`..`to - 1` is computed by a recursion that
- * begins at `start`, the anchor that belongs to it. Rows `start`..`from - 1` only warm it up.
- * Together the runs cost about `1 + memory / ANCHOR_BARS` passes.
+ * Calls `run(start, from, to)` for stretches of rows so that each row in `from`..`to - 1` is computed by a
+ * recursion that begins at `start`, the anchor that belongs to it. A stretch either goes on where the one
+ * before it ended, with the same start, or has a new start.
  */
 export function eachRun(
   positions: BarPositions,
   memory: number,
   run: (start: number, from: number, to: number) => void,
 ): void {
-  let start = 0;
-  let from = 0;
-  for (const anchor of positions.anchors) {
-    const to = anchor + memory;
-    if (to >= positions.rows) break;
-    run(start, from, to);
-    start = anchor;
-    from = to;
-  }
-  run(start, from, positions.rows);
+  const { anchors } = positions;
+  positions.run((first, end) => {
+    let from = first;
+    let count = anchorsThrough(anchors, first - memory);
+    while (from < end) {
+      const start = count === 0 ? 0 : anchors[count - 1]!;
+      // The next anchor takes over once it is `memory` rows old.
+      const to = count < anchors.length ? Math.min(end, anchors[count]! + memory) : end;
+      run(start, from, to);
+      from = to;
+      count++;
+    }
+  });
+}
+
+/**
+ * A column that `fill` writes from row `first` on; NaN before it. What its loop reads is `given`: V8 reads captured variables
+ * again for every row, which takes several times as long.
+ */
+export function columnOf<const G extends readonly unknown[]>(
+  positions: BarPositions,
+  given: G,
+  fill: (out: Float64Array, given: G, from: number, to: number) => void,
+  first = 0,
+): Float64Array {
+  const out = positions.column();
+  positions.run((from, to) => {
+    if (to > first) fill(out, given, Math.max(from, first), to);
+  });
+  return out;
+}
+
+/** A column as a formula reads it; with a number of rows, that many rows before. */
+export type Operand = Float64Array | readonly [column: Float64Array, lag: number];
+
+const ROW_BYTES = Float64Array.BYTES_PER_ELEMENT;
+
+/** A column that a formula gives from row `first` on, which is no less than the longest lag; NaN before it. */
+export function columnBy(
+  positions: BarPositions,
+  formula: Kernel,
+  operands: readonly Operand[],
+  numbers: readonly number[] = [],
+  first = 0,
+): Float64Array {
+  const columns = operands.map((one) => (one instanceof Float64Array ? ([one, 0] as const) : one));
+  const out = positions.column();
+  const { memory } = positions;
+  const run = memory
+    ? inPlace(formula.over(memory), out, columns, numbers)
+    : elsewhere(formula, out, columns, numbers);
+  positions.run((from, to) => {
+    if (to > first) run(Math.max(from, first), to);
+  });
+  return out;
+}
+
+type Lagged = readonly (readonly [column: Float64Array, lag: number])[];
+
+function inPlace(
+  run: (...args: readonly number[]) => void,
+  out: Float64Array,
+  columns: Lagged,
+  numbers: readonly number[],
+): Step {
+  const addresses = columns.map(([column, lag]) => column.byteOffset - lag * ROW_BYTES);
+  const bound = run.bind(null, out.byteOffset, ...addresses, ...numbers);
+  return (from, to) => bound(from * ROW_BYTES, to - from);
+}
+
+/** Rows that are brought at once to where a formula can read them. */
+const BROUGHT_ROWS = 512;
+let scratch: ColumnMemory | undefined;
+
+/** Runs a formula over copies. */
+function elsewhere(
+  formula: Kernel,
+  out: Float64Array,
+  columns: Lagged,
+  numbers: readonly number[],
+): Step {
+  scratch ??= columnMemory(32 * BROUGHT_ROWS * ROW_BYTES);
+  const { buffer } = scratch;
+  const run = formula.over(scratch);
+  const slots = [out, ...columns].map(
+    (_, i) => new Float64Array(buffer, i * BROUGHT_ROWS * ROW_BYTES, BROUGHT_ROWS),
+  );
+  const addresses = slots.map(({ byteOffset }) => byteOffset);
+  return (from, to) => {
+    for (let at = from; at < to; at += BROUGHT_ROWS) {
+      const rows = Math.min(BROUGHT_ROWS, to - at);
+      columns.forEach(([column, lag], i) =>
+        slots[i + 1]!.set(column.subarray(at - lag, at - lag + rows)),
+      );
+      run(...addresses, ...numbers, 0, rows);
+      out.set(slots[0]!.subarray(0, rows), at);
+    }
+  };
 }

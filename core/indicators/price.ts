@@ -26,5 +26,5 @@ export const priceRatio = defineIndicator({
   examples: [{ of: 'close', over: 'open' }],
   warmupBars: () => 0,
   memoryBars: () => 0,
-  compute: (input, { of, over }) => ratio(input[of], input[over], 1),
+  compute: (input, { of, over }) => ratio(input[of], input[over], 1, input.positions),
 });

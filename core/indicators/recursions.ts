@@ -1,4 +1,4 @@
-import { type BarPositions, eachRun } from './positions.ts';
+import { ANCHOR_BARS, anchorsThrough, type BarPositions, columnOf, eachRun } from './positions.ts';
 
 /** Smoothers with infinite memory, started afresh at anchors so that they are functions of the bars. */
 
@@ -42,24 +42,105 @@ interface Smoothing {
   readonly needsBarBefore: boolean;
 }
 
-function smoothed(
-  x: Float64Array,
-  positions: BarPositions,
-  { period, alpha, memory, needsBarBefore }: Smoothing,
-): Float64Array {
-  const out = new Float64Array(x.length).fill(NaN);
+/**
+ * A recursion v <- (1 - alpha) v + alpha x that starts afresh at anchors, at about two passes whatever its memory: between
+ * anchors it is v[t] = (v[r] - z[r]) (1 - alpha)^(t - r) + z[t], where z is the same recursion begun with 0 at the anchor
+ * before t, and r the anchor or, in the interval of the seed, the row of that. All of it depends on no bar before the start.
+ */
+function smoothed(x: Float64Array, positions: BarPositions, smoothing: Smoothing): Float64Array {
+  const { period, alpha, memory, needsBarBefore } = smoothing;
+  const keep = 1 - alpha;
+  const z = fromZero(x, alpha, positions);
+  const powers = powersOf(keep);
+  const out = positions.column();
+  const { anchors } = positions;
+  /** The start of the run, its row r, v[r] - z[r], and how many anchors lie at or before r. */
+  const known = { start: -1, row: 0, excess: 0, passed: 0 };
   eachRun(positions, memory, (start, from, to) => {
     const first = needsBarBefore ? start + 1 : start;
     const seeded = first + period - 1;
+    if (from === 0) known.start = -1;
     if (seeded >= to) return;
-    let sum = 0;
-    for (let t = first; t <= seeded; t++) sum += x[t]!;
-    let value = sum / period;
-    if (seeded >= from) out[seeded] = value;
-    for (let t = seeded + 1; t < to; t++) {
-      value += alpha * (x[t]! - value);
-      if (t >= from) out[t] = value;
+    let { row, excess, passed } = known;
+    if (known.start !== start) {
+      row = seeded;
+      excess = sumOf(x, first, seeded) / period - z[seeded]!;
+      passed = anchorsThrough(anchors, seeded);
     }
+    for (let t = Math.max(from, seeded); t < to;) {
+      const anchor = passed < anchors.length ? anchors[passed]! : to;
+      if (anchor > t) {
+        const end = Math.min(anchor, to);
+        begunAt({ row, excess }, [powers(end - row), z, out], t, end);
+        t = end;
+      }
+      if (anchor < to) {
+        const before = excess * powers(anchor - row)[anchor - 1 - row]! + z[anchor - 1]!;
+        excess = keep * before + alpha * x[anchor]!;
+        row = anchor;
+        passed++;
+      }
+    }
+    Object.assign(known, { start, row, excess, passed });
   });
   return out;
+}
+
+/** The rows `from`..`to - 1` of one stretch between anchors. */
+function begunAt(
+  { row, excess }: { readonly row: number; readonly excess: number },
+  [powers, z, out]: readonly [powers: Float64Array, z: Float64Array, out: Float64Array],
+  from: number,
+  to: number,
+): void {
+  for (let t = from; t < to; t++) out[t] = excess * powers[t - row]! + z[t]!;
+}
+
+/** v <- (1 - alpha) v + alpha x, begun with 0 at row 0 and at each anchor. */
+function fromZero(x: Float64Array, alpha: number, positions: BarPositions): Float64Array {
+  return positions.share(x, `from zero ${alpha}`, () => {
+    const { anchors } = positions;
+    return columnOf(positions, [anchors, x, alpha], (out, [anchors, x, alpha], from, to) => {
+      let next = anchorsThrough(anchors, from - 1);
+      for (let t = from; t < to;) {
+        if (t === 0 || t === anchors[next]) {
+          out[t] = 0;
+          if (t > 0) next++;
+          t++;
+        }
+        const end = Math.min(to, anchors[next] ?? to);
+        if (t < end) goOn(out, x, alpha, t, end);
+        t = end;
+      }
+    });
+  });
+}
+
+function goOn(out: Float64Array, x: Float64Array, alpha: number, from: number, to: number): void {
+  const keep = 1 - alpha;
+  let value = out[from - 1]!;
+  for (let t = from; t < to; t++) {
+    value = keep * value + alpha * x[t]!;
+    out[t] = value;
+  }
+}
+
+/** Gives the powers of `base` from the 0th on, at least `count` of them. */
+function powersOf(base: number): (count: number) => Float64Array {
+  let powers = new Float64Array(0);
+  return (count) => {
+    if (count > powers.length) {
+      // Anchors lie less than ANCHOR_BARS rows apart, but of a calendar that has none there may be more.
+      powers = new Float64Array(Math.max(2 * ANCHOR_BARS, 2 * count));
+      let power = 1;
+      for (let i = 0; i < powers.length; i++, power *= base) powers[i] = power;
+    }
+    return powers;
+  };
+}
+
+function sumOf(x: Float64Array, first: number, last: number): number {
+  let sum = 0;
+  for (let t = first; t <= last; t++) sum += x[t]!;
+  return sum;
 }

@@ -11,7 +11,7 @@ export const logReturn = defineIndicator({
   examples: [{ bars: 120 }],
   warmupBars: ({ bars }) => bars,
   memoryBars: ({ bars }) => bars,
-  compute: (input, { bars }) => change(logClose(input), bars),
+  compute: (input, { bars }) => change(logClose(input), bars, input.positions),
 });
 
 /** One-bar log return of an earlier bar. */
@@ -22,7 +22,7 @@ export const laggedReturn = defineIndicator({
   examples: [{ lag: 5 }],
   warmupBars: ({ lag }) => lag + 1,
   memoryBars: ({ lag }) => lag + 1,
-  compute: (input, { lag }) => lagged(logReturns(input), lag),
+  compute: (input, { lag }) => lagged(logReturns(input), lag, input.positions),
 });
 
 /** Simple return over some bars. Formula: c / c[-bars] - 1. */
@@ -33,7 +33,7 @@ export const simpleReturn = defineIndicator({
   examples: [{ bars: 20 }],
   warmupBars: ({ bars }) => bars,
   memoryBars: ({ bars }) => bars,
-  compute: ({ close }, { bars }) => ratioMinusOne(close, lagged(close, bars)),
+  compute: ({ close, positions }, { bars }) => ratioMinusOne(close, close, positions, bars),
 });
 
 /** Momentum in units of price. Formula: c - c[-bars]. */
@@ -44,5 +44,5 @@ export const priceChange = defineIndicator({
   examples: [{ bars: 5 }],
   warmupBars: ({ bars }) => bars,
   memoryBars: ({ bars }) => bars,
-  compute: ({ close }, { bars }) => change(close, bars),
+  compute: ({ close, positions }, { bars }) => change(close, bars, positions),
 });

@@ -1,9 +1,15 @@
 import { z } from 'zod';
-import { positionIn } from './arithmetic.ts';
+import { gainsOf, lossesOf, positionIn, ratioOf } from './arithmetic.ts';
 import { defineIndicator, use } from './indicator.ts';
+import { half, kernel, plus, times } from './kernel.ts';
+import { columnBy } from './positions.ts';
 import { wilderColumn, wilderMemory } from './recursions.ts';
 import { closeChange } from './series.ts';
 import { windowMax, windowMin } from './windows.ts';
+
+const shareKernel = kernel(2, 1, ([up, down], [whole]) =>
+  times(ratioOf(up!, plus(up!, down!), half), whole!),
+);
 
 /**
  * Relative strength index (Wilder, 1978), 0..1, or 0..100 with unit percent.
@@ -23,18 +29,12 @@ export const rsi = defineIndicator({
   warmupBars: ({ period }) => period,
   memoryBars: ({ period }) => wilderMemory(period),
   compute: (input, { period, unit }) => {
+    const { positions } = input;
     const whole = unit === 'percent' ? 100 : 1;
     const moves = closeChange(input);
-    const gains = input.share('gains', () => moves.map((move) => (move < 0 ? 0 : move)));
-    const losses = input.share('losses', () => moves.map((move) => (move > 0 ? 0 : -move)));
-    const up = wilderColumn(gains, period, input.positions);
-    const down = wilderColumn(losses, period, input.positions);
-    const out = new Float64Array(input.rows);
-    for (let t = 0; t < out.length; t++) {
-      const all = up[t]! + down[t]!;
-      out[t] = whole * (all === 0 ? 0.5 : up[t]! / all);
-    }
-    return out;
+    const up = wilderColumn(gainsOf(moves, positions), period, positions);
+    const down = wilderColumn(lossesOf(moves, positions), period, positions);
+    return columnBy(positions, shareKernel, [up, down], [whole]);
   },
 });
 
@@ -51,6 +51,6 @@ export const stochRsi = defineIndicator({
     const values = input.column(use(rsi, { period }));
     const low = windowMin(values, period, input.positions);
     const high = windowMax(values, period, input.positions);
-    return positionIn(values, low, high, 0.5);
+    return positionIn(values, low, high, 0.5, input.positions);
   },
 });

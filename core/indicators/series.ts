@@ -1,61 +1,62 @@
-import { change } from './arithmetic.ts';
+import { change, ratioOf } from './arithmetic.ts';
 import type { IndicatorInput } from './indicator.ts';
+import { kernel, largest, minus, number, over, plus, smallest, zero } from './kernel.ts';
+import { type BarPositions, columnBy, columnOf } from './positions.ts';
 
 /** Series that most indicators start from, each made once per input. */
 
-const logOf = (x: Float64Array): Float64Array => {
-  const out = new Float64Array(x.length);
-  for (let t = 0; t < out.length; t++) out[t] = Math.log(x[t]!);
-  return out;
-};
+/** ln x. */
+export const logOf = (x: Float64Array, positions: BarPositions): Float64Array =>
+  positions.share(x, 'log', () =>
+    columnOf(positions, [x], (out, [x], from, to) => {
+      for (let t = from; t < to; t++) out[t] = Math.log(x[t]!);
+    }),
+  );
 
-export const logOpen = (input: IndicatorInput): Float64Array =>
-  input.share('logOpen', () => logOf(input.open));
-export const logHigh = (input: IndicatorInput): Float64Array =>
-  input.share('logHigh', () => logOf(input.high));
-export const logLow = (input: IndicatorInput): Float64Array =>
-  input.share('logLow', () => logOf(input.low));
+export const logOpen = (input: IndicatorInput): Float64Array => logOf(input.open, input.positions);
+export const logHigh = (input: IndicatorInput): Float64Array => logOf(input.high, input.positions);
+export const logLow = (input: IndicatorInput): Float64Array => logOf(input.low, input.positions);
 export const logClose = (input: IndicatorInput): Float64Array =>
-  input.share('logClose', () => logOf(input.close));
+  logOf(input.close, input.positions);
 
 /** ln c[t] - ln c[t-1]; NaN in row 0. */
 export const logReturns = (input: IndicatorInput): Float64Array =>
-  input.share('logReturns', () => change(logClose(input), 1));
+  input.share('logReturns', () => change(logClose(input), 1, input.positions));
 
 /** c[t] - c[t-1]; NaN in row 0. */
 export const closeChange = (input: IndicatorInput): Float64Array =>
-  input.share('closeChange', () => change(input.close, 1));
+  input.share('closeChange', () => change(input.close, 1, input.positions));
+
+const typicalKernel = kernel(3, 0, ([h, l, c]) => over(plus(plus(h!, l!), c!), number(3)));
 
 /** (h + l + c) / 3. */
-export const typicalPrice = (input: IndicatorInput): Float64Array =>
-  input.share('typicalPrice', () => {
-    const out = new Float64Array(input.rows);
-    for (let t = 0; t < out.length; t++) {
-      out[t] = (input.high[t]! + input.low[t]! + input.close[t]!) / 3;
-    }
-    return out;
-  });
+export const typicalPrice = ({
+  high,
+  low,
+  close,
+  positions,
+  share,
+}: IndicatorInput): Float64Array =>
+  share('typicalPrice', () => columnBy(positions, typicalKernel, [high, low, close]));
+
+const rangeKernel = kernel(3, 0, ([h, l, before]) =>
+  minus(largest(h!, before!), smallest(l!, before!)),
+);
 
 /** max(h - l, |h - c[-1]|, |l - c[-1]|); NaN in row 0. */
-export const trueRanges = (input: IndicatorInput): Float64Array =>
-  input.share('trueRanges', () => {
-    const out = new Float64Array(input.rows).fill(NaN, 0, Math.min(1, input.rows));
-    for (let t = 1; t < out.length; t++) {
-      const high = input.high[t]!;
-      const low = input.low[t]!;
-      const previous = input.close[t - 1]!;
-      out[t] = Math.max(high - low, Math.abs(high - previous), Math.abs(low - previous));
-    }
-    return out;
-  });
+export const trueRanges = ({ high, low, close, positions, share }: IndicatorInput): Float64Array =>
+  share('trueRanges', () => columnBy(positions, rangeKernel, [high, low, [close, 1]], [], 1));
+
+const locationKernel = kernel(3, 0, ([h, l, c]) =>
+  ratioOf(minus(minus(plus(c!, c!), h!), l!), minus(h!, l!), zero),
+);
 
 /** (2c - h - l) / (h - l), -1..1; 0 where h = l. */
-export const closeLocation = (input: IndicatorInput): Float64Array =>
-  input.share('closeLocation', () => {
-    const out = new Float64Array(input.rows);
-    for (let t = 0; t < out.length; t++) {
-      const range = input.high[t]! - input.low[t]!;
-      out[t] = range === 0 ? 0 : (2 * input.close[t]! - input.high[t]! - input.low[t]!) / range;
-    }
-    return out;
-  });
+export const closeLocation = ({
+  high,
+  low,
+  close,
+  positions,
+  share,
+}: IndicatorInput): Float64Array =>
+  share('closeLocation', () => columnBy(positions, locationKernel, [high, low, close]));

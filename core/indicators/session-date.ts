@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineIndicator, type IndicatorInput } from './indicator.ts';
+import { type BarPositions, columnOf } from './positions.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -15,46 +16,68 @@ interface SessionDates {
 }
 
 /** One table per sine or cosine: a date has few values. */
-const circle = (f: (angle: number) => number, steps: number): number[] =>
-  Array.from({ length: steps }, (_, i) => f((2 * Math.PI * i) / steps));
+const circle = (f: (angle: number) => number, steps: number): Float64Array =>
+  Float64Array.from({ length: steps }, (_, i) => f((2 * Math.PI * i) / steps));
+const fromJanuary = (table: Float64Array): Float64Array => Float64Array.of(NaN, ...table);
 const weekdaySin = circle(Math.sin, 7);
 const weekdayCos = circle(Math.cos, 7);
-const monthSin = circle(Math.sin, 12);
-const monthCos = circle(Math.cos, 12);
+const monthSin = fromJanuary(circle(Math.sin, 12));
+const monthCos = fromJanuary(circle(Math.cos, 12));
+const quarterEnd = fromJanuary(Float64Array.from({ length: 12 }, (_, i) => Number(i % 3 === 2)));
 
 const outputs = {
-  weekdaySin: (d: SessionDates, t: number) => weekdaySin[d.weekday[t]!]!,
-  weekdayCos: (d: SessionDates, t: number) => weekdayCos[d.weekday[t]!]!,
-  monthSin: (d: SessionDates, t: number) => monthSin[d.month[t]! - 1]!,
-  monthCos: (d: SessionDates, t: number) => monthCos[d.month[t]! - 1]!,
-  monthProgress: (d: SessionDates, t: number) => (d.day[t]! - 1) / (d.daysInMonth[t]! - 1),
-  turnOfMonth: (d: SessionDates, t: number) =>
-    Number(d.day[t]! <= 3 || d.day[t]! >= d.daysInMonth[t]! - 2),
-  quarterEndMonth: (d: SessionDates, t: number) => Number(d.month[t]! % 3 === 0),
+  weekdaySin: ({ weekday }: SessionDates, positions: BarPositions) =>
+    lookedUp(weekdaySin, weekday, positions),
+  weekdayCos: ({ weekday }: SessionDates, positions: BarPositions) =>
+    lookedUp(weekdayCos, weekday, positions),
+  monthSin: ({ month }: SessionDates, positions: BarPositions) =>
+    lookedUp(monthSin, month, positions),
+  monthCos: ({ month }: SessionDates, positions: BarPositions) =>
+    lookedUp(monthCos, month, positions),
+  monthProgress: ({ day, daysInMonth }: SessionDates, positions: BarPositions) =>
+    columnOf(positions, [day, daysInMonth], (out, [day, daysInMonth], from, to) => {
+      for (let t = from; t < to; t++) out[t] = (day[t]! - 1) / (daysInMonth[t]! - 1);
+    }),
+  turnOfMonth: ({ day, daysInMonth }: SessionDates, positions: BarPositions) =>
+    columnOf(positions, [day, daysInMonth], (out, [day, daysInMonth], from, to) => {
+      for (let t = from; t < to; t++) {
+        out[t] = day[t]! <= 3 || day[t]! >= daysInMonth[t]! - 2 ? 1 : 0;
+      }
+    }),
+  quarterEndMonth: ({ month }: SessionDates, positions: BarPositions) =>
+    lookedUp(quarterEnd, month, positions),
 } as const;
+
+const lookedUp = (table: Float64Array, codes: Uint8Array, positions: BarPositions): Float64Array =>
+  columnOf(positions, [table, codes], (out, [table, codes], from, to) => {
+    for (let t = from; t < to; t++) out[t] = table[codes[t]!]!;
+  });
 
 const sessionDates = (input: IndicatorInput): SessionDates =>
   input.share('session dates', () => {
-    const { rows, openTime } = input;
-    const [weekday, month, day, daysInMonth] = [0, 1, 2, 3].map(() => new Uint8Array(rows));
-    let monthStart = NaN;
-    let nextMonth = NaN;
-    let number = 0;
-    for (let t = 0; t < rows; t++) {
-      const time = openTime[t]!;
-      if (!(time >= monthStart && time < nextMonth)) {
-        const date = new Date(time);
-        number = date.getUTCMonth() + 1;
-        monthStart = Date.UTC(date.getUTCFullYear(), number - 1, 1);
-        nextMonth = Date.UTC(date.getUTCFullYear(), number, 1);
+    const { openTime, positions } = input;
+    const parts = (): Uint8Array => new Uint8Array(positions.capacity);
+    const dates = { weekday: parts(), month: parts(), day: parts(), daysInMonth: parts() };
+    positions.run((from, to) => {
+      let monthStart = NaN;
+      let nextMonth = NaN;
+      let number = 0;
+      for (let t = from; t < to; t++) {
+        const time = openTime[t]!;
+        if (!(time >= monthStart && time < nextMonth)) {
+          const date = new Date(time);
+          number = date.getUTCMonth() + 1;
+          monthStart = Date.UTC(date.getUTCFullYear(), number - 1, 1);
+          nextMonth = Date.UTC(date.getUTCFullYear(), number, 1);
+        }
+        // 1970-01-01 was a Thursday.
+        dates.weekday[t] = (((Math.floor(time / DAY_MS) + 3) % 7) + 7) % 7;
+        dates.month[t] = number;
+        dates.day[t] = Math.floor((time - monthStart) / DAY_MS) + 1;
+        dates.daysInMonth[t] = (nextMonth - monthStart) / DAY_MS;
       }
-      // 1970-01-01 was a Thursday.
-      weekday![t] = (((Math.floor(time / DAY_MS) + 3) % 7) + 7) % 7;
-      month![t] = number;
-      day![t] = Math.floor((time - monthStart) / DAY_MS) + 1;
-      daysInMonth![t] = (nextMonth - monthStart) / DAY_MS;
-    }
-    return { weekday: weekday!, month: month!, day: day!, daysInMonth: daysInMonth! };
+    });
+    return dates;
   });
 
 /** Where the bar's date (UTC) lies in week, month and quarter. */
@@ -77,13 +100,7 @@ export const sessionDate = defineIndicator({
   examples: [{ output: 'monthCos' }, { output: 'turnOfMonth' }, { output: 'quarterEndMonth' }],
   warmupBars: () => 0,
   memoryBars: () => 0,
-  compute: (input, { output }) => {
-    const dates = sessionDates(input);
-    const valueOf = outputs[output];
-    const out = new Float64Array(input.rows);
-    for (let t = 0; t < out.length; t++) out[t] = valueOf(dates, t);
-    return out;
-  },
+  compute: (input, { output }) => outputs[output](sessionDates(input), input.positions),
 });
 
 /** Log of the days since the bar before: 0 on consecutive days. */
@@ -94,9 +111,21 @@ export const daysSinceBar = defineIndicator({
   examples: [],
   warmupBars: () => 1,
   memoryBars: () => 1,
-  compute: ({ rows, openTime }) => {
-    const out = new Float64Array(rows).fill(NaN);
-    for (let t = 1; t < rows; t++) out[t] = Math.log((openTime[t]! - openTime[t - 1]!) / DAY_MS);
-    return out;
-  },
+  compute: ({ positions, openTime }) =>
+    columnOf(
+      positions,
+      [openTime],
+      (out, [openTime], from, to) => {
+        let passed = NaN;
+        let value = NaN;
+        for (let t = from; t < to; t++) {
+          const since = openTime[t]! - openTime[t - 1]!;
+          // Most bars are as far apart as those before them.
+          if (since !== passed) value = Math.log(since / DAY_MS);
+          passed = since;
+          out[t] = value;
+        }
+      },
+      1,
+    ),
 });

@@ -1,8 +1,13 @@
 import { z } from 'zod';
+import { ratio, scaled } from './arithmetic.ts';
 import { highest, lowest } from './donchian.ts';
 import { defineIndicator } from './indicator.ts';
+import { kernel, minus, over, size } from './kernel.ts';
+import { columnBy, columnOf } from './positions.ts';
 import { trueRanges } from './series.ts';
 import { barsSinceMax, barsSinceMin, windowSum } from './windows.ts';
+
+const oscillatorKernel = kernel(2, 1, ([down, up], [n]) => over(minus(down!, up!), n!));
 
 /**
  * Aroon (Chande, 1995), 0..1; the oscillator -1..1.
@@ -18,14 +23,16 @@ export const aroon = defineIndicator({
   examples: [{ output: 'up' }, { output: 'down' }],
   warmupBars: ({ period }) => period,
   memoryBars: ({ period }) => period,
-  compute: (input, { period, output }) => {
-    const up = barsSinceMax(input.high, period + 1);
-    if (output === 'up') return up.map((age) => (period - age) / period);
-    const down = barsSinceMin(input.low, period + 1);
-    if (output === 'down') return down.map((age) => (period - age) / period);
-    return up.map((age, t) => (down[t]! - age) / period);
+  compute: ({ high, low, positions }, { period, output }) => {
+    const sinceMax = () => barsSinceMax(high, period + 1, positions);
+    const sinceMin = () => barsSinceMin(low, period + 1, positions);
+    if (output === 'up') return scaled(sinceMax(), -1 / period, 1, positions);
+    if (output === 'down') return scaled(sinceMin(), -1 / period, 1, positions);
+    return columnBy(positions, oscillatorKernel, [sinceMin(), sinceMax()], [period]);
   },
 });
+
+const distanceKernel = kernel(2, 0, ([a, b]) => size(minus(a!, b!)));
 
 /** Vortex (Botes and Siepman, 2010). Formula: sum |h - l[-1]| / sum TR, sum |l - h[-1]| / sum TR. */
 export const vortex = defineIndicator({
@@ -39,12 +46,11 @@ export const vortex = defineIndicator({
   warmupBars: ({ period }) => period,
   memoryBars: ({ period }) => period,
   compute: (input, { period, output }) => {
-    const [one, other] = output === 'plus' ? [input.high, input.low] : [input.low, input.high];
-    const moves = new Float64Array(input.rows).fill(NaN);
-    for (let t = 1; t < input.rows; t++) moves[t] = Math.abs(one[t]! - other[t - 1]!);
-    const sum = windowSum(moves, period, input.positions);
-    const range = windowSum(trueRanges(input), period, input.positions);
-    return sum.map((value, t) => (range[t] === 0 ? 1 : value / range[t]!));
+    const { positions } = input;
+    const [first, second] = output === 'plus' ? [input.high, input.low] : [input.low, input.high];
+    const moves = columnBy(positions, distanceKernel, [first, [second, 1]], [], 1);
+    const sum = windowSum(moves, period, positions);
+    return ratio(sum, windowSum(trueRanges(input), period, positions), 1, positions);
   },
 });
 
@@ -60,10 +66,18 @@ export const choppiness = defineIndicator({
     const path = windowSum(trueRanges(input), period, input.positions);
     const high = highest(input, period);
     const low = lowest(input, period);
-    return path.map((sum, t) => {
-      const range = high[t]! - low[t]!;
-      if (range === 0) return Number.isNaN(sum) ? NaN : 0;
-      return Math.log(sum / range) / Math.log(period);
-    });
+    const base = Math.log(period);
+    return columnOf(
+      input.positions,
+      [path, high, low, base],
+      (out, [path, high, low, base], from, to) => {
+        for (let t = from; t < to; t++) {
+          const sum = path[t]!;
+          const range = high[t]! - low[t]!;
+          if (range === 0) out[t] = sum === sum ? 0 : NaN;
+          else out[t] = Math.log(sum / range) / base;
+        }
+      },
+    );
   },
 });

@@ -1,44 +1,50 @@
 import { z } from 'zod';
+import { ratioOf, scaled } from './arithmetic.ts';
 import { defineIndicator, type IndicatorInput } from './indicator.ts';
+import { kernel, minus, one, root, smallest, times, zero } from './kernel.ts';
+import { windowSlope } from './moments.ts';
+import { columnBy } from './positions.ts';
 import { logClose } from './series.ts';
-import { windowSquares, windowSum } from './windows.ts';
+import { windowMean, windowSquares } from './windows.ts';
 
-interface Trend {
-  readonly slope: Float64Array;
-  readonly r2: Float64Array;
-  readonly residual: Float64Array;
-}
+const explainedKernel = kernel(2, 1, ([b, total], [spread]) =>
+  smallest(one, ratioOf(times(times(b!, b!), spread!), total!, zero)),
+);
+
+const residualKernel = kernel(5, 2, ([x, mean, b, explained, total], [centre, share]) => {
+  const sd = root(times(times(total!, minus(one, explained!)), share!));
+  return ratioOf(minus(minus(x!, mean!), times(b!, centre!)), sd, zero);
+});
 
 /**
  * Ordinary least squares of ln c on time over `n` bars.
  * Formula: slope b = sum x (ln c) / sum x^2 with x centred; R2 = b^2 sum x^2 / SS; residual = last residual /
  * sqrt(SS (1 - R2) / (n - 2)). Edge: R2 and residual are 0 where all closes are equal.
  */
-function trendOf(input: IndicatorInput, n: number): Trend {
-  return input.share(`trend ${n}`, () => {
+const outputs = {
+  slope: (input: IndicatorInput, n: number): Float64Array =>
+    input.share(`trend slope ${n}`, () =>
+      scaled(windowSlope(logClose(input), n, input.positions), 1 / spreadOf(n), 0, input.positions),
+    ),
+  r2: (input: IndicatorInput, n: number): Float64Array =>
+    input.share(`trend r2 ${n}`, () => {
+      const total = windowSquares(logClose(input), n, input.positions);
+      const columns = [outputs.slope(input, n), total];
+      return columnBy(input.positions, explainedKernel, columns, [spreadOf(n)]);
+    }),
+  residual: (input: IndicatorInput, n: number): Float64Array => {
     const x = logClose(input);
-    const slope = new Float64Array(input.rows).fill(NaN);
-    const r2 = new Float64Array(input.rows).fill(NaN);
-    const residual = new Float64Array(input.rows).fill(NaN);
-    const squares = windowSquares(x, n, input.positions);
-    const sums = windowSum(x, n, input.positions);
-    const centre = (n - 1) / 2;
-    const spread = (n * (n * n - 1)) / 12;
-    for (let t = n - 1; t < input.rows; t++) {
-      const last = x[t]!;
-      let sum = 0;
-      for (let i = 0, at = t - n + 1; i < n; i++, at++) sum += (i - centre) * (x[at]! - last);
-      const b = sum / spread;
-      const total = squares[t]!;
-      const explained = total === 0 ? 0 : Math.min(1, (b * b * spread) / total);
-      const sd = Math.sqrt((total * (1 - explained)) / (n - 2));
-      slope[t] = b;
-      r2[t] = explained;
-      residual[t] = sd === 0 ? 0 : (last - sums[t]! / n - b * centre) / sd;
-    }
-    return { slope, r2, residual };
-  });
-}
+    const { positions } = input;
+    const columns = [
+      ...[x, windowMean(x, n, positions)],
+      ...[outputs.slope(input, n), outputs.r2(input, n), windowSquares(x, n, positions)],
+    ];
+    return columnBy(positions, residualKernel, columns, [(n - 1) / 2, 1 / (n - 2)]);
+  },
+} as const;
+
+/** Sum of (i - centre)^2 over n places. */
+const spreadOf = (n: number): number => (n * (n * n - 1)) / 12;
 
 export const trend = defineIndicator({
   name: 'trend',
@@ -50,5 +56,5 @@ export const trend = defineIndicator({
   examples: [{ period: 60, output: 'r2' }, { output: 'residual' }],
   warmupBars: ({ period }) => period - 1,
   memoryBars: ({ period }) => period - 1,
-  compute: (input, { period, output }) => trendOf(input, period)[output],
+  compute: (input, { period, output }) => outputs[output](input, period),
 });

@@ -1,9 +1,11 @@
 import { z } from 'zod';
-import { product, ratio, squared } from './arithmetic.ts';
+import { gainsOf, lossesOf, product, ratio, rootOf, scaled } from './arithmetic.ts';
 import { bodies, gaps, logRanges } from './bar-shape.ts';
 import { defineIndicator, type IndicatorInput, use } from './indicator.ts';
+import { half, kernel, largest, minus, number, plus, root, times, zero } from './kernel.ts';
+import { type BarPositions, columnBy } from './positions.ts';
 import { logClose, logHigh, logLow, logOpen, logReturns } from './series.ts';
-import { windowMean, windowSd } from './windows.ts';
+import { windowMean, windowSd, windowSquares } from './windows.ts';
 
 const period = z.int().min(2).max(1000);
 
@@ -30,6 +32,7 @@ export const volatilityRatio = defineIndicator({
       input.column(use(volatility, { period: short })),
       input.column(use(volatility, { period: long })),
       1,
+      input.positions,
     ),
 });
 
@@ -43,43 +46,56 @@ export const volOfVol = defineIndicator({
   compute: (input, { period: n, inner }) => {
     const values = input.column(use(volatility, { period: inner }));
     const sd = windowSd(values, n, input.positions, 1);
-    return ratio(sd, windowMean(values, n, input.positions), 0);
+    return ratio(sd, windowMean(values, n, input.positions), 0, input.positions);
   },
 });
 
-const rootOf = (x: Float64Array): Float64Array =>
-  x.map((value) => Math.sqrt(value < 0 ? 0 : value));
+const gainRootKernel = kernel(1, 0, ([x]) => root(largest(zero, x!)));
+
+/** Root of what rounding may leave just below 0. */
+const gainRoot = (x: Float64Array, positions: BarPositions): Float64Array =>
+  columnBy(positions, gainRootKernel, [x]);
+
+const rogersSatchellKernel = kernel(4, 0, ([o, h, l, c]) =>
+  plus(times(minus(h!, c!), minus(h!, o!)), times(minus(l!, c!), minus(l!, o!))),
+);
 
 /** ln(h/c) ln(h/o) + ln(l/c) ln(l/o), averaged. */
-const rogersSatchell = (input: IndicatorInput, n: number): Float64Array =>
-  input.share(`rogers-satchell ${n}`, () => {
-    const open = logOpen(input);
-    const high = logHigh(input);
-    const low = logLow(input);
-    const close = logClose(input);
-    const terms = new Float64Array(input.rows);
-    for (let t = 0; t < terms.length; t++) {
-      const h = high[t]!;
-      const l = low[t]!;
-      terms[t] = (h - close[t]!) * (h - open[t]!) + (l - close[t]!) * (l - open[t]!);
-    }
-    return windowMean(terms, n, input.positions);
-  });
+const rogersSatchell = (input: IndicatorInput, n: number): Float64Array => {
+  const logs = [logOpen(input), logHigh(input), logLow(input), logClose(input)];
+  const terms = input.share('rogers-satchell', () =>
+    columnBy(input.positions, rogersSatchellKernel, logs),
+  );
+  return windowMean(terms, n, input.positions);
+};
 
 const squaredBodies = (input: IndicatorInput): Float64Array =>
-  input.share('squared bodies', () => squared(bodies(input)));
+  input.share('squared bodies', () => product(bodies(input), bodies(input), input.positions));
 const squaredRanges = (input: IndicatorInput): Float64Array =>
-  input.share('squared ranges', () => squared(logRanges(input)));
+  input.share('squared ranges', () => product(logRanges(input), logRanges(input), input.positions));
+
+const garmanKlassKernel = kernel(2, 0, ([range, body]) =>
+  minus(times(range!, half), times(body!, number(2 * Math.LN2 - 1))),
+);
+
+const yangZhangKernel = kernel(3, 3, ([night, day, drift], [share, ofDay, ofDrift]) => {
+  const variances = times(plus(night!, times(day!, ofDay!)), share!);
+  return plus(variances, times(largest(zero, drift!), ofDrift!));
+});
 
 /** Per-bar variances from open, high, low, close; each estimator by its author's formula. */
 const estimators = {
   /** Parkinson (1980): mean ln(h/l)^2 / (4 ln 2). */
-  parkinson: (input: IndicatorInput, n: number) =>
-    windowMean(squaredRanges(input), n, input.positions).map((mean) => mean / (4 * Math.LN2)),
+  parkinson: (input: IndicatorInput, n: number) => {
+    const mean = windowMean(squaredRanges(input), n, input.positions);
+    return scaled(mean, 1 / (4 * Math.LN2), 0, input.positions);
+  },
   /** Garman and Klass (1980): mean of ln(h/l)^2 / 2 - (2 ln 2 - 1) ln(c/o)^2. */
   garmanKlass: (input: IndicatorInput, n: number) => {
-    const ranges = squaredRanges(input);
-    const terms = squaredBodies(input).map((b, t) => ranges[t]! / 2 - (2 * Math.LN2 - 1) * b);
+    const columns = [squaredRanges(input), squaredBodies(input)];
+    const terms = input.share('garman-klass', () =>
+      columnBy(input.positions, garmanKlassKernel, columns),
+    );
     return windowMean(terms, n, input.positions);
   },
   /** Rogers and Satchell (1991). */
@@ -87,11 +103,10 @@ const estimators = {
   /** Yang and Zhang (2000): gap variance + k body variance + (1 - k) Rogers-Satchell. */
   yangZhang: (input: IndicatorInput, n: number) => {
     const k = 0.34 / (1.34 + (n + 1) / (n - 1));
-    const night = windowSd(gaps(input), n, input.positions, 1);
-    const day = windowSd(bodies(input), n, input.positions, 1);
-    return rogersSatchell(input, n).map(
-      (rs, t) => night[t]! ** 2 + k * day[t]! ** 2 + (1 - k) * (rs < 0 ? 0 : rs),
-    );
+    const night = windowSquares(gaps(input), n, input.positions);
+    const day = windowSquares(bodies(input), n, input.positions);
+    const columns = [night, day, rogersSatchell(input, n)];
+    return columnBy(input.positions, yangZhangKernel, columns, [1 / (n - 1), k, 1 - k]);
   },
 } as const;
 
@@ -111,7 +126,8 @@ export const rangeVolatility = defineIndicator({
   ],
   warmupBars: ({ estimator, period: n }) => (estimator === 'yangZhang' ? n : n - 1),
   memoryBars: ({ estimator, period: n }) => (estimator === 'yangZhang' ? n : n - 1),
-  compute: (input, { estimator, period: n }) => rootOf(estimators[estimator](input, n)),
+  compute: (input, { estimator, period: n }) =>
+    gainRoot(estimators[estimator](input, n), input.positions),
 });
 
 /** Semi-deviation about 0. Formula: sqrt(mean min(r, 0)^2), or max(r, 0) for the upside. */
@@ -126,8 +142,8 @@ export const semiDeviation = defineIndicator({
   warmupBars: ({ period: n }) => n,
   memoryBars: ({ period: n }) => n,
   compute: (input, { period: n, side }) => {
-    const returns = logReturns(input);
-    const part = returns.map((r) => ((side === 'down' ? r > 0 : r < 0) ? 0 : r));
-    return rootOf(windowMean(product(part, part), n, input.positions));
+    const { positions } = input;
+    const part = (side === 'down' ? lossesOf : gainsOf)(logReturns(input), positions);
+    return rootOf(windowMean(product(part, part, positions), n, positions), 1, positions);
   },
 });

@@ -1,8 +1,35 @@
 import { z } from 'zod';
-import { change, product, ratio } from './arithmetic.ts';
+import {
+  change,
+  difference,
+  gainsOf,
+  lossesOf,
+  product,
+  ratio,
+  ratioOf,
+  scaled,
+  signOf,
+  signsOf,
+  sizesOf,
+} from './arithmetic.ts';
 import { windowCorrelation } from './distribution.ts';
 import { defineIndicator, type IndicatorInput, use } from './indicator.ts';
 import { sma } from './moving-average.ts';
+import {
+  half,
+  isEqual,
+  kernel,
+  minus,
+  number,
+  one,
+  over,
+  plus,
+  smallest,
+  times,
+  where,
+  zero,
+} from './kernel.ts';
+import { columnBy, columnOf } from './positions.ts';
 import { closeChange, closeLocation, logReturns, typicalPrice } from './series.ts';
 import { windowMean, windowSd, windowSum } from './windows.ts';
 
@@ -11,9 +38,13 @@ const period = z.int().min(2).max(1000);
 const volumeMean = (input: IndicatorInput, n: number): Float64Array =>
   input.column(use(sma, { period: n, of: 'volume' }));
 const volumeSum = (input: IndicatorInput, n: number): Float64Array =>
-  input.share(`volume sum ${n}`, () => windowSum(input.volume, n, input.positions));
+  windowSum(input.volume, n, input.positions);
 const volumeSd = (input: IndicatorInput, n: number): Float64Array =>
-  input.share(`volume sd ${n}`, () => windowSd(input.volume, n, input.positions, 1));
+  windowSd(input.volume, n, input.positions, 1);
+
+/** Sum of x over the last `n` bars / that of the volume. */
+const overVolume = (x: Float64Array, n: number, input: IndicatorInput): Float64Array =>
+  ratio(windowSum(x, n, input.positions), volumeSum(input, n), 0, input.positions);
 
 export const volumeToSma = defineIndicator({
   name: 'volumeToSma',
@@ -23,11 +54,20 @@ export const volumeToSma = defineIndicator({
   warmupBars: ({ period: n }) => n - 1,
   memoryBars: ({ period: n }) => n - 1,
   compute: (input, { period: n }) => {
-    const out = ratio(input.volume, volumeMean(input, n), 1);
-    for (let t = 0; t < out.length; t++) out[t] = Math.log1p(out[t]!);
-    return out;
+    const { volume, positions } = input;
+    const mean = volumeMean(input, n);
+    return columnOf(positions, [mean, volume], (out, [mean, volume], from, to) => {
+      for (let t = from; t < to; t++) {
+        const usual = mean[t]!;
+        out[t] = Math.log1p(usual === 0 ? 1 : volume[t]! / usual);
+      }
+    });
   },
 });
+
+const volumeChangeKernel = kernel(2, 0, ([v, before]) =>
+  where(isEqual(before!, zero), zero, smallest(number(10), minus(over(v!, before!), one))),
+);
 
 /** Change of the volume. Formula: v / v[-1] - 1, at most 10. Edge: 0 after a bar without volume. */
 export const volumeChange = defineIndicator({
@@ -37,21 +77,12 @@ export const volumeChange = defineIndicator({
   examples: [],
   warmupBars: () => 1,
   memoryBars: () => 1,
-  compute: ({ rows, volume }) => {
-    const out = new Float64Array(rows).fill(NaN, 0, Math.min(1, rows));
-    for (let t = 1; t < rows; t++) {
-      const before = volume[t - 1]!;
-      // Math.min keeps NaN; a volume is never below 0, hence no lower clip.
-      out[t] = before === 0 ? 0 : Math.min(10, volume[t]! / before - 1);
-    }
-    return out;
-  },
+  compute: ({ positions, volume }) =>
+    columnBy(positions, volumeChangeKernel, [volume, [volume, 1]], [], 1),
 });
 
 const tradedMean = (input: IndicatorInput, of: 'volume' | 'value', n: number): Float64Array =>
-  of === 'volume'
-    ? volumeMean(input, n)
-    : input.share(`value mean ${n}`, () => windowMean(input.value, n, input.positions));
+  windowMean(input[of], n, input.positions);
 
 /** What was traded against its mean. Formula: x / sma(x), or sma(x, smooth) / sma(x). */
 export const tradedRatio = defineIndicator({
@@ -70,7 +101,7 @@ export const tradedRatio = defineIndicator({
   memoryBars: ({ period: n, smooth = 0 }) => Math.max(n, smooth) - 1,
   compute: (input, { of, period: n, smooth }) => {
     const above = smooth === undefined ? input[of] : tradedMean(input, of, smooth);
-    return ratio(above, tradedMean(input, of, n), 1);
+    return ratio(above, tradedMean(input, of, n), 1, input.positions);
   },
 });
 
@@ -82,7 +113,12 @@ export const volumeSpread = defineIndicator({
   warmupBars: ({ short, long }) => Math.max(short, long) - 1,
   memoryBars: ({ short, long }) => Math.max(short, long) - 1,
   compute: (input, { short, long }) =>
-    ratio(volumeMean(input, short), volumeMean(input, long), 1).map((value) => value - 1),
+    scaled(
+      ratio(volumeMean(input, short), volumeMean(input, long), 1, input.positions),
+      1,
+      -1,
+      input.positions,
+    ),
 });
 
 export const volumeVariation = defineIndicator({
@@ -92,7 +128,8 @@ export const volumeVariation = defineIndicator({
   examples: [],
   warmupBars: ({ period: n }) => n - 1,
   memoryBars: ({ period: n }) => n - 1,
-  compute: (input, { period: n }) => ratio(volumeSd(input, n), volumeMean(input, n), 0),
+  compute: (input, { period: n }) =>
+    ratio(volumeSd(input, n), volumeMean(input, n), 0, input.positions),
 });
 
 export const volumeZ = defineIndicator({
@@ -102,17 +139,22 @@ export const volumeZ = defineIndicator({
   examples: [],
   warmupBars: ({ period: n }) => n - 1,
   memoryBars: ({ period: n }) => n - 1,
-  compute: (input, { period: n }) => {
-    const mean = volumeMean(input, n);
-    const excess = input.volume.map((v, t) => v - mean[t]!);
-    return ratio(excess, volumeSd(input, n), 0);
-  },
+  compute: (input, { period: n }) =>
+    ratio(
+      difference(input.volume, volumeMean(input, n), input.positions),
+      volumeSd(input, n),
+      0,
+      input.positions,
+    ),
 });
 
 const signedVolume = (input: IndicatorInput): Float64Array =>
   input.share('signed volume', () =>
-    closeChange(input).map((move, t) => Math.sign(move) * input.volume[t]!),
+    product(signsOf(closeChange(input), input.positions), input.volume, input.positions),
   );
+
+const tradedMoney = (input: IndicatorInput): Float64Array =>
+  input.share('traded money', () => product(typicalPrice(input), input.volume, input.positions));
 
 /** On-balance volume over a window: a flow, not a sum since the first bar. */
 export const obvFlow = defineIndicator({
@@ -122,8 +164,7 @@ export const obvFlow = defineIndicator({
   examples: [{ period: 60 }],
   warmupBars: ({ period: n }) => n,
   memoryBars: ({ period: n }) => n,
-  compute: (input, { period: n }) =>
-    ratio(windowSum(signedVolume(input), n, input.positions), volumeSum(input, n), 0),
+  compute: (input, { period: n }) => overVolume(signedVolume(input), n, input),
 });
 
 /**
@@ -149,10 +190,17 @@ export const moneyFlow = defineIndicator({
   warmupBars: ({ period: n }) => n - 1,
   memoryBars: ({ period: n }) => n - 1,
   compute: (input, { period: n }) => {
-    const flow = input.share('money flow', () => product(closeLocation(input), input.volume));
-    return ratio(windowSum(flow, n, input.positions), volumeSum(input, n), 0);
+    const flow = input.share('money flow', () =>
+      product(closeLocation(input), input.volume, input.positions),
+    );
+    return overVolume(flow, n, input);
   },
 });
+
+const flowKernel = kernel(3, 0, ([price, before, money]) =>
+  times(signOf(minus(price!, before!)), money!),
+);
+const shareKernel = kernel(2, 0, ([up, down]) => ratioOf(up!, plus(up!, down!), half));
 
 /**
  * Money flow index (Quong and Soudack), 0..1. Formula: P / (P + N), the sums of tp x v on bars whose
@@ -166,13 +214,12 @@ export const moneyFlowIndex = defineIndicator({
   warmupBars: ({ period: n }) => n,
   memoryBars: ({ period: n }) => n,
   compute: (input, { period: n }) => {
-    const moves = change(typicalPrice(input), 1);
-    const money = product(typicalPrice(input), input.volume);
-    const rising = moves.map((move, t) => (move <= 0 ? 0 : move > 0 ? money[t]! : NaN));
-    const falling = moves.map((move, t) => (move >= 0 ? 0 : move < 0 ? money[t]! : NaN));
-    const up = windowSum(rising, n, input.positions);
-    const down = windowSum(falling, n, input.positions);
-    return up.map((value, t) => (value + down[t]! === 0 ? 0.5 : value / (value + down[t]!)));
+    const { positions } = input;
+    const price = typicalPrice(input);
+    const flow = columnBy(positions, flowKernel, [price, [price, 1], tradedMoney(input)], [], 1);
+    const up = windowSum(gainsOf(flow, positions), n, positions);
+    const down = windowSum(lossesOf(flow, positions), n, positions);
+    return columnBy(positions, shareKernel, [up, down]);
   },
 });
 
@@ -185,8 +232,8 @@ export const force = defineIndicator({
   warmupBars: ({ period: n }) => n,
   memoryBars: ({ period: n }) => n,
   compute: (input, { period: n }) => {
-    const forces = product(logReturns(input), input.volume);
-    return ratio(windowSum(forces, n, input.positions), volumeSum(input, n), 0);
+    const forces = product(logReturns(input), input.volume, input.positions);
+    return overVolume(forces, n, input);
   },
 });
 
@@ -201,11 +248,21 @@ export const volumeCorrelation = defineIndicator({
   warmupBars: ({ period: n }) => n,
   memoryBars: ({ period: n }) => n,
   compute: (input, { period: n, of }) => {
+    const { volume, positions } = input;
     const returns = logReturns(input);
-    if (of === 'size') return windowCorrelation(returns.map(Math.abs), input.volume, n, n);
-    return windowCorrelation(returns, change(input.volume.map(Math.log1p), 1), n, n);
+    if (of === 'size') {
+      return windowCorrelation(sizesOf(returns, positions), volume, n, positions);
+    }
+    const logs = columnOf(positions, [volume], (out, [volume], from, to) => {
+      for (let t = from; t < to; t++) out[t] = Math.log1p(volume[t]!);
+    });
+    return windowCorrelation(returns, change(logs, 1, positions), n, positions);
   },
 });
+
+const vwapKernel = kernel(3, 0, ([c, volume, traded]) =>
+  where(isEqual(volume!, zero), zero, minus(over(times(c!, volume!), traded!), one)),
+);
 
 /** Distance to the volume-weighted average price. Formula: c / (sum tp v / sum v) - 1. */
 export const closeToVwap = defineIndicator({
@@ -216,8 +273,8 @@ export const closeToVwap = defineIndicator({
   warmupBars: ({ period: n }) => n - 1,
   memoryBars: ({ period: n }) => n - 1,
   compute: (input, { period: n }) => {
-    const traded = windowSum(product(typicalPrice(input), input.volume), n, input.positions);
-    const volume = volumeSum(input, n);
-    return input.close.map((c, t) => (volume[t] === 0 ? 0 : (c * volume[t]!) / traded[t]! - 1));
+    const { close, positions } = input;
+    const traded = windowSum(tradedMoney(input), n, positions);
+    return columnBy(positions, vwapKernel, [close, volumeSum(input, n), traded]);
   },
 });

@@ -1,192 +1,153 @@
-import type { BarPositions } from './positions.ts';
+import { rootOf } from './arithmetic.ts';
+import {
+  kernel,
+  type Kernel,
+  minus,
+  number,
+  one,
+  over,
+  plus,
+  sumOf,
+  type Term,
+  times,
+} from './kernel.ts';
+import { type BarPositions, columnBy, columnOf } from './positions.ts';
+
+export { barsSinceMax, barsSinceMin, windowMax, windowMin } from './extremes.ts';
 
 /**
- * Sliding-window statistics in one pass, exact in the sense that matters here: each value is a
- * function of its window's values and their calendar positions, bit for bit, wherever history starts.
+ * Sliding-window statistics, exact in the sense that matters here: each value is a function of its window's
+ * values alone, bit for bit, wherever history starts. NaN stays in its windows.
  *
- * Method (van Herk 1992, Gil and Werman 1993): the calendar is cut into blocks as long as the window;
- * a window is the tail of one block and the head of the next, so its sum is a suffix sum plus a prefix
- * sum. Nothing is ever subtracted, hence no drift and exact zeros. Windows that do not touch exactly
- * two blocks (a hole in the bars, or a whole block) are added up directly. NaN stays in its windows.
+ * Method: a window of n bars is made of k windows of p = n / k bars, k a small factor of n, which are columns of their own,
+ * made once for all that need them: 200 bars are two times 100, these two times 50. Where n has no small factor, it is a
+ * window of n - 1 bars and one bar before it. Sums of a few sums round seldom; nothing is ever taken away, hence no drift and
+ * exact zeros. Deviations are merged about the mean of the parts' means (Chan, Golub and LeVeque, 1979; Pebay, 2008).
  */
-export function windowSum(x: Float64Array, window: number, positions: BarPositions): Float64Array {
-  const rows = x.length;
-  const block = positions.blocks(window);
-  const out = new Float64Array(rows);
-  const [suffix] = positions.scratch;
-  let sum = 0;
-  for (let i = rows - 1; i >= 0; i--) {
-    sum = i + 1 < rows && block[i + 1] === block[i] ? sum + x[i]! : x[i]!;
-    suffix[i] = sum;
+
+const FACTORS = [2, 3, 5, 7] as const;
+
+/** A statistic of a window, made of statistics of its parts. */
+export interface Statistic {
+  readonly name: string;
+  /** Statistics that are read of each part, in that order. */
+  readonly of: readonly WindowStatistic[];
+  /** From equal parts of `p` bars, the newest first. */
+  equal(parts: readonly (readonly Term[])[], p: Term): Term;
+  /** From the newest `n - 1` bars and the one before them. */
+  oneMore(newest: readonly Term[], before: readonly Term[], n: Term): Term;
+}
+
+export type WindowStatistic = (x: Float64Array, n: number, positions: BarPositions) => Float64Array;
+
+const kernels = new Map<string, Kernel>();
+
+/** Kernels by the number of parts; 0: of n - 1 bars and one. */
+function kernelOf({ name, of, equal, oneMore }: Statistic, k: number): Kernel {
+  const key = `${name} ${k}`;
+  let found = kernels.get(key);
+  if (found === undefined) {
+    const parts = Math.max(k, 2);
+    found = kernel(of.length * parts, 1, (terms, [bars]) => {
+      const grouped = Array.from({ length: parts }, (_, i) =>
+        terms.slice(i * of.length, (i + 1) * of.length),
+      );
+      return k === 0 ? oneMore(grouped[0]!, grouped[1]!, bars!) : equal(grouped, bars!);
+    });
+    kernels.set(key, found);
   }
-  out.fill(NaN, 0, Math.min(window - 1, rows));
-  let prefix = 0;
-  for (let t = 0; t < rows; t++) {
-    prefix = t > 0 && block[t] === block[t - 1] ? prefix + x[t]! : x[t]!;
-    const first = t - window + 1;
-    if (first < 0) continue;
-    if (block[t]! - block[first]! === 1) out[t] = suffix[first]! + prefix;
-    else out[t] = sumOf(x, first, t);
-  }
-  return out;
+  return found;
 }
 
-function sumOf(x: Float64Array, first: number, last: number): number {
-  let sum = x[first]!;
-  for (let i = first + 1; i <= last; i++) sum += x[i]!;
-  return sum;
-}
-
-/** Mean of the last `window` values. */
-export function windowMean(x: Float64Array, window: number, positions: BarPositions): Float64Array {
-  const out = windowSum(x, window, positions);
-  for (let t = 0; t < out.length; t++) out[t] = out[t]! / window;
-  return out;
-}
-
-/** Largest of the last `window` values; NaN where one of them is. */
-export function windowMax(x: Float64Array, window: number, positions: BarPositions): Float64Array {
-  const rows = x.length;
-  const block = positions.blocks(window);
-  const out = new Float64Array(rows);
-  const [suffix] = positions.scratch;
-  let best = 0;
-  for (let i = rows - 1; i >= 0; i--) {
-    best = i + 1 < rows && block[i + 1] === block[i] ? Math.max(best, x[i]!) : x[i]!;
-    suffix[i] = best;
-  }
-  out.fill(NaN, 0, Math.min(window - 1, rows));
-  let prefix = 0;
-  for (let t = 0; t < rows; t++) {
-    prefix = t > 0 && block[t] === block[t - 1] ? Math.max(prefix, x[t]!) : x[t]!;
-    const first = t - window + 1;
-    if (first < 0) continue;
-    if (block[t]! - block[first]! === 1) out[t] = Math.max(suffix[first]!, prefix);
-    else out[t] = maxOf(x, first, t);
-  }
-  return out;
-}
-
-function maxOf(x: Float64Array, first: number, last: number): number {
-  let best = x[first]!;
-  for (let i = first + 1; i <= last; i++) best = Math.max(best, x[i]!);
-  return best;
-}
-
-/** Smallest of the last `window` values; NaN where one of them is. */
-export const windowMin = (x: Float64Array, window: number, positions: BarPositions): Float64Array =>
-  negated(windowMax(negated(x), window, positions));
-
-const negated = (x: Float64Array): Float64Array => x.map((value) => -value);
-
-/**
- * Sum of squared deviations from the window's own mean; 0 exactly for a constant window.
- *
- * Each block sums deviations from its value at the block border, which lies inside the window, so
- * `S2 - S1^2 / n` loses at most a factor n to cancellation (the reference is within sqrt(n) SD).
- */
-export function windowSquares(
+/** The column of a statistic over `n` >= 2 bars of x, made once. */
+export function windowOf(
+  statistic: Statistic,
   x: Float64Array,
-  window: number,
+  n: number,
   positions: BarPositions,
 ): Float64Array {
-  const rows = x.length;
-  const block = positions.blocks(window);
-  const out = new Float64Array(rows);
-  const [tail1, tail2] = positions.scratch;
-  let s1 = 0;
-  let s2 = 0;
-  let reference = 0;
-  for (let i = rows - 1; i >= 0; i--) {
-    if (i + 1 === rows || block[i + 1] !== block[i]) {
-      reference = x[i]!;
-      s1 = 0;
-      s2 = 0;
-    }
-    const d = x[i]! - reference;
-    tail1[i] = s1 += d;
-    tail2[i] = s2 += d * d;
-  }
-  out.fill(NaN, 0, Math.min(window - 1, rows));
-  let start = 0;
-  for (let t = 0; t < rows; t++) {
-    if (t === 0 || block[t] !== block[t - 1]) {
-      start = t;
-      reference = x[t]!;
-      s1 = 0;
-      s2 = 0;
-    }
-    const d = x[t]! - reference;
-    s1 += d;
-    s2 += d * d;
-    const first = t - window + 1;
-    if (first < 0) continue;
-    if (block[t]! - block[first]! === 1) {
-      const shift = x[start - 1]! - reference;
-      const n = start - first;
-      const sum = s1 + tail1[first]! + n * shift;
-      const squares = s2 + tail2[first]! + shift * (2 * tail1[first]! + n * shift);
-      out[t] = nonNegative(squares - (sum * sum) / window);
-    } else out[t] = squaresOf(x, first, t);
-  }
-  return out;
+  const { name, of } = statistic;
+  return positions.share(x, `${name} ${n}`, () => {
+    const k = FACTORS.find((factor) => n % factor === 0);
+    const p = k === undefined ? n - 1 : n / k;
+    const lags = Array.from({ length: k ?? 2 }, (_, i) => i * p);
+    const operands = lags.flatMap((lag, i) =>
+      of.map((part) => [part(x, k === undefined && i > 0 ? 1 : p, positions), lag] as const),
+    );
+    return columnBy(
+      positions,
+      kernelOf(statistic, k ?? 0),
+      operands,
+      [k === undefined ? n : p],
+      n - 1,
+    );
+  });
 }
 
-/** Rounding may leave a square sum just below 0; NaN stays NaN. */
-const nonNegative = (value: number): number => (value < 0 ? 0 : value);
+/** Sum of the last `n` values. */
+export const windowSum: WindowStatistic = (x, n, positions) =>
+  n === 1 ? x : windowOf(sum, x, n, positions);
 
-function squaresOf(x: Float64Array, first: number, last: number): number {
-  const reference = x[last]!;
-  let sum = 0;
-  let squares = 0;
-  for (let i = first; i <= last; i++) {
-    const d = x[i]! - reference;
-    sum += d;
-    squares += d * d;
-  }
-  return nonNegative(squares - (sum * sum) / (last - first + 1));
+const sum: Statistic = {
+  name: 'sum',
+  of: [windowSum],
+  equal: (parts) => sumOf(parts.map(([s]) => s!)),
+  oneMore: ([s], [x]) => plus(s!, x!),
+};
+
+/** Mean of the last `n` values; of values that are all one it is that one. */
+export const windowMean: WindowStatistic = (x, n, positions) =>
+  n === 1 ? x : windowOf(mean, x, n, positions);
+
+/** The mean of terms: the first one, and what the others deviate from it. */
+export function centreOf(terms: readonly Term[]): Term {
+  const [first, ...others] = terms;
+  const away = sumOf(others.map((one) => minus(one, first!)));
+  return plus(first!, times(away, number(1 / terms.length)));
 }
 
-/** Standard deviation of the last `window` values; `ddof` 0 for a population, 1 for a sample. */
-export function windowSd(
+const mean: Statistic = {
+  name: 'mean',
+  of: [windowMean],
+  equal: (parts) => centreOf(parts.map(([m]) => m!)),
+  oneMore: ([m], [x], n) => plus(m!, over(minus(x!, m!), n)),
+};
+
+/** Sum of squared deviations from the window's own mean; 0 exactly for a constant window. */
+export const windowSquares: WindowStatistic = (x, n, positions) =>
+  n === 1 ? zeros(positions) : windowOf(squares, x, n, positions);
+
+const squares: Statistic = {
+  name: 'squares',
+  of: [windowSquares, windowMean],
+  equal(parts, p) {
+    const centre = centreOf(parts.map(([, m]) => m!));
+    const about = parts.map(([, m]) => square(minus(m!, centre)));
+    return plus(sumOf(parts.map(([q]) => q!)), times(sumOf(about), p));
+  },
+  oneMore([q, m], [, x], n) {
+    const d = minus(x!, m!);
+    return plus(q!, times(square(d), minus(one, over(one, n))));
+  },
+};
+
+const square = (x: Term): Term => times(x, x);
+
+const NOTHING = new Float64Array(0);
+
+/** 0 in every row: what deviates in a window of one bar. */
+export const zeros = (positions: BarPositions): Float64Array =>
+  positions.share(NOTHING, 'zeros', () =>
+    columnOf(positions, [], (out, _given, from, to) => out.fill(0, from, to)),
+  );
+
+/** Standard deviation of the last `n` values; `ddof` 0 for a population, 1 for a sample. */
+export const windowSd = (
   x: Float64Array,
-  window: number,
+  n: number,
   positions: BarPositions,
   ddof: 0 | 1,
-): Float64Array {
-  const out = windowSquares(x, window, positions);
-  for (let t = 0; t < out.length; t++) out[t] = Math.sqrt(out[t]! / (window - ddof));
-  return out;
-}
-
-/** Bars since the largest of the last `window` values (0: this bar); the latest wins ties. */
-export function barsSinceMax(x: Float64Array, window: number): Float64Array {
-  const out = new Float64Array(x.length).fill(NaN);
-  let best = -Infinity;
-  let at = -1;
-  let lastNaN = -1;
-  for (let t = 0; t < x.length; t++) {
-    const value = x[t]!;
-    const first = t - window + 1;
-    if (value >= best) {
-      best = value;
-      at = t;
-    } else if (value !== value) lastNaN = t;
-    if (at < first) {
-      // The largest has left the window: look for the next one, the newest first.
-      best = -Infinity;
-      for (let i = t; i >= first; i--) {
-        if (x[i]! > best) {
-          best = x[i]!;
-          at = i;
-        }
-      }
-    }
-    if (first >= 0 && lastNaN < first) out[t] = t - at;
-  }
-  return out;
-}
-
-/** Bars since the smallest of the last `window` values (0: this bar); the latest wins ties. */
-export const barsSinceMin = (x: Float64Array, window: number): Float64Array =>
-  barsSinceMax(negated(x), window);
+): Float64Array =>
+  positions.share(x, `sd ${n} ${ddof}`, () =>
+    rootOf(windowSquares(x, n, positions), 1 / (n - ddof), positions),
+  );

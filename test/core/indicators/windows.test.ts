@@ -44,7 +44,7 @@ for (const [name, times] of [
       const max = windowMax(x, n, positions);
       const min = windowMin(x, n, positions);
       const squares = windowSquares(x, n, positions);
-      const age = barsSinceMax(x, n);
+      const age = barsSinceMax(x, n, positions);
       for (let t = 0; t < x.length; t++) {
         if (t < n - 1) {
           for (const out of [sum, max, min, squares, age]) assert.ok(Number.isNaN(out[t]));
