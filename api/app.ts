@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
 import { ApiError, notFound, problemResponse, toApiError } from './errors.ts';
+import type { InFlight } from './in-flight.ts';
 import type { ApiParts } from './parts.ts';
 import { checkHost, identify, newRequestId } from './request-guard.ts';
 import { adviceRoutes } from './routes/advice.ts';
@@ -39,13 +40,10 @@ import { uploadRoutes } from './routes/uploads.ts';
 import { versionRoutes } from './routes/versions.ts';
 import { newApp, type App, type Env } from './secure.ts';
 
-/** Requests under way at once; beyond, callers are told to come again. */
-const MAX_IN_FLIGHT = 2_000;
-
 /** The HTTP API on what it is given. It never listens: `app.request()` is enough to test it. */
 export function createApp(parts: ApiParts): App {
   const app = newApp();
-  app.use('*', identify(), shedLoad(), measure(parts), checkHost(parts.allowedHosts));
+  app.use('*', identify(), shedLoad(parts.inFlight), measure(parts), checkHost(parts.allowedHosts));
   const routes = [
     healthRoutes,
     predictRoutes,
@@ -124,19 +122,17 @@ function unknownRoute(app: App, method: string, path: string): ApiError {
   );
 }
 
-function shedLoad(): MiddlewareHandler<Env> {
-  let inFlight = 0;
+function shedLoad(inFlight: InFlight): MiddlewareHandler<Env> {
   return async (_c, next) => {
-    if (inFlight >= MAX_IN_FLIGHT) {
+    if (!inFlight.enter()) {
       throw new ApiError('unavailable', 'server.overloaded', 'Too many requests at once.', {
         retryAfterS: 1,
       });
     }
-    inFlight++;
     try {
       await next();
     } finally {
-      inFlight--;
+      inFlight.leave();
     }
   };
 }

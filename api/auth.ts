@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Context, MiddlewareHandler } from 'hono';
 import { parseKeyToken, secretMatches, type ApiKey, type Scope } from '../registry/keys.ts';
 import { ApiError, notFound } from './errors.ts';
@@ -35,10 +35,15 @@ export interface AuthParts {
 /** Digest of a whole token -> the key it opened. Saves the comparison on the hot path. */
 const MAX_REMEMBERED = 10_000;
 
+interface KnownKey {
+  readonly key: ApiKey;
+  readonly caller: Caller;
+}
+
 /** Checks keys; what it found lasts as long as the key cache's generation. */
 export class Authenticator {
   readonly #parts: AuthParts;
-  #remembered = new Map<string, ApiKey>();
+  #remembered = new Map<string, KnownKey>();
   #generation = -1;
 
   constructor(parts: AuthParts) {
@@ -57,9 +62,9 @@ export class Authenticator {
     const { keys, wrongKeys, now } = this.#parts;
     if (header === undefined)
       throw unauthenticated('Send an API key: Authorization: Bearer rk_...');
-    const token = header.startsWith('Bearer ') ? header.slice(7) : '';
-    const known = this.#recall(token);
-    if (known && isUsable(known, now())) return callerOf(known);
+    const known = this.recall(header);
+    if (known) return known;
+    const token = tokenOf(header);
     const parsed = parseKeyToken(token);
     const key = parsed && (await keys.find(parsed.id));
     if (!parsed || !key || !secretMatches(parsed.secret, key.hash) || !isUsable(key, now())) {
@@ -69,11 +74,18 @@ export class Authenticator {
       wrongKeys.count(address);
       throw unauthenticated('The API key is not valid, expired or revoked.');
     }
-    this.#remember(token, key);
-    return callerOf(key);
+    const caller = callerOf(key);
+    this.#remember(token, { key, caller });
+    return caller;
   }
 
-  #recall(token: string): ApiKey | undefined {
+  /** The caller behind a header that was identified before; undefined: `identify` has to look. */
+  recall(header: string): Caller | undefined {
+    const known = this.#recall(tokenOf(header));
+    return known && isUsable(known.key, this.#parts.now()) ? known.caller : undefined;
+  }
+
+  #recall(token: string): KnownKey | undefined {
     if (this.#generation !== this.#parts.keys.generation) {
       this.#remembered = new Map();
       this.#generation = this.#parts.keys.generation;
@@ -82,9 +94,9 @@ export class Authenticator {
     return this.#remembered.get(digest(token));
   }
 
-  #remember(token: string, key: ApiKey): void {
+  #remember(token: string, known: KnownKey): void {
     if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered = new Map();
-    this.#remembered.set(digest(token), key);
+    this.#remembered.set(digest(token), known);
   }
 
   get parts(): AuthParts {
@@ -92,7 +104,9 @@ export class Authenticator {
   }
 }
 
-const digest = (token: string): string => createHash('sha256').update(token).digest('base64');
+const tokenOf = (header: string): string => (header.startsWith('Bearer ') ? header.slice(7) : '');
+
+const digest = (token: string): string => hash('sha256', token, 'base64');
 
 const isUsable = (key: ApiKey, now: number): boolean =>
   key.revokedAt === null && (key.expiresAt === null || key.expiresAt.getTime() > now);

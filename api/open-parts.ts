@@ -21,6 +21,7 @@ import { StartSweeper } from './start-sweeper.ts';
 import { DeclaredStrategies } from './declared-strategies.ts';
 import { streamPlaces } from './event-stream.ts';
 import { EarlierAnswers } from './earlier-answers.ts';
+import { InFlight } from './in-flight.ts';
 import { KeyCache } from './key-cache.ts';
 import { keepHouse, reportParity } from './housekeeping.ts';
 import { createApiMetrics } from './metrics.ts';
@@ -68,6 +69,8 @@ export interface ReplicaSettings {
   readonly spoolBytes?: number;
   /** Packages that serve and are open at once. */
   readonly openModels?: number | undefined;
+  /** Forecasts that are remembered; 0: each request computes its own. */
+  readonly rememberedAnswers?: number | undefined;
   /** Encrypt the packages on this replica's disk; absent: they lie there as they are. */
   readonly packageKeys?: PackageKeys | undefined;
 }
@@ -115,7 +118,8 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
   const slots = await openSlots(settings, services, pool, metrics);
   const reader = registryBars(db, datasets);
   const bars = new BarsStore({ reader, folder: join(folder, 'bars'), log });
-  const forecaster = new Forecaster({ bars, log, now: clock });
+  const { rememberedAnswers } = settings;
+  const forecaster = new Forecaster({ bars, log, now: clock, rememberedAnswers });
   const warm = (slot: Slot): Promise<void> => forecaster.warm(slot);
   const host = new ModelHost({
     ...{ slots, folder, log, warm },
@@ -163,6 +167,7 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
     ...{ advisor, declared, earlierAnswers: new EarlierAnswers(serving) },
     ...{ allowedHosts, clock, version, stopping },
     streams: streamPlaces(),
+    inFlight: new InFlight(),
   };
   return { parts, replica, recorder, spool, host, trials, shadows, bars, slots, pool, explainer };
 }

@@ -22,7 +22,7 @@ import {
 } from '../workflows/lifecycle-messages.ts';
 import { TASK_QUEUES, workflowIds } from '../workflows/messages.ts';
 import { ApiError } from './errors.ts';
-import type { Call, Start } from './orchestrator.ts';
+import type { Call, Start } from './orchestrator-client.ts';
 
 /** A worker takes an Update within moments; where none runs nobody should wait for long. */
 const ACCEPT_MS = 8_000;

@@ -6,6 +6,7 @@ import type { AsyncResults } from './async-results.ts';
 import type { Authenticator } from './auth.ts';
 import type { DeclaredStrategies } from './declared-strategies.ts';
 import type { EarlierAnswers } from './earlier-answers.ts';
+import type { InFlight } from './in-flight.ts';
 import type { KeyCache } from './key-cache.ts';
 import type { ApiMetrics } from './metrics.ts';
 import type { Orchestrator } from './orchestrator.ts';
@@ -28,6 +29,7 @@ export interface ApiParts {
   readonly keys: KeyCache;
   readonly datasets: ReadonlyMap<string, NamedDataset>;
   readonly metrics: ApiMetrics;
+  readonly inFlight: InFlight;
   readonly log: Log;
   /** Host names (without port) that requests may name. */
   readonly allowedHosts: () => ReadonlySet<string>;

@@ -9,8 +9,13 @@ export interface RequestVariables {
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/;
+
+/** A caller's own id where it is harmless, else a new one. */
+export const requestIdOf = (given: string | undefined): string =>
+  given !== undefined && REQUEST_ID.test(given) ? given : newRequestId();
+
 /** Sent with every answer: nothing of this API belongs in a frame, a sniffed type or another's cache. */
-const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
+export const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
   ['x-content-type-options', 'nosniff'],
   ['x-frame-options', 'DENY'],
   ['referrer-policy', 'no-referrer'],
@@ -25,8 +30,7 @@ export const newRequestId = (): string => `${prefix}-${(counter++).toString(36)}
 /** Gives each request an id (a caller's own is kept when it is harmless) and each answer the headers. */
 export function identify(): MiddlewareHandler {
   return async (c, next) => {
-    const given = c.req.header('x-request-id');
-    const requestId = given && REQUEST_ID.test(given) ? given : newRequestId();
+    const requestId = requestIdOf(c.req.header('x-request-id'));
     c.set('requestId', requestId);
     c.header('x-request-id', requestId);
     for (const [name, value] of SECURITY_HEADERS) c.header(name, value);
@@ -57,7 +61,7 @@ export function checkHost(allowed: () => ReadonlySet<string>): MiddlewareHandler
 }
 
 /** Host name without port, lower case. */
-const hostOf = (host: string): string =>
+export const hostOf = (host: string): string =>
   host
     .toLowerCase()
     .replace(/:\d+$/, '')
@@ -131,7 +135,7 @@ async function readOrRefuse<T>(read: () => Promise<T>): Promise<T> {
   }
 }
 
-const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json(?:\s*;.*)?$/i;
+export const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json(?:\s*;.*)?$/i;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Reads and checks a JSON body before any validator or handler sees it. */

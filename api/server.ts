@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { getRequestListener } from '@hono/node-server';
+import { sql } from 'kysely';
 import type { Log } from '../activities/deps.ts';
 import { RatchetError } from '../core/errors.ts';
 import { trustedKeysFrom } from '../core/packages/signature.ts';
@@ -19,9 +19,10 @@ import { startTelemetry } from '../infra/telemetry.ts';
 import { openDatabase } from '../registry/db.ts';
 import { guardedExchange } from '../workers/guarded-exchange.ts';
 import { createApp } from './app.ts';
+import { listenerOf } from './listener.ts';
 import { openReplica, readKeyFile, type RunningReplica } from './open-parts.ts';
 import { openOrchestrator } from './orchestrator.ts';
-import type { App } from './secure.ts';
+import type { ApiParts } from './parts.ts';
 import { takeUpgrades } from './upgrade.ts';
 
 /** Connections of the API; the predict path uses none. */
@@ -83,6 +84,8 @@ async function open(config: Config, stopping: AbortSignal): Promise<Opened> {
     connectTimeoutMs: CONNECT_MS,
     statementTimeoutMs: STATEMENT_MS,
   });
+  // A connection takes some time to make: it is there once the packages of this replica are open.
+  sql`select 1`.execute(db).catch(() => undefined);
   const orchestrator = openOrchestrator(config.temporal);
   const { admin, verify } = config.keyFiles;
   const packageKeys = readPackageKeys(config);
@@ -100,6 +103,7 @@ async function open(config: Config, stopping: AbortSignal): Promise<Opened> {
       version: codeVersion(),
       packageKeys,
       openModels: config.openModels,
+      rememberedAnswers: config.rememberedAnswers,
       stopping,
     },
     {
@@ -120,8 +124,10 @@ async function open(config: Config, stopping: AbortSignal): Promise<Opened> {
 
 const opened = { address: '' };
 
-function createHttpServer(app: App, stopping: AbortSignal, log: Log): Server {
-  const answer = getRequestListener(app.fetch);
+function createHttpServer(parts: ApiParts, stopping: AbortSignal): Server {
+  const { log } = parts;
+  const app = createApp(parts);
+  const answer = listenerOf(parts, app);
   const server = createServer(
     {
       headersTimeout: HEADERS_MS,
@@ -133,8 +139,7 @@ function createHttpServer(app: App, stopping: AbortSignal, log: Log): Server {
     (request, response) => {
       // While it drains each answer is the last of its connection: the next request goes elsewhere.
       if (stopping.aborted) response.setHeader('connection', 'close');
-      // It answers errors itself and never rejects.
-      void answer(request, response);
+      answer(request, response);
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
@@ -165,7 +170,7 @@ async function main(): Promise<void> {
   checkHostIsLocal(config);
   const draining = new AbortController();
   const api = await open(config, draining.signal);
-  const server = createHttpServer(createApp(api.running.parts), draining.signal, api.log);
+  const server = createHttpServer(api.running.parts, draining.signal);
   let stopping: Promise<void> | undefined;
   const stop = (hurried: boolean): Promise<void> => {
     stopping ??= (async () => {

@@ -24,6 +24,7 @@ const schema = z.object({
   RATCHET_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   RATCHET_TRAINING_SLOTS: z.coerce.number().int().min(1).max(64).default(2),
   RATCHET_OPEN_MODELS: z.coerce.number().int().min(1).max(10_000).optional(),
+  RATCHET_REMEMBERED_ANSWERS: z.coerce.number().int().min(0).max(1_000_000).optional(),
   RATCHET_SIGNING_KEY_FILE: z.string().optional(),
   RATCHET_VERIFY_KEY_FILE: z.string().optional(),
   RATCHET_ADMIN_KEY_FILE: z.string().optional(),
@@ -63,6 +64,8 @@ export interface Config {
   readonly trainingSlots: number;
   /** Models of a replica whose packages are open at once; absent: OPEN_MODELS_DEFAULT of api/serving. */
   readonly openModels: number | undefined;
+  /** Forecasts that a replica remembers; 0: each request computes its own. Absent: REMEMBERED_DEFAULT of api/serving. */
+  readonly rememberedAnswers: number | undefined;
   readonly otlpEndpoint: string | undefined;
   /** Files of keys; each process is given only those it needs. */
   readonly keyFiles: {
@@ -107,6 +110,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     metricsPort: e.RATCHET_METRICS_PORT,
     trainingSlots: e.RATCHET_TRAINING_SLOTS,
     openModels: e.RATCHET_OPEN_MODELS,
+    rememberedAnswers: e.RATCHET_REMEMBERED_ANSWERS,
     otlpEndpoint: e.OTEL_EXPORTER_OTLP_ENDPOINT,
     keyFiles: {
       signing: e.RATCHET_SIGNING_KEY_FILE,

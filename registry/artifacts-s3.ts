@@ -2,7 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { Client } from 'minio';
+import type { Client } from 'minio';
 import {
   ARTIFACT_BYTES_MAX,
   ArtifactError,
@@ -35,28 +35,33 @@ export function openS3Store(
   sealing: Sealing = sealingWith(undefined),
 ): ArtifactStore {
   const { bucket } = settings;
-  const client = connect(settings);
-  let ensured: Promise<void> | undefined;
-  const ready = (): Promise<void> => {
+  let connected: Promise<Client> | undefined;
+  const client = (): Promise<Client> => (connected ??= connect(settings));
+  let ensured: Promise<Client> | undefined;
+  /** The client once the bucket is there. */
+  const ready = (): Promise<Client> => {
     // A failed attempt is not remembered: the next call tries again.
-    ensured ??= ensureBucket(client, bucket).catch((error: unknown) => {
-      ensured = undefined;
-      throw error;
-    });
+    ensured ??= client()
+      .then((it) => ensureBucket(it, bucket))
+      .catch((error: unknown) => {
+        ensured = undefined;
+        throw error;
+      });
     return ensured;
   };
   const read = async (sha256: string): Promise<Buffer> => {
-    await ready();
+    const s3 = await ready();
     try {
-      return await collect(await client.getObject(bucket, `cas/${sha256}`));
+      return await collect(await s3.getObject(bucket, `cas/${sha256}`));
     } catch (error) {
       if (codeOf(error) === 'NoSuchKey') throw missing(sha256, error);
       throw error;
     }
   };
   const exists = async (sha256: string): Promise<boolean> => {
+    const s3 = await ready();
     try {
-      await client.statObject(bucket, `cas/${sha256}`);
+      await s3.statObject(bucket, `cas/${sha256}`);
       return true;
     } catch (error) {
       if (['NotFound', 'NoSuchKey'].includes(codeOf(error))) return false;
@@ -67,11 +72,11 @@ export function openS3Store(
     kind: 's3',
     async put(bytes, rows) {
       const ref = referenceTo(bytes, rows);
-      await ready();
+      const s3 = await ready();
       const sealed = sealing.seal(bytes, ref.uri);
       const body = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
       const write = (headers: Record<string, string>): Promise<unknown> =>
-        client.putObject(bucket, ref.uri, body, body.length, headers);
+        s3.putObject(bucket, ref.uri, body, body.length, headers);
       try {
         await write({ 'If-None-Match': '*' });
       } catch (error) {
@@ -87,11 +92,10 @@ export function openS3Store(
     },
     async has(sha256) {
       if (!isDigest(sha256)) return false;
-      await ready();
       return exists(sha256);
     },
     async ping() {
-      await client.bucketExists(bucket);
+      await (await client()).bucketExists(bucket);
     },
   };
 }
@@ -106,10 +110,12 @@ async function isRefusal(error: unknown, exists: () => Promise<boolean>): Promis
   return ['ECONNRESET', 'EPIPE'].includes(code) && exists();
 }
 
-function connect(settings: S3Settings): Client {
+/** Its library is loaded at the first use: a replica whose packages are all on its disk needs none. */
+async function connect(settings: S3Settings): Promise<Client> {
+  const { Client: S3Client } = await import('minio');
   const url = new URL(settings.endpoint);
   const secure = url.protocol === 'https:';
-  return new Client({
+  return new S3Client({
     endPoint: url.hostname,
     port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
     useSSL: secure,
@@ -142,14 +148,15 @@ function givingUp<A extends HttpAgent>(agent: A): A {
   return agent;
 }
 
-async function ensureBucket(client: Client, bucket: string): Promise<void> {
-  if (await client.bucketExists(bucket)) return;
+async function ensureBucket(client: Client, bucket: string): Promise<Client> {
+  if (await client.bucketExists(bucket)) return client;
   try {
     await client.makeBucket(bucket);
   } catch (error) {
     // Processes that start together both make it.
     if (!['BucketAlreadyOwnedByYou', 'BucketAlreadyExists'].includes(codeOf(error))) throw error;
   }
+  return client;
 }
 
 async function collect(stream: Readable): Promise<Buffer> {

@@ -28,6 +28,8 @@ export type Purpose = 'answer' | 'canary' | 'shadow';
 /** What one window came to. */
 export interface WindowForecast {
   readonly forecast: Forecast;
+  /** The forecast's fields as JSON, without the braces around them: written once for every answer that has them. */
+  readonly fields: string;
   readonly fallback: null | 'naive';
   readonly fallbackReason: FallbackReason | null;
   readonly outcome: 'computed' | 'fallback';
@@ -55,7 +57,8 @@ export async function computeForecast(
     const values = await slot.batcher.forecast(window);
     const summaries = mode === 'mc' ? await summarise(slot, window, values, options) : undefined;
     const forecast = forecastFrom(pkg, window, values, summaries);
-    return { forecast, fallback: null, fallbackReason: null, outcome: 'computed' };
+    const fields = fieldsOf(forecast);
+    return { forecast, fields, fallback: null, fallbackReason: null, outcome: 'computed' };
   } catch (error) {
     if (error instanceof ApiError || purpose !== 'answer') throw error;
     const reason = fallbackReasonOf(error);
@@ -63,9 +66,12 @@ export async function computeForecast(
     const { model, version } = pkg.manifest;
     log.error({ err: error, model, version, reason }, 'inference failed; the fallback answers');
     const forecast = naiveForecast(pkg, window);
-    return { forecast, fallback: 'naive', fallbackReason: reason, outcome: 'fallback' };
+    const fields = fieldsOf(forecast);
+    return { forecast, fields, fallback: 'naive', fallbackReason: reason, outcome: 'fallback' };
   }
 }
+
+const fieldsOf = (forecast: Forecast): string => JSON.stringify(forecast).slice(1, -1);
 
 /**
  * What Monte-Carlo samples say of a forecast that stands. Where they fail the answer is the forecast without

@@ -8,8 +8,6 @@ import {
   windowFromBars,
   windowFromValues,
   type ConfidenceMode,
-  type FallbackReason,
-  type Forecast,
   type PredictionWindow,
 } from '../../core/predict/index.ts';
 import type { Log } from '../../activities/deps.ts';
@@ -22,7 +20,7 @@ import {
   type ServedBars,
 } from './bars-store.ts';
 import { BoundedMap } from './bounded-map.ts';
-import { computeForecast, type Purpose } from './compute-forecast.ts';
+import { computeForecast, type Purpose, type WindowForecast } from './compute-forecast.ts';
 import type { Slot } from './package-slots.ts';
 import type { PredictInput } from './serving.ts';
 import { barsOrProblem, nextClose, seriesOf, windowKind } from './version-bars.ts';
@@ -37,14 +35,11 @@ export interface Basis {
 }
 
 /** A forecast and what became of it on the way. */
-export interface Computed {
+export type Computed = Omit<WindowForecast, 'outcome'> & {
   /** Absent: it was computed from what the caller brought. */
   readonly basis?: Basis;
-  readonly forecast: Forecast;
-  readonly fallback: null | 'naive';
-  readonly fallbackReason: FallbackReason | null;
-  readonly outcome: 'computed' | 'cached' | 'fallback';
-}
+  readonly outcome: WindowForecast['outcome'] | 'cached';
+};
 
 interface LiveWork {
   readonly basis: Basis;
@@ -60,24 +55,34 @@ interface Remembered {
   readonly until: number;
 }
 
-const MAX_FORECASTS = 10_000;
+export const REMEMBERED_DEFAULT = 10_000;
 /** A window of the full index model has 73 kB. */
 const MAX_WINDOWS = 64;
 
 /**
  * Forecasts of open packages: windows from bars, batches, Monte-Carlo samples, the declared fallback.
- * The same version, bars and confidence are computed once.
+ * The same version, bars and confidence are computed once, unless nothing is to be remembered.
  */
 export class Forecaster {
   readonly #bars: BarsStore;
   readonly #log: Log;
   readonly #now: () => number;
-  readonly #forecasts = new BoundedMap<string, Remembered>(MAX_FORECASTS);
+  readonly #remembers: boolean;
+  readonly #forecasts: BoundedMap<string, Remembered>;
   readonly #windows = new BoundedMap<string, PredictionWindow>(MAX_WINDOWS);
   readonly #pastWindows = new WeakMap<object, { kind: string; window: PredictionWindow }>();
   readonly #running = new Map<string, Promise<Computed>>();
 
-  constructor(parts: { readonly bars: BarsStore; readonly log: Log; readonly now: () => number }) {
+  constructor(parts: {
+    readonly bars: BarsStore;
+    readonly log: Log;
+    readonly now: () => number;
+    /** Default: REMEMBERED_DEFAULT; 0: nothing, and requests share no computation either. */
+    readonly rememberedAnswers?: number | undefined;
+  }) {
+    const { rememberedAnswers = REMEMBERED_DEFAULT } = parts;
+    this.#remembers = rememberedAnswers > 0;
+    this.#forecasts = new BoundedMap(Math.max(1, rememberedAnswers));
     this.#bars = parts.bars;
     this.#log = parts.log;
     this.#now = parts.now;
@@ -178,14 +183,16 @@ export class Forecaster {
     if (remembered && asOf >= remembered.from && asOf < remembered.until) {
       return { ...remembered.computed, outcome: 'cached', basis };
     }
+    const work = { basis, mode, purpose, key };
+    if (!this.#remembers) return this.#computeLive(slot, bars, work);
     const shared = `${key}|${purpose}`;
     const running = this.#running.get(shared);
     if (running) return running;
-    const work = this.#computeLive(slot, bars, { basis, mode, purpose, key }).finally(() =>
+    const computing = this.#computeLive(slot, bars, work).finally(() =>
       this.#running.delete(shared),
     );
-    this.#running.set(shared, work);
-    return work;
+    this.#running.set(shared, computing);
+    return computing;
   }
 
   async #computeLive(
@@ -204,7 +211,7 @@ export class Forecaster {
     const computed = await this.#compute(slot, window, mode, purpose);
     // What failed is not remembered: the next request tries again. Nor are the bars, which it would hold.
     const failed = computed.fallback !== null || computed.forecast.confidenceFailed;
-    if (!failed) this.#forecasts.set(key, { computed, from: basis.asOf, until });
+    if (!failed && this.#remembers) this.#forecasts.set(key, { computed, from: basis.asOf, until });
     return { ...computed, basis };
   }
 

@@ -14,7 +14,7 @@ import { explainPrediction, type Explanation } from './explanations.ts';
 import type { Forecaster } from './forecaster.ts';
 import type { Active, ModelHost } from './model-host.ts';
 import type { Slot } from './package-slots.ts';
-import type { PredictionLog } from './prediction-log.ts';
+import type { PredictionLog, Written } from './prediction-log.ts';
 import type { Replica } from './replica.ts';
 import type {
   PredictInput,
@@ -55,6 +55,14 @@ export class LocalServing implements Serving {
   }
 
   async predict(request: PredictRequest): Promise<PredictionAnswer> {
+    return (await this.#predict(request)).answer;
+  }
+
+  async predictText(request: PredictRequest): Promise<string> {
+    return (await this.#predict(request)).text;
+  }
+
+  async #predict(request: PredictRequest): Promise<Written> {
     const startedMs = performance.now();
     const chosen = await this.#choose(request.model, request.version);
     const input = withInstrument(chosen.slot, request.input);
@@ -75,11 +83,12 @@ export class LocalServing implements Serving {
       work({
         ...{ batchId, generation, version: open.version.version },
         packageDigest: open.opened.verified.packageDigest,
-        predict: async (asked) => {
+        predict: async (item) => {
           const startedMs = performance.now();
-          const input = withInstrument(open, asked);
+          const input = withInstrument(open, item);
           const facts = { route: undefined, startedMs };
-          return this.#champion({ ...request, input, batchId }, chosen, input, facts);
+          const asked = { ...request, input, batchId };
+          return (await this.#champion(asked, chosen, input, facts)).answer;
         },
       }),
     );
@@ -91,15 +100,16 @@ export class LocalServing implements Serving {
     { slot, generation, active }: Chosen,
     input: PredictInput,
     { route, startedMs }: { readonly route: Route | undefined; readonly startedMs: number },
-  ): Promise<PredictionAnswer> {
+  ): Promise<Written> {
     const { predictions, trials, forecaster } = this.#parts;
     const computed = await slot.use((open) => forecaster.forecast(open, input, request.confidence));
     const role = active ? 'champion' : 'pinned';
     const trialId = route?.trial.trialId ?? null;
     const arm = { slot, generation, role, trialId } as const;
-    const answer = predictions.answered(request, arm, computed, startedMs);
+    const written = predictions.answered(request, arm, computed, startedMs);
+    const { answer } = written;
     if (route?.arm === 'champion') trials.scoreBeside(route, { request, answer }, computed.basis);
-    return answer;
+    return written;
   }
 
   /** The challenger's answer; where it has none, the champion's. */
@@ -108,7 +118,7 @@ export class LocalServing implements Serving {
     chosen: Chosen,
     input: PredictInput,
     route: Route,
-  ): Promise<PredictionAnswer> {
+  ): Promise<Written> {
     const { predictions, trials } = this.#parts;
     const startedMs = performance.now();
     const tried = await trials.tryCanary(route, input, request.confidence);
@@ -116,16 +126,17 @@ export class LocalServing implements Serving {
       // Meanwhile its package may have been closed for others.
       const slot = await this.#parts.host.reopen(chosen.slot.version);
       const again = { route, startedMs: performance.now() };
-      const answer = await this.#champion(request, { ...chosen, slot }, input, again);
+      const written = await this.#champion(request, { ...chosen, slot }, input, again);
+      const { answer } = written;
       trials.recordFailure(route, { request, answer }, tried.failure);
-      return answer;
+      return written;
     }
     const { slot, computed } = tried;
     const { generation } = chosen;
     const arm = { slot, generation, role: 'canary', trialId: route.trial.trialId } as const;
-    const answer = predictions.answered(request, arm, computed, startedMs);
-    trials.scoreBeside(route, { request, answer }, computed.basis);
-    return answer;
+    const written = predictions.answered(request, arm, computed, startedMs);
+    trials.scoreBeside(route, { request, answer: written.answer }, computed.basis);
+    return written;
   }
 
   async infer(

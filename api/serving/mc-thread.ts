@@ -32,11 +32,13 @@ export type McReply =
 
 const port = parentPort;
 if (!port) throw new Error('mc-thread.ts runs as a worker thread only');
+/** Each graph would else keep what its hundred samples took, some 15 MB. */
+const openSamples = openMonteCarlo((bytes) => openSession(bytes, { keepsMemory: false }));
 const runners = new Map<number, MonteCarloRunner>();
 
 async function obey(command: McCommand): Promise<Float64Array | undefined> {
   if (command.kind === 'open') {
-    const runner = await openMonteCarlo(openSession)(command.bytes, command.shape);
+    const runner = await openSamples(command.bytes, command.shape);
     runners.set(command.graph, runner);
     return undefined;
   }

@@ -22,6 +22,8 @@ interface Behind {
   readonly reason: string;
 }
 
+/** At a start: fewer than the packages that stay open beside those that serve. */
+const RESTORED_AT_ONCE = 4;
 const LOADING = 'loading';
 const wordsOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
@@ -261,14 +263,10 @@ export class ModelHost {
   /** For the lease: what is loaded here. */
   get loaded(): LoadedModels {
     return Object.fromEntries(
-      [...this.#active].map(([model, { served }]) => [
-        model,
-        {
-          version: served.version,
-          generation: served.generation,
-          digest: served.packageDigest,
-        },
-      ]),
+      [...this.#active].map(([model, { served }]) => {
+        const { version, generation, packageDigest: digest } = served;
+        return [model, { version, generation, digest }];
+      }),
     );
   }
 
@@ -278,10 +276,14 @@ export class ModelHost {
 
   /** Serves what served when the process last ran; where it does not load, the version before it. */
   async restore(): Promise<void> {
-    for (const note of await readNotes(this.#file, this.#log)) {
+    const notes = await readNotes(this.#file, this.#log);
+    for (const [i, note] of notes.entries()) {
       const { current, previous } = note;
       if (this.#active.has(current.model)) continue;
       this.#notes.set(current.model, note);
+      // Those after it are opened meanwhile; what is wrong with one of them is told in its turn.
+      const ahead = this.#waitsForUse ? [] : notes.slice(i + 1, i + RESTORED_AT_ONCE);
+      for (const next of ahead) this.reopen(next.current).catch(() => undefined);
       try {
         if (!this.#waitsForUse) await this.prepare(current);
         this.#active.set(current.model, { served: current });

@@ -13,6 +13,8 @@ import type { Spool } from './spool.ts';
 const MAX_ERROR_CHARS = 500;
 /** Of a challenger that failed without a request. */
 const NOBODY = 'trial';
+/** Kept of a prediction that nobody was given. */
+const NOTHING = '{}';
 
 /** Which package a prediction came from, and in what part. */
 export interface Arm {
@@ -21,6 +23,12 @@ export interface Arm {
   readonly role: PredictionRole;
   /** The running trial that the prediction takes part in. */
   readonly trialId: string | null;
+}
+
+/** An answer, and the same as JSON. */
+export interface Written {
+  readonly answer: PredictionAnswer;
+  readonly text: string;
 }
 
 /** A prediction that went to its caller, as the other arm of its trial needs to know it. */
@@ -72,26 +80,20 @@ export class PredictionLog {
   }
 
   /** The answer that goes to the caller; `recorded` says whether it was kept. */
-  answered(
-    request: PredictRequest,
-    arm: Arm,
-    computed: Computed,
-    startedMs: number,
-  ): PredictionAnswer {
+  answered(request: PredictRequest, arm: Arm, computed: Computed, startedMs: number): Written {
     const { metrics } = this.#parts;
     const at = this.#parts.now();
-    const composed = this.#compose(arm, computed, at, request.record);
-    const answer =
-      request.batchId === undefined ? composed : { ...composed, batchId: request.batchId };
+    const written = this.#compose(arm, computed, at, request);
+    const { answer } = written;
     countPrediction(metrics, answer, computed.outcome);
     const durationMs = performance.now() - startedMs;
     metrics.predictionSeconds.observe({ role: arm.role }, durationMs / 1000);
-    if (!request.record) return answer;
+    if (!request.record) return written;
     const { role, trialId } = arm;
     const facts = { role, trialId, pairId: null, durationMs, basis: computed.basis };
-    if (this.#parts.spool.append(this.#row(request, answer, facts, at))) return answer;
+    if (this.#parts.spool.append(this.#row(request, written, facts, at))) return written;
     metrics.notRecorded.inc();
-    return { ...answer, recorded: false };
+    return write(computed.fields, { ...answer, recorded: false });
   }
 
   /** Keeps what the other arm computed beside an answer; nobody is given it. */
@@ -100,7 +102,7 @@ export class PredictionLog {
     const { metrics, now, spool } = this.#parts;
     const at = now();
     const arm = { slot, generation: answer.generation, role: 'shadow' as const, trialId };
-    const scored = { ...this.#compose(arm, computed, at, true), batchId: answer.batchId };
+    const scored = this.#compose(arm, computed, at, { batchId: answer.batchId, record: true });
     metrics.predictionSeconds.observe({ role: 'shadow' }, durationMs / 1000);
     const { basis } = computed;
     const facts = { role: arm.role, trialId, pairId: answer.id, durationMs, basis };
@@ -112,7 +114,8 @@ export class PredictionLog {
   failed({ request, answer, trialId }: Answered, failure: Failure): void {
     const at = this.#parts.now();
     const { role, durationMs } = failure;
-    const row = this.#row(request, answer, { role, trialId, pairId: answer.id, durationMs }, at);
+    const none = { answer, text: NOTHING };
+    const row = this.#row(request, none, { role, trialId, pairId: answer.id, durationMs }, at);
     this.#keepFailure({ ...row, generation: answer.generation }, failure);
   }
 
@@ -126,7 +129,7 @@ export class PredictionLog {
       instrument: challenger?.instruments[0] ?? '',
       as_of: at,
       ...{ request_id: NOBODY, key_id: NOBODY, replica_id: this.#parts.replicaId },
-      ...{ answer: '{}', duration_ms: 0, trial_id: trialId },
+      ...{ answer: NOTHING, duration_ms: 0, trial_id: trialId },
     };
     this.#keepFailure(row, { role: 'shadow', version, packageDigest, error, durationMs: 0 });
     this.#parts.metrics.trialPredictions.inc({ role: 'shadow', outcome: 'failed' });
@@ -137,25 +140,30 @@ export class PredictionLog {
     const failed: PredictionRow = {
       ...row,
       ...{ id: this.#newId(this.#parts.now()), role, version, package_digest: packageDigest },
-      ...{ answer: '{}', error: error.slice(0, MAX_ERROR_CHARS) },
+      ...{ answer: NOTHING, error: error.slice(0, MAX_ERROR_CHARS) },
     };
     this.#parts.spool.append(failed, 'beside');
   }
 
-  #compose(arm: Arm, computed: Computed, at: number, recorded: boolean): PredictionAnswer {
+  #compose(
+    arm: Arm,
+    computed: Computed,
+    at: number,
+    { batchId, record }: Pick<PredictRequest, 'batchId' | 'record'>,
+  ): Written {
     const id = this.#newId(at);
     const { role, trialId } = arm;
-    return {
+    return write(computed.fields, {
       id,
-      batchId: id,
+      batchId: batchId ?? id,
       ...computed.forecast,
       generation: arm.generation,
       generationAgeS: Math.round(this.#ageOf(arm, at) * 1000) / 1000,
       fallback: computed.fallback,
       fallbackReason: computed.fallbackReason,
       trial: role === 'canary' && trialId !== null ? { role, trialId } : null,
-      recorded,
-    };
+      recorded: record,
+    });
   }
 
   /** Where the registry was not reached yet, the generation is at most as old as its version. */
@@ -164,7 +172,12 @@ export class PredictionLog {
     return confirmedAgeS ?? Math.max(0, at - slot.version.createdAt.getTime()) / 1000;
   }
 
-  #row(request: PredictRequest, answer: PredictionAnswer, facts: Facts, at: number): PredictionRow {
+  #row(
+    request: PredictRequest,
+    { answer, text }: Written,
+    facts: Facts,
+    at: number,
+  ): PredictionRow {
     return {
       id: answer.id,
       at: new Date(at).toISOString(),
@@ -178,7 +191,7 @@ export class PredictionLog {
       request_id: request.requestId,
       key_id: request.keyId,
       replica_id: this.#parts.replicaId,
-      answer: JSON.stringify(answer),
+      answer: text,
       duration_ms: facts.durationMs,
       role: facts.role,
       input: request.input.kind,
@@ -188,4 +201,18 @@ export class PredictionLog {
       code_version: this.#parts.codeVersion,
     };
   }
+}
+
+/**
+ * The answer as `JSON.stringify` writes it. `fields`: those of its forecast, which are most of it and the same in every answer
+ * from one window.
+ */
+function write(fields: string, answer: PredictionAnswer): Written {
+  const { id, batchId, generation, generationAgeS, fallback, fallbackReason, trial } = answer;
+  const text =
+    `{"id":"${id}","batchId":"${batchId}",${fields},"generation":${generation},` +
+    `"generationAgeS":${generationAgeS},"fallback":${JSON.stringify(fallback)},` +
+    `"fallbackReason":${JSON.stringify(fallbackReason)},"trial":${JSON.stringify(trial)},` +
+    `"recorded":${answer.recorded}}`;
+  return { answer, text };
 }

@@ -68,6 +68,8 @@ export interface Readiness {
 /** The predict side of the API: everything here works with all servers stopped. */
 export interface Serving {
   predict(request: PredictRequest): Promise<PredictionAnswer>;
+  /** The same as JSON. */
+  predictText(request: PredictRequest): Promise<string>;
   /**
    * Holds one version for all predictions of `work`: the champion of this moment, or the one that is named. Trials take no
    * part: a batch that two versions answered could not be compared with itself.

@@ -5,7 +5,7 @@ import { TradeLedger, type ExitReason, type Trade } from './trade.ts';
 export class Book {
   readonly positions: readonly Position[];
   readonly closed: Trade[] = [];
-  cash: number;
+  cash = NaN;
   /** Costs paid, and absolute value traded over equity, since they were last read. */
   costs = 0;
   traded = 0;

@@ -9,22 +9,27 @@
  * What is known of a bar only a while after its close waits as `known.ts` says.
  * A decision at the last bar of an instrument never fills. A row is an instant at which any bar closes.
  *
- * Nothing reads a bar before its instant: dropping all bars that close after an instant leaves the rows up to it, and
+ * Most bars change prices and nothing else. Each position says in which bar it trades next, as things stand with it
+ * (`Position.wakesAt`); the clock stops there, and the rows up to it are written together. That is no other result: with
+ * borrowing or financing, which are taken at every event, it stops at each of them.
+ *
+ * Nothing that happens rests on a later bar: dropping all bars that close after an instant leaves the rows up to it, and
  * the trades that ended by then, the same bit for bit (where no bar was open at that instant).
  * Equity at or below 0 at a close ends the run's trading: everything is closed there (`ruin`).
  */
-import { rowTimes } from './instants.ts';
 import { Book } from './book.ts';
 import { fillOrders } from './fill.ts';
 import { asKnown } from './known.ts';
 import { Position } from './position.ts';
+import { prepare, type Prepared } from './prepared.ts';
+import { Rows, runColumns, type RunColumns } from './rows.ts';
 import type { BacktestRules } from './rules.ts';
-import { checkedSeries, type InstrumentSeries } from './series.ts';
+import type { InstrumentSeries } from './series.ts';
 import { applyBarStops, hasBarStops } from './stops.ts';
 import type { Trade } from './trade.ts';
 
-/** What a run leaves; columns have one entry a row, money in quote currency. */
-export interface BacktestRun {
+/** What a run leaves; columns have one entry a row. */
+export interface BacktestRun extends RunColumns {
   /** Ids, rising; the columns of `weights`. */
   readonly instruments: readonly string[];
   readonly initialEquity: number;
@@ -32,31 +37,23 @@ export interface BacktestRun {
   readonly from: number;
   /** Instant of each row, ms UTC: a close of at least one instrument. */
   readonly time: Float64Array;
-  readonly equity: Float64Array;
-  readonly cash: Float64Array;
-  /** Sum of absolute weights, and of signed ones. */
-  readonly exposure: Float64Array;
-  readonly netExposure: Float64Array;
-  /** Absolute value traded since the row before, over equity at the fill; a full rotation is 2. */
-  readonly traded: Float64Array;
-  /** Fees, slippage, spread, borrowing and financing since the row before. */
-  readonly costs: Float64Array;
-  /** [rows x instruments]: value held over equity; 0 of no equity. */
-  readonly weights: Float64Array;
   /** Ended trades in the order in which they ended, then those still open. */
   readonly trades: readonly Trade[];
   readonly ruined: boolean;
 }
 
 /** Runs a backtest. Throws `backtest.*` on series that do not fit together (see `checkedSeries`). */
-export function runBacktest(given: readonly InstrumentSeries[], rules: BacktestRules): BacktestRun {
-  const positions = checkedSeries(given).map(
-    (series) => new Position(asKnown(series, rules), rules),
-  );
-  const engine = new Engine(positions, rules);
-  for (let now = engine.nextAt(); now < Infinity; now = engine.nextAt()) engine.step(now);
-  return engine.finish();
-}
+export const runBacktest = (
+  given: readonly InstrumentSeries[],
+  rules: BacktestRules,
+): BacktestRun => runPrepared(prepare(given), rules);
+
+/** Columns of a run over the same bars that nobody reads any more are overwritten and become those of this one. */
+export const runPrepared = (
+  prepared: Prepared,
+  rules: BacktestRules,
+  columns: RunColumns = runColumns(prepared.time.length, prepared.series.length),
+): BacktestRun => new Engine(prepared, rules, columns).run();
 
 const YEAR_MS = 365.25 * 86_400_000;
 
@@ -64,93 +61,113 @@ class Engine {
   readonly #positions: readonly Position[];
   readonly #rules: BacktestRules;
   readonly #book: Book;
-  readonly #run: Omit<BacktestRun, 'trades' | 'ruined'>;
+  readonly #rows: Rows;
+  readonly #time: Float64Array;
   readonly #stops: boolean;
   readonly #carries: boolean;
+  readonly #fillsAtOpen: boolean;
   readonly #orders: Position[];
   #ordered = 0;
-  #row = 0;
   #ruined = false;
   #before = NaN;
 
-  constructor(positions: readonly Position[], rules: BacktestRules) {
+  constructor({ series, time }: Prepared, rules: BacktestRules, columns: RunColumns) {
+    const positions = series.map((one) => new Position(asKnown(one, rules), rules));
     this.#positions = positions;
     this.#orders = [...positions];
     this.#rules = rules;
     this.#book = new Book(positions, rules.initialEquity);
+    this.#rows = new Rows(time, this.#book, columns);
+    this.#time = time;
     this.#stops = hasBarStops(rules.stops);
     this.#carries = rules.borrowBpsPerYear > 0 || rules.financingBpsPerYear > 0;
-    const time = rowTimes(positions.map(({ closeAt }) => closeAt));
-    const column = (): Float64Array => new Float64Array(time.length);
-    this.#run = {
-      instruments: positions.map(({ instrument }) => instrument),
-      initialEquity: rules.initialEquity,
-      from: Math.min(...positions.map(({ openAt }) => openAt[0]!)),
-      time,
-      equity: column(),
-      cash: column(),
-      exposure: column(),
-      netExposure: column(),
-      traded: column(),
-      costs: column(),
-      weights: new Float64Array(time.length * positions.length),
+    this.#fillsAtOpen = rules.fill.at === 'nextOpen';
+  }
+
+  run(): BacktestRun {
+    const from = this.#nextAt();
+    for (;;) {
+      const now = this.#rows.writeBefore(this.#wakesAt(), this.#ruined);
+      for (const position of this.#positions) position.pass(now);
+      if (now === Infinity) break;
+      this.#step(now);
+    }
+    return {
+      instruments: this.#positions.map(({ instrument }) => instrument),
+      initialEquity: this.#rules.initialEquity,
+      from,
+      time: this.#time,
+      ...this.#rows.columns,
+      trades: [...this.#book.closed, ...this.#book.openTrades()],
+      ruined: this.#ruined,
     };
   }
 
-  nextAt(): number {
+  #nextAt(): number {
     let next = Infinity;
-    for (const position of this.#positions) next = Math.min(next, position.nextAt());
+    for (const position of this.#positions) if (position.next < next) next = position.next;
     return next;
   }
 
-  step(now: number): void {
-    if (this.#carries && !this.#ruined) this.#carry(now);
-    this.#closeBars(now);
-    this.#openBars(now);
+  /** The next instant at which anything but prices may change: between two of them rows are written as one. */
+  #wakesAt(): number {
+    if (this.#ruined) return Infinity;
+    if (this.#carries) return this.#nextAt();
+    let next = Infinity;
+    for (const position of this.#positions) next = Math.min(next, position.wakesAt());
+    return next;
   }
 
-  finish(): BacktestRun {
-    const trades = [...this.#book.closed, ...this.#book.openTrades()];
-    return { ...this.#run, trades, ruined: this.#ruined };
+  #step(now: number): void {
+    if (this.#carries) this.#carry(now);
+    if (this.#closeBars(now)) this.#endRow(now);
+    if (!this.#ruined) this.#openBars(now);
   }
 
-  #closeBars(now: number): void {
+  /** Stops and last prices of the bars that close now; false where none does. */
+  #closeBars(now: number): boolean {
     let closing = false;
     for (const position of this.#positions) {
-      if (!position.inside || position.closeAt[position.bar] !== now) continue;
+      if (!position.inside || position.next !== now) continue;
       closing = true;
-      if (this.#stops) applyBarStops(this.#book, position, this.#rules.stops);
+      if (this.#stops && position.ledger !== null && !position.rests()) {
+        applyBarStops(this.#book, position, position.ledger, this.#rules.stops);
+      }
       const close = position.close[position.bar]!;
       if (!Number.isNaN(close)) position.mark = close;
     }
-    if (!closing) return;
-    if (this.#rules.fill.at === 'nextClose') this.#fillAtClose(now);
-    if (!this.#ruined && this.#book.equity() <= 0) this.#ruin();
-    this.#writeRow();
+    return closing;
+  }
+
+  /** What else happens at a close, once all prices of it are known. */
+  #endRow(now: number): void {
+    if (!this.#fillsAtOpen) this.#fillAtClose(now);
+    if (this.#book.equity() <= 0) this.#ruin();
+    this.#rows.write();
     for (const position of this.#positions) {
-      if (!position.inside || position.closeAt[position.bar] !== now) continue;
-      position.inside = false;
-      position.bar++;
+      if (position.inside && position.next === now) position.end();
     }
   }
 
   #fillAtClose(now: number): void {
     for (const position of this.#positions) {
-      if (!position.inside || position.closeAt[position.bar] !== now) continue;
+      if (!position.inside || position.next !== now) continue;
       if (position.takeOrder(position.close[position.bar]!)) this.#order(position);
     }
     this.#fill();
   }
 
   #openBars(now: number): void {
-    const atOpen = this.#rules.fill.at === 'nextOpen';
+    let emergency = false;
     for (const position of this.#positions) {
-      if (position.inside || position.bar === position.bars) continue;
-      if (position.openAt[position.bar] !== now) continue;
+      if (position.inside || position.next !== now) continue;
       position.begin();
-      if (atOpen && position.takeOrder(position.open[position.bar]!)) this.#order(position);
+      if (this.#fillsAtOpen && position.takeOrder(position.open[position.bar]!)) {
+        this.#order(position);
+      }
+      if (position.leavesAtOpen()) emergency = true;
     }
-    this.#leaveInEmergency(now);
+    if (emergency) this.#leaveInEmergency(now);
     this.#fill();
   }
 
@@ -170,7 +187,7 @@ class Engine {
 
   #fill(): void {
     if (this.#ordered === 0) return;
-    if (!this.#ruined) fillOrders(this.#book, this.#orders, this.#ordered, this.#rules);
+    fillOrders(this.#book, this.#orders, this.#ordered, this.#rules);
     this.#ordered = 0;
   }
 
@@ -197,29 +214,5 @@ class Engine {
     const interest = (financed * financingBpsPerYear * costScale * years) / 10_000;
     book.cash -= interest;
     book.costs += interest;
-  }
-
-  #writeRow(): void {
-    const run = this.#run;
-    const book = this.#book;
-    const row = this.#row++;
-    const equity = book.equity();
-    const at = row * this.#positions.length;
-    let exposure = 0;
-    let net = 0;
-    for (let i = 0; i < this.#positions.length; i++) {
-      const weight = equity > 0 ? this.#positions[i]!.value() / equity : 0;
-      run.weights[at + i] = weight;
-      exposure += Math.abs(weight);
-      net += weight;
-    }
-    run.equity[row] = equity;
-    run.cash[row] = book.cash;
-    run.exposure[row] = exposure;
-    run.netExposure[row] = net;
-    run.traded[row] = book.traded;
-    run.costs[row] = book.costs;
-    book.traded = 0;
-    book.costs = 0;
   }
 }

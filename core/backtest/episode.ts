@@ -1,8 +1,8 @@
 import type { Bars } from '../bars/bars.ts';
 import { calendarFor } from '../calendar/index.ts';
 import type { EpisodeBars, OpenEpisode } from '../models/market.ts';
-import { runBacktest } from './engine.ts';
-import { instantsOf } from './instants.ts';
+import { runPrepared } from './engine.ts';
+import { prepare, retargeted } from './prepared.ts';
 import { backtestRules } from './rules.ts';
 
 /** Share of the first equity below which a loss is not told from a larger one: the logarithm needs a floor. */
@@ -16,10 +16,9 @@ const EQUITY_FLOOR = 1e-6;
 export const openEpisode: OpenEpisode = (given, rules) => {
   const bars = asBars(given);
   const calendar = calendarFor(given.calendar);
-  const { closeAt } = instantsOf(bars, calendar);
-  const closes = new Map(Array.from(bars.openTime, (time, t) => [time, closeAt[t]!]));
-  // A year of episodes asks for the same closing times thousands of times.
-  const known = { ...calendar, closeTime: (openTime: number) => closes.get(openTime)! };
+  const nothing = new Float64Array(bars.openTime.length).fill(NaN);
+  // Thousands of episodes have these bars: what only rests on bars is made once.
+  const prepared = prepare([{ bars, calendar, targets: nothing }]);
   const { fill, costs, borrowBpsPerYear, allowShort } = rules;
   const backtest = backtestRules({
     fill: { at: fill },
@@ -28,7 +27,7 @@ export const openEpisode: OpenEpisode = (given, rules) => {
     allowShort,
   });
   return (targets) => {
-    const { equity, initialEquity } = runBacktest([{ bars, calendar: known, targets }], backtest);
+    const { equity, initialEquity } = runPrepared(retargeted(prepared, targets), backtest);
     const floor = initialEquity * EQUITY_FLOOR;
     let before = initialEquity;
     return equity.map((value) => {

@@ -2,8 +2,8 @@ import { barCount } from '../bars/bars.ts';
 import { DAY_MS } from '../calendar/day.ts';
 import { blockLength, bootstrapInterval, drawBlocks, type Interval } from '../metrics/bootstrap.ts';
 import { isTradable } from '../outcomes/trading-cost.ts';
-import { buyAndHold } from './benchmark.ts';
-import { runBacktest, type BacktestRun } from './engine.ts';
+import { holdPrepared } from './benchmark.ts';
+import { runPrepared, type BacktestRun } from './engine.ts';
 import { BacktestFacts, yearOf, type Tries } from './facts.ts';
 import { knownLate, knownNotes } from './known.ts';
 import { metricValues } from './metrics/index.ts';
@@ -11,10 +11,11 @@ import { MIN_RETURNS } from './metrics/moments.ts';
 import { sharpe } from './metrics/ratios.ts';
 import { monteCarlo } from './monte-carlo.ts';
 import { BACKTEST_FORMAT, type BacktestResult } from './result.ts';
-import { monthlyReturns, type DrawdownSpan } from './returns.ts';
+import { drawdownCurve, monthlyReturns, type DrawdownSpan } from './returns.ts';
+import { prepare, type PreparedSeries } from './prepared.ts';
 import type { BacktestRules } from './rules.ts';
-import { sensitivityOf } from './sensitivity.ts';
-import { checkedSeries, costsOf, type InstrumentSeries } from './series.ts';
+import { sensitivityOver } from './sensitivity.ts';
+import { costsOf, type InstrumentSeries } from './series.ts';
 
 export interface EvaluateOptions {
   readonly riskFreePerYear?: number;
@@ -39,22 +40,27 @@ export function evaluateBacktest(
   rules: BacktestRules,
   options: EvaluateOptions = {},
 ): BacktestResult {
-  const series = checkedSeries(given);
-  const run = runBacktest(series, rules);
-  const benchmark = buyAndHold(series, rules);
+  const prepared = prepare(given);
+  const { series } = prepared;
   const { riskFreePerYear = 0, tries = { count: 1 }, seed = 1 } = options;
   const year = yearOf(
     series.map(({ bars, calendar }) => ({ calendar, timeframe: bars.timeframe })),
-    run.time,
+    prepared.time,
   );
-  const factsOf = (of: BacktestRun, against: BacktestRun): BacktestFacts =>
+  const factsOf = (of: BacktestRun, against: BacktestRun | BacktestFacts): BacktestFacts =>
     new BacktestFacts(of, { ...year, riskFreePerYear, tries, benchmark: against });
-  const facts = factsOf(run, benchmark);
   const free = { ...rules, costScale: 0 };
+  const [freeRun, freeHold] = [runPrepared(prepared, free), holdPrepared(prepared, free)];
+  const withoutCosts = metricValues(factsOf(freeRun, freeHold));
+  // Their columns serve once more: nobody reads these runs again.
+  const run = runPrepared(prepared, rules, freeRun);
+  const benchmark = holdPrepared(prepared, rules, freeHold);
+  const held = factsOf(benchmark, benchmark);
+  const facts = factsOf(run, held);
   const instruments = series.map((one) => factsOfInstrument(one, rules));
   const hypothetical = instruments.some((one) => one.hypothetical);
   const { paths = 0, resamples } = options;
-  const sensitivity = options.sensitivity === true ? plain(sensitivityOf(series, rules)) : null;
+  const sensitivity = options.sensitivity === true ? plain(sensitivityOver(prepared, rules)) : null;
   return {
     format: BACKTEST_FORMAT,
     instruments,
@@ -67,15 +73,15 @@ export function evaluateBacktest(
     hypothetical,
     finalEquity: run.equity.at(-1)!,
     metrics: metricValues(facts),
-    withoutCosts: metricValues(factsOf(runBacktest(series, free), buyAndHold(series, free))),
-    buyAndHold: metricValues(factsOf(benchmark, benchmark)),
+    withoutCosts,
+    buyAndHold: metricValues(held),
     sharpeInterval: sharpeInterval(facts, seed, resamples),
     deepestDrawdown: spanOf(facts.drawdowns.deepest, run.time),
     longestDrawdown: spanOf(facts.drawdowns.longest, run.time),
     curve: {
       time: listOf(run.time),
       equity: listOf(run.equity),
-      drawdown: listOf(facts.drawdowns.curve),
+      drawdown: drawdownCurve(run.equity, run.initialEquity),
       exposure: listOf(run.exposure),
       costs: soFar(run.costs),
       // A full rotation trades twice what it turns over.
@@ -94,25 +100,25 @@ export function evaluateBacktest(
   };
 }
 
-/** Plain numbers; several times as fast as spreading the column. */
+/** Plain numbers; many times as fast as spreading the column. */
 function listOf(column: Float64Array): number[] {
-  const out: number[] = [];
-  for (let t = 0; t < column.length; t++) out.push(column[t]!);
+  const out = new Array<number>(column.length);
+  for (let t = 0; t < column.length; t++) out[t] = column[t]!;
   return out;
 }
 
 /** Running sums, each value times `scale`. */
 function soFar(column: Float64Array, scale = 1): number[] {
-  const out: number[] = [];
+  const out = new Array<number>(column.length);
   let sum = 0;
-  for (let t = 0; t < column.length; t++) out.push((sum += scale * column[t]!));
+  for (let t = 0; t < column.length; t++) out[t] = sum += scale * column[t]!;
   return out;
 }
 
 const plain = ({
   costs,
   delays,
-}: ReturnType<typeof sensitivityOf>): BacktestResult['sensitivity'] => ({
+}: ReturnType<typeof sensitivityOver>): BacktestResult['sensitivity'] => ({
   costs: [...costs],
   delays: [...delays],
 });
@@ -151,7 +157,7 @@ export function sharpeInterval(facts: BacktestFacts, seed: number, resamples?: n
 }
 
 function factsOfInstrument(
-  series: InstrumentSeries,
+  series: PreparedSeries,
   rules: BacktestRules,
 ): BacktestResult['instruments'][number] {
   const { bars, calendar } = series;

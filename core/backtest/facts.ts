@@ -5,7 +5,14 @@ import type { BacktestRun } from './engine.ts';
 import { momentsOf, type Moments } from './metrics/moments.ts';
 import { regress, type Regression } from './metrics/newey-west.ts';
 import { lowest } from './metrics/lowest.ts';
-import { dailyEquity, dayOfClose, drawdownsOf, returnsOf, type Drawdowns } from './returns.ts';
+import { totalsOf, type Totals } from './metrics/totals.ts';
+import {
+  dailyEquity,
+  dayOfClose,
+  drawdownSpans,
+  returnsOf,
+  type DrawdownSpans,
+} from './returns.ts';
 
 const DAYS_PER_YEAR = 365.25;
 /** Of the sessions of a calendar year: markets rest up to five days around the new year. */
@@ -27,7 +34,7 @@ export interface FactOptions {
   readonly riskFreePerYear?: number;
   readonly tries?: Tries;
   /** Buy-and-hold of the same bars: equal rows. */
-  readonly benchmark?: BacktestRun;
+  readonly benchmark?: BacktestRun | BacktestFacts;
 }
 
 /** What a metric is computed from; each part once, when first asked for. */
@@ -38,11 +45,12 @@ export class BacktestFacts {
   readonly daysPerYear: number;
   readonly riskFreePerYear: number;
   readonly tries: Tries;
-  readonly #benchmark: BacktestRun | undefined;
+  readonly #benchmark: BacktestRun | BacktestFacts | undefined;
+  #totals: Totals | undefined;
   #moments: Moments | undefined;
   #daily: Float64Array | undefined;
   #tail: Float64Array | undefined;
-  #drawdowns: Drawdowns | undefined;
+  #drawdowns: DrawdownSpans | undefined;
   #regression: Regression | undefined;
 
   constructor(run: BacktestRun, options: FactOptions) {
@@ -76,6 +84,10 @@ export class BacktestFacts {
     return (time.at(-1) ?? NaN) - from >= YEAR_DAYS_MIN * DAY_MS;
   }
 
+  get totals(): Totals {
+    return (this.#totals ??= totalsOf(this.run));
+  }
+
   get moments(): Moments {
     return (this.#moments ??= momentsOf(this.returns));
   }
@@ -90,8 +102,8 @@ export class BacktestFacts {
     return (this.#tail ??= lowest(this.returns, Math.floor(this.returns.length / 20) + 2));
   }
 
-  get drawdowns(): Drawdowns {
-    return (this.#drawdowns ??= drawdownsOf(this.run.equity, this.run.initialEquity));
+  get drawdowns(): DrawdownSpans {
+    return (this.#drawdowns ??= drawdownSpans(this.run.equity, this.run.initialEquity));
   }
 
   /** On the benchmark's returns; NaN without a benchmark. */
@@ -101,8 +113,13 @@ export class BacktestFacts {
 
   #regress(): Regression {
     const nothing = new Float64Array(0);
-    if (this.#benchmark === undefined) return regress(nothing, nothing);
-    return regress(this.returns, returnsOf(this.#benchmark.equity));
+    const against = this.#benchmark;
+    if (against === undefined) return regress(nothing, nothing);
+    if (against === this.run) return regress(this.returns, this.returns);
+    return regress(
+      this.returns,
+      'returns' in against ? against.returns : returnsOf(against.equity),
+    );
   }
 }
 

@@ -1,6 +1,6 @@
-import { instantsOf, type Instants } from './instants.ts';
+import type { Instants } from './instants.ts';
+import type { PreparedSeries } from './prepared.ts';
 import type { BacktestRules } from './rules.ts';
-import type { InstrumentSeries } from './series.ts';
 
 /** When decisions of an instrument can fill. */
 interface Lateness {
@@ -38,11 +38,11 @@ function latenessOf({ openAt, closeAt }: Instants, knownAfterMs: number, fill: F
   return { counted, lateMs, waits };
 }
 
-const latenessIn = ({ bars, calendar, knownAfterMs = 0 }: InstrumentSeries, fill: Fill): Lateness =>
-  latenessOf(instantsOf(bars, calendar), knownAfterMs, fill);
+const latenessIn = (series: PreparedSeries, fill: Fill): Lateness =>
+  latenessOf(series, series.knownAfterMs ?? 0, fill);
 
 /** The series with its targets and scores where the engine may act on them. */
-export function asKnown(series: InstrumentSeries, { fill }: BacktestRules): InstrumentSeries {
+export function asKnown(series: PreparedSeries, { fill }: BacktestRules): PreparedSeries {
   if (!series.knownAfterMs) return series;
   const { counted, waits } = latenessIn(series, fill);
   const { targets, emergencyScore } = series;
@@ -83,7 +83,7 @@ export interface KnownLate {
   readonly waits?: number | undefined;
 }
 
-export function knownLate(series: InstrumentSeries, { fill }: BacktestRules): KnownLate {
+export function knownLate(series: PreparedSeries, { fill }: BacktestRules): KnownLate {
   if (!series.knownAfterMs) return {};
   const { lateMs, waits } = latenessIn(series, fill);
   return { ...(lateMs > 0 && { lateMs }), ...(waits > 0 && { waits }) };

@@ -1,7 +1,8 @@
 import { barCount } from '../bars/bars.ts';
-import { instantsOf } from './instants.ts';
+import type { PreparedSeries } from './prepared.ts';
 import type { BacktestRules } from './rules.ts';
-import { costsOf, type InstrumentSeries } from './series.ts';
+import { costsOf } from './series.ts';
+import { hasBarStops, reachesStop, type BarStops } from './stops.ts';
 import type { TradeLedger } from './trade.ts';
 
 /** One instrument while a backtest runs: where its clock stands, what is held, what is wanted. */
@@ -22,6 +23,8 @@ export class Position {
   /** The bar that is open, or that opens next. */
   bar = 0;
   inside = false;
+  /** Instant at which that bar closes, or opens; Infinity after the last one. */
+  next = NaN;
   /** Units, signed. */
   quantity = 0;
   /** Last price that is known; NaN before the first. */
@@ -33,9 +36,17 @@ export class Position {
   wanted = NaN;
   adds = 0;
 
+  readonly #stops: BarStops | undefined;
   readonly #targets: Float64Array;
+  /** undefined: no score is an emergency. */
   readonly #scores: Float64Array | undefined;
-  readonly #rules: BacktestRules;
+  readonly #emergencyAt: number;
+  /** Bars from a decision to the bar in which it fills. */
+  readonly #delay: number;
+  readonly #lowest: number;
+  readonly #highest: number;
+  readonly #onlyChanged: boolean;
+  readonly #anyTarget: boolean;
   /** An order that no price has filled yet. */
   #pending = NaN;
   /** The last order that came to its fill. */
@@ -45,31 +56,34 @@ export class Position {
   #urgent = false;
   /** The last order was for a long that an emergency ended or kept out. */
   #paused = false;
+  /** A bar before which nothing happens to it; see `wakesAt`. */
+  #wakes = -1;
 
-  constructor(series: InstrumentSeries, rules: BacktestRules) {
+  constructor(series: PreparedSeries, rules: BacktestRules) {
     const { bars } = series;
-    const { openAt, closeAt } = instantsOf(bars, series.calendar);
     const costs = costsOf(series, rules);
     this.instrument = bars.instrument;
     this.bars = barCount(bars);
     this.openTime = bars.openTime;
-    this.openAt = openAt;
-    this.closeAt = closeAt;
     this.open = bars.open;
     this.high = bars.high;
     this.low = bars.low;
     this.close = bars.close;
     this.fee = (costs.feeBps * rules.costScale) / 10_000;
     this.slippage = ((costs.slippageBps + costs.halfSpreadBps) * rules.costScale) / 10_000;
+    this.openAt = series.openAt;
+    this.closeAt = series.closeAt;
+    this.next = series.openAt[0]!;
     this.#targets = series.targets;
-    this.#scores = series.emergencyScore;
-    this.#rules = rules;
-  }
-
-  /** Instant of its next event; Infinity after its last bar. */
-  nextAt(): number {
-    if (this.inside) return this.closeAt[this.bar]!;
-    return this.bar < this.bars ? this.openAt[this.bar]! : Infinity;
+    const { emergencyScore, reentry } = rules.stops;
+    this.#stops = hasBarStops(rules.stops) ? rules.stops : undefined;
+    this.#scores = emergencyScore === null ? undefined : series.emergencyScore;
+    this.#emergencyAt = emergencyScore ?? Infinity;
+    this.#delay = 1 + rules.fill.delayBars;
+    this.#highest = rules.maxWeight;
+    this.#lowest = rules.allowShort ? -rules.maxWeight : 0;
+    this.#onlyChanged = rules.rebalance === 'changed';
+    this.#anyTarget = reentry === 'changedTarget';
   }
 
   /** The bar that is open, else the last that was. */
@@ -82,14 +96,138 @@ export class Position {
     return this.quantity === 0 ? 0 : this.quantity * this.mark;
   }
 
+  /**
+   * Its next event in a bar in which it may trade, as things stand with it: the bars before only change its price.
+   * Infinity where there is none.
+   */
+  wakesAt(): number {
+    if (this.bar > this.#wakes) this.#wakes = this.#restsUntil();
+    if (this.inside && this.bar === this.#wakes) return this.next;
+    return this.#wakes < this.bars ? this.openAt[this.#wakes]! : Infinity;
+  }
+
+  /** Does it live through the current bar without trading, its best price seen? */
+  rests(): boolean {
+    return this.bar < this.#wakes;
+  }
+
+  /** The first bar from the current one on in which a stop lies or an order may fill. */
+  #restsUntil(): number {
+    if (!Number.isNaN(this.#pending) || this.#paused || this.#urgent) return this.bar;
+    const until = Math.min(this.#nextAsked(), this.#nextEmergency());
+    return this.ledger === null || this.#stops === undefined
+      ? until
+      : this.#restsWithin(this.ledger.averageCost, this.#stops, until);
+  }
+
+  /** The first bar from the current one on with an order unlike the last one. */
+  #nextAsked(): number {
+    const [delay, last, low, high] = [this.#delay, this.#last, this.#lowest, this.#highest];
+    const repeats = this.#onlyChanged || this.#stopped;
+    const targets = this.#targets;
+    const end = this.bars - delay;
+    let at = Math.max(0, this.bar - delay);
+    for (; at < end; at++) {
+      const target = targets[at]!;
+      // NaN is none.
+      if (target !== target) continue;
+      if (!repeats || Math.min(high, Math.max(low, target)) !== last) return at + delay;
+    }
+    return this.bars;
+  }
+
+  #nextEmergency(): number {
+    if (this.#scores === undefined) return this.bars;
+    let { bar } = this;
+    while (bar < this.bars && !this.#isEmergency(bar)) bar++;
+    return bar;
+  }
+
+  /** The first bar before `until` that reaches a stop, else `until`; the bars before it are lived through. */
+  #restsWithin(cost: number, stops: BarStops, until: number): number {
+    const side = this.quantity > 0 ? 1 : -1;
+    let { bar } = this;
+    for (; bar < until && !reachesStop(this, bar, cost, side, stops); bar++) {
+      this.seeBest(bar, side);
+    }
+    return bar;
+  }
+
+  /** A bar was lived through: trailing stops are measured from the best price so far. */
+  seeBest(bar: number, side: 1 | -1): void {
+    const best = side > 0 ? this.high[bar]! : this.low[bar]!;
+    if (side * best > side * this.best) this.best = best;
+  }
+
+  /** Lives through all that happens before `until`, where it only changes its price. */
+  pass(until: number): void {
+    let { bar } = this;
+    while (bar < this.bars && this.closeAt[bar]! < until) bar++;
+    const inside = bar < this.bars && this.openAt[bar]! < until;
+    if (bar === this.bar && inside === this.inside) return;
+    this.mark = this.#markAt(inside ? bar : bar - 1, inside);
+    this.bar = bar;
+    this.inside = inside;
+    this.next = inside ? this.closeAt[bar]! : bar < this.bars ? this.openAt[bar]! : Infinity;
+  }
+
+  /** The last price known in a bar; while it is open, that is not its close. */
+  #markAt(bar: number, open: boolean): number {
+    for (let at = bar; at >= this.bar; at--) {
+      const close = open && at === bar ? NaN : this.close[at]!;
+      const price = Number.isNaN(close) ? this.open[at]! : close;
+      if (!Number.isNaN(price)) return price;
+    }
+    return this.mark;
+  }
+
+  /** Writes its value at the instants `time[from]` to `time[to - 1]`, all before it trades, to out[from x stride + offset] on. */
+  valuesAt(
+    time: Float64Array,
+    from: number,
+    to: number,
+    out: Float64Array,
+    offset: number,
+    stride: number,
+  ): void {
+    if (this.quantity === 0) {
+      for (let row = from; row < to; row++) out[row * stride + offset] = 0;
+      return;
+    }
+    let { bar, mark } = this;
+    const { bars, quantity, open, close, openAt, closeAt } = this;
+    for (let row = from; row < to; row++) {
+      if (bar < bars) {
+        const closes = closeAt[bar] === time[row];
+        if (closes && !Number.isNaN(close[bar])) mark = close[bar]!;
+        else if (openAt[bar]! < time[row]! && !Number.isNaN(open[bar])) mark = open[bar]!;
+        if (closes) bar++;
+      }
+      out[row * stride + offset] = quantity * mark;
+    }
+  }
+
   /** Opens its next bar. */
   begin(): void {
     this.inside = true;
+    this.next = this.closeAt[this.bar]!;
     const open = this.open[this.bar]!;
     if (!Number.isNaN(open)) this.mark = open;
     // Longs end and are kept out in an emergency: one that is still held had no price to leave at.
     const waits = this.#urgent && this.quantity > 0;
-    this.#urgent = waits || this.#isEmergency();
+    this.#urgent = waits || this.#isEmergency(this.bar);
+  }
+
+  #isEmergency(bar: number): boolean {
+    if (this.#scores === undefined || bar === 0) return false;
+    return this.#scores[bar - 1]! >= this.#emergencyAt;
+  }
+
+  /** Closes the bar that is open. */
+  end(): void {
+    this.inside = false;
+    this.bar++;
+    this.next = this.bar < this.bars ? this.openAt[this.bar]! : Infinity;
   }
 
   /**
@@ -97,7 +235,7 @@ export class Position {
    * True: `wanted` is to be traded to at `price`. A long waits while there is an emergency.
    */
   takeOrder(price: number): boolean {
-    const decided = this.bar - 1 - this.#rules.fill.delayBars;
+    const decided = this.bar - this.#delay;
     const target = decided >= 0 ? this.#targets[decided]! : NaN;
     if (!Number.isNaN(target)) this.#pending = this.#limited(target);
     if (Number.isNaN(price)) return false;
@@ -136,24 +274,15 @@ export class Position {
       : 1 - (1 - this.slippage) * (1 - this.fee);
   }
 
-  #isEmergency(): boolean {
-    const { emergencyScore } = this.#rules.stops;
-    const score = this.bar > 0 ? this.#scores?.[this.bar - 1] : undefined;
-    return emergencyScore !== null && score !== undefined && score >= emergencyScore;
-  }
-
   #limited(target: number): number {
-    const { allowShort, maxWeight } = this.#rules;
-    return Math.min(maxWeight, Math.max(allowShort ? -maxWeight : 0, target));
+    return Math.min(this.#highest, Math.max(this.#lowest, target));
   }
 
   #staysOut(order: number): boolean {
-    return this.#rules.stops.reentry === 'changedTarget'
-      ? order === this.#last
-      : Math.sign(order) === Math.sign(this.#last);
+    return this.#anyTarget ? order === this.#last : Math.sign(order) === Math.sign(this.#last);
   }
 
   #isRestated(order: number): boolean {
-    return this.#rules.rebalance === 'changed' && order === this.#last;
+    return this.#onlyChanged && order === this.#last;
   }
 }

@@ -18,11 +18,12 @@ export const dayOfClose = (time: number): number => Math.floor((time - 1) / DAY_
 export function dailyEquity(time: Float64Array, equity: Float64Array): Float64Array {
   const out = new Float64Array(equity.length);
   let days = 0;
-  let last = NaN;
+  let dayEnds = -Infinity;
   for (let t = 0; t < equity.length; t++) {
-    const day = dayOfClose(time[t]!);
-    if (day !== last) days++;
-    last = day;
+    if (time[t]! > dayEnds) {
+      days++;
+      dayEnds = (dayOfClose(time[t]!) + 1) * DAY_MS;
+    }
     out[days - 1] = equity[t]!;
   }
   return out.subarray(0, days);
@@ -36,16 +37,18 @@ export function monthlyReturns(
 ): { readonly month: string; readonly return: number }[] {
   const months: { month: string; return: number }[] = [];
   let before = initialEquity;
-  let nextMonth = -Infinity;
-  for (let t = 0; t < equity.length; t++) {
-    const day = dayOfClose(time[t]!);
-    if (day >= nextMonth) {
-      const date = new Date(day * DAY_MS);
-      months.push({ month: date.toISOString().slice(0, 7), return: 0 });
-      nextMonth = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1) / DAY_MS;
-      if (t > 0) before = equity[t - 1]!;
-    }
-    months.at(-1)!.return = before > 0 ? equity[t]! / before - 1 : 0;
+  for (let from = 0; from < equity.length;) {
+    const date = new Date(dayOfClose(time[from]!) * DAY_MS);
+    const monthEnds = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1);
+    let end = from + 1;
+    while (end < equity.length && time[end]! <= monthEnds) end++;
+    const last = equity[end - 1]!;
+    months.push({
+      month: date.toISOString().slice(0, 7),
+      return: before > 0 ? last / before - 1 : 0,
+    });
+    before = last;
+    from = end;
   }
   return months;
 }
@@ -63,19 +66,38 @@ export interface DrawdownSpan {
   readonly open: boolean;
 }
 
-export interface Drawdowns {
-  /** E / cummax(E) - 1 by row, from the initial equity on. */
-  readonly curve: Float64Array;
+export interface DrawdownSpans {
   /** The deepest and the longest; null where equity never fell. */
   readonly deepest: DrawdownSpan | null;
   readonly longest: DrawdownSpan | null;
 }
 
+export interface Drawdowns extends DrawdownSpans {
+  readonly curve: Float64Array;
+}
+
 /** Drawdown of equity against its highest value so far, the initial one included. */
-export function drawdownsOf(equity: Float64Array, initialEquity: number): Drawdowns {
-  const curve = new Float64Array(equity.length);
+export const drawdownsOf = (equity: Float64Array, initialEquity: number): Drawdowns => ({
+  curve: Float64Array.from(drawdownCurve(equity, initialEquity)),
+  ...drawdownSpans(equity, initialEquity),
+});
+
+/** E / cummax(E) - 1 by row, from the initial equity on. */
+export function drawdownCurve(equity: Float64Array, initialEquity: number): number[] {
+  const curve = new Array<number>(equity.length);
+  let highest = initialEquity;
+  for (let t = 0; t < equity.length; t++) {
+    const rises = equity[t]! >= highest;
+    if (rises) highest = equity[t]!;
+    curve[t] = rises ? 0 : equity[t]! / highest - 1;
+  }
+  return curve;
+}
+
+export function drawdownSpans(equity: Float64Array, initialEquity: number): DrawdownSpans {
   let peak = -1;
   let highest = initialEquity;
+  let lowest = initialEquity;
   let depth = 0;
   let trough = -1;
   let deepest: DrawdownSpan | null = null;
@@ -87,20 +109,22 @@ export function drawdownsOf(equity: Float64Array, initialEquity: number): Drawdo
     if (longest === null || span.bars > longest.bars) longest = span;
   };
   for (let t = 0; t < equity.length; t++) {
-    if (equity[t]! >= highest) {
+    const now = equity[t]!;
+    if (now >= highest) {
       end(t, false);
-      highest = equity[t]!;
+      highest = now;
+      lowest = now;
       peak = t;
       depth = 0;
-      continue;
-    }
-    const down = equity[t]! / highest - 1;
-    curve[t] = down;
-    if (down < depth) {
-      depth = down;
-      trough = t;
+    } else if (now < lowest) {
+      lowest = now;
+      const down = now / highest - 1;
+      if (down < depth) {
+        depth = down;
+        trough = t;
+      }
     }
   }
   end(equity.length - 1, true);
-  return { curve, deepest, longest };
+  return { deepest, longest };
 }

@@ -1,8 +1,10 @@
-import { runBacktest } from './engine.ts';
+import { runPrepared, type BacktestRun } from './engine.ts';
 import { BacktestFacts, yearOf } from './facts.ts';
 import { annualReturn, totalReturn } from './metrics/growth.ts';
 import { maxDrawdown } from './metrics/losses.ts';
 import { sharpe } from './metrics/ratios.ts';
+import { prepare, type Prepared } from './prepared.ts';
+import { runColumns } from './rows.ts';
 import type { BacktestRules } from './rules.ts';
 import type { InstrumentSeries } from './series.ts';
 
@@ -30,31 +32,39 @@ export interface Sensitivity {
  * Runs the targets again at 0 to 3 times the costs, and with fills 0 to 3 bars later. A result that lives on one of
  * them is no result.
  */
-export function sensitivityOf(
-  series: readonly InstrumentSeries[],
+export const sensitivityOf = (
+  given: readonly InstrumentSeries[],
   rules: BacktestRules,
-): Sensitivity {
+): Sensitivity => sensitivityOver(prepare(given), rules);
+
+export function sensitivityOver(prepared: Prepared, rules: BacktestRules): Sensitivity {
+  // One run after the other: each in the columns of the one before.
+  const columns = runColumns(prepared.time.length, prepared.series.length);
+  const pointOf = (scale: number, delay: number): SensitivityPoint => {
+    const costScale = rules.costScale * scale;
+    const delayBars = rules.fill.delayBars + delay;
+    const changed = { ...rules, costScale, fill: { ...rules.fill, delayBars } };
+    return pointOn(prepared, runPrepared(prepared, changed, columns), { costScale, delayBars });
+  };
   return {
-    costs: COST_SCALES.map((scale) => pointOf(series, rules, scale, 0)),
-    delays: EXTRA_DELAYS.map((delay) => pointOf(series, rules, 1, delay)),
+    costs: COST_SCALES.map((scale) => pointOf(scale, 0)),
+    delays: EXTRA_DELAYS.map((delay) => pointOf(1, delay)),
   };
 }
 
-function pointOf(
-  series: readonly InstrumentSeries[],
-  rules: BacktestRules,
-  scale: number,
-  delay: number,
+function pointOn(
+  prepared: Prepared,
+  run: BacktestRun,
+  at: Pick<SensitivityPoint, 'costScale' | 'delayBars'>,
 ): SensitivityPoint {
-  const costScale = rules.costScale * scale;
-  const delayBars = rules.fill.delayBars + delay;
-  const run = runBacktest(series, { ...rules, costScale, fill: { ...rules.fill, delayBars } });
-  const instruments = series.map(({ bars, calendar }) => ({ calendar, timeframe: bars.timeframe }));
+  const instruments = prepared.series.map(({ bars, calendar }) => ({
+    calendar,
+    timeframe: bars.timeframe,
+  }));
   const facts = new BacktestFacts(run, yearOf(instruments, run.time));
   const finite = (figure: number): number | null => (Number.isFinite(figure) ? figure : null);
   return {
-    costScale,
-    delayBars,
+    ...at,
     totalReturn: totalReturn.value(facts),
     annualReturn: finite(annualReturn.value(facts)),
     sharpe: finite(sharpe.value(facts)),

@@ -56,12 +56,13 @@ export function checkedSeries(given: readonly InstrumentSeries[]): readonly Inst
     if (i > 0 && idOf(sorted[i - 1]!) === id) {
       throw new RatchetError('backtest.duplicate', `instrument ${id} is given twice`);
     }
-    checkOne(series);
+    checkSeries(series);
   });
   return sorted;
 }
 
-function checkOne({ bars, targets, emergencyScore }: InstrumentSeries): void {
+/** Errors: `backtest.empty`, `backtest.lengths`, `backtest.target`. */
+export function checkSeries({ bars, targets, emergencyScore }: InstrumentSeries): void {
   const rows = barCount(bars);
   const { instrument } = bars;
   if (rows === 0) throw new RatchetError('backtest.empty', `${instrument} has no bars`);

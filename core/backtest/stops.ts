@@ -1,70 +1,87 @@
 import type { Book } from './book.ts';
 import type { Position } from './position.ts';
 import type { BacktestRules } from './rules.ts';
-import type { ExitReason } from './trade.ts';
+import type { ExitReason, TradeLedger } from './trade.ts';
 
-type Stops = BacktestRules['stops'];
+export type BarStops = Pick<BacktestRules['stops'], 'stopLoss' | 'trailing' | 'takeProfit'>;
 
 /** Does any rule look inside a bar? */
-export const hasBarStops = ({ stopLoss, trailing, takeProfit }: Stops): boolean =>
+export const hasBarStops = ({ stopLoss, trailing, takeProfit }: BarStops): boolean =>
   stopLoss !== undefined || trailing !== undefined || takeProfit !== undefined;
 
+/** Applies the stops to the bar that has just ended, at prices that were inside it. */
+export function applyBarStops(
+  book: Book,
+  position: Position,
+  ledger: TradeLedger,
+  stops: BarStops,
+): void {
+  const { bar } = position;
+  const side = position.quantity > 0 ? 1 : -1;
+  const cost = ledger.averageCost;
+  if (reachesStop(position, bar, cost, side, stops)) stopOut(book, position, cost, side, stops);
+  else position.seeBest(bar, side);
+}
+
 /**
- * Applies the stops to the bar that has just ended, at prices that were inside it.
+ * Does a bar reach a level at which what is held of it is left?
  *
  * A long's stop level is the higher of `cost (1 - stopLoss)`, `cost` being the average of the units held, and
  * `best (1 - trailing)`, `best` being the highest price of the bars *before* (nobody knows whether this bar's high came
  * before its low); it fills at min(level, open).
  * Shorts mirror it. Where stop and profit target both lie inside one bar the stop counts, the pessimistic case. A bar
- * without an open ends nothing.
+ * without an open ends nothing: nobody knows whether it began beyond a level.
  */
-export function applyBarStops(book: Book, position: Position, stops: Stops): void {
-  const { ledger, bar } = position;
-  if (ledger === null) return;
-  const side = position.quantity > 0 ? 1 : -1;
-  const open = position.open[bar]!;
+export function reachesStop(
+  position: Position,
+  bar: number,
+  cost: number,
+  side: 1 | -1,
+  stops: BarStops,
+): boolean {
+  if (Number.isNaN(position.open[bar])) return false;
+  const worst = side > 0 ? position.low[bar]! : position.high[bar]!;
+  if (side * worst <= side * stopLevel(position.best, cost, side, stops)) return true;
+  if (stops.takeProfit === undefined) return false;
   const best = side > 0 ? position.high[bar]! : position.low[bar]!;
-  // Without an open nobody knows whether the bar began beyond a level: nothing fills in it.
-  const exit = Number.isNaN(open) ? null : exitOf(position, ledger.averageCost, side, stops);
-  if (exit !== null) leave(book, position, exit.price, exit.reason);
-  else if (side * best > side * position.best) position.best = best;
+  return side * best >= side * profitTarget(cost, side, stops.takeProfit);
 }
 
-interface Exit {
-  readonly price: number;
-  readonly reason: ExitReason;
+const profitTarget = (cost: number, side: 1 | -1, share: number): number =>
+  cost * (1 + side * share);
+
+/** -side x Infinity where there is no such stop: no price reaches it. */
+const fixedLevel = (cost: number, side: 1 | -1, { stopLoss }: BarStops): number =>
+  stopLoss === undefined ? -side * Infinity : cost * (1 - side * stopLoss);
+
+const movingLevel = (best: number, side: 1 | -1, { trailing }: BarStops): number =>
+  trailing === undefined ? -side * Infinity : best * (1 - side * trailing);
+
+function stopLevel(best: number, cost: number, side: 1 | -1, stops: BarStops): number {
+  const fixed = fixedLevel(cost, side, stops);
+  const moving = movingLevel(best, side, stops);
+  return side * moving > side * fixed ? moving : fixed;
 }
 
-/** Where the bar that has ended leaves the position; null where it does not. */
-function exitOf(position: Position, cost: number, side: 1 | -1, stops: Stops): Exit | null {
-  const { bar } = position;
-  const open = position.open[bar]!;
-  const [high, low] = [position.high[bar]!, position.low[bar]!];
-  const { level, reason } = stopLevel(position, cost, side, stops);
-  if (side > 0 ? low <= level : high >= level) {
-    return { price: side > 0 ? Math.min(level, open) : Math.max(level, open), reason };
-  }
-  if (stops.takeProfit === undefined) return null;
-  const target = cost * (1 + side * stops.takeProfit);
-  if (!(side > 0 ? high >= target : low <= target)) return null;
-  return {
-    price: side > 0 ? Math.max(target, open) : Math.min(target, open),
-    reason: 'takeProfit',
-  };
-}
-
-/** -side x Infinity where there is no stop: no price reaches it. */
-function stopLevel(
+/** Leaves a position in the current bar, which reaches a level. */
+function stopOut(
+  book: Book,
   position: Position,
   cost: number,
   side: 1 | -1,
-  { stopLoss, trailing }: Stops,
-): { readonly level: number; readonly reason: ExitReason } {
-  const fixed = stopLoss === undefined ? -side * Infinity : cost * (1 - side * stopLoss);
-  const moving = trailing === undefined ? -side * Infinity : position.best * (1 - side * trailing);
-  return side * moving > side * fixed
-    ? { level: moving, reason: 'trailingStop' }
-    : { level: fixed, reason: 'stopLoss' };
+  stops: BarStops,
+): void {
+  const { bar, best } = position;
+  const open = position.open[bar]!;
+  const worst = side > 0 ? position.low[bar]! : position.high[bar]!;
+  const level = stopLevel(best, cost, side, stops);
+  if (side * worst <= side * level) {
+    const reason = level === fixedLevel(cost, side, stops) ? 'stopLoss' : 'trailingStop';
+    return leave(book, position, side > 0 ? Math.min(level, open) : Math.max(level, open), reason);
+  }
+  const target = profitTarget(cost, side, stops.takeProfit ?? Infinity);
+  const price = side > 0 ? Math.max(target, open) : Math.min(target, open);
+  leave(book, position, price, 'takeProfit');
 }
 
 function leave(book: Book, position: Position, price: number, reason: ExitReason): void {

@@ -23,13 +23,14 @@ function toTensor(name: string, { data, dims }: SessionInput): ort.Tensor {
  */
 export async function openSession(
   bytes: Uint8Array,
-  { threads = 1 }: SessionOptions = {},
+  { threads = 1, keepsMemory = true }: SessionOptions = {},
 ): Promise<OnnxSession> {
   let session: ort.InferenceSession;
   try {
     session = await ort.InferenceSession.create(bytes, {
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
+      enableCpuMemArena: keepsMemory,
     });
   } catch (cause) {
     throw new RatchetError('onnx.open', 'the ONNX runtime refused the model', { cause });

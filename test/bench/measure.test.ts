@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { compare, spreadOf, type Measure, type Side } from './measure.ts';
+import { compare, fixedPeer, spreadOf, type Measure, type Side, type Workload } from './measure.ts';
 
 const asked: string[] = [];
 const closed: string[] = [];
@@ -27,7 +27,10 @@ const measure = (over: Partial<Measure> = {}): Measure => ({
   ...over,
 });
 
-const workload = { folder: '', peer: () => assert.fail('not asked for') };
+const workload: Workload = {
+  ...{ folder: '', device: 'cpu' },
+  peer: () => assert.fail('not asked for'),
+};
 
 describe('a comparison', () => {
   it('takes medians without the first round, beside the best peer, by turns', async () => {
@@ -51,6 +54,18 @@ describe('a comparison', () => {
     const open = async () => ({ ours: side('ratchet', [1, 1]), peers: [failing] });
     await assert.rejects(compare(measure({ open }), workload, 3), /gone/);
     assert.deepEqual(closed.splice(0), ['ratchet', 'peer']);
+  });
+
+  it('fails where a promise beside the ratio is broken, and shows what else was seen', async () => {
+    const open = async () => ({
+      ...{ ours: side('ratchet', [1, 1, 1, 1]), peers: [fixedPeer('promised', 4)] },
+      broken: () => ['1 request failed'],
+      also: () => ({ prepareMs: 12 }),
+    });
+    const { pass, ratio, peerName, broken, also } = await compare(measure({ open }), workload, 3);
+    assert.deepEqual([pass, ratio, peerName], [false, 0.25, 'promised']);
+    assert.deepEqual([broken, also], [['1 request failed'], { prepareMs: 12 }]);
+    closed.length = 0;
   });
 
   it('knows the middle of an even number', () => {

@@ -1,5 +1,7 @@
 /** What a figure is compared with: ours and its peers run by turns, and the medians of their rounds stand side by side. */
 
+import type { PeerEnvironment } from './peer.ts';
+
 /** One side of a comparison; `round` gives its figure, in the unit of the measure. */
 export interface Side {
   readonly name: string;
@@ -11,17 +13,35 @@ export interface Measure {
   readonly name: string;
   /** One sentence: what is done, on how much data. */
   readonly docs: string;
-  readonly unit: 'ms' | 'us' | 'requests/s' | 'windows/s' | 's' | 'MB' | 'x';
+  readonly unit: 'ms' | 'us' | 'requests/s' | 'windows/s' | 'trials/s' | 's' | 'MB' | 'x';
   readonly better: 'lower' | 'higher';
   /** Of ours / peer: at most this where lower is better, at least this where higher is. */
   readonly target: number;
-  open(workload: Workload): Promise<{ readonly ours: Side; readonly peers: readonly Side[] }>;
+  /** It can run on a GPU as well, as `--device gpu` asks. */
+  readonly gpu?: true;
+  /** It starts processes of dist/, so the project must be built. */
+  readonly needsBuild?: true;
+  /** Its rounds leave nothing warm: the round that is not counted is left out. */
+  readonly warmUp?: false;
+  open(workload: Workload): Promise<Opened>;
 }
 
-/** A folder for the data that both sides read, and how peers are started. */
+export type Device = 'cpu' | 'gpu';
+
+export interface Opened {
+  readonly ours: Side;
+  readonly peers: readonly Side[];
+  /** After all rounds: what else was promised and did not hold, each in words; any makes the measure fail. */
+  broken?(): readonly string[];
+  /** After all rounds: further figures, shown beside. */
+  also?(): Readonly<Record<string, number>>;
+}
+
+/** A folder for the data that both sides read, what they compute on, and how peers are started. */
 export interface Workload {
   readonly folder: string;
-  peer(script: string, args: readonly string[]): Promise<Side>;
+  readonly device: Device;
+  peer(script: string, args: readonly string[], environment?: PeerEnvironment): Promise<Side>;
 }
 
 export interface Spread {
@@ -44,6 +64,9 @@ export interface Comparison {
   readonly rounds: number;
   readonly oursSpread: Spread;
   readonly peerSpread: Spread;
+  /** Promises beside the ratio that did not hold. */
+  readonly broken: readonly string[];
+  readonly also: Readonly<Record<string, number>>;
 }
 
 /** Of at least one figure; the median of an even number is the mean of the two in the middle. */
@@ -64,11 +87,12 @@ export async function compare(
   workload: Workload,
   rounds: number,
 ): Promise<Comparison> {
-  const { ours, peers } = await measure.open(workload);
+  const opened = await measure.open(workload);
+  const { ours, peers } = opened;
   const sides = [ours, ...peers];
   const figures = new Map<Side, number[]>(sides.map((side) => [side, []]));
   try {
-    for (let round = -1; round < rounds; round++) {
+    for (let round = measure.warmUp === false ? 0 : -1; round < rounds; round++) {
       for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
         const figure = await side.round();
         if (round >= 0) figures.get(side)!.push(figure);
@@ -80,7 +104,10 @@ export async function compare(
   const spreads = peers.map((side) => ({ side, spread: spreadOf(figures.get(side)!) }));
   const sign = measure.better === 'lower' ? 1 : -1;
   spreads.sort((a, b) => sign * (a.spread.median - b.spread.median));
-  return resultOf(measure, rounds, spreadOf(figures.get(ours)!), spreads[0]!);
+  const result = resultOf(measure, rounds, spreadOf(figures.get(ours)!), spreads[0]!);
+  const broken = opened.broken?.() ?? [];
+  const pass = result.pass && broken.length === 0;
+  return { ...result, pass, broken, also: opened.also?.() ?? {} };
 }
 
 function resultOf(
@@ -88,7 +115,7 @@ function resultOf(
   rounds: number,
   oursSpread: Spread,
   { side, spread }: { readonly side: Side; readonly spread: Spread },
-): Comparison {
+): Omit<Comparison, 'broken' | 'also'> {
   const ratio = oursSpread.median / spread.median;
   return {
     ...{ name, unit, better, ours: oursSpread.median, peer: spread.median, peerName: side.name },
@@ -113,3 +140,10 @@ export function timedSide(work: () => unknown, repeats: number): Side {
     close: async () => undefined,
   };
 }
+
+/** A figure that was promised, in the place of a peer. */
+export const fixedPeer = (name: string, figure: number): Side => ({
+  name,
+  round: async () => figure,
+  close: async () => undefined,
+});

@@ -7,17 +7,37 @@ import { z } from 'zod';
 import type { Side } from './measure.ts';
 
 const here = import.meta.dirname;
-export const PEER_PYTHON = join(here, '../../.tools/bench/bin/python');
+
+const environment = (folder: string, requirements: string) => ({
+  folder: join(here, '../../.tools', folder),
+  python: join(here, '../../.tools', folder, 'bin/python'),
+  requirements: join(here, 'peers', requirements),
+});
+
+/** Evidently wants an older pandas than the others, so it lives apart. */
+export const PEER_ENVIRONMENTS = {
+  most: environment('bench', 'requirements.txt'),
+  drift: environment('bench-drift', 'requirements-drift.txt'),
+} as const;
+
+export type PeerEnvironment = keyof typeof PEER_ENVIRONMENTS;
 
 /** Reason why peers cannot run here, or false. */
 export const peersMissing = (): string | false =>
-  existsSync(PEER_PYTHON) ? false : 'the peers are not installed: npm run bench:setup';
+  Object.values(PEER_ENVIRONMENTS).every(({ python }) => existsSync(python))
+    ? false
+    : 'the peers are not installed: npm run bench:setup';
 
 const ready = z.strictObject({ name: z.string() });
 
 /** Starts peers/`script`; it is ready when this resolves. Throws what it said where it ends early. */
-export async function startPeer(script: string, args: readonly string[]): Promise<Side> {
-  const child = spawn(PEER_PYTHON, [join(here, 'peers', script), ...args], {
+export async function startPeer(
+  script: string,
+  args: readonly string[],
+  environment: PeerEnvironment = 'most',
+): Promise<Side> {
+  const { python } = PEER_ENVIRONMENTS[environment];
+  const child = spawn(python, [join(here, 'peers', script), ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     // Each peer takes the threads that its own arguments say, no others.
     env: { ...process.env, PYTHONUNBUFFERED: '1' },

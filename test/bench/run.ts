@@ -1,24 +1,30 @@
 /**
  * `npm run bench -- NAME...`: measurements that stand alone (NAME.bench.ts), one after the other.
  *
- * `npm run bench [-- --only NAME[,NAME...]] [--json] [--rounds N]`: each measure of measures/ beside its peers, by turns, alone
- * on the machine. Peers are installed by `npm run bench:setup`.
+ * `npm run bench [-- --only NAME[,NAME...]] [--json] [--rounds N] [--device gpu] [--record]`: each measure
+ * of measures/ beside its peers, by turns, alone on the machine. Peers are installed by `npm run bench:setup`.
  *
  *   --only    these measures (a name, or the beginning of one)
  *   --json    one line a measure instead of a table
  *   --rounds  5 by default, at least that many
+ *   --record  keep the figures in results.jsonl and in the README's table
+ *   --device  cpu (default) or gpu: then the measures that can use one, beside peers that use it too
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { compare, type Comparison } from './measure.ts';
+import { compare, type Comparison, type Device, type Measure } from './measure.ts';
 import { MEASURES } from './measures/catalogue.ts';
 import { peersMissing, startPeer } from './peer.ts';
+import { record } from './record.ts';
+import { closeSharedStack } from './stack.ts';
 
 const ROUNDS = 5;
 const DIGITS = 4;
+const GPU_DRIVER = '/proc/driver/nvidia/version';
+const BUILT = join(import.meta.dirname, '../../dist/build.json');
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -26,6 +32,8 @@ const { values, positionals } = parseArgs({
     only: { type: 'string' },
     json: { type: 'boolean', default: false },
     rounds: { type: 'string', default: String(ROUNDS) },
+    device: { type: 'string', default: 'cpu' },
+    record: { type: 'boolean', default: false },
   },
 });
 
@@ -50,6 +58,15 @@ function tell(one: Comparison): void {
       `${ratio.toFixed(3)} x, ${better === 'lower' ? '<=' : '>='} ${target}`,
     ].join('  '),
   );
+  for (const words of one.broken) console.log(`       ${words}`);
+  const also = Object.entries(one.also).map(([what, figure]) => `${what} ${digits(figure)}`);
+  if (also.length > 0) console.log(`       beside: ${also.join(', ')}`);
+}
+
+function skip({ name }: Measure, reason: string): void {
+  console.log(
+    values.json ? JSON.stringify({ name, skipped: reason }) : `skip   ${name}: ${reason}`,
+  );
 }
 
 /** Runs measurements that have no peer, each in a process of its own. */
@@ -67,29 +84,55 @@ function runAlone(names: readonly string[]): void {
   }
 }
 
-async function runBesidePeers(): Promise<void> {
+function chosenMeasures(device: Device): readonly Measure[] {
   const asked = values.only?.split(',');
   const chosen = MEASURES.filter(({ name }) => asked?.some((one) => name.startsWith(one)) ?? true);
   if (chosen.length === 0) {
-    fail(
-      `no such measure: ${values.only}; there are ${MEASURES.map(({ name }) => name).join(', ')}`,
-    );
+    const known = MEASURES.map(({ name }) => name).join(', ');
+    fail(`no such measure: ${values.only}; there are ${known}`);
   }
+  const able = device === 'gpu' ? chosen.filter(({ gpu }) => gpu) : chosen;
+  if (able.length === 0) fail(`no such measure for a GPU: ${values.only ?? 'none there'}`);
+  return able;
+}
+
+/** Reason why a measure cannot run here, or false. */
+function cannotRun(measure: Measure, device: Device): string | false {
+  if (device === 'gpu' && !existsSync(GPU_DRIVER)) return `no GPU here: no ${GPU_DRIVER}`;
+  if (measure.needsBuild && !existsSync(BUILT)) return 'not built: npm run build';
+  return false;
+}
+
+async function runBesidePeers(): Promise<void> {
+  const { device } = values;
+  if (device !== 'cpu' && device !== 'gpu') fail('--device is cpu or gpu');
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < ROUNDS) fail(`--rounds is ${ROUNDS} or more`);
   const missing = peersMissing();
   if (missing) fail(missing);
-  for (const measure of chosen) {
+  const results: Comparison[] = [];
+  for (const measure of chosenMeasures(device)) {
+    const reason = cannotRun(measure, device);
+    if (reason) {
+      skip(measure, reason);
+      continue;
+    }
     const folder = mkdtempSync(join(tmpdir(), 'ratchet-bench-'));
     try {
-      const result = await compare(measure, { folder, peer: startPeer }, rounds);
+      const result = await compare(measure, { folder, device, peer: startPeer }, rounds);
       tell(result);
+      results.push(result);
       if (!result.pass) process.exitCode = 1;
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   }
+  if (values.record) await record(MEASURES, results);
 }
 
-if (positionals.length > 0) runAlone(positionals);
-else await runBesidePeers();
+try {
+  if (positionals.length > 0) runAlone(positionals);
+  else await runBesidePeers();
+} finally {
+  await closeSharedStack();
+}

@@ -24,6 +24,16 @@ const keys = generateSigningKeys();
 /** Keys of the packages made here. */
 export const testSigner = signerFrom(keys.privatePem);
 export const testKeys = trustedKeysFrom(keys.publicPem);
+/** For processes that read it from a file. */
+export const testVerifyPem = keys.publicPem;
+
+export interface NetworkSize {
+  readonly lookback: number;
+  readonly units: readonly number[];
+  readonly dense: readonly number[];
+  readonly branch: number;
+}
+const SMALL: NetworkSize = { lookback: LOOKBACK, units: [8, 8], dense: [12], branch: 8 };
 
 export interface PackageOptions {
   readonly model?: string;
@@ -31,6 +41,8 @@ export interface PackageOptions {
   readonly seed?: string;
   readonly labelKind?: string;
   readonly monteCarlo?: boolean;
+  /** Default: a small network, which tests are quick with. */
+  readonly size?: NetworkSize;
   /** false: a package of a release that knew no outliers. */
   readonly outliers?: boolean;
   /** Changes content before it is built and signed. */
@@ -45,7 +57,7 @@ const matrix = buildFeatures(
 );
 
 /** Scalers fitted on features of synthetic bars, so that the random network sees inputs in range. */
-function contextOf(labelKind: string): ExportContext {
+function contextOf(labelKind: string, { lookback }: NetworkSize): ExportContext {
   const columns = featureSet.names.map((_, c) => {
     const values = Array.from({ length: matrix.rows - matrix.firstWarmRow }, (__, i) => {
       return matrix.values[(matrix.firstWarmRow + i) * featureSet.names.length + c]!;
@@ -55,7 +67,7 @@ function contextOf(labelKind: string): ExportContext {
   const unchanged = regressionLabelOrThrow(labelKind).unchanged;
   return {
     featureNames: featureSet.names,
-    lookback: LOOKBACK,
+    lookback,
     horizons: HORIZONS,
     scalers: {
       features: {
@@ -139,7 +151,7 @@ function manifestOf(options: PackageOptions, labelKind: string): PackageContent[
     featureSet: set.name,
     featureHash: set.hash,
     label: { kind: labelKind, horizons: HORIZONS },
-    lookback: LOOKBACK,
+    lookback: (options.size ?? SMALL).lookback,
     datasetHash: digest,
     specHash: digest,
     seed: 1,
@@ -156,13 +168,11 @@ function manifestOf(options: PackageOptions, labelKind: string): PackageContent[
 /** A whole signed package with a small random network over `technical-152`. */
 export async function makePackage(options: PackageOptions = {}): Promise<BuiltPackage> {
   const labelKind = options.labelKind ?? 'forwardLogReturn';
-  const ctx = contextOf(labelKind);
+  const size = options.size ?? SMALL;
+  const ctx = contextOf(labelKind, size);
   const { weights } = randomNetwork(options.seed ?? 'package', {
-    lookback: LOOKBACK,
+    ...size,
     features: ctx.featureNames.length,
-    units: [8, 8],
-    dense: [12],
-    branch: 8,
     horizons: HORIZONS,
     rates: { dropout: 0.2, recurrentDropout: 0.2 },
   });
@@ -180,7 +190,7 @@ export async function makePackage(options: PackageOptions = {}): Promise<BuiltPa
   const preprocessing: Preprocessing = {
     featureSet: 'technical-152',
     featureNames: ctx.featureNames,
-    lookback: LOOKBACK,
+    lookback: ctx.lookback,
     label: { kind: labelKind, horizons: HORIZONS },
     scalers: ctx.scalers,
     missing: 'ffill',

@@ -33,7 +33,7 @@ export const turnover = defineBacktestMetric({
   direction: 'none',
   format: 'number',
   source: 'definition',
-  value: ({ run, years }) => (years > 0 ? sum(run.traded) / 2 / years : NaN),
+  value: ({ totals, years }) => (years > 0 ? totals.traded / 2 / years : NaN),
 });
 
 export const exposure = defineBacktestMetric({
@@ -43,7 +43,7 @@ export const exposure = defineBacktestMetric({
   direction: 'none',
   format: 'percent',
   source: 'definition',
-  value: ({ run }) => sum(run.exposure) / run.exposure.length,
+  value: ({ run, totals }) => totals.exposure / run.exposure.length,
 });
 
 export const timeInMarket = defineBacktestMetric({
@@ -53,11 +53,7 @@ export const timeInMarket = defineBacktestMetric({
   direction: 'none',
   format: 'percent',
   source: 'definition',
-  value: ({ run }) => {
-    let held = 0;
-    for (const x of run.exposure) if (x > 0) held++;
-    return held / run.exposure.length;
-  },
+  value: ({ run, totals }) => totals.held / run.exposure.length,
 });
 
 export const costsPaid = defineBacktestMetric({
@@ -67,11 +63,5 @@ export const costsPaid = defineBacktestMetric({
   direction: 'lower',
   format: 'percent',
   source: 'definition',
-  value: ({ run }) => sum(run.costs) / run.initialEquity,
+  value: ({ run, totals }) => totals.costs / run.initialEquity,
 });
-
-function sum(values: Float64Array): number {
-  let total = 0;
-  for (let i = 0; i < values.length; i++) total += values[i]!;
-  return total;
-}

@@ -42,15 +42,7 @@ export const barHitRate = defineBacktestMetric({
   direction: 'higher',
   format: 'percent',
   source: 'definition; quantstats calls it win_rate',
-  value: ({ returns }) => {
-    let up = 0;
-    let moved = 0;
-    for (let t = 0; t < returns.length; t++) {
-      if (returns[t]! > 0) up++;
-      if (returns[t] !== 0) moved++;
-    }
-    return up / moved;
-  },
+  value: ({ moments }) => moments.above / moments.moved,
 });
 
 export const profitFactor = defineBacktestMetric({

@@ -1,8 +1,30 @@
 /** The `count` lowest values in rising order (all where there are fewer), without sorting the rest. No NaN. */
 export function lowest(values: Float64Array, count: number): Float64Array {
-  const copy = values.slice();
-  if (count < copy.length) select(copy, count);
-  return copy.subarray(0, count).sort();
+  if (count >= values.length) return values.slice().sort();
+  const few = upTo(values, boundOf(values, count));
+  const enough = few.length >= count ? few : values.slice();
+  if (count < enough.length) select(enough, count);
+  return enough.subarray(0, count).sort();
+}
+
+/** So many values, one in so many, tell about where the lowest ones end. */
+const SAMPLE = 1_000;
+
+/** A value that most likely is at or above the `count` lowest, and not far above. */
+function boundOf(values: Float64Array, count: number): number {
+  const step = Math.ceil(values.length / SAMPLE);
+  const size = Math.ceil(values.length / step);
+  const sample = new Float64Array(size);
+  for (let k = 0; k < size; k++) sample[k] = values[k * step]!;
+  const expected = count / step;
+  return sample.sort()[Math.min(size - 1, Math.ceil(expected + 3 * Math.sqrt(expected)))]!;
+}
+
+function upTo(values: Float64Array, bound: number): Float64Array {
+  const out = new Float64Array(values.length);
+  let count = 0;
+  for (let t = 0; t < values.length; t++) if (values[t]! <= bound) out[count++] = values[t]!;
+  return out.subarray(0, count);
 }
 
 /** Hoare's selection: puts the `count` lowest values first, in no order. */

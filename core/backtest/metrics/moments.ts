@@ -14,6 +14,11 @@ export interface Moments {
   /** Population skewness, and kurtosis (3 for a normal). */
   readonly skewness: number;
   readonly kurtosis: number;
+  /** Sum of the squares of values below 0. */
+  readonly squaresBelow: number;
+  /** Values above 0, and values that are not 0. */
+  readonly above: number;
+  readonly moved: number;
 }
 
 export function momentsOf(values: Float64Array): Moments {
@@ -23,13 +28,18 @@ export function momentsOf(values: Float64Array): Moments {
   let cubes = 0;
   let fourths = 0;
   let largest = 0;
+  let [squaresBelow, above, moved] = [0, 0, 0];
   for (let i = 0; i < count; i++) {
-    const d = values[i]! - mean;
+    const value = values[i]!;
+    const d = value - mean;
     const square = d * d;
     squares += square;
     cubes += square * d;
     fourths += square * square;
-    largest = Math.max(largest, Math.abs(values[i]!));
+    largest = Math.max(largest, Math.abs(value));
+    if (value < 0) squaresBelow += value * value;
+    if (value > 0) above++;
+    if (value !== 0) moved++;
   }
   const variance = squares / count;
   const sd = Math.sqrt(squares / (count - 1));
@@ -39,6 +49,7 @@ export function momentsOf(values: Float64Array): Moments {
     sd: count < MIN_RETURNS ? NaN : sd <= ROUNDING * largest ? 0 : sd,
     skewness: cubes / count / variance ** 1.5,
     kurtosis: fourths / count / variance ** 2,
+    ...{ squaresBelow, above, moved },
   };
 }
 

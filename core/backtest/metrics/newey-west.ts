@@ -33,31 +33,56 @@ export function regress(y: Float64Array, x: Float64Array): Regression {
   if (!(xx > 0)) return NOTHING;
   const beta = xy / xx;
   const alpha = meanY - beta * meanX;
-  // Influence of each row on alpha and beta: (X'X)^-1 x_t u_t, with x about its mean.
-  const onAlpha = new Float64Array(n);
-  const onBeta = new Float64Array(n);
-  for (let t = 0; t < n; t++) {
-    const d = x[t]! - meanX;
-    const residual = y[t]! - alpha - beta * x[t]!;
-    onBeta[t] = (d / xx) * residual;
-    onAlpha[t] = (1 / n - (meanX * d) / xx) * residual;
-  }
   const lags = neweyWestLags(n);
-  return {
-    alpha,
-    beta,
-    alphaError: Math.sqrt(longRunSum(onAlpha, lags)),
-    betaError: Math.sqrt(longRunSum(onBeta, lags)),
-  };
+  // Influence of each row on beta, then on alpha: (X'X)^-1 x_t u_t, with x about its mean.
+  const influence = new Float64Array(n);
+  let explained = true;
+  for (let t = 0; t < n; t++) {
+    const residual = y[t]! - alpha - beta * x[t]!;
+    influence[t] = ((x[t]! - meanX) / xx) * residual;
+    if (residual !== 0) explained = false;
+  }
+  if (explained) return { alpha, beta, alphaError: 0, betaError: 0 };
+  const betaError = Math.sqrt(longRunSum(influence, lags));
+  for (let t = 0; t < n; t++) {
+    const residual = y[t]! - alpha - beta * x[t]!;
+    influence[t] = (1 / n - (meanX * (x[t]! - meanX)) / xx) * residual;
+  }
+  return { alpha, beta, alphaError: Math.sqrt(longRunSum(influence, lags)), betaError };
 }
 
 /** Sum over t and s of v[t] v[s] (1 - |t - s| / (lags + 1)), never negative but for rounding. */
 function longRunSum(v: Float64Array, lags: number): number {
   let sum = 0;
-  for (let lag = 0; lag <= lags; lag++) {
-    let products = 0;
-    for (let t = lag; t < v.length; t++) products += v[t]! * v[t - lag]!;
-    sum += (lag === 0 ? 1 : 2 * (1 - lag / (lags + 1))) * products;
+  for (let from = 0; from <= lags; from += LAGS_AT_ONCE) {
+    const products = laggedProducts(v, from);
+    for (let lag = from; lag <= Math.min(lags, from + LAGS_AT_ONCE - 1); lag++) {
+      sum += (lag === 0 ? 1 : 2 * (1 - lag / (lags + 1))) * products[lag - from]!;
+    }
   }
   return Math.max(0, sum);
+}
+
+const LAGS_AT_ONCE = 4;
+
+/**
+ * Sums over t of v[t] v[t - k] for the lags k from `lag` on, in the order of t: several at once, for one sum alone waits
+ * for each of its additions.
+ */
+function laggedProducts(v: Float64Array, lag: number): readonly number[] {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  // Of the rows before t - lag; 0 before the first.
+  let [b1, c1, d1] = [0, 0, 0];
+  for (let t = lag; t < v.length; t++) {
+    const at = v[t]!;
+    const a1 = v[t - lag]!;
+    a += at * a1;
+    b += at * b1;
+    c += at * c1;
+    d += at * d1;
+    d1 = c1;
+    c1 = b1;
+    b1 = a1;
+  }
+  return [a, b, c, d];
 }

@@ -43,11 +43,10 @@ export const sortino = defineBacktestMetric({
   direction: 'higher',
   format: 'number',
   source: 'Sortino and van der Meer 1991; equals empyrical sortino_ratio',
-  value: ({ returns, moments, barsPerYear }) => {
-    let squares = 0;
-    for (let t = 0; t < returns.length; t++) if (returns[t]! < 0) squares += returns[t]! ** 2;
-    if (returns.length < MIN_RETURNS || squares === 0) return NaN;
-    return (moments.mean / Math.sqrt(squares / returns.length)) * Math.sqrt(barsPerYear);
+  value: ({ moments, barsPerYear }) => {
+    const { count, mean, squaresBelow } = moments;
+    if (count < MIN_RETURNS || squaresBelow === 0) return NaN;
+    return (mean / Math.sqrt(squaresBelow / count)) * Math.sqrt(barsPerYear);
   },
 });
 

@@ -1,7 +1,10 @@
 import type { Measure } from '../measure.ts';
 import { backtest100k, backtest100kByEvent } from './backtest.ts';
 import { features152, features152Million, features152Pandas, features46 } from './features.ts';
+import { promote, resume } from './lifecycle.ts';
 import { lightgbmPredict1, lightgbmTrain } from './lightgbm.ts';
+import { overhead, sweepScaling, trainJobs } from './orchestration.ts';
+import { coldStart, coldStartPredict, memory, memoryTraining } from './stack.ts';
 
 export const MEASURES: readonly Measure[] = [
   features152,
@@ -12,4 +15,14 @@ export const MEASURES: readonly Measure[] = [
   lightgbmPredict1,
   backtest100k,
   backtest100kByEvent,
+  coldStart,
+  // Those of a running product come last: it is ended after them. The first of them wants no other models there.
+  memory,
+  coldStartPredict,
+  overhead,
+  promote,
+  resume,
+  memoryTraining,
+  trainJobs,
+  sweepScaling,
 ];

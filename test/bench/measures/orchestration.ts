@@ -1,0 +1,145 @@
+/** What the workflows cost beside the work that they order, and how far more processes carry. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { projectRoot } from '../../../infra/project.ts';
+import { workflowIds } from '../../../workflows/messages.ts';
+import { timesOf } from '../history.ts';
+import { fixedPeer, spreadOf, type Measure } from '../measure.ts';
+import { openStack, retire, sharedStack, type BenchStack } from '../stack.ts';
+import {
+  indexExperiment,
+  smallExperiment,
+  sweptExperiment,
+  type IndexSize,
+} from '../workload-specs.ts';
+
+let seed = 0;
+
+export const overhead: Measure = {
+  name: 'overhead',
+  docs: 'An experiment from bars to a served champion: from the first event of its history to the last, less the time in which an activity ran.',
+  unit: 's',
+  better: 'lower',
+  target: 1,
+  needsBuild: true,
+  async open() {
+    const stack = await sharedStack();
+    const walls: number[] = [];
+    return {
+      ours: {
+        name: 'ratchet',
+        async round() {
+          const { id } = await stack.complete(smallExperiment('overhead', ++seed));
+          const { wallMs, activityMs } = await timesOf(stack.temporal, workflowIds.experiment(id));
+          await retire(stack, 'overhead');
+          walls.push(wallMs);
+          return (wallMs - activityMs) / 1_000;
+        },
+        close: async () => undefined,
+      },
+      peers: [fixedPeer('promised', 2)],
+      also: () => ({ 'the whole experiment, s': spreadOf(walls).median / 1_000 }),
+    };
+  },
+};
+
+/** Ours takes some twenty seconds of two cores. */
+const JOBS: IndexSize = { trainBars: 1_024, validBars: 256, epochs: 4 };
+
+export const trainJobs: Measure = {
+  name: 'train-jobs',
+  docs:
+    'Two symbols x two seeds of the index predictor, every dropout on, the same epochs: the whole experiment by the workflows, from ' +
+    'request to end, processes started; Keras trains in processes that stand ready.',
+  unit: 's',
+  better: 'lower',
+  target: 0.4,
+  needsBuild: true,
+  warmUp: false,
+  async open({ peer }) {
+    const stack = await sharedStack();
+    const { trainBars, validBars, epochs } = JOBS;
+    const keras = await peer('keras_jobs.py', [trainBars, validBars, epochs].map(String));
+    return {
+      ours: {
+        name: 'ratchet',
+        async round() {
+          const seeds = [++seed, ++seed];
+          const begin = performance.now();
+          await stack.complete(indexExperiment(seeds, JOBS));
+          const took = (performance.now() - begin) / 1_000;
+          for (const symbol of ['gspc', 'ixic']) await retire(stack, `jobs-${symbol}`);
+          return took;
+        },
+        close: async () => undefined,
+      },
+      peers: [keras],
+    };
+  },
+};
+
+const TRIALS = 30;
+
+/** A worker process of the stack that is no part of it, with one training at a time. */
+function startWorker({ stack }: BenchStack, queues: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [join(projectRoot, 'dist/workers/run.js'), ...queues], {
+    env: {
+      ...process.env,
+      ...stack.env,
+      ...{ NODE_ENV: 'production', RATCHET_LOG_LEVEL: 'error', RATCHET_TRAINING_SLOTS: '1' },
+      RATCHET_METRICS_PORT: '0',
+      RATCHET_SIGNING_KEY_FILE: stack.keys.signing,
+      RATCHET_VERIFY_KEY_FILE: stack.keys.verify,
+    },
+    // It ends with its standard input.
+    stdio: ['pipe', 'inherit', 'inherit'],
+  });
+}
+
+async function end(worker: ChildProcess): Promise<void> {
+  const ended = once(worker, 'exit');
+  worker.kill('SIGTERM');
+  await ended;
+}
+
+/** Trials per second of a search by so many training workers. */
+async function searchRate(stack: BenchStack, workers: number): Promise<number> {
+  const training = Array.from({ length: workers }, () => startWorker(stack, ['training']));
+  try {
+    const { id } = await stack.complete(sweptExperiment('swept', ++seed, TRIALS));
+    const { wallMs } = await timesOf(stack.temporal, workflowIds.sweep(id, 'swept'));
+    await retire(stack, 'swept');
+    return (1_000 * TRIALS) / wallMs;
+  } finally {
+    await Promise.all(training.map(end));
+  }
+}
+
+export const sweepScaling: Measure = {
+  name: 'sweep-scaling',
+  docs: `Trials per second of a search of ${TRIALS} small networks, two training workers beside one.`,
+  unit: 'trials/s',
+  better: 'higher',
+  target: 1.6,
+  needsBuild: true,
+  warmUp: false,
+  async open() {
+    // No training worker of the stack's own may take a trial.
+    const stack = await openStack(['postgres', 'temporal', 's3', 'api']);
+    const general = startWorker(stack, ['orchestration', 'general']);
+    return {
+      ours: {
+        name: 'two workers',
+        round: () => searchRate(stack, 2),
+        async close() {
+          await end(general);
+          await stack.end();
+        },
+      },
+      peers: [
+        { name: 'one worker', round: () => searchRate(stack, 1), close: async () => undefined },
+      ],
+    };
+  },
+};
