@@ -31,27 +31,42 @@ export async function ensurePredictionMonth(db: Kysely<Database>, at: Date): Pro
   });
 }
 
-/**
- * Stores predictions; a row that is already there (same id and time) is left alone: exactly once. The rows
- * travel as one parameter, which takes the thread that also answers a third less time than one a value.
- */
+/** Stores predictions; a row that is already there (same id and time) is left alone: exactly once. */
 export async function insertPredictions(
   db: Kysely<Database>,
   rows: readonly PredictionRow[],
 ): Promise<void> {
-  if (rows.length === 0) return;
+  const json = rows.map((row) => Buffer.from(JSON.stringify(row)));
+  if (rows.length > 0) await insertPredictionJson(db, json);
+}
+
+/** jsonb in PostgreSQL's binary format: a version, then text. Bytes of text are sent as they are. */
+const JSONB_ARRAY = Buffer.from('\u0001[');
+const [COMMA, END] = [Buffer.from(','), Buffer.from(']')];
+
+/**
+ * The same of rows that are JSON already, as they lie in the spool: they travel as one parameter, and this thread, which also
+ * answers, reads none of it. Their answers may be JSON or, as earlier releases spooled them, its text.
+ */
+export async function insertPredictionJson(
+  db: Kysely<Database>,
+  json: readonly Buffer[],
+): Promise<void> {
+  const parts = json.flatMap((row, i) => [i === 0 ? JSONB_ARRAY : COMMA, row]);
+  const rows = Buffer.concat([...parts, END]);
   await sql`
     insert into prediction (
       id, at, batch_id, model, version, generation, package_digest, instrument, as_of, request_id, key_id,
       replica_id, answer, duration_ms, role, input, pair_id, trial_id, error, asked_as_of, code_version)
     select
       id, at, batch_id, model, version, generation, package_digest, instrument, as_of, request_id, key_id,
-      replica_id, answer::jsonb, duration_ms, coalesce(role, 'champion'), coalesce(input, 'instrument'),
+      replica_id, case jsonb_typeof(answer) when 'string' then (answer #>> '{}')::jsonb else answer end,
+      duration_ms, coalesce(role, 'champion'), coalesce(input, 'instrument'),
       pair_id, trial_id, error, asked_as_of, code_version
-    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as r (
+    from jsonb_to_recordset(${rows}::jsonb) as r (
       id text, at timestamptz, batch_id text, model text, version integer, generation integer,
       package_digest text, instrument text, as_of timestamptz, request_id text, key_id text,
-      replica_id text, answer text, duration_ms float8, role text, input text, pair_id text,
+      replica_id text, answer jsonb, duration_ms float8, role text, input text, pair_id text,
       trial_id text, error text, asked_as_of timestamptz, code_version text)
     on conflict (id, at) do nothing`.execute(db);
 }

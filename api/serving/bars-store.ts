@@ -62,17 +62,19 @@ interface Held {
   readAt: string | undefined;
 }
 
-export const seriesKey = (series: Series): string =>
-  createHash('sha256')
-    .update(
-      JSON.stringify([
-        series.instrument,
-        series.timeframe,
-        series.sources.map(({ dataset, role }) => [dataset, role]),
-      ]),
-    )
-    .digest('hex')
-    .slice(0, 32);
+const keys = new WeakMap<Series, string>();
+
+export function seriesKey(series: Series): string {
+  let key = keys.get(series);
+  if (key === undefined) {
+    const { instrument, timeframe } = series;
+    const sources = series.sources.map(({ dataset, role }) => [dataset, role]);
+    const text = JSON.stringify([instrument, timeframe, sources]);
+    key = createHash('sha256').update(text).digest('hex').slice(0, 32);
+    keys.set(series, key);
+  }
+  return key;
+}
 
 /**
  * The closed bars that served models need, in memory and on disk, refreshed in the background. A start

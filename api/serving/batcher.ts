@@ -16,6 +16,28 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/**
+ * Where the windows of a run are laid side by side. One room for all packages: a run is over before the next one begins, but
+ * for those of two packages at once, of which the second makes its own.
+ */
+class Room {
+  #free: Float64Array | undefined = new Float64Array(0);
+
+  take(size: number): Float64Array {
+    const free = this.#free;
+    this.#free = undefined;
+    return free && free.length >= size ? free : new Float64Array(size);
+  }
+
+  giveBack(room: Float64Array): void {
+    if (room.length <= MAX_ROOM) this.#free = room;
+  }
+}
+
+/** Numbers that stay allocated: 32 windows of 60 x 152 are 2.3 MB. */
+const MAX_ROOM = 512 * 1_024;
+const shared = new Room();
+
 /** Joins the windows that wait for one package into one run of the network. */
 export class Batcher {
   readonly #pkg: OpenedPackage;
@@ -54,15 +76,19 @@ export class Batcher {
   }
 
   async #answer(batch: readonly Waiting[]): Promise<void> {
+    const windows = batch.map(({ window }) => window);
+    const size = windows.length > 1 ? windows.length * windows[0]!.values.length : 0;
+    const room = shared.take(size);
     try {
-      const windows = batch.map(({ window }) => window);
-      const values = await forecastValues(this.#pkg, windows);
+      const values = await forecastValues(this.#pkg, windows, room);
       const width = values.length / batch.length;
       batch.forEach(({ resolve }, i) => resolve(values.slice(i * width, (i + 1) * width)));
     } catch (error) {
       // One bad window must not take the others with it.
       if (batch.length > 1) for (const one of batch) await this.#answer([one]);
       else batch[0]!.reject(error);
+    } finally {
+      shared.giveBack(room);
     }
   }
 }

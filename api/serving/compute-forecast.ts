@@ -14,6 +14,7 @@ import {
   type Forecast,
   type PredictionWindow,
   type Summaries,
+  type WindowFacts,
 } from '../../core/predict/index.ts';
 import { ApiError } from '../errors.ts';
 import type { Slot } from './package-slots.ts';
@@ -36,6 +37,8 @@ export interface WindowForecast {
 }
 
 export interface ComputeOptions {
+  /** Of package and window, where they are known already. */
+  readonly facts?: WindowFacts | undefined;
   readonly mode: ConfidenceMode;
   readonly purpose: Purpose;
   readonly log: Log;
@@ -52,11 +55,11 @@ export async function computeForecast(
   options: ComputeOptions,
 ): Promise<WindowForecast> {
   const pkg = slot.opened.verified;
-  const { mode, purpose, log } = options;
+  const { mode, purpose, log, facts } = options;
   try {
     const values = await slot.batcher.forecast(window);
     const summaries = mode === 'mc' ? await summarise(slot, window, values, options) : undefined;
-    const forecast = forecastFrom(pkg, window, values, summaries);
+    const forecast = forecastFrom(pkg, window, values, summaries, facts);
     const fields = fieldsOf(forecast);
     return { forecast, fields, fallback: null, fallbackReason: null, outcome: 'computed' };
   } catch (error) {

@@ -6,9 +6,11 @@ import {
   wantedBars,
   PredictError,
   windowFromBars,
+  windowFacts,
   windowFromValues,
   type ConfidenceMode,
   type PredictionWindow,
+  type WindowFacts,
 } from '../../core/predict/index.ts';
 import type { Log } from '../../activities/deps.ts';
 import { ApiError } from '../errors.ts';
@@ -48,6 +50,12 @@ interface LiveWork {
   readonly key: string;
 }
 
+interface HeldWindow {
+  readonly window: PredictionWindow;
+  /** By package that reads it. */
+  readonly facts: Map<string, WindowFacts>;
+}
+
 interface Remembered {
   readonly computed: Computed;
   /** Wall ms between which it holds: then the calendar has one more closed bar. */
@@ -56,6 +64,8 @@ interface Remembered {
 }
 
 export const REMEMBERED_DEFAULT = 10_000;
+/** Versions that share a window: champion, challenger, some pinned ones. */
+const MAX_READERS = 16;
 /** A window of the full index model has 73 kB. */
 const MAX_WINDOWS = 64;
 
@@ -69,7 +79,7 @@ export class Forecaster {
   readonly #now: () => number;
   readonly #remembers: boolean;
   readonly #forecasts: BoundedMap<string, Remembered>;
-  readonly #windows = new BoundedMap<string, PredictionWindow>(MAX_WINDOWS);
+  readonly #windows = new BoundedMap<string, HeldWindow>(MAX_WINDOWS);
   readonly #pastWindows = new WeakMap<object, { kind: string; window: PredictionWindow }>();
   readonly #running = new Map<string, Promise<Computed>>();
 
@@ -203,12 +213,13 @@ export class Forecaster {
     const pkg = slot.opened.verified;
     const until = nextClose(pkg, basis.asOf);
     const windowKey = `${windowKind(pkg)}|${revision}|${until}`;
-    let window = this.#windows.get(windowKey);
-    if (!window) {
-      window = windowFromBars(pkg, bars, { asOf: basis.asOf, fromFirstBar });
-      this.#windows.set(windowKey, window);
+    let held = this.#windows.get(windowKey);
+    if (!held) {
+      const window = windowFromBars(pkg, bars, { asOf: basis.asOf, fromFirstBar });
+      held = { window, facts: new Map() };
+      this.#windows.set(windowKey, held);
     }
-    const computed = await this.#compute(slot, window, mode, purpose);
+    const computed = await this.#compute(slot, held.window, mode, purpose, factsOf(held, pkg));
     // What failed is not remembered: the next request tries again. Nor are the bars, which it would hold.
     const failed = computed.fallback !== null || computed.forecast.confidenceFailed;
     if (!failed && this.#remembers) this.#forecasts.set(key, { computed, from: basis.asOf, until });
@@ -246,9 +257,18 @@ export class Forecaster {
     window: PredictionWindow,
     mode: ConfidenceMode,
     purpose: Purpose,
+    facts?: WindowFacts,
   ): Promise<Computed> {
-    return computeForecast(slot, window, { mode, purpose, log: this.#log });
+    return computeForecast(slot, window, { mode, purpose, log: this.#log, facts });
   }
+}
+
+/** Each version that shares a window was fitted on rows of its own. */
+function factsOf({ window, facts }: HeldWindow, pkg: VerifiedPackage): WindowFacts {
+  const known = facts.get(pkg.packageDigest) ?? windowFacts(pkg, window);
+  if (facts.size >= MAX_READERS) facts.clear();
+  facts.set(pkg.packageDigest, known);
+  return known;
 }
 
 function checkScope(pkg: VerifiedPackage, instrument: string): void {

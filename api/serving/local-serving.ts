@@ -106,7 +106,7 @@ export class LocalServing implements Serving {
     const role = active ? 'champion' : 'pinned';
     const trialId = route?.trial.trialId ?? null;
     const arm = { slot, generation, role, trialId } as const;
-    const written = predictions.answered(request, arm, computed, startedMs);
+    const written = await predictions.answered(request, arm, computed, startedMs);
     const { answer } = written;
     if (route?.arm === 'champion') trials.scoreBeside(route, { request, answer }, computed.basis);
     return written;
@@ -134,7 +134,7 @@ export class LocalServing implements Serving {
     const { slot, computed } = tried;
     const { generation } = chosen;
     const arm = { slot, generation, role: 'canary', trialId: route.trial.trialId } as const;
-    const written = predictions.answered(request, arm, computed, startedMs);
+    const written = await predictions.answered(request, arm, computed, startedMs);
     trials.scoreBeside(route, { request, answer: written.answer }, computed.basis);
     return written;
   }

@@ -1,3 +1,4 @@
+import { randomFillSync } from 'node:crypto';
 import { monotonicFactory } from 'ulid';
 import type { PredictionAnswer } from '../../core/predict/index.ts';
 import type { PredictionRole, PredictionRow } from '../../registry/predictions.ts';
@@ -69,7 +70,7 @@ export interface PredictionLogParts {
 /** Makes answers of forecasts, and hands each prediction to the spool with the part that it had. */
 export class PredictionLog {
   readonly #parts: PredictionLogParts;
-  readonly #newId = monotonicFactory();
+  readonly #newId = monotonicFactory(pooledRandom());
 
   constructor(parts: PredictionLogParts) {
     this.#parts = parts;
@@ -80,7 +81,12 @@ export class PredictionLog {
   }
 
   /** The answer that goes to the caller; `recorded` says whether it was kept. */
-  answered(request: PredictRequest, arm: Arm, computed: Computed, startedMs: number): Written {
+  async answered(
+    request: PredictRequest,
+    arm: Arm,
+    computed: Computed,
+    startedMs: number,
+  ): Promise<Written> {
     const { metrics } = this.#parts;
     const at = this.#parts.now();
     const written = this.#compose(arm, computed, at, request);
@@ -91,7 +97,7 @@ export class PredictionLog {
     if (!request.record) return written;
     const { role, trialId } = arm;
     const facts = { role, trialId, pairId: null, durationMs, basis: computed.basis };
-    if (this.#parts.spool.append(this.#row(request, written, facts, at))) return written;
+    if (await this.#parts.spool.keep(this.#row(request, written, facts, at))) return written;
     metrics.notRecorded.inc();
     return write(computed.fields, { ...answer, recorded: false });
   }
@@ -201,6 +207,21 @@ export class PredictionLog {
       code_version: this.#parts.codeVersion,
     };
   }
+}
+
+const POOL_BYTES = 4_096;
+
+/** Numbers from 0 below 1 for ids, of random bytes that are drawn many at a time. */
+function pooledRandom(): () => number {
+  const pool = Buffer.alloc(POOL_BYTES);
+  let next = pool.length;
+  return () => {
+    if (next === pool.length) {
+      randomFillSync(pool);
+      next = 0;
+    }
+    return pool[next++]! / 256;
+  };
 }
 
 /**

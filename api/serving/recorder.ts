@@ -1,15 +1,11 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { Log } from '../../activities/deps.ts';
-import {
-  ensurePredictionMonth,
-  insertPredictions,
-  monthOf,
-  type PredictionRow,
-} from '../../registry/predictions.ts';
+import { ensurePredictionMonth, insertPredictionJson } from '../../registry/predictions.ts';
 import type { Db } from '../../registry/in-transaction.ts';
 import { isDatabaseAway } from '../errors.ts';
-import type { Spool } from './spool.ts';
+import type { Spool, SpooledLine } from './spool.ts';
 
 /** Rows of one INSERT: some 500 kB, and 3 ms of the thread that also answers. */
 const BATCH_ROWS = 500;
@@ -18,6 +14,10 @@ const DRAIN_MS = 500;
 const NO_PARTITION = '23514';
 /** SQLSTATE classes that speak of the row itself: data exceptions and violated constraints. */
 const WRONG_ROW = /^2[23]/;
+
+/** Of an ISO time in UTC. */
+const MONTH_CHARS = 'YYYY-MM'.length;
+const rejectedSchema = z.object({ id: z.string() });
 
 /** Moves predictions from the spool to PostgreSQL, in order, each exactly once by its id. */
 export class Recorder {
@@ -68,49 +68,54 @@ export class Recorder {
 
   async #drainAll(): Promise<void> {
     for (let s = this.#spool.take(); s !== undefined; s = this.#spool.take()) {
-      const { rows, damaged } = await this.#spool.read(s);
+      const { lines, damaged } = await this.#spool.read(s);
       if (damaged > 0) {
         this.#log.error({ segment: s, damaged }, 'lines of the prediction spool were damaged');
       }
-      for (let from = 0; from < rows.length; from += BATCH_ROWS) {
-        await this.#record(rows.slice(from, from + BATCH_ROWS));
+      for (let from = 0; from < lines.length; from += BATCH_ROWS) {
+        await this.#record(lines.slice(from, from + BATCH_ROWS));
       }
       await this.#spool.remove(s);
     }
   }
 
   /** `fresh`: the months were just looked for anew. */
-  async #record(rows: readonly PredictionRow[], fresh = false): Promise<void> {
+  async #record(lines: readonly SpooledLine[], fresh = false): Promise<void> {
     try {
-      await this.#insert(rows);
+      await this.#insert(lines);
     } catch (error) {
       const code = (error as { code?: unknown }).code;
       if (code === NO_PARTITION && !fresh) {
         this.#months = new Set();
-        await this.#record(rows, true);
+        await this.#record(lines, true);
         return;
       }
       // A full disk, a read-only server, a time-out: they pass, and the rows are as good as before.
       if (typeof code !== 'string' || !WRONG_ROW.test(code)) throw error;
-      if (rows.length > 1) {
-        for (const row of rows) await this.#record([row], fresh);
+      if (lines.length > 1) {
+        for (const line of lines) await this.#record([line], fresh);
         return;
       }
+      const { json } = lines[0]!;
       // One row that the database will never take must not hold up all others.
-      this.#log.error({ err: error, id: rows[0]!.id }, 'a prediction cannot be stored; set aside');
-      await appendFile(this.#rejected, `${JSON.stringify(rows[0])}\n`, { mode: 0o600 });
+      const { id } = rejectedSchema.parse(JSON.parse(json.toString('utf8')));
+      this.#log.error({ err: error, id }, 'a prediction cannot be stored; set aside');
+      const line = Buffer.concat([json, Buffer.from('\n')]);
+      await appendFile(this.#rejected, line, { mode: 0o600 });
     }
   }
 
-  async #insert(rows: readonly PredictionRow[]): Promise<void> {
-    for (const row of rows) {
-      const at = new Date(row.at);
-      const { name } = monthOf(at);
-      if (this.#months.has(name)) continue;
-      await ensurePredictionMonth(this.#db, at);
-      this.#months.add(name);
+  async #insert(lines: readonly SpooledLine[]): Promise<void> {
+    for (const { at } of lines) {
+      const month = at.slice(0, MONTH_CHARS);
+      if (this.#months.has(month)) continue;
+      await ensurePredictionMonth(this.#db, new Date(at));
+      this.#months.add(month);
     }
-    await insertPredictions(this.#db, rows);
+    await insertPredictionJson(
+      this.#db,
+      lines.map(({ json }) => json),
+    );
   }
 
   /** Records what it can and stops; what is left stays in the spool. */

@@ -33,6 +33,19 @@ interface Segment {
   bytes: number;
 }
 
+/** A line that waits for others of this turn of the event loop. */
+interface Kept {
+  readonly line: string;
+  readonly resolve: (kept: boolean) => void;
+}
+
+/** A prediction as it stands in a segment: the JSON of its row, whose answer is no text but JSON itself. */
+export interface SpooledLine {
+  readonly json: Buffer;
+  /** ISO. */
+  readonly at: string;
+}
+
 /**
  * Predictions on their way to PostgreSQL: append-only files, one line a prediction with its CRC. A line
  * is handed to the kernel before the answer goes out, so that a killed process loses nothing; the disk
@@ -52,6 +65,8 @@ export class Spool {
   readonly #now: () => number;
   /** When a disk that refused a write is tried again; 0: it took the last one. */
   #retryAt = 0;
+  #kept: Kept[] = [];
+  #keptBytes = 0;
 
   /** `now`: milliseconds of a monotonic clock. */
   constructor(parts: {
@@ -87,11 +102,34 @@ export class Spool {
 
   /** Takes one prediction; false when the spool is full or the disk refuses: then it is not recorded. */
   append(row: PredictionRow, kind: 'answered' | 'beside' = 'answered'): boolean {
-    const json = JSON.stringify(row);
-    const line = Buffer.from(`${crc32(json).toString(16).padStart(8, '0')} ${json}\n`);
+    const line = lineOf(row);
     const capacity = kind === 'answered' ? this.#capacity : this.#capacity * BESIDE_SHARE;
-    if (this.#bytes + line.byteLength > capacity) return false;
+    if (this.#bytes + this.#keptBytes + Buffer.byteLength(line) > capacity) return false;
+    return this.#write(line);
+  }
+
+  /** The same for an answer that has yet to go out: all that come in one turn of the event loop are written together. */
+  keep(row: PredictionRow): Promise<boolean> {
+    const line = lineOf(row);
+    const bytes = Buffer.byteLength(line);
+    if (this.#bytes + this.#keptBytes + bytes > this.#capacity) return Promise.resolve(false);
+    this.#keptBytes += bytes;
+    if (this.#kept.length === 0) setImmediate(() => this.#flush());
+    return new Promise((resolve) => this.#kept.push({ line, resolve }));
+  }
+
+  #flush(): void {
+    const group = this.#kept;
+    if (group.length === 0) return;
+    this.#kept = [];
+    this.#keptBytes = 0;
+    const isWritten = this.#write(group.map(({ line }) => line).join(''));
+    for (const { resolve } of group) resolve(isWritten);
+  }
+
+  #write(lines: string): boolean {
     if (this.#now() < this.#retryAt) return false;
+    const line = Buffer.from(lines);
     try {
       const segment = (this.#active ??= this.#open());
       writeAll(segment.fd, line);
@@ -150,29 +188,32 @@ export class Spool {
     return this.#closed[0]?.sequence;
   }
 
-  /** The rows of a closed segment; torn or damaged lines are counted, not guessed. */
-  async read(sequence: number): Promise<{ rows: PredictionRow[]; damaged: number }> {
-    const text = await this.#textOf(sequence);
-    const rows: PredictionRow[] = [];
+  /** The predictions of a closed segment; torn or damaged lines are counted, not guessed. */
+  async read(sequence: number): Promise<{ lines: SpooledLine[]; damaged: number }> {
+    const bytes = await this.#bytesOf(sequence);
+    const lines: SpooledLine[] = [];
     let damaged = 0;
-    for (const line of text.split('\n')) {
-      if (line === '') continue;
-      const json = line.slice(9);
-      if (crc32(json).toString(16).padStart(8, '0') === line.slice(0, 8)) {
-        rows.push(JSON.parse(json) as PredictionRow);
-      } else damaged++;
+    for (let from = 0, end = 0; from < bytes.length; from = end + 1) {
+      const newline = bytes.indexOf(NEWLINE, from);
+      end = newline < 0 ? bytes.length : newline;
+      if (end === from) continue;
+      const json = bytes.subarray(from + CRC_BYTES, end);
+      const at = AT.exec(json.toString('latin1', 0, HEAD_BYTES))?.[1];
+      const crc = bytes.toString('latin1', from, from + CRC_BYTES);
+      if (at !== undefined && crc === crcOf(json)) lines.push({ json, at });
+      else damaged++;
     }
-    return { rows, damaged };
+    return { lines, damaged };
   }
 
   /** A segment that somebody removed is lost, and must not hold up those behind it. */
-  async #textOf(sequence: number): Promise<string> {
+  async #bytesOf(sequence: number): Promise<Buffer> {
     try {
-      return await readFile(join(this.#folder, nameOf(sequence)), 'utf8');
+      return await readFile(join(this.#folder, nameOf(sequence)));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       this.#log.error({ segment: sequence }, 'a segment of the prediction spool is gone');
-      return '';
+      return Buffer.alloc(0);
     }
   }
 
@@ -188,8 +229,24 @@ export class Spool {
   /** Stops the timer; what waits stays on disk. */
   close(): void {
     clearInterval(this.#timer);
+    this.#flush();
     this.#close();
   }
+}
+
+const NEWLINE = 0x0a;
+/** A CRC and a space before the JSON of each line. */
+const CRC_BYTES = 9;
+/** When a row was answered: its second field, behind an id, within these. */
+const AT = /^\{"id":"[^"]*","at":"([^"]+)"/;
+const HEAD_BYTES = 120;
+
+const crcOf = (json: string | Buffer): string => `${crc32(json).toString(16).padStart(8, '0')} `;
+
+/** The answer is JSON already: it is put in as it is. */
+function lineOf({ answer, ...row }: PredictionRow): string {
+  const json = `${JSON.stringify(row).slice(0, -1)},"answer":${answer}}`;
+  return `${crcOf(json)}${json}\n`;
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {

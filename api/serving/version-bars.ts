@@ -5,8 +5,16 @@ import { ApiError } from '../errors.ts';
 import type { Series } from './bars-store.ts';
 import type { Slot } from './package-slots.ts';
 
+const kinds = new WeakMap<VerifiedPackage, string>();
+
 /** All that a window depends on besides bars and instant: versions that agree in it share the window. */
-export function windowKind({ manifest, preprocessing }: VerifiedPackage): string {
+export function windowKind(pkg: VerifiedPackage): string {
+  const known = kinds.get(pkg) ?? kindOf(pkg);
+  kinds.set(pkg, known);
+  return known;
+}
+
+function kindOf({ manifest, preprocessing }: VerifiedPackage): string {
   const { lookback, missing, missingBy, missingHead, calendar, timeframe } = preprocessing;
   const policies = JSON.stringify([missing, missingBy, missingHead]);
   const window = `${manifest.featureHash}|${lookback}|${policies}|${calendar}|${timeframe}`;
@@ -14,15 +22,34 @@ export function windowKind({ manifest, preprocessing }: VerifiedPackage): string
   return preprocessing.classes ? `${window}|${JSON.stringify(preprocessing.label)}` : window;
 }
 
-/** The bars of an instrument as the version of an open package reads them. */
-export const seriesOf = (slot: Slot, instrument: string): Series => ({
-  instrument,
-  timeframe: slot.opened.verified.preprocessing.timeframe,
-  sources: slot.version.sources,
-});
+const series = new WeakMap<Slot, Map<string, Series>>();
+
+/** The bars of an instrument of an open package, as its version reads them. */
+export function seriesOf(slot: Slot, instrument: string): Series {
+  const known = series.get(slot) ?? new Map<string, Series>();
+  series.set(slot, known);
+  let one = known.get(instrument);
+  if (!one) {
+    const { timeframe } = slot.opened.verified.preprocessing;
+    one = { instrument, timeframe, sources: slot.version.sources };
+    known.set(instrument, one);
+  }
+  return one;
+}
+
+/** The last answer of `nextClose`, and from when on it is one. */
+const closes = new WeakMap<VerifiedPackage, { readonly from: number; readonly until: number }>();
 
 /** When the calendar's next bar closes after `now`: from then on an answer may differ. */
 export function nextClose(pkg: VerifiedPackage, now: number): number {
+  const known = closes.get(pkg);
+  if (known && now >= known.from && now < known.until) return known.until;
+  const until = closeAfter(pkg, now);
+  closes.set(pkg, { from: now, until });
+  return until;
+}
+
+function closeAfter(pkg: VerifiedPackage, now: number): number {
   const { calendar: name, timeframe } = pkg.preprocessing;
   const calendar = calendarFor(name);
   for (let index = calendar.indexOf(now, timeframe); ; index++) {

@@ -1,5 +1,6 @@
 import type { Bars, Timeframe } from '../bars/bars.ts';
 import { calendarFor } from '../calendar/index.ts';
+import { RatchetError } from '../errors.ts';
 import { labelKindOrThrow, labelOutputs } from '../labels/index.ts';
 import type { ClassLabel, LabelKind, RegressionLabel } from '../labels/index.ts';
 import { PackageError } from '../packages/files.ts';
@@ -12,7 +13,7 @@ import { calibrated } from './confidence.ts';
 import { consistencyScore, directionOf } from './direction.ts';
 import { summariseSamples } from './mc.ts';
 import type { SampleSummary } from './mc.ts';
-import { checkForecast, nonFinite, relianceOf } from './safety.ts';
+import { checkForecast, nonFinite, relianceOf, windowDissimilarity } from './safety.ts';
 import { windowShape } from './opened.ts';
 import type { OpenedPackage } from './opened.ts';
 import { windowFromBars } from './window.ts';
@@ -50,16 +51,24 @@ function barName(openTime: number, timeframe: Timeframe): string {
 
 /**
  * What the graph computes for windows in one run: learnt label units or probabilities, row-major [windows x outputs]. Not
- * checked: whoever shows it looks whether it is finite.
+ * checked: whoever shows it looks whether it is finite. `room`: where they are laid side by side, of at least their size and
+ * not to be touched before the end of the run.
  */
 export function windowValues(
   pkg: OpenedPackage,
   windows: readonly PredictionWindow[],
+  room?: Float64Array,
 ): Promise<Float64Array> {
   const shape = windowShape(pkg.verified);
   const size = shape.lookback * shape.features;
-  const x = new Float64Array(windows.length * size);
-  windows.forEach((window, i) => x.set(window.values, i * size));
+  const x =
+    windows.length === 1
+      ? windows[0]!.values
+      : (room ?? new Float64Array(windows.length * size)).subarray(0, windows.length * size);
+  windows.forEach(({ values }, i) => {
+    if (values.length !== size) throw new RatchetError('onnx.input', `a window has ${size} values`);
+    if (windows.length > 1) x.set(values, i * size);
+  });
   const instrument = (i: number): number => instrumentOf(pkg.verified, windows[i]!);
   const inputs = windowInputs(pkg.session, shape, x, () => 1, instrument);
   return pkg.session.run(inputs);
@@ -69,8 +78,9 @@ export function windowValues(
 export async function forecastValues(
   pkg: OpenedPackage,
   windows: readonly PredictionWindow[],
+  room?: Float64Array,
 ): Promise<Float64Array> {
-  const values = await windowValues(pkg, windows);
+  const values = await windowValues(pkg, windows, room);
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) {
     const { kind, horizons } = pkg.verified.preprocessing.label;
@@ -114,11 +124,32 @@ async function sampleSummary(
   return summariseSamples(samples, values, label, scalersOf(pkg.verified, window).labels);
 }
 
-/** Which bar the k-th horizon is about. */
-function targetDateOf({ preprocessing }: VerifiedPackage, asOf: number, k: number): string {
-  const { label, calendar, timeframe } = preprocessing;
-  const target = calendarFor(calendar).addBars(asOf, label.horizons[k]!, timeframe);
-  return barName(target, timeframe);
+/** What an answer says that follows from package and window, whatever the model computes. */
+export interface WindowFacts {
+  /** ISO. */
+  readonly asOf: string;
+  /** Which bar each horizon is about. */
+  readonly targetDates: readonly string[];
+  readonly dissimilarity: number | null;
+}
+
+export function windowFacts(pkg: VerifiedPackage, window: PredictionWindow): WindowFacts {
+  const { label, calendar: name, timeframe } = pkg.preprocessing;
+  const calendar = calendarFor(name);
+  return {
+    asOf: new Date(window.asOf).toISOString(),
+    targetDates: label.horizons.map((horizon) =>
+      barName(calendar.addBars(window.asOf, horizon, timeframe), timeframe),
+    ),
+    dissimilarity: windowDissimilarity(pkg, window),
+  };
+}
+
+/** The `k`-th horizon of an answer, for the bar `targetDate`. */
+interface Horizon<Kind extends LabelKind> {
+  readonly kind: Kind;
+  readonly k: number;
+  readonly targetDate: string;
 }
 
 // Answers are written field by field: V8 gives what is spread (`...`) to the old generation when it holds fractions, and a
@@ -127,7 +158,7 @@ function targetDateOf({ preprocessing }: VerifiedPackage, asOf: number, k: numbe
 function valueAnswer(
   pkg: VerifiedPackage,
   window: PredictionWindow,
-  { kind, k }: { readonly kind: RegressionLabel; readonly k: number },
+  { kind, k, targetDate }: Horizon<RegressionLabel>,
   value: number,
   summary: SampleSummary | undefined,
 ): HorizonAnswer {
@@ -137,7 +168,7 @@ function valueAnswer(
   const known = summary && calibrated(confidence, k, summary);
   return {
     horizon: label.horizons[k]!,
-    targetDate: targetDateOf(pkg, window.asOf, k),
+    targetDate,
     price: priceOf(value),
     change,
     direction: directionOf(change),
@@ -151,7 +182,7 @@ function valueAnswer(
 function classAnswer(
   pkg: VerifiedPackage,
   window: PredictionWindow,
-  { kind, k }: { readonly kind: ClassLabel; readonly k: number },
+  { kind, k, targetDate }: Horizon<ClassLabel>,
   p: Float64Array,
 ): HorizonAnswer {
   const { confidence: calibration, classes: statistics, label } = pkg.preprocessing;
@@ -162,7 +193,7 @@ function classAnswer(
   const forecast = classForecast(facts, k, p, known);
   return {
     horizon: label.horizons[k]!,
-    targetDate: targetDateOf(pkg, window.asOf, k),
+    targetDate,
     price: window.lastClose * (1 + forecast.change),
     change: forecast.change,
     direction: forecast.direction,
@@ -179,16 +210,17 @@ export type Summaries = readonly SampleSummary[] | 'failed' | undefined;
 
 /**
  * The answer from forecasts in learnt label units [horizons] or probabilities [horizons x classes] and, with confidence, sample summaries. Throws
- * `predict.non-finite` and `predict.implausible` (see `checkForecast`).
+ * `predict.non-finite` and `predict.implausible` (see `checkForecast`). `facts`: where they are known already.
  */
 export function forecastFrom(
   pkg: VerifiedPackage,
   window: PredictionWindow,
   values: Float64Array,
   summaries?: Summaries,
+  facts?: WindowFacts,
 ): Forecast {
   checkForecast(pkg, values, labelKindOrThrow(pkg.preprocessing.label.kind));
-  return compose(pkg, window, values, summaries);
+  return compose(pkg, window, values, summaries, facts);
 }
 
 function compose(
@@ -196,27 +228,30 @@ function compose(
   window: PredictionWindow,
   values: Float64Array,
   summaries: Summaries,
+  { asOf, targetDates, dissimilarity }: WindowFacts = windowFacts(pkg, window),
 ): Forecast {
   const { manifest, preprocessing, packageDigest } = pkg;
   const confidenceFailed = summaries === 'failed';
   const kind = labelKindOrThrow(preprocessing.label.kind);
   const known = summaries === 'failed' ? undefined : summaries;
   const outputs = labelOutputs(kind);
-  const horizons = preprocessing.label.horizons.map((_, k) =>
-    kind.task === 'classification'
-      ? classAnswer(pkg, window, { kind, k }, values.subarray(k * outputs, (k + 1) * outputs))
-      : valueAnswer(pkg, window, { kind, k }, values[k]!, known?.[k]),
-  );
+  const horizons = targetDates.map((targetDate, k) => {
+    if (kind.task === 'regression') {
+      return valueAnswer(pkg, window, { kind, k, targetDate }, values[k]!, known?.[k]);
+    }
+    const p = values.subarray(k * outputs, (k + 1) * outputs);
+    return classAnswer(pkg, window, { kind, k, targetDate }, p);
+  });
   const bad = horizons.find(({ price }) => !Number.isFinite(price));
   if (bad) throw nonFinite(pkg, bad.horizon);
   const changes = horizons.map(({ change }) => change);
-  const reliance = relianceOf(pkg, window, horizons, confidenceFailed);
+  const reliance = relianceOf(pkg, dissimilarity, horizons, confidenceFailed);
   return {
     model: manifest.model,
     version: manifest.version,
     packageDigest,
     instrument: window.instrument,
-    asOf: new Date(window.asOf).toISOString(),
+    asOf,
     lastClose: window.lastClose,
     horizons,
     consistency: consistencyScore(changes, preprocessing.label.horizons, window.volatility),

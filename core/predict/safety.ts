@@ -106,23 +106,29 @@ export interface Reliance {
 
 const DECIMALS = 1e4;
 
+/** How unlike the training rows a window's last row is; null where the package cannot say. */
+export function windowDissimilarity(
+  { outliers: reference, preprocessing }: VerifiedPackage,
+  window: PredictionWindow,
+): number | null {
+  if (!reference) return null;
+  const lastRow = window.values.subarray(-preprocessing.featureNames.length);
+  // Rounded: digits beyond say nothing, and the flag must follow from the number that is shown.
+  return Math.round(dissimilarityOf(reference, lastRow) * DECIMALS) / DECIMALS;
+}
+
 /**
- * How unlike the training rows a window's last row is, and whether the package's rule says to abstain: an
- * outlier; or every known confidence below the least one wanted; or a confidence that was asked for and
- * could not be computed. Where none was asked for (`confidence: none`), sureness is not judged.
+ * Whether the package's rule says to abstain: the window is an outlier; or every known confidence is below the least one
+ * wanted; or a confidence that was asked for could not be computed. Where none was asked for (`confidence: none`),
+ * sureness is not judged.
  */
 export function relianceOf(
   pkg: VerifiedPackage,
-  window: PredictionWindow,
+  dissimilarity: number | null,
   horizons: readonly HorizonAnswer[],
   confidenceFailed: boolean,
 ): Reliance {
-  const { outliers: reference, preprocessing } = pkg;
-  const lastRow = window.values.subarray(-preprocessing.featureNames.length);
-  // Rounded: digits beyond say nothing, and the flag must follow from the number that is shown.
-  const dissimilarity = reference
-    ? Math.round(dissimilarityOf(reference, lastRow) * DECIMALS) / DECIMALS
-    : null;
+  const { preprocessing } = pkg;
   const outlier = dissimilarity !== null && dissimilarity > 1;
   const rule = preprocessing.abstain;
   if (!rule) return { dissimilarity, outlier, abstain: false, abstainReasons: [] };

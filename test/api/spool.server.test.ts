@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { crc32 } from 'node:zlib';
+import { Recorder } from '../../api/serving/recorder.ts';
+import { Spool } from '../../api/serving/spool.ts';
+import { listPredictions, type PredictionRow } from '../../registry/predictions.ts';
+import { memoryLog } from '../support/api-fixture.ts';
+import { openTestDatabase } from '../support/postgres.ts';
+import { MODEL } from '../support/registry-facts.ts';
+
+const ANSWER = { words: '"Ä" \\ 💡', numbers: [0.1, -1e-7, 1e21], none: null, id: 'x","at":"y' };
+
+const row = (n: number): PredictionRow => ({
+  id: `01J${String(n).padStart(23, '0')}`,
+  at: '2026-11-20T10:00:00.000Z',
+  ...{ batch_id: 'batch', model: MODEL, version: 1, generation: 1, package_digest: 'digest' },
+  ...{ instrument: '^GSPC', as_of: '2026-11-19T00:00:00.000Z', request_id: 'request-1' },
+  ...{ key_id: 'key', replica_id: 'replica', answer: JSON.stringify(ANSWER), duration_ms: 1.5 },
+});
+
+async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'ratchet-spool-'));
+  try {
+    await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+describe('answers in the spool', () => {
+  it('writes those of one turn together, before any of them is told that it is kept', () =>
+    withFolder(async (folder) => {
+      const spool = new Spool({ folder, log: memoryLog() });
+      const kept = [1, 2, 3].map((n) => spool.keep(row(n)));
+      assert.deepEqual(await readdir(folder), [], 'nothing yet');
+      assert.equal(await kept[0], true);
+      const [name] = await readdir(folder);
+      const lines = (await readFile(join(folder, name!), 'utf8')).trimEnd().split('\n');
+      assert.equal(lines.length, 3);
+      assert.deepEqual(await Promise.all(kept), [true, true, true]);
+      spool.close();
+    }));
+
+  it('says no to each of a group that the disk refuses, and to those beyond its capacity', () =>
+    withFolder(async (folder) => {
+      const spoolFolder = join(folder, 'spool');
+      const spool = new Spool({ folder: spoolFolder, log: memoryLog(), now: () => 5 });
+      await rm(spoolFolder, { recursive: true });
+      const refused = [spool.keep(row(1)), spool.keep(row(2))];
+      assert.deepEqual(await Promise.all(refused), [false, false]);
+      spool.close();
+      const small = new Spool({ folder: join(folder, 'small'), log: memoryLog(), capacity: 1_200 });
+      const kept = await Promise.all([1, 2, 3, 4].map((n) => small.keep(row(n))));
+      assert.deepEqual(kept, [true, true, false, false]);
+      assert.ok(small.bytes > 0 && small.bytes <= 1_200);
+      small.close();
+    }));
+
+  it('keeps what waits for its turn when it is closed', () =>
+    withFolder(async (folder) => {
+      const spool = new Spool({ folder, log: memoryLog() });
+      const kept = spool.keep(row(1));
+      spool.close();
+      assert.equal(await kept, true);
+      const [name] = await readdir(folder);
+      assert.match(await readFile(join(folder, name!), 'utf8'), new RegExp(row(1).id));
+    }));
+
+  it('records answers to the letter, also those that an earlier release left as text', () =>
+    withFolder(async (folder) => {
+      const spoolFolder = join(folder, 'spool');
+      await mkdir(spoolFolder);
+      const old = JSON.stringify(row(1));
+      const line = `${crc32(old).toString(16).padStart(8, '0')} ${old}\n`;
+      await writeFile(join(spoolFolder, '0000000001.ndjson'), line);
+      const log = memoryLog();
+      const spool = new Spool({ folder: spoolFolder, log });
+      assert.equal(await spool.keep(row(2)), true);
+      const { db, close } = await openTestDatabase();
+      try {
+        await new Recorder({ db, spool, log, folder }).drain();
+        const rows = await listPredictions(db, { model: MODEL, limit: 10 });
+        assert.deepEqual(
+          rows.map(({ id }) => id),
+          [row(2).id, row(1).id],
+        );
+        for (const { answer } of rows) assert.deepEqual(answer, ANSWER);
+        assert.deepEqual(log.lines, []);
+      } finally {
+        await close();
+      }
+      spool.close();
+    }));
+});
