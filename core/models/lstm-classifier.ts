@@ -34,6 +34,6 @@ export const lstmClassifier = defineModel({
     iteration: 'epoch',
     budget: 'epochs',
   },
-  version: 1,
+  version: 2,
   load: () => import('./lstm-classifier.impl.ts'),
 });

@@ -33,6 +33,6 @@ export const lstmMultiHorizon = defineModel({
     iteration: 'epoch',
     budget: 'epochs',
   },
-  version: 1,
+  version: 2,
   load: () => import('./lstm-multi-horizon.impl.ts'),
 });

@@ -99,6 +99,6 @@ export const transformer = defineModel({
     iteration: 'epoch',
     budget: 'epochs',
   },
-  version: 1,
+  version: 2,
   load: () => import('./transformer.impl.ts'),
 });

@@ -3,7 +3,7 @@ import type { TrainingSetup } from '../network/design.ts';
 import { DropoutMasks } from '../network/dropout.impl.ts';
 import { LossHead } from '../network/head.impl.ts';
 import type { NativeOps } from '../network/tensorflow.impl.ts';
-import type { TrainableNetwork, TrainingPass } from '../network/training-job.ts';
+import type { TrainableNetwork, TrainingBatch, TrainingPass } from '../network/training-job.ts';
 import { unpack } from '../network/unpack.impl.ts';
 import { denseRelu, fusedBatchNorm, fusedLstm, lastStep, movingBatchNorm } from './layers.impl.ts';
 import type { Layout } from './layout.ts';
@@ -37,15 +37,15 @@ export class LstmNetwork implements TrainableNetwork {
     this.#zeroPeepholes = layout.shape.units.map((units) => native.tf.zeros([units]));
   }
 
-  trainingLoss(
-    theta: Tensor1D,
-    batch: { readonly x: Tensor3D; readonly y: Tensor2D; readonly step: number },
-    keep: (pass: TrainingPass) => void,
-  ): Tensor {
+  draw(batch: number, step: number): Tensor1D | undefined {
+    return this.#masks?.draw(batch, step);
+  }
+
+  trainingLoss(theta: Tensor1D, batch: TrainingBatch, keep: (pass: TrainingPass) => void): Tensor {
     const { tf } = this.#native;
     const { units } = this.#layout.shape;
     const p = unpack(tf, this.#layout, theta);
-    const masks = this.#masks?.of(batch.x.shape[1], batch.step);
+    const masks = this.#masks?.of(batch.x.shape[1], batch.step, batch.uniform);
     const drop = (h: Tensor, i: number): Tensor => (masks ? tf.mul(h, masks[i]!) : h);
     const means: Tensor[] = [];
     const variances: Tensor[] = [];

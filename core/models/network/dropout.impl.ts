@@ -39,11 +39,16 @@ export class DropoutMasks {
     this.#key = hashKey(seed, SALT_MASKS);
   }
 
-  /** Values 0 or 1 / (1 - rate), all from one draw. */
-  of(batch: number, step: number): Tensor[] {
+  /** The uniform numbers that the masks of a batch are made of. */
+  draw(batch: number, step: number): Tensor1D {
+    const { threshold } = this.#constantsFor(batch);
+    return this.#native.statelessUniform(threshold.size, [this.#key, step]);
+  }
+
+  /** Values 0 or 1 / (1 - rate), all from one draw, which may have been made before. */
+  of(batch: number, step: number, uniform = this.draw(batch, step)): Tensor[] {
     const { tf } = this.#native;
     const { parts, threshold, scale } = this.#constantsFor(batch);
-    const uniform = this.#native.statelessUniform(threshold.size, [this.#key, step]);
     const flat = tf.mul(tf.cast(tf.greaterEqual(uniform, threshold), 'float32'), scale);
     const sizes = parts.map((part) => part.rates.length);
     return tf.split(flat, sizes).map((piece, i) => tf.reshape(piece, [...parts[i]!.shape]));

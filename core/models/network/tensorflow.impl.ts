@@ -5,14 +5,16 @@ import { RatchetError } from '../../errors.ts';
 export type Tf = typeof tfjs;
 
 /** Attribute of a raw TensorFlow operation. */
-interface OpAttr {
+export interface OpAttr {
   readonly name: string;
   readonly type: number;
   readonly value: number | boolean | string;
 }
 
-interface NativeBackend {
+/** The part of tfjs' backend that runs operations and saved graphs by their names in TensorFlow. */
+export interface NativeBackend {
   readonly binding: Readonly<Record<string, number>> & { readonly TF_Version: string };
+  readonly isUsingGpuDevice: boolean;
   executeSingleOutput(name: string, attrs: OpAttr[], inputs: unknown[]): tfjs.Tensor;
   executeMultipleOutputs(
     name: string,
@@ -20,11 +22,22 @@ interface NativeBackend {
     inputs: unknown[],
     outputs: number,
   ): tfjs.Tensor[];
+  readSync(dataId: object): Float32Array | Int32Array | Uint8Array;
+  /** Gives the id that the saved model is run and deleted by. */
+  loadSavedModelMetaGraph(folder: string, tags: string): number;
+  runSavedModel(
+    id: number,
+    inputs: readonly tfjs.Tensor[],
+    feeds: readonly { readonly name: string }[],
+    results: readonly string[],
+  ): tfjs.Tensor[];
+  deleteSavedModel(id: number): void;
 }
 
 /** TensorFlow operations that tfjs has no function for. None of them is on tfjs' gradient tape. */
 export interface NativeOps {
   readonly tf: Tf;
+  readonly backend: NativeBackend;
   readonly version: string;
   /** x [T,B,I], state [B,U] zeros, w [I+U,4U] (i,f,c,o), peephole [U] zeros, b [4U] -> 7 of [T,B,U]. */
   blockLstm(
@@ -120,6 +133,7 @@ function nativeOps(tf: Tf, Int64Scalar: new (value: number) => unknown): NativeO
   ];
   return {
     tf,
+    backend,
     version: binding.TF_Version,
     blockLstm: (x, zero, w, p, b) =>
       backend.executeMultipleOutputs(

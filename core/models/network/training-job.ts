@@ -16,17 +16,25 @@ export interface TrainingPass {
   readonly variances: readonly Tensor[];
 }
 
+/** What a network trains on in one step: x [T, B, inputs], y [B, horizons]. */
+export interface TrainingBatch {
+  readonly x: Tensor3D;
+  readonly y: Tensor2D;
+  /** Keys the masks: same seed and step, same masks. */
+  readonly step: number;
+  /** What `draw` gave for this size and step; absent: it is drawn. */
+  readonly uniform?: Tensor1D | undefined;
+}
+
 /** A network that the training loop can train: its parameters are one flat vector. Time-major. */
 export interface TrainableNetwork {
+  /** The random numbers of a step with `batch` windows; undefined where nothing is dropped. */
+  draw(batch: number, step: number): Tensor1D | undefined;
   /**
-   * Loss of a batch x [T, B, inputs], y [B, horizons] with dropout on, as a scalar that tfjs can differentiate by
-   * `theta`. `step` keys the masks: same seed and step, same masks. `keep` receives the rest of the pass.
+   * Loss of a batch with dropout on, as a scalar that tfjs can differentiate by `theta`. `keep` receives the rest of the
+   * pass.
    */
-  trainingLoss(
-    theta: Tensor1D,
-    batch: { readonly x: Tensor3D; readonly y: Tensor2D; readonly step: number },
-    keep: (pass: TrainingPass) => void,
-  ): Tensor;
+  trainingLoss(theta: Tensor1D, batch: TrainingBatch, keep: (pass: TrainingPass) => void): Tensor;
   /** Raw outputs [B, horizons x outputs] with dropout off and the moving statistics. */
   predict(
     theta: Tensor1D,

@@ -1,26 +1,19 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
+import type { Tensor1D } from '@tensorflow/tfjs-node';
 import { RatchetError } from '../../errors.ts';
 import { CheckpointWriter } from '../checkpoint-writer.ts';
 import type { EpochEvent } from '../model.ts';
 import { permutation, randomFor } from '../random.ts';
-import { Adam, type Moments } from './adam.impl.ts';
 import { decodeCheckpoint, encodeCheckpoint, type TrainingState } from './checkpoint.ts';
 import { ValidationLoss, weightedSum, type Validation } from './head.ts';
 import type { FlatWeights } from './layout.ts';
 import { advance, follow, goingOn, type Progress, type ProgressStep } from './progress.ts';
-import {
-  firstState,
-  type TrainingJob,
-  type TrainingPass,
-  type TrainingResult,
-} from './training-job.ts';
+import { TrainingSteps, type Vectors } from './step.impl.ts';
+import { firstState, type TrainingJob, type TrainingResult } from './training-job.ts';
 import type { WindowSet } from './windows.impl.ts';
 
 /** Separates the order of the windows from all other random numbers of a seed. */
 const SALT_SHUFFLE = 0x73687566;
-/** Keras uses .99: moving = .99 moving + .01 batch. */
-const BATCH_NORM_MOMENTUM = 0.99;
 
 interface EpochVerdict {
   /** At most this many will run. */
@@ -28,12 +21,6 @@ interface EpochVerdict {
   readonly next: ProgressStep;
   readonly validation?: Validation;
 }
-
-/** Vectors that change with every step. */
-type Vectors = Moments & {
-  readonly mean: Tensor1D;
-  readonly variance: Tensor1D;
-};
 
 /** Trains until the epochs or the patience end; goes on from the newest checkpoint if there is one. */
 export async function trainNetwork(job: TrainingJob): Promise<TrainingResult> {
@@ -52,7 +39,7 @@ export async function trainNetwork(job: TrainingJob): Promise<TrainingResult> {
 class TrainingRun {
   readonly #job: TrainingJob;
   readonly #batches: number;
-  readonly #adam: Adam;
+  readonly #steps: TrainingSteps;
   #vectors: Vectors;
   #step: number;
   #epoch: number;
@@ -68,7 +55,7 @@ class TrainingRun {
   constructor(job: TrainingJob, state: TrainingState) {
     this.#job = job;
     this.#batches = Math.ceil(job.train.count / job.params.batchSize);
-    this.#adam = new Adam(job.native.tf, job.layout, job.params);
+    this.#steps = new TrainingSteps(job);
     const tensor = (values: Float32Array): Tensor1D => job.native.tf.tensor1d(values);
     this.#vectors = {
       theta: tensor(state.weights.theta),
@@ -106,7 +93,7 @@ class TrainingRun {
   }
 
   dispose(): void {
-    this.#adam.dispose();
+    this.#steps.dispose();
     this.#job.native.tf.dispose({ ...this.#vectors });
   }
 
@@ -128,49 +115,14 @@ class TrainingRun {
 
   /** One step of Adam on these windows. */
   #trainBatch(indices: Int32Array): void {
-    const { native, train } = this.#job;
     this.#step += 1;
-    const before = this.#vectors;
-    const { losses, ...vectors } = native.tf.tidy(() => {
-      const { x, y } = train.batch(indices);
-      return this.#stepVectors(x, y);
-    });
+    const at = { step: this.#step, learningRate: this.#progress.learningRate };
+    const { vectors, losses } = this.#steps.take(this.#vectors, indices, at);
     this.#vectors = vectors;
-    native.tf.dispose({ ...before });
-    const byHorizon = losses.dataSync();
-    losses.dispose();
-    for (const [k, value] of byHorizon.entries()) {
-      if (!Number.isFinite(value)) throw this.#nanLoss('training');
-      this.#lossSums[k]! += value * indices.length;
+    for (let k = 0; k < losses.length; k++) {
+      if (!Number.isFinite(losses[k]!)) throw this.#nanLoss('training');
+      this.#lossSums[k]! += losses[k]! * indices.length;
     }
-  }
-
-  #stepVectors(x: Tensor3D, y: Tensor2D): Vectors & { losses: Tensor1D } {
-    const { native, network } = this.#job;
-    const { tf } = native;
-    let pass: TrainingPass | undefined;
-    const { grads } = tf.valueAndGrads((theta) =>
-      network
-        .trainingLoss(theta as Tensor1D, { x, y, step: this.#step }, (kept) => {
-          pass = kept;
-        })
-        .asScalar(),
-    )([this.#vectors.theta]);
-    const { losses, means, variances } = pass!;
-    const moving = (old: Tensor1D, batch: readonly Tensor[]): Tensor1D =>
-      batch.length === 0
-        ? tf.clone(old)
-        : tf.add(
-            tf.mul(old, BATCH_NORM_MOMENTUM),
-            tf.mul(tf.concat([...batch]), 1 - BATCH_NORM_MOMENTUM),
-          );
-    const mean = moving(this.#vectors.mean, means);
-    const variance = moving(this.#vectors.variance, variances);
-    tf.dispose([...means, ...variances]);
-    const { learningRate } = this.#progress;
-    const at = { step: this.#step, learningRate };
-    const moved = this.#adam.next(this.#vectors, grads[0] as Tensor1D, at);
-    return { ...moved, mean, variance, losses };
   }
 
   /** What the epoch was worth, the decision to stop, and the start of the next epoch's counters. */

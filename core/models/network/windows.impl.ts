@@ -1,4 +1,4 @@
-import type { Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
+import type { Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
 import type { Samples } from '../model.ts';
 import type { Tf } from './tensorflow.impl.ts';
 
@@ -12,7 +12,7 @@ export class WindowSet {
   readonly #rows: Tensor2D;
   readonly #lookback: number;
   readonly #endRow: Int32Array;
-  readonly #labels: Float64Array;
+  readonly #scaled: Float64Array;
   readonly #horizons: number;
 
   /** `rows` [rows, features] belongs to the caller; `labels` row-major [windows x horizons], scaled. */
@@ -30,37 +30,53 @@ export class WindowSet {
     this.#rows = rows;
     this.#lookback = windows.lookback;
     this.#endRow = windows.endRow;
-    this.#labels = windows.labels;
+    this.#scaled = windows.labels;
     this.#horizons = windows.horizons;
     this.count = windows.endRow.length;
   }
 
-  /** Time-major inputs of these windows: [lookback, indices, features]. */
-  inputs(indices: Int32Array): Tensor3D {
+  /** The matrix that the windows lie in; it belongs to the caller. */
+  get rows(): Tensor2D {
+    return this.#rows;
+  }
+
+  /** Rows of these windows, int32 [lookback x indices], time-major. */
+  places(indices: Int32Array): Tensor1D {
     const at = new Int32Array(this.#lookback * indices.length);
     for (let t = 0, to = 0; t < this.#lookback; t++) {
       for (const index of indices) at[to++] = this.#endRow[index]! - this.#lookback + 1 + t;
     }
-    const gathered = this.#tf.gather(this.#rows, this.#tf.tensor1d(at, 'int32'));
-    return this.#tf.reshape(gathered, [this.#lookback, indices.length, this.#rows.shape[1]]);
+    return this.#tf.tensor1d(at, 'int32');
   }
 
-  /** Inputs and labels [indices, horizons] of these windows. */
-  batch(indices: Int32Array): { x: Tensor3D; y: Tensor2D } {
+  /** Time-major inputs [lookback, B, features] of windows whose places in `rows` these are. */
+  gather(rows: Tensor2D, places: Tensor1D): Tensor3D {
+    const shape: [number, number, number] = [
+      this.#lookback,
+      places.size / this.#lookback,
+      rows.shape[1],
+    ];
+    return this.#tf.reshape(this.#tf.gather(rows, places), shape);
+  }
+
+  /** Time-major inputs of these windows: [lookback, indices, features]. */
+  inputs(indices: Int32Array): Tensor3D {
+    return this.gather(this.#rows, this.places(indices));
+  }
+
+  /** Labels [indices, horizons] of these windows. */
+  labels(indices: Int32Array): Tensor2D {
     const labels = new Float32Array(indices.length * this.#horizons);
     indices.forEach((index, i) => {
       for (let k = 0; k < this.#horizons; k++)
         labels[i * this.#horizons + k] = this.label(index, k);
     });
-    return {
-      x: this.inputs(indices),
-      y: this.#tf.tensor2d(labels, [indices.length, this.#horizons]),
-    };
+    return this.#tf.tensor2d(labels, [indices.length, this.#horizons]);
   }
 
   /** Scaled label of a window at the k-th horizon. */
   label(index: number, k: number): number {
-    return this.#labels[index * this.#horizons + k]!;
+    return this.#scaled[index * this.#horizons + k]!;
   }
 
   /** All windows in order, cut into slices. */

@@ -4,7 +4,7 @@ import type { TrainingSetup } from '../network/design.ts';
 import { DropoutMasks } from '../network/dropout.impl.ts';
 import { LossHead } from '../network/head.impl.ts';
 import type { NativeOps } from '../network/tensorflow.impl.ts';
-import type { TrainableNetwork, TrainingPass } from '../network/training-job.ts';
+import type { TrainableNetwork, TrainingBatch, TrainingPass } from '../network/training-job.ts';
 import { unpack } from '../network/unpack.impl.ts';
 import { attend, dense, layerNorm } from './layers.impl.ts';
 import { readsNewestOnly, sinusoidalPositions, type TransformerLayout } from './layout.ts';
@@ -47,13 +47,13 @@ export class TransformerNetwork implements TrainableNetwork {
       : native.tf.tensor2d(sinusoidalPositions(shape), [shape.lookback, shape.dModel]);
   }
 
-  trainingLoss(
-    theta: Tensor1D,
-    batch: { readonly x: Tensor3D; readonly y: Tensor2D; readonly step: number },
-    keep: (pass: TrainingPass) => void,
-  ): Tensor {
+  draw(batch: number, step: number): Tensor1D | undefined {
+    return this.#masks?.draw(batch, step);
+  }
+
+  trainingLoss(theta: Tensor1D, batch: TrainingBatch, keep: (pass: TrainingPass) => void): Tensor {
     const { tf } = this.#native;
-    const masks = this.#masks?.of(batch.x.shape[1], batch.step);
+    const masks = this.#masks?.of(batch.x.shape[1], batch.step, batch.uniform);
     const drop: Drop = (h, mask) => (masks ? tf.mul(h, masks[mask]!) : h);
     const losses = this.#loss!.byHorizon(this.#outputs(theta, batch.x, drop), batch.y);
     keep({ losses: tf.keep(tf.clone(losses)), means: [], variances: [] });

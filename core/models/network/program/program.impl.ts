@@ -1,0 +1,88 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Tensor } from '@tensorflow/tfjs-node';
+import { RatchetError } from '../../../errors.ts';
+import type { NativeOps } from '../tensorflow.impl.ts';
+import { feedName, resultName, TAG } from './graph-def.ts';
+import { record } from './recorder.impl.ts';
+
+/**
+ * Work on tensors that was recorded once and is run as one program, compiled by XLA for the machine it is on: one call
+ * in place of one a operation, loops over time in place of one operation a step, neighbours fused.
+ */
+export class Program {
+  readonly #native: NativeOps;
+  readonly #id: number;
+  readonly #feeds: readonly { readonly name: string }[];
+  readonly #results: readonly string[];
+
+  private constructor(native: NativeOps, id: number, feeds: number, results: number) {
+    this.#native = native;
+    this.#id = id;
+    this.#feeds = Array.from({ length: feeds }, (_, i) => ({ name: feedName(i) }));
+    this.#results = Array.from({ length: results }, (_, i) => resultName(i));
+  }
+
+  /** Runs `work` once; only the shapes of `args` matter, which later runs must have too. */
+  static of(native: NativeOps, args: readonly Tensor[], work: () => readonly Tensor[]): Program {
+    const { saved, results } = record(native, args, work);
+    // TensorFlow reads programs from a folder only.
+    const folder = mkdtempSync(join(tmpdir(), 'ratchet-program-'));
+    try {
+      writeFileSync(join(folder, 'saved_model.pb'), saved);
+      const id = native.backend.loadSavedModelMetaGraph(folder, TAG);
+      return new Program(native, id, args.length, results);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** The caller disposes what it gives. Compiles when it is first called. */
+  run(args: readonly Tensor[]): Tensor[] {
+    return this.#native.backend.runSavedModel(this.#id, args, this.#feeds, this.#results);
+  }
+
+  dispose(): void {
+    this.#native.backend.deleteSavedModel(this.#id);
+  }
+}
+
+let compilerHere: boolean | undefined;
+
+/**
+ * Can programs be compiled here? TensorFlow's smaller builds have no XLA; on a GPU the operations have kernels that
+ * suit it better. One answer a process, and the same in all that load this library: a training that goes on after a
+ * crash goes on in the same way.
+ */
+export function canCompile(native: NativeOps): boolean {
+  compilerHere ??= !native.backend.isUsingGpuDevice && compilesLoops(native);
+  return compilerHere;
+}
+
+/** Tries it on the smallest LSTM, which has all that not every build can do. */
+function compilesLoops(native: NativeOps): boolean {
+  const { tf } = native;
+  tf.engine().startScope();
+  try {
+    const args = [
+      tf.zeros([2, 1, 1]),
+      tf.zeros([1, 1]),
+      tf.zeros([2, 4]),
+      tf.zeros([1]),
+      tf.zeros([4]),
+    ];
+    const [x, state, w, peephole, b] = args as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const h = (): Tensor[] => native.blockLstm(x, state, w, peephole, b).slice(-1);
+    const program = Program.of(native, args, h);
+    program.run(args);
+    program.dispose();
+    return true;
+  } catch (error) {
+    // A program that cannot be written down is a mistake of ours and no lack of the library's.
+    if (error instanceof RatchetError) throw error;
+    return false;
+  } finally {
+    tf.engine().endScope();
+  }
+}

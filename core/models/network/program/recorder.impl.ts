@@ -1,0 +1,151 @@
+import type { Tensor } from '@tensorflow/tfjs-node';
+import { RatchetError } from '../../../errors.ts';
+import type { NativeBackend, OpAttr, Tf } from '../tensorflow.impl.ts';
+import {
+  attr,
+  type Attributes,
+  DATA_TYPES,
+  type DataType,
+  FunctionLibrary,
+  type FunctionBuilder,
+  type Ref,
+  savedProgram,
+  type Sized,
+} from './graph-def.ts';
+import { LOWERINGS } from './lowerings.ts';
+import { Maths } from './maths.ts';
+import type { Message } from './message.ts';
+
+/** What tfjs hands to its kernels: a tensor, or where its values lie. */
+type Info = Pick<Tensor, 'shape' | 'dtype'> & { readonly dataId: object };
+
+const isInfo = (input: unknown): input is Info =>
+  typeof input === 'object' && input !== null && 'dataId' in input;
+
+function sized({ shape, dtype }: Pick<Tensor, 'shape' | 'dtype'>): Sized {
+  if (!(dtype in DATA_TYPES)) {
+    throw new RatchetError('training.program', `no program can have values of type ${dtype}`);
+  }
+  return { shape, dtype: dtype as DataType };
+}
+
+/** One function that is written down while its operations run. */
+class Recorder {
+  readonly #backend: NativeBackend;
+  readonly #fn: FunctionBuilder;
+  readonly #maths: Maths;
+  readonly #refs = new WeakMap<object, Ref>();
+
+  constructor(backend: NativeBackend, library: FunctionLibrary) {
+    this.#backend = backend;
+    this.#fn = library.start('step');
+    this.#maths = new Maths(this.#fn, library);
+  }
+
+  get fn(): FunctionBuilder {
+    return this.#fn;
+  }
+
+  argument(tensor: Info): Ref {
+    const ref = this.#fn.arg(sized(tensor));
+    this.#refs.set(tensor.dataId, ref);
+    return ref;
+  }
+
+  /** What the function has for a value; one that no recorded operation made is a constant of it. */
+  refOf(info: Info): Ref {
+    const known = this.#refs.get(info.dataId);
+    if (known) return known;
+    const values = this.#backend.readSync(info.dataId);
+    const ref = this.#fn.constant(values, info.shape);
+    this.#refs.set(info.dataId, ref);
+    return ref;
+  }
+
+  operation(
+    op: string,
+    attrs: readonly OpAttr[],
+    inputs: readonly unknown[],
+    made: readonly Info[],
+  ) {
+    const refs = inputs.map((input) => (isInfo(input) ? this.refOf(input) : undefined));
+    const outputs =
+      LOWERINGS[op]?.(this.#maths, refs) ??
+      this.#fn.node(op, allOf(op, refs), this.#attributes(op, attrs), made.map(sized));
+    made.forEach(({ dataId }, i) => {
+      const ref = outputs[i];
+      if (ref) this.#refs.set(dataId, ref);
+    });
+  }
+
+  #attributes(op: string, attrs: readonly OpAttr[]): Attributes {
+    const out: Record<string, Message> = {};
+    for (const { name, type, value } of attrs) out[name] = this.#attribute(op, name, type, value);
+    return out;
+  }
+
+  #attribute(op: string, name: string, type: number, value: OpAttr['value']): Message {
+    const { binding } = this.#backend;
+    if (type === binding['TF_ATTR_BOOL']) return attr.bool(value === true);
+    if (type === binding['TF_ATTR_STRING']) return attr.text(String(value));
+    if (typeof value === 'number') {
+      if (type === binding['TF_ATTR_TYPE']) return attr.typeNumber(value);
+      if (type === binding['TF_ATTR_INT']) return attr.int(value);
+      if (type === binding['TF_ATTR_FLOAT']) return attr.float(value);
+    }
+    throw new RatchetError('training.program', `${op}: attribute ${name} cannot be written`);
+  }
+}
+
+function allOf(op: string, refs: readonly (Ref | undefined)[]): Ref[] {
+  return refs.map((ref) => {
+    if (ref) return ref;
+    throw new RatchetError('training.program', `${op} has an input that is no tensor`);
+  });
+}
+
+/** A program as TensorFlow loads it. */
+export interface Recorded {
+  readonly saved: Uint8Array;
+  /** How many values it gives. */
+  readonly results: number;
+}
+
+/**
+ * Runs `work` once and writes its operations down as one function of `args` that gives what `work` gives. Values that
+ * are neither arguments nor made inside become constants: whatever changes from call to call must be an argument.
+ */
+export function record(
+  { backend, tf }: { readonly backend: NativeBackend; readonly tf: Tf },
+  args: readonly Tensor[],
+  work: () => readonly Tensor[],
+): Recorded {
+  const library = new FunctionLibrary();
+  const recorder = new Recorder(backend, library);
+  args.forEach((tensor) => recorder.argument(tensor));
+  const { executeSingleOutput, executeMultipleOutputs } = backend;
+  backend.executeSingleOutput = (name, attrs, inputs) => {
+    const output = executeSingleOutput.call(backend, name, attrs, inputs);
+    recorder.operation(name, attrs, inputs, [output]);
+    return output;
+  };
+  backend.executeMultipleOutputs = (name, attrs, inputs, count) => {
+    const outputs = executeMultipleOutputs.call(backend, name, attrs, inputs, count);
+    recorder.operation(name, attrs, inputs, outputs);
+    return outputs;
+  };
+  tf.engine().startScope();
+  try {
+    const made = work();
+    const outputs = made.map((tensor) => recorder.refOf(tensor));
+    // Some may have been kept from the end of the scope.
+    tf.dispose([...made]);
+    const { fn } = recorder;
+    library.finish(fn, outputs, { _XlaMustCompile: attr.bool(true) });
+    const main = { name: fn.name, args: fn.args, outputs };
+    return { saved: savedProgram(main, library), results: outputs.length };
+  } finally {
+    tf.engine().endScope();
+    Object.assign(backend, { executeSingleOutput, executeMultipleOutputs });
+  }
+}
