@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { bundleProcesses } from './bundle.ts';
 import { projectRoot } from './project.ts';
 
 const SOURCES = ['core', 'workflows', 'activities', 'workers', 'api', 'registry', 'infra'];
@@ -72,6 +73,7 @@ async function build(files: readonly string[], digest: string): Promise<boolean>
     const { code } = await bundleWorkflowCode({ workflowsPath, logger });
     writeFileSync(join(fresh, 'workflow-bundle.js'), code);
   }
+  await bundleProcesses(fresh);
   writeFileSync(join(fresh, 'build.json'), `${JSON.stringify({ digest })}\n`);
   rmSync(`${dist}.old`, { recursive: true, force: true });
   if (existsSync(dist)) renameSync(dist, `${dist}.old`);

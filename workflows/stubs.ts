@@ -39,17 +39,17 @@ export const compute = proxyActivities<Activities>({
 });
 
 /**
- * Fits: half a day for the longest honest run. A killed worker is noticed after 15 s; the next attempt
+ * Fits: half a day for the longest honest run. A killed worker is noticed after 8 s; the next attempt
  * goes on from the newest checkpoint, so attempts are cheap and many are allowed.
  */
 export const training = proxyActivities<Activities>({
   taskQueue: TASK_QUEUES.training,
   startToCloseTimeout: '12h',
-  heartbeatTimeout: '15s',
+  heartbeatTimeout: '8s',
   // The cancelled attempt reports back once its process is gone, so that a cancel frees the core.
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: {
-    initialInterval: '1s',
+    initialInterval: '500ms',
     backoffCoefficient: 2,
     maximumInterval: '1m',
     maximumAttempts: 50,

@@ -17,7 +17,7 @@ const PER_SECOND = 100;
 /** Of load before a promotion is asked for, and after the switch until the answers are looked at. */
 const AROUND_MS = 500;
 /** So that one round's death is no reason to wait longer for the next round's. */
-const HEALTHY_MS = 0;
+const HEALTHY_MS = 6_000;
 
 interface Load {
   /** What was answered since the last call. */
