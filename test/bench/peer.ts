@@ -31,23 +31,40 @@ export const peersMissing = (): string | false =>
 const ready = z.strictObject({ name: z.string() });
 
 /** Starts peers/`script`; it is ready when this resolves. Throws what it said where it ends early. */
-export async function startPeer(
+export const startPeer = (
   script: string,
   args: readonly string[],
   environment: PeerEnvironment = 'most',
-): Promise<Side> {
-  const { python } = PEER_ENVIRONMENTS[environment];
-  const child = spawn(python, [join(here, 'peers', script), ...args], {
-    stdio: ['pipe', 'pipe', 'pipe'],
+): Promise<Side> =>
+  startSide(PEER_ENVIRONMENTS[environment].python, [join(here, 'peers', script), ...args], {
     // Each peer takes the threads that its own arguments say, no others.
-    env: { ...process.env, PYTHONUNBUFFERED: '1' },
+    ...process.env,
+    PYTHONUNBUFFERED: '1',
   });
+
+/** Our work in a process of its own, which talks as peers do; `script` is a file of test/bench/. */
+export const startOurs = (
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Side> =>
+  startSide(process.execPath, ['--import', 'tsx', join(here, script), ...args], {
+    ...process.env,
+    ...env,
+  });
+
+async function startSide(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<Side> {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env });
   let said = '';
   child.stderr.on('data', (bytes: Buffer) => (said = (said + bytes.toString()).slice(-4_000)));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async (): Promise<unknown> => {
     const { value, done } = await lines.next();
-    if (done) throw new Error(`peers/${script} ended early:\n${said}`);
+    if (done) throw new Error(`${args.join(' ')} ended early:\n${said}`);
     return JSON.parse(value);
   };
   const { name } = ready.parse(await next());

@@ -3,8 +3,10 @@ import { backtest100k, backtest100kByEvent } from './backtest.ts';
 import { features152, features152Million, features152Pandas, features46 } from './features.ts';
 import { promote, resume } from './lifecycle.ts';
 import { lightgbmPredict1, lightgbmTrain } from './lightgbm.ts';
+import { mcDropout100, predict1 } from './model.ts';
 import { overhead, sweepScaling, trainJobs } from './orchestration.ts';
 import { coldStart, coldStartPredict, memory, memoryTraining } from './stack.ts';
+import { trainLstm, trainLstmPlain } from './training.ts';
 
 export const MEASURES: readonly Measure[] = [
   features152,
@@ -15,6 +17,10 @@ export const MEASURES: readonly Measure[] = [
   lightgbmPredict1,
   backtest100k,
   backtest100kByEvent,
+  predict1,
+  mcDropout100,
+  trainLstm,
+  trainLstmPlain,
   coldStart,
   // Those of a running product come last: it is ended after them. The first of them wants no other models there.
   memory,

@@ -1,0 +1,94 @@
+import { join } from 'node:path';
+import type { Measure, Side, Workload } from '../measure.ts';
+import { startOurs } from '../peer.ts';
+
+const BATCHES = 120;
+const RATE = 0.2;
+/** As the worker starts its training children. */
+const ONE_THREAD = {
+  TF_NUM_INTRAOP_THREADS: '1',
+  TF_NUM_INTEROP_THREADS: '1',
+  OMP_NUM_THREADS: '1',
+  TF_CPP_MIN_LOG_LEVEL: '2',
+};
+
+const NETWORK = '60 x 152, LSTM 50 + 50, dense 25, three branches of 16, batch 32, dropout 0.2';
+
+/** Sides that work at the same time: milliseconds a batch of all of them together. */
+function together(sides: readonly Side[]): Side {
+  return {
+    name: `${sides.length} x ${sides[0]!.name}`,
+    async round() {
+      const figures = await Promise.all(sides.map((side) => side.round()));
+      return 1 / figures.reduce((rate, figure) => rate + 1 / figure, 0);
+    },
+    close: async () => {
+      for (const side of sides) await side.close();
+    },
+  };
+}
+
+const ours = (recurrentDropout: number): Promise<Side> =>
+  startOurs(
+    join('training', 'train-process.ts'),
+    [`${BATCHES}`, `${recurrentDropout}`],
+    ONE_THREAD,
+  );
+
+const keras = (
+  { peer }: Workload,
+  { threads, compile, recurrent }: { threads: number; compile: 'xla' | 'graph'; recurrent: number },
+): Promise<Side> =>
+  peer('keras_lstm.py', ['train', `${threads}`, compile, `${recurrent}`, `${BATCHES}`]);
+
+const torch = ({ peer, device }: Workload, threads: number): Promise<Side> =>
+  peer('torch_lstm.py', ['train', `${threads}`, device, `${BATCHES}`]);
+
+const CORES = 2;
+
+export const trainLstm: Measure = {
+  name: 'train-lstm',
+  docs: `One training batch (${NETWORK}, recurrent dropout 0.2) on one core; Keras on one core or two, compiled by XLA or as a graph.`,
+  unit: 'ms',
+  better: 'lower',
+  target: 0.33,
+  async open(workload) {
+    const recurrent = RATE;
+    return {
+      ours: await ours(recurrent),
+      peers: [
+        await keras(workload, { threads: 1, compile: 'xla', recurrent }),
+        await keras(workload, { threads: CORES, compile: 'xla', recurrent }),
+        await keras(workload, { threads: CORES, compile: 'graph', recurrent }),
+      ],
+    };
+  },
+};
+
+export const trainLstmPlain: Measure = {
+  name: 'train-lstm-plain',
+  docs: `The same without recurrent dropout on the whole machine: our processes, one a core; PyTorch and Keras as parallel as is best for them.`,
+  unit: 'ms',
+  better: 'lower',
+  target: 0.95,
+  gpu: true,
+  async open(workload) {
+    // A GPU is shared by nobody: one process each.
+    if (workload.device === 'gpu') {
+      return { ours: await ours(0), peers: [await torch(workload, CORES)] };
+    }
+    const all = (start: () => Promise<Side>): Promise<Side> =>
+      Promise.all(Array.from({ length: CORES }, start)).then(together);
+    const one = { threads: 1, recurrent: 0 };
+    return {
+      ours: await all(() => ours(0)),
+      peers: [
+        await torch(workload, CORES),
+        await all(() => torch(workload, 1)),
+        await all(() => keras(workload, { ...one, compile: 'xla' })),
+        await all(() => keras(workload, { ...one, compile: 'graph' })),
+        await keras(workload, { threads: CORES, compile: 'graph', recurrent: 0 }),
+      ],
+    };
+  },
+};
