@@ -2,6 +2,7 @@
 import { RatchetError } from '../errors.ts';
 import type { ColumnKind } from './drift-test.ts';
 import { driftTestsOf } from './catalogue.ts';
+import { sortFloats } from './sort-floats.ts';
 import { type DriftColumns, REFERENCE_WINDOWS, type WindowLayout } from './windows.ts';
 
 /** A column of at most this many different values is taken for categories: weekdays, months, flags. */
@@ -24,19 +25,28 @@ export interface ColumnOptions {
   readonly categorical?: ReadonlySet<string> | undefined;
 }
 
-/** Values of one column in row order, levels relative to the close. */
-export function columnValues(
+/** Rows that are gathered at once: what is read of them stays near until all columns are written. */
+const TILE = 64;
+
+/** Values in row order, column after column, levels relative to the close. */
+function byColumn(
   { names, values }: DriftColumns,
-  column: number,
   { close, levels }: ColumnOptions,
   [from, to]: readonly [number, number],
-): Float64Array {
-  const out = new Float64Array(to - from);
+): Float64Array[] {
   const width = names.length;
-  for (let row = from; row < to; row++) out[row - from] = values[row * width + column]!;
-  if (close && levels?.has(names[column]!)) {
-    for (let row = from; row < to; row++) out[row - from]! /= close[row]!;
+  const out = names.map(() => new Float64Array(to - from));
+  for (let tile = from; tile < to; tile += TILE) {
+    const end = Math.min(to, tile + TILE);
+    for (let column = 0; column < width; column++) {
+      const into = out[column]!;
+      for (let row = tile; row < end; row++) into[row - from] = values[row * width + column]!;
+    }
   }
+  names.forEach((name, column) => {
+    if (!close || !levels?.has(name)) return;
+    for (let row = from; row < to; row++) out[column]![row - from]! /= close[row]!;
+  });
   return out;
 }
 
@@ -57,8 +67,9 @@ export function columnDistances(
       'level columns are compared relative to the close: give it',
     );
   }
+  const gathered = byColumn(columns, options, [first, first + blocks * window]);
   return columns.names.map((name, column) => {
-    const rows = columnValues(columns, column, options, [first, first + blocks * window]);
+    const rows = gathered[column]!;
     const kind = kindOf(name, rows, options.categorical);
     const sorted = Array.from({ length: blocks }, (_, b) =>
       sortedFinite(rows.subarray(b * window, (b + 1) * window)),
@@ -93,15 +104,20 @@ function kindOf(
   return 'categorical';
 }
 
-const sortedFinite = (values: Float64Array): Float64Array => values.filter(Number.isFinite).sort();
+function sortedFinite(values: Float64Array): Float64Array {
+  const out = new Float64Array(values.length);
+  let count = 0;
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) out[count++] = values[i]!;
+  }
+  return sortFloats(out.subarray(0, count));
+}
 
 /** Two ascending arrays as one. */
 function merged(a: Float64Array, b: Float64Array): Float64Array {
   const out = new Float64Array(a.length + b.length);
   let [i, j] = [0, 0];
-  for (let at = 0; at < out.length; at++) {
-    const takeA = j >= b.length || (i < a.length && a[i]! <= b[j]!);
-    out[at] = takeA ? a[i++]! : b[j++]!;
-  }
+  while (i < a.length && j < b.length) out[i + j] = a[i]! <= b[j]! ? a[i++]! : b[j++]!;
+  out.set(i < a.length ? a.subarray(i) : b.subarray(j), i + j);
   return out;
 }

@@ -16,13 +16,21 @@ export const wasserstein = defineDriftTest({
     const [n, m] = [reference.length, window.length];
     if (n === 0 || m === 0) return NaN;
     let [i, j, area] = [0, 0, 0];
+    // Of both what lies below or at `before`.
+    let [f, g] = [0, 0];
     let before = Math.min(reference[0]!, window[0]!);
     while (i < n || j < m) {
-      const next = Math.min(i < n ? reference[i]! : Infinity, j < m ? window[j]! : Infinity);
-      area += Math.abs(i / n - j / m) * (next - before);
-      while (i < n && reference[i]! === next) i++;
-      while (j < m && window[j]! === next) j++;
+      const fromWindow = i === n || (j < m && window[j]! < reference[i]!);
+      const next = fromWindow ? window[j]! : reference[i]!;
+      area += Math.abs(f - g) * (next - before);
       before = next;
+      if (fromWindow) {
+        while (j < m && window[j]! === next) j++;
+        g = j / m;
+      } else {
+        while (i < n && reference[i]! === next) i++;
+        f = i / n;
+      }
     }
     return area / spreadOf(reference);
   },

@@ -1,5 +1,6 @@
 import type { Measure } from '../measure.ts';
 import { backtest100k, backtest100kByEvent } from './backtest.ts';
+import { driftReportMeasure } from './drift.ts';
 import { features152, features152Million, features152Pandas, features46 } from './features.ts';
 import { promote, resume } from './lifecycle.ts';
 import { lightgbmPredict1, lightgbmTrain } from './lightgbm.ts';
@@ -15,6 +16,7 @@ export const MEASURES: readonly Measure[] = [
   features46,
   lightgbmTrain,
   lightgbmPredict1,
+  driftReportMeasure,
   backtest100k,
   backtest100kByEvent,
   predict1,
