@@ -4,7 +4,7 @@ import type { Calendar } from '../calendar/calendar.ts';
 import { ANCHOR_BARS } from '../indicators/index.ts';
 import type { FeatureSet } from './feature-set.ts';
 import type { FeatureMatrix } from './matrix.ts';
-import { featureStream, type FeatureStream } from './stream.ts';
+import { CHUNK_ROWS, featureStream, type FeatureStream } from './stream.ts';
 
 /**
  * All columns of a set over some bars. A row depends on no later bar, and where the bars reach back to
@@ -21,8 +21,12 @@ export function buildFeatures(set: FeatureSet, bars: Bars, calendar: Calendar): 
     const start = at === 0 ? 0 : startOf(set, bars, calendar, at);
     const end = Math.min(rows, start + stream.capacity);
     stream.clear();
-    stream.add(bars, start, end);
-    stream.write(end - at, values, at * width);
+    for (let from = start; from < end; from += CHUNK_ROWS) {
+      const to = Math.min(end, from + CHUNK_ROWS);
+      stream.add(bars, from, to);
+      const first = Math.max(at, from);
+      if (first < to) stream.write(to - first, values, first * width);
+    }
     at = end;
   }
   return {

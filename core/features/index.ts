@@ -5,6 +5,7 @@ import { declaredFeatureSet, type FeatureEntry } from './declared.ts';
 import type { FeatureSet } from './feature-set.ts';
 
 export { buildFeatures } from './build.ts';
+export { newestRows } from './newest.ts';
 export {
   completeChoice,
   type FeatureChoice,

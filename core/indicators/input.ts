@@ -1,4 +1,5 @@
-import { BAR_COLUMNS, type Bars, type Timeframe } from '../bars/bars.ts';
+import { BAR_COLUMNS, barCount, type Bars, type Timeframe } from '../bars/bars.ts';
+import { lowerBound } from '../bars/build.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import type { IndicatorInput, IndicatorUse } from './indicator.ts';
 import { columnMemory } from './kernel.ts';
@@ -61,6 +62,11 @@ export interface GrowingInput {
   readonly columns: readonly Float64Array[];
   /** Bars that there are. */
   readonly rows: number;
+  /**
+   * Where bars begin that are bit for bit the last ones there are, as far as those go: the row of their first, and how many
+   * there are of them. undefined: they are others.
+   */
+  find(bars: Bars): { readonly row: number; readonly count: number } | undefined;
   /** Adds the bars `from`..`to - 1`, later than those before; throws `indicators.order`. */
   add(bars: Bars, from: number, to: number): void;
   /** Begins anew, without bars. */
@@ -113,9 +119,33 @@ function laidOut(
     get rows() {
       return positions.rows;
     },
+    find: (of) => foundIn(bars, positions.rows, of),
     add: (from, first, end) => append(bars, positions, from, [first, end]),
     clear: () => positions.clear(),
   };
+}
+
+function foundIn(
+  columns: Columns,
+  rows: number,
+  bars: Bars,
+): { readonly row: number; readonly count: number } | undefined {
+  const row = lowerBound(columns.openTime.subarray(0, rows), bars.openTime[0] ?? Infinity);
+  const count = rows - row;
+  if (count <= 0 || count > barCount(bars)) return undefined;
+  const same = (known: Float64Array, given: Float64Array | undefined): boolean => {
+    for (let i = 0; i < count; i++) {
+      if (!Object.is(known[row + i], given === undefined ? NaN : given[i])) return false;
+    }
+    return true;
+  };
+  const whole =
+    same(columns.openTime, bars.openTime) &&
+    BAR_COLUMNS.every((name) => same(columns[name], bars[name])) &&
+    Object.entries(columns.exogenous ?? {}).every(([name, known]) =>
+      same(known, bars.exogenous?.[name]),
+    );
+  return whole ? { row, count } : undefined;
 }
 
 function append(

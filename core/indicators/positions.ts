@@ -87,14 +87,15 @@ class Rows implements GrowingPositions {
 
   grow(openTime: Float64Array, rows: number): void {
     const from = this.#rows;
+    for (let row = Math.max(1, from); row < rows; row++) {
+      if (openTime[row]! > openTime[row - 1]!) continue;
+      throw new RatchetError(
+        'indicators.order',
+        `the bar that opens at ${openTime[row]} ms does not open after the one before it`,
+      );
+    }
     const { index } = this;
     for (let row = from; row < rows; row++) {
-      if (row > 0 && !(openTime[row]! > openTime[row - 1]!)) {
-        throw new RatchetError(
-          'indicators.order',
-          `the bar that opens at ${openTime[row]} ms does not open after the one before it`,
-        );
-      }
       const at = this.#calendar.indexOf(openTime[row]!, this.#timeframe);
       index[row] = at;
       if (row > 0 && blockOf(at) !== blockOf(index[row - 1]!)) this.anchors.push(row);

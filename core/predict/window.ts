@@ -5,7 +5,7 @@ import type { Bars } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { calendarFor } from '../calendar/index.ts';
 import { RatchetError } from '../errors.ts';
-import { buildFeatures, packagedFeatureSetOrThrow } from '../features/index.ts';
+import { newestRows, packagedFeatureSetOrThrow } from '../features/index.ts';
 import { ANCHOR_BARS, use } from '../indicators/index.ts';
 import { volatility } from '../indicators/volatility.ts';
 import { labelKindOrThrow } from '../labels/index.ts';
@@ -201,16 +201,15 @@ export function windowFromBars(
   options: { readonly asOf: number; readonly fromFirstBar?: boolean },
 ): PredictionWindow {
   checkInstrument(pkg, bars.instrument);
-  const { calendar: name, lookback, featureNames } = pkg.preprocessing;
+  const { calendar: name, lookback } = pkg.preprocessing;
   const calendar = calendarFor(name);
   const fromFirstBar = options.fromFirstBar ?? false;
   const used = barsSinceAnchor(bars, pkg, { asOf: options.asOf, fromFirstBar });
   const rows = barCount(used);
-  const matrix = buildFeatures(packagedFeatureSetOrThrow(pkg.manifest), used, calendar);
-  const lacking = matrix.firstWarmRow + lookback - rows;
+  const set = packagedFeatureSetOrThrow(pkg.manifest);
+  const lacking = Math.min(rows, set.warmupBars) + lookback - rows;
   if (lacking > 0) throw tooFew(lacking, rows + lacking, rows);
-  const from = (rows - lookback) * featureNames.length;
-  const values = matrix.values.slice(from, rows * featureNames.length);
+  const values = newestRows(set, used, calendar, lookback);
   checkKnown(values, pkg);
   checkFinite(values, pkg);
   const asOf = used.openTime[rows - 1]!;

@@ -1,0 +1,67 @@
+import { barCount, type Bars, type Timeframe } from '../bars/bars.ts';
+import type { Calendar } from '../calendar/calendar.ts';
+import type { FeatureSet } from './feature-set.ts';
+import { CHUNK_ROWS, featureStream, type FeatureStream } from './stream.ts';
+
+/** Instruments whose columns are kept for their next bar; some megabytes each. */
+const KEPT_MAX = 12;
+/** Room for bars to come; when it is used up, columns are computed anew. */
+const LATER_BARS = 256;
+const LATER_BARS_MIN = 64;
+
+interface Kept {
+  readonly instrument: string;
+  readonly set: FeatureSet;
+  readonly calendar: Calendar;
+  readonly timeframe: Timeframe;
+  readonly stream: FeatureStream;
+}
+
+/** What was asked for last stands last. */
+let kept: readonly Kept[] = [];
+
+/**
+ * The last `rows` rows of `buildFeatures(set, bars, calendar)`, row-major, the same bit for bit. Where bars of the instrument
+ * were asked for before, and those at hand are bit for bit the same, only the rows of later bars are computed.
+ */
+export function newestRows(
+  set: FeatureSet,
+  bars: Bars,
+  calendar: Calendar,
+  rows: number,
+): Float64Array {
+  const { instrument, timeframe } = bars;
+  const ofSet = kept.filter(
+    (one) => one.set === set && one.calendar === calendar && one.timeframe === timeframe,
+  );
+  const before = ofSet.find((one) => one.instrument === instrument);
+  const count = barCount(bars);
+  let known = before ? knownBars(before, bars, rows) : 0;
+  let stream = before?.stream;
+  let used = before;
+  if (stream === undefined || known === 0) {
+    known = 0;
+    used = before ?? (kept.length < KEPT_MAX ? undefined : ofSet[0]);
+    stream = used?.stream;
+    if (stream !== undefined && stream.capacity >= count + LATER_BARS_MIN) stream.clear();
+    else stream = featureStream(set, count + LATER_BARS, calendar, timeframe);
+  }
+  for (let from = known; from < count; from += CHUNK_ROWS) {
+    stream.add(bars, from, Math.min(count, from + CHUNK_ROWS));
+  }
+  const others = kept.filter((one) => one !== used).slice(1 - KEPT_MAX);
+  kept = [...others, { instrument, set, calendar, timeframe, stream }];
+  const values = new Float64Array(rows * set.columns.length);
+  stream.write(rows, values, 0);
+  return values;
+}
+
+/** How many leading bars a stream has already; 0: others, or so many that there is no room for what follows. */
+function knownBars({ stream, set, calendar }: Kept, bars: Bars, rows: number): number {
+  const found = stream.find(bars);
+  if (found === undefined) return 0;
+  const { row, count } = found;
+  if (stream.rows + barCount(bars) - count > stream.capacity) return 0;
+  // Older bars than those at hand must not count: they do not where these reach back to the anchor.
+  return row === 0 || set.missingBars(bars, rows, calendar) === 0 ? count : 0;
+}
