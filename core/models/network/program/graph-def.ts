@@ -180,8 +180,14 @@ export class FunctionLibrary {
     return this.#definitions;
   }
 
+  /** From 1, no number twice. */
+  nextNumber(): number {
+    this.#count += 1;
+    return this.#count;
+  }
+
   start(prefix: string): FunctionBuilder {
-    return new FunctionBuilder(`${prefix}_${this.#count++}`);
+    return new FunctionBuilder(`${prefix}_${this.nextNumber()}`);
   }
 
   /** Its name, by which others call it. */

@@ -32,44 +32,56 @@ const sizesOf = (x: Ref, b: Ref): Sizes => ({
   units: b.shape[0]! / 4,
 });
 
+/** One value a gate, repeated for all its units: [4U]. */
+const byGate = (m: Maths, units: number, values: readonly [number, number, number, number]): Ref =>
+  m.vector(Float32Array.from({ length: 4 * units }, (_, k) => values[Math.floor(k / units)]!));
+
+/**
+ * All gates at once: sigmoid(x) = tanh(x / 2) / 2 + 1 / 2, so that one tanh does for the four; and the slopes of their
+ * curves, y (1 - y) of a sigmoid y and 1 - y^2 of a tanh y.
+ */
+function gatesOf(m: Maths, sums: Ref, units: number): { readonly gates: Ref; readonly bends: Ref } {
+  const half = byGate(m, units, [0.5, 0.5, 1, 0.5]);
+  const curves = m.tanh(m.mul(sums, half));
+  const gates = m.add(m.mul(curves, half), byGate(m, units, [0.5, 0.5, 0, 0.5]));
+  const rising = m.mul(gates, m.sub(byGate(m, units, [1, 1, 0, 1]), gates));
+  return { gates, bends: m.add(rising, byGate(m, units, [0, 0, 1, 0])) };
+}
+
 /** x [T, B, I], w [I + U, 4U], b [4U]; a start from zero. */
 export function lstmForward(m: Maths, x: Ref, w: Ref, b: Ref): LoopOutputs {
   const { steps, batch, inputs, units } = sizesOf(x, b);
   const rows = m.reshape(x, [steps * batch, inputs]);
   const kernel = m.slice(w, [0, 0], [inputs, 4 * units]);
   const recurrent = m.slice(w, [inputs, 0], [units, 4 * units]);
-  const projected = m.reshape(m.add(m.matMul(rows, kernel), b), [steps, batch, 4 * units]);
+  const projected = m.reshape(m.matMul(rows, kernel), [steps, batch, 4 * units]);
   const zero = m.zeros([batch, units]);
-  const wide = m.zeros([steps, batch, 4 * units]);
-  const narrow = m.zeros([steps, batch, units]);
-  const loop = new Loop(m, steps, [zero, zero, projected, recurrent, wide, narrow, narrow, narrow]);
-  const done = loop.run((step, t, [h, c, z, r, slopes, cellSlope, forget, hs]) => {
-    const gates = step.add(step.at(z!, t), step.matMul(h!, r!));
-    const gate = (k: number): Ref => step.slice(gates, [0, k * units], [batch, units]);
-    const [i, f] = [step.sigmoid(gate(0)), step.sigmoid(gate(1))];
-    const [g, o] = [step.tanh(gate(2)), step.sigmoid(gate(3))];
-    const cell = step.add(step.mul(f, c!), step.mul(i, g));
+  const blank = (): Ref => m.blank([steps, batch, units]);
+  const start = [zero, zero, projected, blank(), blank(), blank(), recurrent, b];
+  const done = new Loop(m, steps, start).run((step, t, carried) => {
+    const [h, c, wide, cellSlopes, forgets, hs, r, bias] = carried as LoopValues;
+    const sums = step.add(step.add(step.at(wide, t), step.matMul(h, r)), bias);
+    const { gates, bends } = gatesOf(step, sums, units);
+    const [i, f, g, o] = [0, 1, 2, 3].map((k) =>
+      step.slice(gates, [0, k * units], [batch, units]),
+    ) as [Ref, Ref, Ref, Ref];
+    const cell = step.add(step.mul(f, c), step.mul(i, g));
     const bent = step.tanh(cell);
     const hidden = step.mul(o, bent);
-    const all = step.concat(
-      [
-        step.mul(g, step.slopeOfSigmoid(i)),
-        step.mul(c!, step.slopeOfSigmoid(f)),
-        step.mul(i, step.slopeOfTanh(g)),
-        step.mul(bent, step.slopeOfSigmoid(o)),
-      ],
-      1,
-    );
     return [
-      ...[hidden, cell, z!, r!],
-      step.put(slopes!, t, all),
-      step.put(cellSlope!, t, step.mul(o, step.slopeOfTanh(bent))),
-      step.put(forget!, t, f),
-      step.put(hs!, t, hidden),
+      ...[hidden, cell],
+      // The slopes take the place of the sums, which nobody needs after their step.
+      step.put(wide, t, step.mul(bends, step.concat([g, c, i, bent], 1))),
+      step.put(cellSlopes, t, step.mul(o, step.slopeOfTanh(bent))),
+      step.put(forgets, t, f),
+      step.put(hs, t, hidden),
+      ...[r, bias],
     ];
   });
-  return { slopes: done[4]!, cellSlope: done[5]!, forget: done[6]!, h: done[7]! };
+  return { slopes: done[2]!, cellSlope: done[3]!, forget: done[4]!, h: done[5]! };
 }
+
+type LoopValues = readonly [Ref, Ref, Ref, Ref, Ref, Ref, Ref, Ref];
 
 /** Gradients of `lstmForward` for dh [T, B, U]; what nobody asks of them is not computed. */
 export function lstmBackward(
@@ -82,15 +94,16 @@ export function lstmBackward(
   const kernel = m.slice(w, [0, 0], [inputs, 4 * units]);
   const recurrent = m.transpose(m.slice(w, [inputs, 0], [units, 4 * units]));
   const zero = m.zeros([batch, units]);
-  const start = [zero, zero, m.zeros([steps, batch, 4 * units])];
-  const loop = new Loop(m, steps, [...start, slopes, cellSlope, forget, dh, recurrent]);
-  const done = loop.run((step, k, [dhNext, dcNext, ds, slope, bend, keep, dhs, r]) => {
+  const start = [zero, zero, slopes, cellSlope, forget, dh, recurrent];
+  const done = new Loop(m, steps, start).run((step, k, carried) => {
+    const [dhNext, dcNext, wide, cellSlopes, forgets, dhs, r] = carried as LoopValues;
     const t = step.sub(step.int(steps - 1), k);
-    const dhAll = step.add(dhNext!, step.at(dhs!, t));
-    const dc = step.add(dcNext!, step.mul(dhAll, step.at(bend!, t)));
-    const d = step.mul(step.concat([dc, dc, dc, dhAll], 1), step.at(slope!, t));
-    const dcBefore = step.mul(dc, step.at(keep!, t));
-    return [step.matMul(d, r!), dcBefore, step.put(ds!, t, d), slope!, bend!, keep!, dhs!, r!];
+    const dhAll = step.add(dhNext, step.at(dhs, t));
+    const dc = step.add(dcNext, step.mul(dhAll, step.at(cellSlopes, t)));
+    const d = step.mul(step.concat([dc, dc, dc, dhAll], 1), step.at(wide, t));
+    const dcBefore = step.mul(dc, step.at(forgets, t));
+    // The gradients of the sums take the place of the slopes.
+    return [step.matMul(d, r), dcBefore, step.put(wide, t, d), cellSlopes, forgets, dhs, r];
   });
   const rows = steps * batch;
   const d = m.reshape(done[2]!, [rows, 4 * units]);

@@ -10,6 +10,9 @@ import {
 
 const FLOAT = { T: attr.type('float32') };
 
+const larger = (a: Ref, b: Ref): readonly number[] =>
+  a.shape.length >= b.shape.length ? a.shape : b.shape;
+
 /** The operations that loops are written in, as nodes of one function. Shapes are known everywhere. */
 export class Maths {
   readonly fn: FunctionBuilder;
@@ -22,43 +25,50 @@ export class Maths {
   }
 
   zeros(shape: readonly number[]): Ref {
-    const zero = this.fn.constant(new Float32Array(1), []);
-    const attributes = { ...FLOAT, index_type: attr.type('int32') };
-    return this.#one('Fill', [this.#ints(shape), zero], attributes, shape);
+    return this.#filled(shape, 0);
+  }
+
+  /**
+   * To be overwritten as a whole. No two of a program are filled alike: XLA gives equal values one place, and copies
+   * them before they are written to.
+   */
+  blank(shape: readonly number[]): Ref {
+    return this.#filled(shape, this.library.nextNumber());
+  }
+
+  vector(values: Float32Array): Ref {
+    return this.fn.constant(values, [values.length]);
   }
 
   int(value: number): Ref {
     return this.fn.constant(Int32Array.of(value), []);
   }
 
+  /** As the other two-sided ones: a smaller side is repeated over the first axes of the larger. */
   add(a: Ref, b: Ref): Ref {
-    return this.#one('AddV2', [a, b], { T: attr.type(a.dtype) }, a.shape, a.dtype);
+    return this.#one('AddV2', [a, b], { T: attr.type(a.dtype) }, larger(a, b), a.dtype);
   }
 
   sub(a: Ref, b: Ref): Ref {
-    return this.#one('Sub', [a, b], { T: attr.type(a.dtype) }, a.shape, a.dtype);
+    return this.#one('Sub', [a, b], { T: attr.type(a.dtype) }, larger(a, b), a.dtype);
   }
 
   mul(a: Ref, b: Ref): Ref {
-    return this.#one('Mul', [a, b], FLOAT, a.shape);
-  }
-
-  sigmoid(x: Ref): Ref {
-    return this.#one('Sigmoid', [x], FLOAT, x.shape);
+    return this.#one('Mul', [a, b], FLOAT, larger(a, b));
   }
 
   tanh(x: Ref): Ref {
     return this.#one('Tanh', [x], FLOAT, x.shape);
   }
 
-  /** y (1 - y), where y is what sigmoid gave. */
-  slopeOfSigmoid(y: Ref): Ref {
-    return this.mul(y, this.#fromOne(y));
-  }
-
   /** 1 - y^2, where y is what tanh gave. */
   slopeOfTanh(y: Ref): Ref {
-    return this.#fromOne(this.mul(y, y));
+    return this.#one(
+      'Sub',
+      [this.fn.constant(Float32Array.of(1), []), this.mul(y, y)],
+      FLOAT,
+      y.shape,
+    );
   }
 
   matMul(a: Ref, b: Ref, { transposeA = false, transposeB = false } = {}): Ref {
@@ -111,8 +121,10 @@ export class Maths {
     return this.#one('XlaDynamicUpdateSlice', [x, update, this.#start(x, t)], attributes, x.shape);
   }
 
-  #fromOne(y: Ref): Ref {
-    return this.#one('Sub', [this.fn.constant(Float32Array.of(1), []), y], FLOAT, y.shape);
+  #filled(shape: readonly number[], value: number): Ref {
+    const scalar = this.fn.constant(Float32Array.of(value), []);
+    const attributes = { ...FLOAT, index_type: attr.type('int32') };
+    return this.#one('Fill', [this.#ints(shape), scalar], attributes, shape);
   }
 
   #slice(x: Ref, begin: Ref, size: readonly number[]): Ref {
