@@ -1,7 +1,15 @@
 import type { Measure } from '../measure.ts';
 import { backtest100k, backtest100kByEvent } from './backtest.ts';
+import { cache } from './cache.ts';
 import { driftReportMeasure } from './drift.ts';
-import { features152, features152Million, features152Pandas, features46 } from './features.ts';
+import {
+  features152,
+  features152Million,
+  features152Pandas,
+  features152Polars,
+  features46,
+  featuresIncrement,
+} from './features.ts';
 import { promote, resume } from './lifecycle.ts';
 import { lightgbmPredict1, lightgbmTrain } from './lightgbm.ts';
 import { mcDropout100, predict1 } from './model.ts';
@@ -13,7 +21,10 @@ export const MEASURES: readonly Measure[] = [
   features152,
   features152Million,
   features152Pandas,
+  features152Polars,
   features46,
+  featuresIncrement,
+  cache,
   lightgbmTrain,
   lightgbmPredict1,
   driftReportMeasure,

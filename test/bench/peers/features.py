@@ -1,8 +1,8 @@
-"""Columns like those of the feature sets: python features.py FOLDER talib|pandas 150|46 REPEATS. One thread.
+"""Columns like those of the feature sets: python features.py FOLDER talib|pandas|polars 150|46 REPEATS [ms|us]. polars takes all cores.
 
 150 columns: windows 5, 10, 20, 50, 100, 200 of SMA, EMA, WMA, RSI, ATR, CCI, MFI, ROC, MOM, ADX, +DI, -DI, WILLR, SD, highest,
 lowest, mean volume, Bollinger bands and stochastics; MACD by three settings; OBV, AD, true range; returns over six spans.
-46 columns: what crypto-46 has (core/features/crypto-46.ts). pandas has the 150 only.
+46 columns: what crypto-46 has (core/features/crypto-46.ts). pandas and polars have the 150 only.
 """
 import sys
 from importlib.metadata import version
@@ -104,8 +104,58 @@ def pandas_150():
     return out + [C.pct_change(k) for k in SPANS]
 
 
-work = {("talib", 150): talib_150, ("talib", 46): talib_46, ("pandas", 150): pandas_150}[library, columns]
+def polars_150():
+    """One lazy query of all columns: polars computes what they share once, and the rest side by side."""
+    C, H, L, V = (pl.col(k) for k in ("c", "h", "l", "v"))
+    wilder = lambda e, w: e.ewm_mean(alpha=1 / w, adjust=False, min_samples=w)
+    ema = lambda e, n, least=1: e.ewm_mean(span=n, adjust=False, min_samples=least)
+    change, before, typical = C.diff(), C.shift(1), (H + L + C) / 3
+    up, down = change.clip(lower_bound=0), -change.clip(upper_bound=0)
+    true_range = pl.max_horizontal(H - L, (H - before).abs(), (L - before).abs())
+    flow, rise = typical * V, typical.diff()
+    inflow = pl.when(rise > 0).then(flow).otherwise(0.0)
+    outflow = pl.when(rise < 0).then(flow).otherwise(0.0)
+    higher, lower_ = H.diff(), -L.diff()
+    plus = pl.when((higher > lower_) & (higher > 0)).then(higher).otherwise(0.0)
+    minus = pl.when((lower_ > higher) & (lower_ > 0)).then(lower_).otherwise(0.0)
+    tp = (h + l + c) / 3
+    spreads = {f"spread{w}": spread(tp, w) for w in WINDOWS}
+    weights = {f"weighted{w}": weighted(c, w) for w in WINDOWS}
+    frame = pl.DataFrame({"o": o, "h": h, "l": l, "c": c, "v": v, **spreads, **weights})
+    out = []
+    for w in WINDOWS:
+        mean, sd = C.rolling_mean(w), C.rolling_std(w, ddof=0)
+        top, bottom = H.rolling_max(w), L.rolling_min(w)
+        atr = wilder(true_range, w)
+        p, m = 100 * wilder(plus, w) / atr, 100 * wilder(minus, w) / atr
+        ins, outs = inflow.rolling_sum(w), outflow.rolling_sum(w)
+        k = (100 * (C - bottom) / (top - bottom)).rolling_mean(3)
+        out += [mean, ema(C, w, w), pl.col(f"weighted{w}")]
+        out += [100 - 100 / (1 + wilder(up, w) / wilder(down, w)), atr]
+        out += [(typical - typical.rolling_mean(w)) / (0.015 * pl.col(f"spread{w}"))]
+        out += [100 * ins / (ins + outs), C.pct_change(w) * 100, C.diff(w), wilder(100 * (p - m).abs() / (p + m), w)]
+        out += [p, m, -100 * (top - C) / (top - bottom), sd, top, bottom, V.rolling_mean(w)]
+        out += [mean + 2 * sd, mean, mean - 2 * sd, k, k.rolling_mean(3)]
+    for fast, slow, signal in MACDS:
+        line = ema(C, fast) - ema(C, slow)
+        mean = ema(line, signal)
+        out += [line, mean, line - mean]
+    out += [(change.sign().fill_null(0) * V).cum_sum(), ((2 * C - L - H) / (H - L) * V).cum_sum(), true_range]
+    out += [C.pct_change(k) for k in SPANS]
+    return frame.lazy().select(e.alias(str(i)) for i, e in enumerate(out)).collect().get_columns()
+
+
+if library == "polars":
+    import polars as pl
+
+work = {
+    ("talib", 150): talib_150,
+    ("talib", 46): talib_46,
+    ("pandas", 150): pandas_150,
+    ("polars", 150): polars_150,
+}[library, columns]
 made = len(work())
 assert made == columns, f"{made} columns, not {columns}"
-package = {"talib": "TA-Lib", "pandas": "pandas"}[library]
-serve(f"{package} {version(package)}", lambda: milliseconds(work, repeats))
+package = {"talib": "TA-Lib", "pandas": "pandas", "polars": "polars"}[library]
+scale = {"ms": 1, "us": 1000}[sys.argv[5] if len(sys.argv) > 5 else "ms"]
+serve(f"{package} {version(package)}", lambda: scale * milliseconds(work, repeats))
