@@ -5,9 +5,10 @@ import { CHUNK_ROWS, featureStream, type FeatureStream } from './stream.ts';
 
 /** Instruments whose columns are kept for their next bar; some megabytes each. */
 const KEPT_MAX = 12;
-/** Room for bars to come; when it is used up, columns are computed anew. */
-const LATER_BARS = 256;
-const LATER_BARS_MIN = 64;
+/** Room for bars to come, at least; when it is used up, columns are computed anew. */
+const LATER_BARS = 192;
+/** Rooms are multiples of so many bars, so that one is large enough however far the anchor lies. */
+const ROOM_BARS = 1024;
 
 interface Kept {
   readonly instrument: string;
@@ -43,8 +44,8 @@ export function newestRows(
     known = 0;
     used = before ?? (kept.length < KEPT_MAX ? undefined : ofSet[0]);
     stream = used?.stream;
-    if (stream !== undefined && stream.capacity >= count + LATER_BARS_MIN) stream.clear();
-    else stream = featureStream(set, count + LATER_BARS, calendar, timeframe);
+    if (stream !== undefined && stream.capacity >= count + LATER_BARS) stream.clear();
+    else stream = featureStream(set, roomFor(count), calendar, timeframe);
   }
   for (let from = known; from < count; from += CHUNK_ROWS) {
     stream.add(bars, from, Math.min(count, from + CHUNK_ROWS));
@@ -55,6 +56,8 @@ export function newestRows(
   stream.write(rows, values, 0);
   return values;
 }
+
+const roomFor = (bars: number): number => Math.ceil((bars + LATER_BARS) / ROOM_BARS) * ROOM_BARS;
 
 /** How many leading bars a stream has already; 0: others, or so many that there is no room for what follows. */
 function knownBars({ stream, set, calendar }: Kept, bars: Bars, rows: number): number {

@@ -75,8 +75,9 @@ export interface GrowingInput {
 
 /** Columns lie some cache lines further apart than their rows take, or those of one row would meet in one cache set. */
 const LINE_ROWS = 8;
+const ROW_BYTES = Float64Array.BYTES_PER_ELEMENT;
 const strideOf = (capacity: number): number =>
-  (Math.ceil(capacity / LINE_ROWS) + 3) * LINE_ROWS * Float64Array.BYTES_PER_ELEMENT;
+  (Math.ceil(capacity / LINE_ROWS) + 3) * LINE_ROWS * ROW_BYTES;
 
 /** One memory of so many columns. */
 function columnStore(columns: number, capacity: number): ColumnStore {
@@ -133,12 +134,10 @@ function foundIn(
   const row = lowerBound(columns.openTime.subarray(0, rows), bars.openTime[0] ?? Infinity);
   const count = rows - row;
   if (count <= 0 || count > barCount(bars)) return undefined;
-  const same = (known: Float64Array, given: Float64Array | undefined): boolean => {
-    for (let i = 0; i < count; i++) {
-      if (!Object.is(known[row + i], given === undefined ? NaN : given[i])) return false;
-    }
-    return true;
-  };
+  const same = (known: Float64Array, given: Float64Array | undefined): boolean =>
+    given === undefined
+      ? known.subarray(row, rows).every(Number.isNaN)
+      : Buffer.compare(bytesOf(known, row, count), bytesOf(given, 0, count)) === 0;
   const whole =
     same(columns.openTime, bars.openTime) &&
     BAR_COLUMNS.every((name) => same(columns[name], bars[name])) &&
@@ -147,6 +146,9 @@ function foundIn(
     );
   return whole ? { row, count } : undefined;
 }
+
+const bytesOf = (column: Float64Array, from: number, count: number): Uint8Array =>
+  new Uint8Array(column.buffer, column.byteOffset + from * ROW_BYTES, count * ROW_BYTES);
 
 function append(
   columns: Columns,
