@@ -210,7 +210,7 @@ export const TAG = 'serve';
  * A SavedModel whose graph is one call of `main`, compiled by XLA as a whole.
  * Reference: tensorflow/core/protobuf/saved_model.proto, meta_graph.proto; framework/graph.proto, function.proto.
  */
-export function savedProgram(
+function savedProgram(
   main: { readonly name: string; readonly args: readonly Ref[]; readonly outputs: readonly Ref[] },
   { definitions }: FunctionLibrary,
 ): Uint8Array {
@@ -233,4 +233,23 @@ export function savedProgram(
   graph.message(4, new Message().int(1, GRAPH_PRODUCER));
   const meta = new Message().message(1, new Message().text(4, TAG)).message(2, graph);
   return new Message().int(1, 1).message(2, meta).encode();
+}
+
+/** A program as TensorFlow loads it, and how many values it takes and gives. */
+export interface Recorded {
+  readonly saved: Uint8Array;
+  readonly feeds: number;
+  readonly results: number;
+}
+
+/** The program that asks `main`, which is not finished yet. */
+export function finished(
+  library: FunctionLibrary,
+  main: FunctionBuilder,
+  outputs: readonly Ref[],
+): Recorded {
+  library.finish(main, outputs, { _XlaMustCompile: attr.bool(true) });
+  const { name, args } = main;
+  const saved = savedProgram({ name, args, outputs }, library);
+  return { saved, feeds: args.length, results: outputs.length };
 }

@@ -8,8 +8,9 @@ import {
   type DataType,
   FunctionLibrary,
   type FunctionBuilder,
+  finished,
+  type Recorded,
   type Ref,
-  savedProgram,
   type Sized,
 } from './graph-def.ts';
 import { LOWERINGS } from './lowerings.ts';
@@ -104,13 +105,6 @@ function allOf(op: string, refs: readonly (Ref | undefined)[]): Ref[] {
   });
 }
 
-/** A program as TensorFlow loads it. */
-export interface Recorded {
-  readonly saved: Uint8Array;
-  /** How many values it gives. */
-  readonly results: number;
-}
-
 /**
  * Runs `work` once and writes its operations down as one function of `args` that gives what `work` gives. Values that
  * are neither arguments nor made inside become constants: whatever changes from call to call must be an argument.
@@ -140,10 +134,7 @@ export function record(
     const outputs = made.map((tensor) => recorder.refOf(tensor));
     // Some may have been kept from the end of the scope.
     tf.dispose([...made]);
-    const { fn } = recorder;
-    library.finish(fn, outputs, { _XlaMustCompile: attr.bool(true) });
-    const main = { name: fn.name, args: fn.args, outputs };
-    return { saved: savedProgram(main, library), results: outputs.length };
+    return finished(library, recorder.fn, outputs);
   } finally {
     tf.engine().endScope();
     Object.assign(backend, { executeSingleOutput, executeMultipleOutputs });
