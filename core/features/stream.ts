@@ -34,7 +34,6 @@ export function featureStream(
   const exogenous = [...new Set(set.columns.flatMap(({ use }) => use.exogenous))];
   const uses = set.columns.map(({ use }) => use);
   const input = growingInput({ capacity, calendar, timeframe, exogenous }, uses);
-  const { columns } = input;
   return {
     capacity,
     get rows() {
@@ -43,68 +42,8 @@ export function featureStream(
     find: input.find,
     add: input.add,
     write(rows, values, at) {
-      transpose(columns, [input.rows - rows, input.rows], values, at);
+      input.write([input.rows - rows, input.rows], values, at);
     },
     clear: () => input.clear(),
   };
-}
-
-/** Columns written together: a cache line of the row-major rows. */
-const TOGETHER = 8;
-/** Rows written together: what they take stays in a core's nearest cache. */
-const TILE_ROWS = 32;
-
-/** Writes the rows `from`..`to - 1` of columns, row-major, from place `at` on. */
-function transpose(
-  columns: readonly Float64Array[],
-  [from, to]: readonly [from: number, to: number],
-  values: Float64Array,
-  at: number,
-): void {
-  const width = columns.length;
-  const whole = width - (width % TOGETHER);
-  for (let row = from; row < to; row += TILE_ROWS) {
-    const rows = [row, Math.min(to, row + TILE_ROWS)] as const;
-    const place = at + (row - from) * width;
-    for (let c = 0; c < whole; c += TOGETHER) writeEight(columns, c, rows, values, place + c);
-    for (let c = whole; c < width; c++) writeOne(columns[c]!, width, rows, values, place + c);
-  }
-}
-
-function writeEight(
-  columns: readonly Float64Array[],
-  first: number,
-  [from, to]: readonly [from: number, to: number],
-  values: Float64Array,
-  at: number,
-): void {
-  const width = columns.length;
-  const a = columns[first]!;
-  const b = columns[first + 1]!;
-  const c = columns[first + 2]!;
-  const d = columns[first + 3]!;
-  const e = columns[first + 4]!;
-  const f = columns[first + 5]!;
-  const g = columns[first + 6]!;
-  const h = columns[first + 7]!;
-  for (let row = from, place = at; row < to; row++, place += width) {
-    values[place] = a[row]!;
-    values[place + 1] = b[row]!;
-    values[place + 2] = c[row]!;
-    values[place + 3] = d[row]!;
-    values[place + 4] = e[row]!;
-    values[place + 5] = f[row]!;
-    values[place + 6] = g[row]!;
-    values[place + 7] = h[row]!;
-  }
-}
-
-function writeOne(
-  column: Float64Array,
-  width: number,
-  [from, to]: readonly [from: number, to: number],
-  values: Float64Array,
-  at: number,
-): void {
-  for (let row = from, place = at; row < to; row++, place += width) values[place] = column[row]!;
 }

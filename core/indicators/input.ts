@@ -2,7 +2,7 @@ import { BAR_COLUMNS, barCount, type Bars, type Timeframe } from '../bars/bars.t
 import { lowerBound } from '../bars/build.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import type { IndicatorInput, IndicatorUse } from './indicator.ts';
-import { columnMemory } from './kernel.ts';
+
 import {
   barPositions,
   type BarPositions,
@@ -10,6 +10,8 @@ import {
   growingPositions,
   type GrowingPositions,
 } from './positions.ts';
+import { type RowWriter, rowWriter } from './row-major.ts';
+import { columnMemory, ROW_BYTES } from './wasm.ts';
 
 type Columns = Pick<
   Bars,
@@ -58,8 +60,8 @@ export interface InputShape {
 
 /** Columns of indicators over bars that are added; they have room for all, and values for the bars there are. */
 export interface GrowingInput {
-  /** Of the uses, in their order; not to be written to. */
-  readonly columns: readonly Float64Array[];
+  /** Writes the rows `from`..`to - 1` of the uses' columns, in their order, row-major, from place `at` of `values` on. */
+  readonly write: RowWriter;
   /** Bars that there are. */
   readonly rows: number;
   /**
@@ -75,33 +77,33 @@ export interface GrowingInput {
 
 /** Columns lie some cache lines further apart than their rows take, or those of one row would meet in one cache set. */
 const LINE_ROWS = 8;
-const ROW_BYTES = Float64Array.BYTES_PER_ELEMENT;
 const strideOf = (capacity: number): number =>
   (Math.ceil(capacity / LINE_ROWS) + 3) * LINE_ROWS * ROW_BYTES;
 
-/** One memory of so many columns. */
-function columnStore(columns: number, capacity: number): ColumnStore {
-  const stride = strideOf(capacity);
-  const memory = columnMemory(columns * stride);
-  let used = 0;
-  return {
-    memory,
-    newColumn: () => new Float64Array(memory.buffer, stride * used++, capacity),
-  };
-}
+/** Rows that are written together: what they take stays in a core's cache. */
+const TILE_ROWS = 64;
 
-/** An input that bars are added to, and the columns of `uses` over them. */
+/** An input that bars are added to, and the columns of `uses` over them, all in one memory. */
 export function growingInput(shape: InputShape, uses: readonly IndicatorUse[]): GrowingInput {
+  const { capacity } = shape;
   let columns = 0;
+  const counted = { newColumn: () => (columns++, new Float64Array(0)) };
   // Nothing is computed without bars: this says how many columns there are, so that one memory has room for them.
-  laidOut({ ...shape, capacity: 0 }, uses, { newColumn: () => (columns++, new Float64Array(0)) });
-  return laidOut(shape, uses, columnStore(columns, shape.capacity));
+  laidOut({ ...shape, capacity: 0 }, uses, counted, () => () => undefined);
+  const stride = strideOf(capacity);
+  const tileRows = TILE_ROWS * uses.length;
+  const memory = columnMemory(columns * stride + tileRows * ROW_BYTES);
+  const tile = new Float64Array(memory.buffer, columns * stride, tileRows);
+  let used = 0;
+  const newColumn = () => new Float64Array(memory.buffer, stride * used++, capacity);
+  return laidOut(shape, uses, { memory, newColumn }, (made) => rowWriter(made, memory, tile));
 }
 
 function laidOut(
   { capacity, calendar, timeframe, exogenous }: InputShape,
   uses: readonly IndicatorUse[],
   store: ColumnStore,
+  writerOf: (columns: readonly Float64Array[]) => RowWriter,
 ): GrowingInput {
   const positions = growingPositions(capacity, calendar, timeframe, store);
   const bars = {
@@ -116,7 +118,7 @@ function laidOut(
   };
   const input = inputOf(bars, positions);
   return {
-    columns: uses.map((use) => input.column(use)),
+    write: writerOf(uses.map((use) => input.column(use))),
     get rows() {
       return positions.rows;
     },

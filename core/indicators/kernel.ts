@@ -1,29 +1,37 @@
+import {
+  BLOCK,
+  BRANCH,
+  BRANCH_IF,
+  constant,
+  END,
+  F64,
+  GET,
+  I32,
+  I32_ADD,
+  I32_GE_S,
+  I32_GT_S,
+  I32_SHL,
+  I32_SUB,
+  loadOne,
+  loadTwo,
+  LOOP,
+  program,
+  type Program,
+  ROW_BYTES,
+  SET,
+  simd,
+  storeOne,
+  storeTwo,
+  TEE,
+  unsigned,
+  V128,
+} from './wasm.ts';
+
 /**
  * Element-wise formulas over columns, as machine code: a formula is compiled to a loop of WebAssembly that takes two rows
  * at a time, which V8 does not make of a loop over typed arrays. IEEE 754 doubles throughout, each operation rounded once,
  * so a row has the same bits wherever it lies in a stretch of rows.
  */
-
-/** What is used of WebAssembly, of which the types of Node have nothing. */
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Memory: new (size: { readonly initial: number }) => ColumnMemory;
-  readonly Instance: new (
-    module: object,
-    imports: { readonly env: { readonly memory: ColumnMemory } },
-  ) => { readonly exports: { readonly run: (...args: readonly number[]) => void } };
-};
-
-/** Memory that formulas run over. */
-export interface ColumnMemory {
-  readonly buffer: ArrayBuffer;
-}
-
-const PAGE_BYTES = 65_536;
-
-/** New memory of at least so many bytes, 0 throughout. */
-export const columnMemory = (bytes: number): ColumnMemory =>
-  new WebAssembly.Memory({ initial: Math.max(1, Math.ceil(bytes / PAGE_BYTES)) });
 
 /** A value of a row; what is used twice is computed once. */
 export interface Term {
@@ -32,10 +40,6 @@ export interface Term {
 }
 
 const term = (code: readonly number[], ...of: readonly Term[]): Term => ({ code, of });
-
-/** Operations of WebAssembly's fixed-width SIMD proposal on two doubles. */
-const SIMD = 0xfd;
-const simd = (opcode: number): readonly number[] => [SIMD, ...unsigned(opcode)];
 
 export const plus = (a: Term, b: Term): Term => term(simd(240), a, b);
 export const minus = (a: Term, b: Term): Term => term(simd(241), a, b);
@@ -73,7 +77,7 @@ export interface Kernel {
   readonly columns: number;
   readonly numbers: number;
   /** The compiled function over a memory. */
-  over(memory: ColumnMemory): (...args: readonly number[]) => void;
+  readonly over: Program;
 }
 
 /**
@@ -89,92 +93,21 @@ export function kernel(
   const addresses = Array.from({ length: columns }, (_, i) => term([LOAD, i + 1]));
   const given = Array.from({ length: numbers }, (_, i) => term([SPLATTED, i]));
   const result = formula(addresses, given);
-  const code = codeOf(columns, numbers, result);
-  const instances = new WeakMap<ColumnMemory, (...args: readonly number[]) => void>();
-  let module: object | undefined;
-  return {
-    columns,
-    numbers,
-    over(memory) {
-      let run = instances.get(memory);
-      if (run === undefined) {
-        module ??= new WebAssembly.Module(moduleOf(columns, numbers, code));
-        run = new WebAssembly.Instance(module, { env: { memory } }).exports.run;
-        instances.set(memory, run);
-      }
-      return run;
-    },
-  };
+  const params = [
+    ...new Array<number>(columns + 1).fill(I32),
+    ...new Array<number>(numbers).fill(F64),
+    ...[I32, I32],
+  ];
+  return { columns, numbers, over: program(params, codeOf(columns, numbers, result)) };
 }
 
 /** Marks of terms whose code depends on where they stand. */
 const LOAD = -1;
 const SPLATTED = -2;
 
-const I32 = 0x7f;
-const F64 = 0x7c;
-const V128 = 0x7b;
-
-const GET = 0x20;
-const SET = 0x21;
-const TEE = 0x22;
-const I32_CONST = 0x41;
-const I32_ADD = 0x6a;
-const I32_SUB = 0x6b;
-const I32_SHL = 0x74;
-const I32_GT_S = 0x4a;
-const I32_GE_S = 0x4e;
-const BLOCK = [0x02, 0x40] as const;
-const LOOP = [0x03, 0x40] as const;
-const END = 0x0b;
-const BRANCH = 0x0c;
-const BRANCH_IF = 0x0d;
-
-const ROW_BYTES = 8;
 /** Rows of one vector, and vectors of one turn of the loop. */
 const LANES = 2;
 const UNROLLED = 2;
-
-function unsigned(value: number): number[] {
-  const bytes: number[] = [];
-  let left = value;
-  do {
-    const more = left >= 128;
-    bytes.push((left % 128) + (more ? 128 : 0));
-    left = Math.floor(left / 128);
-  } while (left > 0);
-  return bytes;
-}
-
-/** Small non-negative constants only: the sign bit of their last byte is not set. */
-const constant = (value: number): number[] => [
-  I32_CONST,
-  ...(value < 64 ? [value] : [(value % 128) + 128, Math.floor(value / 128)]),
-];
-
-const section = (id: number, bytes: readonly number[]): number[] => [
-  id,
-  ...unsigned(bytes.length),
-  ...bytes,
-];
-
-const named = (name: string): number[] => [name.length, ...Buffer.from(name)];
-
-function moduleOf(columns: number, numbers: number, code: readonly number[]): Uint8Array {
-  const params = [
-    ...new Array<number>(columns + 1).fill(I32),
-    ...new Array<number>(numbers).fill(F64),
-    ...[I32, I32],
-  ];
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-    ...section(1, [1, 0x60, ...unsigned(params.length), ...params, 0]),
-    ...section(2, [1, ...named('env'), ...named('memory'), 0x02, 0x00, 0x01]),
-    ...section(3, [1, 0]),
-    ...section(7, [1, ...named('run'), 0x00, 0]),
-    ...section(10, [1, ...unsigned(code.length), ...code]),
-  ]);
-}
 
 /** The function's body: its local variables, a loop over vectors and one over the rows that are left. */
 function codeOf(columns: number, numbers: number, result: Term): number[] {
@@ -188,11 +121,11 @@ function codeOf(columns: number, numbers: number, result: Term): number[] {
   const turn = UNROLLED * LANES * ROW_BYTES;
   const vectors = Array.from({ length: UNROLLED }, (_, i) => [
     ...[GET, 0, ...valueOf(result, { locals, splats, one: false, at: i * LANES * ROW_BYTES })],
-    ...[...simd(11), 3, ...unsigned(i * LANES * ROW_BYTES)],
+    ...storeTwo(i * LANES * ROW_BYTES),
   ]).flat();
   const single = [
     ...[GET, 0, ...valueOf(result, { locals, splats, one: true, at: 0 })],
-    ...[...simd(91), 3, 0, 0],
+    ...storeOne(0),
   ];
   const forward = (bytes: number): number[] =>
     pointers.flatMap((i) => [
@@ -260,6 +193,5 @@ function ownCode({ code }: Term, { splats, one, at }: Place): readonly number[] 
   const [mark, index] = code;
   if (mark === SPLATTED) return [GET, ...unsigned(splats + index!)];
   if (mark !== LOAD) return code;
-  // A single row's vector has a 0 beside it.
-  return [GET, ...unsigned(index!), ...simd(one ? 93 : 0), 3, ...unsigned(at)];
+  return [GET, ...unsigned(index!), ...(one ? loadOne(at) : loadTwo(at))];
 }

@@ -1,7 +1,8 @@
 import type { Timeframe } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { RatchetError } from '../errors.ts';
-import { type ColumnMemory, columnMemory, type Kernel } from './kernel.ts';
+import type { Kernel } from './kernel.ts';
+import { type ColumnMemory, columnMemory, ROW_BYTES } from './wasm.ts';
 
 /** Distance of the anchors at which recursive indicators start, in bars of the calendar. */
 export const ANCHOR_BARS = 256;
@@ -204,8 +205,6 @@ export function columnOf<const G extends readonly unknown[]>(
 
 /** A column as a formula reads it; with a number of rows, that many rows before. */
 export type Operand = Float64Array | readonly [column: Float64Array, lag: number];
-
-const ROW_BYTES = Float64Array.BYTES_PER_ELEMENT;
 
 /** A column that a formula gives from row `first` on, which is no less than the longest lag; NaN before it. */
 export function columnBy(

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  columnMemory,
   isEqual,
   kernel,
   largest,
@@ -17,6 +16,8 @@ import {
   where,
   zero,
 } from '../../../core/indicators/kernel.ts';
+import { rowWriter } from '../../../core/indicators/row-major.ts';
+import { columnMemory } from '../../../core/indicators/wasm.ts';
 import { seededUniform } from '../../support/seeded-uniform.ts';
 
 const ROWS = 40;
@@ -110,4 +111,32 @@ test('a formula of many columns has all of them', () => {
   const run = kernel(31, 0, (terms) => sumOf(terms)).over(wide);
   run(0, ...Array.from({ length: 31 }, (_, i) => (i + 1) * 128), 0, 16);
   assert.deepEqual([...at(0)], new Array(16).fill(2 ** 32 - 2));
+});
+
+test('rows of any number of columns are written whole, whatever the tile', () => {
+  for (const width of [1, 2, 3, 8, 9, 14, 21, 152]) {
+    const [rows, tileRows] = [23, 4];
+    const space = columnMemory((rows * width + tileRows * width) * 8);
+    const columns = Array.from(
+      { length: width },
+      (_, i) => new Float64Array(space.buffer, i * rows * 8, rows),
+    );
+    columns.forEach((column, i) => column.forEach((_, t) => (column[t] = 1000 * t + i)));
+    const tile = new Float64Array(space.buffer, rows * width * 8, tileRows * width);
+    const write = rowWriter(columns, space, tile);
+    for (const [from, to] of [
+      [0, rows],
+      [5, 6],
+      [2, 9],
+      [7, 7],
+    ] as const) {
+      const values = new Float64Array((to - from) * width + 2).fill(-1);
+      write([from, to], values, 1);
+      const expected = Array.from(
+        { length: (to - from) * width },
+        (_, i) => 1000 * (from + Math.floor(i / width)) + (i % width),
+      );
+      assert.deepEqual([...values], [-1, ...expected, -1], `${width} columns`);
+    }
+  }
 });
