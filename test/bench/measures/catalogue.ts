@@ -10,6 +10,7 @@ import {
   features46,
   featuresIncrement,
 } from './features.ts';
+import { hybridPredict1 } from './hybrid.ts';
 import { promote, resume } from './lifecycle.ts';
 import { lightgbmPredict1, lightgbmTrain } from './lightgbm.ts';
 import { mcDropout100, predict1 } from './model.ts';
@@ -27,6 +28,7 @@ export const MEASURES: readonly Measure[] = [
   cache,
   lightgbmTrain,
   lightgbmPredict1,
+  hybridPredict1,
   driftReportMeasure,
   backtest100k,
   backtest100kByEvent,
