@@ -12,6 +12,7 @@ import {
 } from './features.ts';
 import { hybridPredict1 } from './hybrid.ts';
 import { promote, resume } from './lifecycle.ts';
+import { HTTP_MEASURES } from './http.ts';
 import { lightgbmPredict1, lightgbmTrain } from './lightgbm.ts';
 import { mcDropout100, predict1 } from './model.ts';
 import { overhead, sweepScaling, trainJobs } from './orchestration.ts';
@@ -36,6 +37,7 @@ export const MEASURES: readonly Measure[] = [
   mcDropout100,
   trainLstm,
   trainLstmPlain,
+  ...HTTP_MEASURES,
   coldStart,
   // Those of a running product come last: it is ended after them. The first of them wants no other models there.
   memory,
