@@ -7,11 +7,12 @@ import { HTTP } from './errors.ts';
 import { jsonFault } from './json-guard.ts';
 import type { ApiParts } from './parts.ts';
 import { inputOf } from './prediction-input.ts';
-import { predictSchema } from './prediction-schemas.ts';
+import { predictSchema, WINDOW_LIMITS } from './prediction-schemas.ts';
 import { hostOf, JSON_TYPE, requestIdOf, SECURITY_HEADERS } from './request-guard.ts';
 import { ROUTES } from './route-table.ts';
 import { JSON_BODY_BYTES } from './secure.ts';
 import { BoundedMap } from './serving/bounded-map.ts';
+import { windowOf } from './window-body.ts';
 
 const ROUTE = '/api/v1/ml-models/{name}/predict';
 const PATTERN = '/api/v1/ml-models/:name/predict';
@@ -58,11 +59,19 @@ export function directPredict(parts: ApiParts, ordinary: RequestListener): Reque
     bytes: Buffer,
     { model, caller, requestId, routingKey }: Plain,
   ): Promise<string | undefined> => {
-    const body = bodyOf(bytes);
-    if (!body || body.explain || body.emergency || !parts.inFlight.enter()) return undefined;
+    const window = bytes.length > VALID_CHARS ? windowOf(bytes, WINDOW_LIMITS) : undefined;
+    const body = bodyOf(window?.rest ?? bytes);
+    if (
+      !body ||
+      (window && !body.window) ||
+      body.explain ||
+      body.emergency ||
+      !parts.inFlight.enter()
+    )
+      return undefined;
     try {
       return await parts.serving.predictText({
-        ...{ model, version: body.version, input: inputOf(body, parts.clock()) },
+        ...{ model, version: body.version, input: inputOf(body, parts.clock(), window?.values) },
         ...{ confidence: body.confidence, record: body.record },
         ...{ requestId, keyId: caller.keyId, routingKey },
       });

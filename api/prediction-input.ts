@@ -12,16 +12,18 @@ function asOfMs(text: string, now: number): number {
   return text.length > 10 ? start : Math.min(start + END_OF_DAY_MS, Math.max(start, now));
 }
 
-/** What a prediction is computed from, as the body says it. `now`: ms UTC. */
-export function inputOf(body: InputFields, now: number): PredictRequest['input'] {
+/** What a prediction is computed from, as the body says it. `now`: ms UTC. `values`: the window's, where they were read already. */
+export function inputOf(
+  body: InputFields,
+  now: number,
+  values?: Float64Array,
+): PredictRequest['input'] {
   const { instrument } = body;
   if (body.window) {
-    checkRows(body.window);
     return {
       kind: 'window',
       instrument: named(instrument),
-      // JSON has no NaN: a null becomes one, and is then refused by its feature's name.
-      values: Float64Array.from(body.window.flat(), (value) => value ?? Number.NaN),
+      values: values ?? valuesOf(body.window),
       lastClose: body.lastClose!,
       openTime: msOf(body.openTime!),
     };
@@ -37,6 +39,12 @@ export function inputOf(body: InputFields, now: number): PredictRequest['input']
   }
   const asOf = body.asOf === undefined ? {} : { asOf: asOfMs(body.asOf, now) };
   return { kind: 'instrument', instrument, ...asOf };
+}
+
+function valuesOf(window: NonNullable<InputFields['window']>): Float64Array {
+  checkRows(window);
+  // JSON has no NaN: a null becomes one, and is then refused by its feature's name.
+  return Float64Array.from(window.flat(), (value) => value ?? Number.NaN);
 }
 
 /** The instrument meant by who names none. Throws `predict.instrument` where the model answers for several. */

@@ -5,8 +5,8 @@ import { instant, instrumentId, versionNumber } from './schemas.ts';
 
 /** Rows of `bars`: ten times the longest history that a window needs. */
 export const MAX_BARS = 5_000;
-const MAX_LOOKBACK = 512;
-const MAX_FEATURES = 1_024;
+/** Rows and numbers of a row of `window`. */
+export const WINDOW_LIMITS = { rows: 512, columns: 1_024 } as const;
 
 const price = z.number().positive();
 export const barSchema = z.strictObject({
@@ -34,9 +34,9 @@ const inputShape = {
     .describe('Answer as of this time of the past; a date: as of the end of that day (UTC).'),
   bars: z.array(barSchema).min(1).max(MAX_BARS).optional().describe('Bars of your own.'),
   window: z
-    .array(z.array(z.number().nullable()).max(MAX_FEATURES))
+    .array(z.array(z.number().nullable()).max(WINDOW_LIMITS.columns))
     .min(1)
-    .max(MAX_LOOKBACK)
+    .max(WINDOW_LIMITS.rows)
     .optional()
     .describe('Features of your own, one row a bar, in the order of the package.'),
   lastClose: price.optional().describe('With `window`: the close of its last bar.'),
