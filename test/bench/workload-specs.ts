@@ -28,11 +28,14 @@ export interface IndexSize {
   readonly epochs: number;
 }
 
-/** Two symbols, two seeds: four trainings of the index predictor, each of exactly that many epochs. */
+/**
+ * Two symbols, two seeds: four trainings of the index predictor, each of exactly that many epochs. No samples are drawn for
+ * a confidence: the peer, which only trains, has nothing of the kind.
+ */
 export const indexExperiment = (seeds: readonly number[], size: IndexSize): object => ({
   ...INDEX_INPUT,
   ...QUIET,
-  ...{ name: 'jobs', model: 'jobs-{instrument}', seeds },
+  ...{ name: 'jobs', model: 'jobs-{instrument}', seeds, confidence: { method: 'none' } },
   data: { sources: [{ dataset: 'index-daily' }], instruments: ['^GSPC', '^IXIC'] },
   split: {
     ...{ kind: 'recent', trainBars: size.trainBars, validBars: size.validBars },
@@ -71,12 +74,12 @@ export const servedExperiment: object = {
   hyperparameters: { ...INDEX_NETWORK, epochs: 1 },
 };
 
-/** A search of small networks: every trial trains for some seconds in a process of its own. */
+/** A search of small networks: every trial trains for about a second in a process of its own. */
 export const sweptExperiment = (model: string, seed: number, trials: number): object => ({
   ...smallExperiment(model, seed),
   hyperparameters: {
     ...smallSpec.hyperparameters,
-    ...{ units: [16, 16], epochs: 4, earlyStopping: { patience: 4 } },
+    ...{ epochs: 2, earlyStopping: { patience: 2 } },
   },
   tune: {
     ...{ search: 'random', trials, parallel: 4, pruner: 'none', seed },

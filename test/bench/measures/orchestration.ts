@@ -44,7 +44,7 @@ export const overhead: Measure = {
   },
 };
 
-/** Ours takes some twenty seconds of two cores. */
+/** Ours takes some ten seconds of two cores that are free. */
 const JOBS: IndexSize = { trainBars: 1_024, validBars: 256, epochs: 4 };
 
 export const trainJobs: Measure = {
