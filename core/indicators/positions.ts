@@ -214,29 +214,55 @@ export function columnBy(
   numbers: readonly number[] = [],
   first = 0,
 ): Float64Array {
-  const columns = operands.map((one) => (one instanceof Float64Array ? ([one, 0] as const) : one));
+  const columns = operands.map((one) => (one instanceof Float64Array ? one : one[0]));
+  const lags = operands.map((one) => (one instanceof Float64Array ? 0 : one[1]));
   const out = positions.column();
-  const { memory } = positions;
-  const run = memory
-    ? inPlace(formula.over(memory), out, columns, numbers)
-    : elsewhere(formula, out, columns, numbers);
+  const run = stepOf(positions, formula, out, columns, { lags, numbers });
   positions.run((from, to) => {
     if (to > first) run(Math.max(from, first), to);
   });
   return out;
 }
 
-type Lagged = readonly (readonly [column: Float64Array, lag: number])[];
-
-function inPlace(
-  run: (...args: readonly number[]) => void,
+function stepOf(
+  positions: BarPositions,
+  formula: Kernel,
   out: Float64Array,
-  columns: Lagged,
-  numbers: readonly number[],
+  columns: readonly Float64Array[],
+  { lags, numbers }: { readonly lags: readonly number[]; readonly numbers: readonly number[] },
 ): Step {
-  const addresses = columns.map(([column, lag]) => column.byteOffset - lag * ROW_BYTES);
-  const bound = run.bind(null, out.byteOffset, ...addresses, ...numbers);
-  return (from, to) => bound(from * ROW_BYTES, to - from);
+  const { memory } = positions;
+  if (memory === undefined) {
+    const run = formulaRun(positions, formula, out, columns);
+    return (from, to) => run(lags, numbers, from, to);
+  }
+  // The addresses of a step never change: this is the way of every new bar.
+  const addresses = columns.map(({ byteOffset }, i) => byteOffset - lags[i]! * ROW_BYTES);
+  const run = formula.over(memory).bind(null, out.byteOffset, ...addresses, ...numbers);
+  return (from, to) => run(from * ROW_BYTES, to - from);
+}
+
+/** Runs a formula over the rows `from`..`to - 1`, each column read `lag` rows before. */
+export type Run = (
+  lags: readonly number[],
+  numbers: readonly number[],
+  from: number,
+  to: number,
+) => void;
+
+/** A formula that writes into a column, to be run over some rows at a time. */
+export function formulaRun(
+  { memory }: BarPositions,
+  formula: Kernel,
+  out: Float64Array,
+  columns: readonly Float64Array[],
+): Run {
+  if (memory === undefined) return elsewhere(formula, out, columns);
+  const run = formula.over(memory);
+  return (lags, numbers, from, to) => {
+    const addresses = columns.map(({ byteOffset }, i) => byteOffset - lags[i]! * ROW_BYTES);
+    run(out.byteOffset, ...addresses, ...numbers, from * ROW_BYTES, to - from);
+  };
 }
 
 /** Rows that are brought at once to where a formula can read them. */
@@ -244,12 +270,7 @@ const BROUGHT_ROWS = 512;
 let scratch: ColumnMemory | undefined;
 
 /** Runs a formula over copies. */
-function elsewhere(
-  formula: Kernel,
-  out: Float64Array,
-  columns: Lagged,
-  numbers: readonly number[],
-): Step {
+function elsewhere(formula: Kernel, out: Float64Array, columns: readonly Float64Array[]): Run {
   scratch ??= columnMemory(32 * BROUGHT_ROWS * ROW_BYTES);
   const { buffer } = scratch;
   const run = formula.over(scratch);
@@ -257,11 +278,11 @@ function elsewhere(
     (_, i) => new Float64Array(buffer, i * BROUGHT_ROWS * ROW_BYTES, BROUGHT_ROWS),
   );
   const addresses = slots.map(({ byteOffset }) => byteOffset);
-  return (from, to) => {
+  return (lags, numbers, from, to) => {
     for (let at = from; at < to; at += BROUGHT_ROWS) {
       const rows = Math.min(BROUGHT_ROWS, to - at);
-      columns.forEach(([column, lag], i) =>
-        slots[i + 1]!.set(column.subarray(at - lag, at - lag + rows)),
+      columns.forEach((column, i) =>
+        slots[i + 1]!.set(column.subarray(at - lags[i]!, at - lags[i]! + rows)),
       );
       run(...addresses, ...numbers, 0, rows);
       out.set(slots[0]!.subarray(0, rows), at);

@@ -1,4 +1,5 @@
-import { ANCHOR_BARS, anchorsThrough, type BarPositions, columnOf, eachRun } from './positions.ts';
+import { kernel, plus, times } from './kernel.ts';
+import { anchorsThrough, type BarPositions, columnOf, eachRun, formulaRun } from './positions.ts';
 
 /** Smoothers with infinite memory, started afresh at anchors so that they are functions of the bars. */
 
@@ -51,8 +52,9 @@ function smoothed(x: Float64Array, positions: BarPositions, smoothing: Smoothing
   const { period, alpha, memory, needsBarBefore } = smoothing;
   const keep = 1 - alpha;
   const z = fromZero(x, alpha, positions);
-  const powers = powersOf(keep);
+  const powers = powersOf(keep, positions);
   const out = positions.column();
+  const begunAt = formulaRun(positions, begunAtKernel, out, [powers, z]);
   const { anchors } = positions;
   /** The start of the run, its row r, v[r] - z[r], and how many anchors lie at or before r. */
   const known = { start: -1, row: 0, excess: 0, passed: 0 };
@@ -71,11 +73,11 @@ function smoothed(x: Float64Array, positions: BarPositions, smoothing: Smoothing
       const anchor = passed < anchors.length ? anchors[passed]! : to;
       if (anchor > t) {
         const end = Math.min(anchor, to);
-        begunAt({ row, excess }, [powers(end - row), z, out], t, end);
+        begunAt([row, 0], [excess], t, end);
         t = end;
       }
       if (anchor < to) {
-        const before = excess * powers(anchor - row)[anchor - 1 - row]! + z[anchor - 1]!;
+        const before = excess * powers[anchor - 1 - row]! + z[anchor - 1]!;
         excess = keep * before + alpha * x[anchor]!;
         row = anchor;
         passed++;
@@ -86,37 +88,49 @@ function smoothed(x: Float64Array, positions: BarPositions, smoothing: Smoothing
   return out;
 }
 
-/** The rows `from`..`to - 1` of one stretch between anchors. */
-function begunAt(
-  { row, excess }: { readonly row: number; readonly excess: number },
-  [powers, z, out]: readonly [powers: Float64Array, z: Float64Array, out: Float64Array],
-  from: number,
-  to: number,
-): void {
-  for (let t = from; t < to; t++) out[t] = excess * powers[t - row]! + z[t]!;
-}
+/** The rows of one stretch between anchors. */
+const begunAtKernel = kernel(2, 1, ([powers, z], [excess]) => plus(times(powers!, excess!), z!));
 
 /** v <- (1 - alpha) v + alpha x, begun with 0 at row 0 and at each anchor. */
 function fromZero(x: Float64Array, alpha: number, positions: BarPositions): Float64Array {
   return positions.share(x, `from zero ${alpha}`, () => {
-    const { anchors } = positions;
-    return columnOf(positions, [anchors, x, alpha], (out, [anchors, x, alpha], from, to) => {
-      let next = anchorsThrough(anchors, from - 1);
-      for (let t = from; t < to;) {
-        if (t === 0 || t === anchors[next]) {
-          out[t] = 0;
-          if (t > 0) next++;
-          t++;
+    return columnOf(
+      positions,
+      [positions.anchors, x, alpha],
+      (out, [anchors, x, alpha], from, to) => {
+        let next = anchorsThrough(anchors, from - 1);
+        for (let t = from; t < to;) {
+          if (t === 0 || t === anchors[next]) {
+            out[t] = 0;
+            if (t > 0) next++;
+            t++;
+          }
+          const end = Math.min(to, anchors[next] ?? to);
+          if (end === to) {
+            goOn(out, [x, alpha], t, end);
+            t = end;
+            continue;
+          }
+          // Two stretches do not wait for each other: side by side they take little longer than one.
+          const later = Math.min(to, anchors[next + 1] ?? to);
+          const both = Math.min(end - t, later - end - 1);
+          out[end] = 0;
+          goOnTwice(out, [x, alpha], t, end + 1, both);
+          goOn(out, [x, alpha], t + both, end);
+          goOn(out, [x, alpha], end + 1 + both, later);
+          next++;
+          t = later;
         }
-        const end = Math.min(to, anchors[next] ?? to);
-        if (t < end) goOn(out, x, alpha, t, end);
-        t = end;
-      }
-    });
+      },
+    );
   });
 }
 
-function goOn(out: Float64Array, x: Float64Array, alpha: number, from: number, to: number): void {
+type Decay = readonly [x: Float64Array, alpha: number];
+
+/** Goes on from the row before `from`. */
+function goOn(out: Float64Array, [x, alpha]: Decay, from: number, to: number): void {
+  if (from >= to) return;
   const keep = 1 - alpha;
   let value = out[from - 1]!;
   for (let t = from; t < to; t++) {
@@ -125,19 +139,31 @@ function goOn(out: Float64Array, x: Float64Array, alpha: number, from: number, t
   }
 }
 
-/** Gives the powers of `base` from the 0th on, at least `count` of them. */
-function powersOf(base: number): (count: number) => Float64Array {
-  let powers = new Float64Array(0);
-  return (count) => {
-    if (count > powers.length) {
-      // Anchors lie less than ANCHOR_BARS rows apart, but of a calendar that has none there may be more.
-      powers = new Float64Array(Math.max(2 * ANCHOR_BARS, 2 * count));
-      let power = 1;
-      for (let i = 0; i < powers.length; i++, power *= base) powers[i] = power;
-    }
-    return powers;
-  };
+function goOnTwice(
+  out: Float64Array,
+  [x, alpha]: Decay,
+  first: number,
+  second: number,
+  rows: number,
+): void {
+  const keep = 1 - alpha;
+  let a = out[first - 1]!;
+  let b = out[second - 1]!;
+  for (let t = first, s = second; t < first + rows; t++, s++) {
+    a = keep * a + alpha * x[t]!;
+    b = keep * b + alpha * x[s]!;
+    out[t] = a;
+    out[s] = b;
+  }
 }
+
+/** The powers of `base` from the 0th on. */
+const powersOf = (base: number, positions: BarPositions): Float64Array => {
+  const powers = positions.column();
+  let power = 1;
+  for (let i = 0; i < powers.length; i++, power *= base) powers[i] = power;
+  return powers;
+};
 
 function sumOf(x: Float64Array, first: number, last: number): number {
   let sum = 0;
