@@ -6,7 +6,7 @@ import { projectRoot } from '../../../infra/project.ts';
 import { workflowIds } from '../../../workflows/messages.ts';
 import { timesOf } from '../history.ts';
 import { fixedPeer, spreadOf, type Measure } from '../measure.ts';
-import { openStack, retire, sharedStack, type BenchStack } from '../stack.ts';
+import { closeSharedStack, openStack, retire, sharedStack, type BenchStack } from '../stack.ts';
 import {
   indexExperiment,
   smallExperiment,
@@ -125,6 +125,7 @@ export const sweepScaling: Measure = {
   needsBuild: true,
   warmUp: false,
   async open() {
+    await closeSharedStack();
     // No training worker of the stack's own may take a trial.
     const stack = await openStack(['postgres', 'temporal', 's3', 'api']);
     const general = startWorker(stack, ['orchestration', 'general']);
