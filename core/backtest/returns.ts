@@ -16,7 +16,9 @@ export const dayOfClose = (time: number): number => Math.floor((time - 1) / DAY_
 
 /** Equity at the last row of each UTC day that has rows. */
 export function dailyEquity(time: Float64Array, equity: Float64Array): Float64Array {
-  const out = new Float64Array(equity.length);
+  const span = (time.at(-1) ?? 0) - (time[0] ?? 0);
+  // No more days than rows, and than the rows reach across.
+  const out = new Float64Array(Math.min(equity.length, Math.ceil(span / DAY_MS) + 1));
   let days = 0;
   let dayEnds = -Infinity;
   for (let t = 0; t < equity.length; t++) {
@@ -100,18 +102,13 @@ export function drawdownSpans(equity: Float64Array, initialEquity: number): Draw
   let lowest = initialEquity;
   let depth = 0;
   let trough = -1;
-  let deepest: DrawdownSpan | null = null;
-  let longest: DrawdownSpan | null = null;
-  const end = (row: number, open: boolean): void => {
-    if (depth === 0) return;
-    const span = { depth, peak, trough, end: row, bars: row - peak, open };
-    if (deepest === null || depth < deepest.depth) deepest = span;
-    if (longest === null || span.bars > longest.bars) longest = span;
-  };
+  let spans: DrawdownSpans = { deepest: null, longest: null };
   for (let t = 0; t < equity.length; t++) {
     const now = equity[t]!;
     if (now >= highest) {
-      end(t, false);
+      if (depth < 0) {
+        spans = withSpan(spans, { depth, peak, trough, end: t, bars: t - peak, open: false });
+      }
       highest = now;
       lowest = now;
       peak = t;
@@ -125,6 +122,14 @@ export function drawdownSpans(equity: Float64Array, initialEquity: number): Draw
       }
     }
   }
-  end(equity.length - 1, true);
-  return { deepest, longest };
+  const end = equity.length - 1;
+  return depth < 0
+    ? withSpan(spans, { depth, peak, trough, end, bars: end - peak, open: true })
+    : spans;
 }
+
+/** Of equals the first. */
+const withSpan = ({ deepest, longest }: DrawdownSpans, span: DrawdownSpan): DrawdownSpans => ({
+  deepest: deepest === null || span.depth < deepest.depth ? span : deepest,
+  longest: longest === null || span.bars > longest.bars ? span : longest,
+});

@@ -42,5 +42,11 @@ export function reversionPositions(x: Float64Array, rule: Reversion): Float64Arr
 
 /** 1 above 0, below it -1 (or 0 where nothing is sold short), 0 (never -0) at it; NaN stays. */
 export function signPositions(x: Float64Array, short: boolean): Float64Array {
-  return x.map((value) => (value < 0 ? (short ? -1 : 0) : value > 0 ? 1 : value + 0));
+  const out = new Float64Array(x.length);
+  const below = short ? -1 : 0;
+  for (let t = 0; t < x.length; t++) {
+    const value = x[t]!;
+    out[t] = value < 0 ? below : value > 0 ? 1 : value + 0;
+  }
+  return out;
 }

@@ -21,10 +21,12 @@ function boundOf(values: Float64Array, count: number): number {
 }
 
 function upTo(values: Float64Array, bound: number): Float64Array {
-  const out = new Float64Array(values.length);
   let count = 0;
-  for (let t = 0; t < values.length; t++) if (values[t]! <= bound) out[count++] = values[t]!;
-  return out.subarray(0, count);
+  for (let t = 0; t < values.length; t++) if (values[t]! <= bound) count++;
+  const out = new Float64Array(count);
+  let at = 0;
+  for (let t = 0; t < values.length; t++) if (values[t]! <= bound) out[at++] = values[t]!;
+  return out;
 }
 
 /** Hoare's selection: puts the `count` lowest values first, in no order. */
