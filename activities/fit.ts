@@ -18,8 +18,9 @@ import {
 import { experimentSpecOrThrow, type NewExperimentEvent } from '../registry/experiments.ts';
 import { cachedStep } from '../registry/step-cache.ts';
 import type { FitInput, FitResult } from './contracts.ts';
-import type { ActivityDeps } from './deps.ts';
+import type { ActivityDeps, TrainingJob } from './deps.ts';
 import { fitOrigin, type FitOrigin } from './fit-origin.ts';
+import { whileBeating } from './heartbeat.ts';
 import { trainingMembers } from './member-fits.ts';
 import { assertUntested } from './parent-fit.ts';
 
@@ -131,6 +132,9 @@ interface Origin extends FitOrigin {
   readonly after: readonly string[] | undefined;
 }
 
+/** A checkpoint as it lies in the store. */
+type Whole = { readonly bytes: Uint8Array; readonly epoch: number };
+
 /** One attempt of one fit. */
 class Fit {
   readonly #deps: ActivityDeps;
@@ -156,24 +160,40 @@ class Fit {
 
   async run(): Promise<Fitted> {
     const { db, artifacts } = this.#deps;
-    await raiseFence(db, this.#by);
-    const data = await this.#data();
-    const checkpoint = await this.#newestUsableCheckpoint();
-    const bytes = await this.#train(data, checkpoint?.bytes);
-    const { summary } = decodeBundle(bytes);
-    const fitted = await artifacts.put(bytes);
-    // Frozen and replaced since the last checkpoint? Then the later attempt's result stands.
-    await raiseFence(db, this.#by);
+    const { resumed, ...inputs } = await this.#beating(() => this.#inputs());
+    const bytes = await this.#train({ ...inputs, checkpoint: resumed?.bytes });
+    const { weightsDigest, bestValidLoss, bestEpoch, epochsRun } = decodeBundle(bytes).summary;
+    const fitted = await this.#beating(async () => {
+      const stored = await artifacts.put(bytes);
+      // Frozen and replaced since the last checkpoint? Then the later attempt's result stands.
+      await raiseFence(db, this.#by);
+      return stored;
+    });
     return {
       family: this.#input.family,
       fitted,
-      weightsDigest: summary.weightsDigest,
-      bestValidLoss: summary.bestValidLoss,
-      bestEpoch: summary.bestEpoch,
-      epochsRun: summary.epochsRun,
+      ...{ weightsDigest, bestValidLoss, bestEpoch, epochsRun },
       attempt: this.#by.attempt,
-      resumedFromEpoch: checkpoint?.epoch ?? null,
+      resumedFromEpoch: resumed?.epoch ?? null,
     };
+  }
+
+  /** While there is no training process, whose own signs of life are passed on. */
+  #beating<T>(work: () => Promise<T>): Promise<T> {
+    return whileBeating(this.#context, work, () => this.#heartbeat({}));
+  }
+
+  /** All that a training process is given beside the question. */
+  async #inputs() {
+    const { db, artifacts } = this.#deps;
+    await raiseFence(db, this.#by);
+    const { prepared, twin } = await this.#data();
+    const resumed = await this.#newestUsableCheckpoint();
+    const parent = await this.#parent(prepared);
+    const members = await trainingMembers({ artifacts }, this.#origin.members, () =>
+      decodePrepared(prepared),
+    );
+    return { prepared, twin, resumed, parent, members };
   }
 
   /** What is fitted on: the prepared data, or what a fold or a refit sees of it, and whom a refit repeats. */
@@ -192,28 +212,17 @@ class Fit {
   }
 
   async #train(
-    { prepared, twin }: { prepared: Uint8Array; twin: FitSummary | undefined },
-    checkpoint: Uint8Array | undefined,
+    inputs: Pick<TrainingJob, 'prepared' | 'twin' | 'checkpoint' | 'parent' | 'members'>,
   ): Promise<Uint8Array> {
-    const { family, seed } = this.#input;
-    const parent = await this.#parent(prepared);
-    const { artifacts } = this.#deps;
-    const members = await trainingMembers({ artifacts }, this.#origin.members, () =>
-      decodePrepared(prepared),
-    );
     const cancelled = this.#context.cancellationSignal;
     const signal = AbortSignal.any([cancelled, this.#abort.signal]);
     try {
       const bytes = await this.#deps.trainer.train(
         {
-          family,
+          family: this.#input.family,
           params: this.#origin.params,
-          seed,
-          prepared,
-          twin,
-          checkpoint,
-          parent,
-          members,
+          seed: this.#input.seed,
+          ...inputs,
           multiplyByClose: multipliesByClose(labelKindOrThrow(this.#spec.label.kind)),
         },
         {
@@ -263,7 +272,7 @@ class Fit {
   }
 
   /** The furthest checkpoint whose bytes are whole; damaged ones are forgotten on the way. */
-  async #newestUsableCheckpoint(): Promise<{ bytes: Uint8Array; epoch: number } | undefined> {
+  async #newestUsableCheckpoint(): Promise<Whole | undefined> {
     const { key: own, after = [] } = this.#origin;
     for (const key of [own, ...after]) {
       const checkpoint = await this.#usableCheckpoint(key);
@@ -272,9 +281,7 @@ class Fit {
     return undefined;
   }
 
-  async #usableCheckpoint(
-    fitKey: string,
-  ): Promise<{ bytes: Uint8Array; epoch: number } | undefined> {
+  async #usableCheckpoint(fitKey: string): Promise<Whole | undefined> {
     const { db, artifacts, log } = this.#deps;
     for (const row of await checkpointsOf(db, fitKey)) {
       try {

@@ -12,7 +12,7 @@ const GUARD = fileURLToPath(new URL('../guard.mjs', import.meta.url));
 const FIRST_BACKOFF_MS = 250;
 const LAST_BACKOFF_MS = 30_000;
 /** A child that lived this long is thought healthy: its next death starts from the first backoff. */
-const HEALTHY_MS = 10_000;
+const HEALTHY_MS = 60_000;
 const PROBE_EVERY_MS = 40;
 /** A log larger than this is put aside (one generation) when its child starts. */
 const LOG_BYTES_MAX = 20 * 1024 * 1024;

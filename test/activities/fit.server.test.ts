@@ -105,6 +105,28 @@ describe('fit activity', { skip: withoutTensorflow }, () => {
     );
   });
 
+  it('says that it lives while it waits for its data', { timeout: 60_000 }, async () => {
+    const input = { ...(await ask()), family: 'ridge' };
+    let heard = 0;
+    let heardTwice = (): void => undefined;
+    const twice = new Promise<void>((resolve) => (heardTwice = resolve));
+    const waiting: ArtifactStore = {
+      ...fixture.artifacts,
+      get: async (reference) => {
+        heard = 0;
+        await twice;
+        return fixture.artifacts.get(reference);
+      },
+    };
+    const attempt = fixture.attempt(input, {
+      artifacts: waiting,
+      onHeartbeat: () => {
+        if (++heard === 2) heardTwice();
+      },
+    });
+    assert.equal((await attempt.result).attempt, 1);
+  });
+
   it('ignores the seed where the family does', async () => {
     const input = { ...(await ask()), family: 'ridge' };
     const first = await fixture.attempt(input).result;

@@ -16,8 +16,6 @@ const CLIENTS = 8;
 const PER_SECOND = 100;
 /** Of load before a promotion is asked for, and after the switch until the answers are looked at. */
 const AROUND_MS = 500;
-/** So that one round's death is no reason to wait longer for the next round's. */
-const HEALTHY_MS = 6_000;
 
 interface Load {
   /** What was answered since the last call. */
@@ -201,7 +199,6 @@ export const resume: Measure = {
         async round() {
           const back = await killedAndBack(stack);
           lost = Math.max(lost, back.lost);
-          await pause(HEALTHY_MS);
           return back.seconds;
         },
         close: async () => undefined,
