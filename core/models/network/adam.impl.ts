@@ -41,12 +41,6 @@ export class Adam {
       weightDecay > 0 ? tf.tensor1d(decaying(layout).map((on) => on * weightDecay)) : undefined;
   }
 
-  /** Step number `step`, from 1; the caller disposes what it gives and what it got. */
-  next(before: Moments, gradient: Tensor1D, at: OptimiserStep): Moments {
-    const { rate, size } = this.sizesAt(at);
-    return this.move(before, gradient, { rate, size });
-  }
-
   /** The learning rate of a step, and that times the correction of the moments' bias. */
   sizesAt({ step, learningRate }: OptimiserStep): StepSizes<number> {
     const correction = Math.sqrt(1 - BETA2 ** step) / (1 - BETA1 ** step);
@@ -55,7 +49,7 @@ export class Adam {
     return { rate, size: rate * correction };
   }
 
-  /** A step of these sizes. */
+  /** A step of these sizes; the caller disposes what it gives and what it got. */
   move(before: Moments, gradient: Tensor1D, { rate, size }: StepSizes<number | Scalar>): Moments {
     const tf = this.#tf;
     const m = tf.add(tf.mul(before.m, BETA1), tf.mul(gradient, 1 - BETA1)) as Tensor1D;

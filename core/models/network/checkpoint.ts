@@ -28,6 +28,8 @@ export interface TrainingState {
   readonly history: readonly EpochEvent[];
   /** Stopped: only the best weights are still to be taken. */
   readonly finished: boolean;
+  /** Whether its steps are compiled: their bits are others. undefined: not chosen yet, or not known. */
+  readonly compiled: boolean | undefined;
 }
 
 const KIND = 'network-checkpoint';
@@ -44,6 +46,8 @@ interface Meta {
   readonly progress: Progress;
   readonly history: readonly EpochEvent[];
   readonly finished: boolean;
+  /** Absent in checkpoints of before it was kept. */
+  readonly compiled?: boolean | undefined;
 }
 
 const weightSections = (weights: FlatWeights, prefix: string): Record<string, SectionArray> => ({
@@ -63,6 +67,7 @@ export function encodeCheckpoint(state: TrainingState, fingerprint: string): Uin
     progress: state.progress,
     history: state.history,
     finished: state.finished,
+    compiled: state.compiled,
   };
   return encodeSections({
     kind: KIND,
@@ -103,5 +108,6 @@ export function decodeCheckpoint(bytes: Uint8Array, fingerprint: string): Traini
     progress: meta.progress,
     history: meta.history,
     finished: meta.finished,
+    compiled: meta.compiled,
   };
 }

@@ -99,5 +99,6 @@ export function firstState(job: TrainingJob): TrainingState {
     progress: course.kind === 'choose' ? initialProgress(params) : progressAlong(course.rates),
     history: [],
     finished: false,
+    compiled: undefined,
   };
 }

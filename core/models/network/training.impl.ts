@@ -8,7 +8,7 @@ import { decodeCheckpoint, encodeCheckpoint, type TrainingState } from './checkp
 import { ValidationLoss, weightedSum, type Validation } from './head.ts';
 import type { FlatWeights } from './layout.ts';
 import { advance, follow, goingOn, type Progress, type ProgressStep } from './progress.ts';
-import { TrainingSteps, type Vectors } from './step.impl.ts';
+import { chooseCompiled, TrainingSteps, type Vectors } from './step.impl.ts';
 import { firstState, type TrainingJob, type TrainingResult } from './training-job.ts';
 import type { WindowSet } from './windows.impl.ts';
 
@@ -55,7 +55,7 @@ class TrainingRun {
   constructor(job: TrainingJob, state: TrainingState) {
     this.#job = job;
     this.#batches = Math.ceil(job.train.count / job.params.batchSize);
-    this.#steps = new TrainingSteps(job);
+    this.#steps = new TrainingSteps(job, !state.finished && chooseCompiled(job, state.compiled));
     const tensor = (values: Float32Array): Tensor1D => job.native.tf.tensor1d(values);
     this.#vectors = {
       theta: tensor(state.weights.theta),
@@ -207,6 +207,7 @@ class TrainingRun {
           progress: this.#progress,
           history: this.#history,
           finished: this.#finished,
+          compiled: this.#steps.compiles,
         },
         this.#job.fingerprint,
       ),

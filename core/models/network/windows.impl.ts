@@ -10,7 +10,8 @@ export class WindowSet {
   readonly count: number;
   readonly #tf: Tf;
   readonly #rows: Tensor2D;
-  readonly #lookback: number;
+  /** Rows of a window. */
+  readonly lookback: number;
   readonly #endRow: Int32Array;
   readonly #scaled: Float64Array;
   readonly #horizons: number;
@@ -28,7 +29,7 @@ export class WindowSet {
   ) {
     this.#tf = tf;
     this.#rows = rows;
-    this.#lookback = windows.lookback;
+    this.lookback = windows.lookback;
     this.#endRow = windows.endRow;
     this.#scaled = windows.labels;
     this.#horizons = windows.horizons;
@@ -42,9 +43,9 @@ export class WindowSet {
 
   /** Rows of these windows, int32 [lookback x indices], time-major. */
   places(indices: Int32Array): Tensor1D {
-    const at = new Int32Array(this.#lookback * indices.length);
-    for (let t = 0, to = 0; t < this.#lookback; t++) {
-      for (const index of indices) at[to++] = this.#endRow[index]! - this.#lookback + 1 + t;
+    const at = new Int32Array(this.lookback * indices.length);
+    for (let t = 0, to = 0; t < this.lookback; t++) {
+      for (const index of indices) at[to++] = this.#endRow[index]! - this.lookback + 1 + t;
     }
     return this.#tf.tensor1d(at, 'int32');
   }
@@ -52,8 +53,8 @@ export class WindowSet {
   /** Time-major inputs [lookback, B, features] of windows whose places in `rows` these are. */
   gather(rows: Tensor2D, places: Tensor1D): Tensor3D {
     const shape: [number, number, number] = [
-      this.#lookback,
-      places.size / this.#lookback,
+      this.lookback,
+      places.size / this.lookback,
       rows.shape[1],
     ];
     return this.#tf.reshape(this.#tf.gather(rows, places), shape);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Tensor } from '@tensorflow/tfjs-node';
-import type { NativeOps } from '../tensorflow.impl.ts';
+import type { NativeBackend, NativeOps } from '../tensorflow.impl.ts';
 import {
   feedName,
   finished,
@@ -36,16 +36,28 @@ export class Program {
     return Program.load(native, record(native, args, work));
   }
 
-  static load(native: NativeOps, { saved, feeds, results }: Recorded): Program {
-    // TensorFlow reads programs from a folder only.
-    const folder = mkdtempSync(join(tmpdir(), 'ratchet-program-'));
-    try {
-      writeFileSync(join(folder, 'saved_model.pb'), saved);
-      const id = native.backend.loadSavedModelMetaGraph(folder, TAG);
-      return new Program(native, id, feeds, results);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+  static load(native: NativeOps, recorded: Recorded): Program {
+    return inFolder(recorded, (folder) => Program.#opened(native, folder, recorded));
+  }
+
+  /** Whether TensorFlow takes and runs it, given `args`. Throws what has another cause than TensorFlow's refusal. */
+  static runs(native: NativeOps, recorded: Recorded, args: readonly Tensor[]): boolean {
+    return inFolder(recorded, (folder) => {
+      try {
+        const program = Program.#opened(native, folder, recorded);
+        native.tf.dispose(program.run(args));
+        program.dispose();
+        return true;
+      } catch (error) {
+        if (isRefusal(error)) return false;
+        throw error;
+      }
+    });
+  }
+
+  static #opened(native: NativeOps, folder: string, { feeds, results }: Recorded): Program {
+    const id = native.backend.loadSavedModelMetaGraph(folder, TAG);
+    return new Program(native, id, feeds, results);
   }
 
   /** The caller disposes what it gives. Compiles when it is first called. */
@@ -58,16 +70,38 @@ export class Program {
   }
 }
 
-let compilerHere: boolean | undefined;
+/** TensorFlow reads programs from a folder only. */
+function inFolder<T>({ saved }: Recorded, work: (folder: string) => T): T {
+  const folder = mkdtempSync(join(tmpdir(), 'ratchet-program-'));
+  try {
+    writeFileSync(join(folder, 'saved_model.pb'), saved);
+    return work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** How tfjs' binding says that TensorFlow did not load a program, and that it did not run it. */
+const REFUSALS = ['Failed to load SavedModel: ', 'Session fail to run with error: '];
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof Error && REFUSALS.some((start) => error.message.startsWith(start));
+
+const compilers = new WeakMap<NativeBackend, boolean>();
 
 /**
  * Can programs be compiled here? TensorFlow's smaller builds have no XLA; on a GPU the operations have kernels that
- * suit it better. One answer a process, and the same in all that load this library: a training that goes on after a
- * crash goes on in the same way.
+ * suit it better. Asked once a process, and the same in all that load this library. Only TensorFlow's own refusal is a
+ * no: a temporary folder that cannot be written says nothing of the library, and throws.
  */
 export function canCompile(native: NativeOps): boolean {
-  compilerHere ??= !native.backend.isUsingGpuDevice && compiles(native);
-  return compilerHere;
+  const { backend } = native;
+  let can = compilers.get(backend);
+  if (can === undefined) {
+    can = !backend.isUsingGpuDevice && compiles(native);
+    compilers.set(backend, can);
+  }
+  return can;
 }
 
 /** Tries it on an operation that only XLA can do. */
@@ -77,17 +111,10 @@ function compiles(native: NativeOps): boolean {
   const m = new Maths(fn, library);
   const given = fn.arg({ shape: [2, 1], dtype: 'float32' });
   const probe = finished(library, fn, [m.put(given, m.int(0), m.zeros([1]))]);
-  const { tf } = native;
-  tf.engine().startScope();
+  const args = [native.tf.ones([2, 1])];
   try {
-    const program = Program.load(native, probe);
-    program.run([tf.ones([2, 1])]);
-    program.dispose();
-    return true;
-  } catch {
-    // Refused when it was loaded or when it was compiled: this library cannot.
-    return false;
+    return Program.runs(native, probe, args);
   } finally {
-    tf.engine().endScope();
+    native.tf.dispose(args);
   }
 }

@@ -13,7 +13,7 @@ import {
   type Ref,
   type Sized,
 } from './graph-def.ts';
-import { LOWERINGS } from './lowerings.ts';
+import { type Lowering, LOWERINGS } from './lowerings.ts';
 import { Maths } from './maths.ts';
 import type { Message } from './message.ts';
 
@@ -36,6 +36,10 @@ class Recorder {
   readonly #fn: FunctionBuilder;
   readonly #maths: Maths;
   readonly #refs = new WeakMap<object, Ref>();
+  /** Outputs of lowered operations that only lowerings may read, and what those find there. */
+  readonly #kept = new WeakMap<object, Ref | undefined>();
+  /** What operations made that is 0 whatever they were given. */
+  readonly #zeros = new WeakSet<object>();
 
   constructor(backend: NativeBackend, library: FunctionLibrary) {
     this.#backend = backend;
@@ -53,10 +57,16 @@ class Recorder {
     return ref;
   }
 
-  /** What the function has for a value; one that no recorded operation made is a constant of it. */
+  /**
+   * What the function has for a value; one that no recorded operation made is a constant of it. Throws `training.program`
+   * for an output that a lowered operation does not give.
+   */
   refOf(info: Info): Ref {
     const known = this.#refs.get(info.dataId);
     if (known) return known;
+    if (this.#kept.has(info.dataId)) {
+      throw new RatchetError('training.program', 'an output is read that its lowering leaves out');
+    }
     const values = this.#backend.readSync(info.dataId);
     const ref = this.#fn.constant(values, info.shape);
     this.#refs.set(info.dataId, ref);
@@ -69,14 +79,52 @@ class Recorder {
     inputs: readonly unknown[],
     made: readonly Info[],
   ) {
-    const refs = inputs.map((input) => (isInfo(input) ? this.refOf(input) : undefined));
-    const outputs =
-      LOWERINGS[op]?.(this.#maths, refs) ??
-      this.#fn.node(op, allOf(op, refs), this.#attributes(op, attrs), made.map(sized));
+    const lowering = LOWERINGS[op];
+    if (lowering) this.#lowered(op, lowering, inputs, made);
+    else this.#written(op, attrs, inputs, made);
+  }
+
+  #written(
+    op: string,
+    attrs: readonly OpAttr[],
+    inputs: readonly unknown[],
+    made: readonly Info[],
+  ): void {
+    const refs = inputs.map((input) => this.refOf(tensorOf(op, input)));
+    const outputs = this.#fn.node(op, refs, this.#attributes(op, attrs), made.map(sized));
     made.forEach(({ dataId }, i) => {
-      const ref = outputs[i];
-      if (ref) this.#refs.set(dataId, ref);
+      if (outputs[i]) this.#refs.set(dataId, outputs[i]);
+      if (op === 'ZerosLike') this.#zeros.add(dataId);
     });
+  }
+
+  #lowered(
+    op: string,
+    lowering: Lowering,
+    inputs: readonly unknown[],
+    made: readonly Info[],
+  ): void {
+    const { outputs, kept } = lowering(this.#maths, {
+      ref: (index) => {
+        const info = tensorOf(op, inputs[index]);
+        return this.#kept.get(info.dataId) ?? this.refOf(info);
+      },
+      checkZero: (index) => {
+        if (this.#isZero(tensorOf(op, inputs[index]))) return;
+        throw new RatchetError('training.program', `input ${index} of ${op} must be constant 0`);
+      },
+    });
+    made.forEach(({ dataId }, i) => {
+      if (outputs[i]) this.#refs.set(dataId, outputs[i]);
+      else this.#kept.set(dataId, kept?.[i]);
+    });
+  }
+
+  /** Is it 0 in every run? An argument that is 0 now may be anything later. */
+  #isZero({ dataId }: Info): boolean {
+    if (this.#zeros.has(dataId)) return true;
+    if (this.#refs.has(dataId) || this.#kept.has(dataId)) return false;
+    return this.#backend.readSync(dataId).every((value) => value === 0);
   }
 
   #attributes(op: string, attrs: readonly OpAttr[]): Attributes {
@@ -98,11 +146,9 @@ class Recorder {
   }
 }
 
-function allOf(op: string, refs: readonly (Ref | undefined)[]): Ref[] {
-  return refs.map((ref) => {
-    if (ref) return ref;
-    throw new RatchetError('training.program', `${op} has an input that is no tensor`);
-  });
+function tensorOf(op: string, input: unknown): Info {
+  if (isInfo(input)) return input;
+  throw new RatchetError('training.program', `${op} has an input that is no tensor`);
 }
 
 /**

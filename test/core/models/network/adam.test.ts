@@ -29,7 +29,8 @@ function descend(rules: Partial<{ warmupSteps: number; weightDecay: number }>, s
   };
   for (let step = 1; step <= steps; step++) {
     const old = at;
-    at = tf.tidy(() => adam.next(old, tf.clone(old.theta), { step, learningRate: RATE }));
+    const { rate, size } = adam.sizesAt({ step, learningRate: RATE });
+    at = tf.tidy(() => adam.move(old, tf.clone(old.theta), { rate, size }));
     tf.dispose({ ...old });
     places.push([...at.theta.dataSync()]);
   }

@@ -9,14 +9,22 @@ import type { FitContext, Samples } from '../../../../core/models/model.ts';
 import type { NetworkDesign } from '../../../../core/models/network/design.ts';
 import type { HeadTask } from '../../../../core/models/network/head.ts';
 import { canCompile, Program } from '../../../../core/models/network/program/program.impl.ts';
+import { record } from '../../../../core/models/network/program/recorder.impl.ts';
 import {
+  chooseCompiled,
+  flopsOfEpoch,
   type StepJob,
   TrainingSteps,
   type Vectors,
 } from '../../../../core/models/network/step.impl.ts';
-import { loadTensorflow } from '../../../../core/models/network/tensorflow.impl.ts';
+import {
+  loadTensorflow,
+  type NativeBackend,
+  type NativeOps,
+} from '../../../../core/models/network/tensorflow.impl.ts';
 import { windowsOver } from '../../../../core/models/network/windows.impl.ts';
 import { normalFrom, randomFor } from '../../../../core/models/random.ts';
+import { decodeSections } from '../../../../core/models/sections.ts';
 import { transformerParams } from '../../../../core/models/transformer.ts';
 import { initialWeights } from '../../../../core/models/transformer/initialise.ts';
 import {
@@ -99,6 +107,126 @@ describe('a recorded program', { skip: withoutTensorflow }, () => {
     const y = tf.atanh(x);
     assert.ok(Math.abs(y.dataSync()[0]! - Math.atanh(0.5)) < 1e-6);
     tf.dispose([x, y]);
+  });
+});
+
+const [STEPS, ROWS, UNITS] = [100, 8, 16];
+
+describe('a lowered LSTM', { skip: withoutTensorflow }, () => {
+  const native = withoutTensorflow ? undefined : loadTensorflow();
+  const lstm = (work: (tensors: readonly Tensor[], zero: Tensor) => Tensor[], argument = false) => {
+    const { tf } = native!;
+    tf.engine().startScope();
+    try {
+      const shapes = [[STEPS, ROWS, 3], [3 + UNITS, 4 * UNITS], [4 * UNITS]];
+      const args = shapes.map((shape, i) =>
+        tf.tensor(
+          normals(
+            shape.reduce((a, b) => a * b),
+            i,
+          ),
+          shape,
+        ),
+      );
+      const zero = tf.zeros([ROWS, UNITS]);
+      return record(native!, argument ? [...args, zero] : args, () => work(args, zero));
+    } finally {
+      tf.engine().endScope();
+    }
+  };
+  const peephole = () => native!.tf.zeros([UNITS]);
+  const outputs = ([x, w, b]: readonly Tensor[], zero: Tensor): Tensor[] =>
+    native!.blockLstm(x!, zero, w!, peephole(), b!);
+
+  for (const [index, name] of ['i', 'cs', 'f', 'o', 'ci', 'co'].entries()) {
+    it(`does not give its output ${name}, of which the loops have something else or nothing`, () => {
+      assert.throws(() => lstm((args, zero) => [outputs(args, zero)[index]!]), {
+        code: 'training.program',
+      });
+      const doubled = (args: readonly Tensor[], zero: Tensor) => [
+        native!.tf.mul(outputs(args, zero)[index]!, 2),
+      ];
+      assert.throws(() => lstm(doubled), { code: 'training.program' });
+    });
+  }
+
+  it('keeps no values of the recording', () => {
+    const { tf } = native!;
+    const { saved } = lstm((args) => {
+      const zeroPeephole = peephole();
+      const { grads } = tf.valueAndGrads((...of) => {
+        const [x, w, b] = of as [Tensor, Tensor, Tensor];
+        const h = fusedLstm(native!, { x, w, b, zeroPeephole });
+        return tf.sum(tf.square(h)).asScalar();
+      })([...args]);
+      return grads;
+    });
+    // One output of the layer alone takes as much.
+    assert.ok(saved.length < STEPS * ROWS * UNITS * 4, `${saved.length} bytes`);
+  });
+
+  it('refuses a state before the first step, and peepholes, that may be other than 0', () => {
+    const { tf } = native!;
+    const given =
+      (state: (zero: Tensor) => Tensor, holes = peephole) =>
+      ([x, w, b]: readonly Tensor[], zero: Tensor): Tensor[] => [
+        native!.blockLstm(x!, state(zero), w!, holes(), b!)[6]!,
+      ];
+    const refused = { code: 'training.program' };
+    assert.throws(() => lstm(given(() => tf.ones([ROWS, UNITS]))), refused);
+    assert.throws(
+      () =>
+        lstm(
+          given(
+            (zero) => zero,
+            () => tf.ones([UNITS]),
+          ),
+        ),
+      refused,
+    );
+    assert.throws(
+      () =>
+        lstm(
+          given((zero) => zero),
+          true,
+        ),
+      refused,
+    );
+    lstm(given((zero) => zero));
+    lstm(
+      given((zero) => tf.zerosLike(zero)),
+      true,
+    );
+  });
+});
+
+describe('whether programs can be compiled', { skip: withoutTensorflow }, () => {
+  const probe = (native: NativeOps) => {
+    const x = native.tf.tensor1d([1, 2]);
+    return { x, recorded: record(native, [x], () => [native.tf.square(x)]) };
+  };
+
+  it('is what TensorFlow says, and nothing else', () => {
+    const native = loadTensorflow();
+    const { x, recorded } = probe(native);
+    assert.equal(Program.runs(native, recorded, [x]), true);
+    const damaged = { ...recorded, saved: Uint8Array.of(1, 2, 3) };
+    assert.equal(Program.runs(native, damaged, [x]), false);
+    const { TMPDIR } = process.env;
+    process.env['TMPDIR'] = '/nowhere-at-all';
+    try {
+      assert.throws(() => Program.runs(native, recorded, [x]), { code: 'ENOENT' });
+      // Not asked before of this backend.
+      const backend = Object.create(native.backend) as NativeBackend;
+      assert.throws(() => canCompile({ ...native, backend }), { code: 'ENOENT' });
+    } finally {
+      if (TMPDIR === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = TMPDIR;
+    }
+    const ours = { runSavedModel: { value: () => assert.fail('a mistake of ours') } };
+    const broken = { ...native, backend: Object.create(native.backend, ours) as NativeBackend };
+    assert.throws(() => canCompile(broken), /a mistake of ours/);
+    x.dispose();
   });
 });
 
@@ -224,12 +352,31 @@ describe('a compiled step', { skip: withoutTensorflow }, () => {
     });
   }
 
-  it('goes on bit for bit after a crash', async () => {
-    // 22 batches an epoch, the last of them smaller.
-    const prepared = plantedPrepared({ rows: 260 });
+  it('is what large epochs take, and what those before a crash were', () => {
+    const { job } = scene(NETWORKS['a forecaster']!);
+    assert.equal(flopsOfEpoch(job), 6 * job.layout.parameterCount * LOOKBACK * COUNT);
+    assert.equal(chooseCompiled(job, undefined), false, 'small ones do not pay for it');
+    const large = { ...job, layout: { ...job.layout, parameterCount: 2_000_000 } };
+    assert.equal(chooseCompiled(large, undefined), true);
+    for (const before of [true, false]) {
+      assert.equal(chooseCompiled(job, before), before);
+      assert.equal(chooseCompiled(large, before), before);
+    }
+    const gpu = { isUsingGpuDevice: { value: true } };
+    const backend = Object.create(job.native.backend, gpu) as NativeBackend;
+    const elsewhere = { ...large, native: { ...job.native, backend } };
+    assert.equal(chooseCompiled(elsewhere, undefined), false);
+    assert.throws(() => chooseCompiled(elsewhere, true), { code: 'training.cannot-compile' });
+  });
+
+  /** Two epochs of a fit and its crash in the second, gone on with: was it compiled, and is all as without the crash? */
+  async function crashed(units: number, rows: number): Promise<boolean | undefined> {
+    const prepared = plantedPrepared({ rows, features: 24, lookback: 20 });
     const parts = (['train', 'valid'] as const).map((p) => samplesOf(prepared, prepared.split[p]));
+    // 22 batches an epoch, the last of them smaller.
     const batchSize = Math.floor((parts[0]!.endRow.length - 1) / 21);
-    const params = lstmParams.parse({ units: [6, 5], dense: [4], branch: 3, epochs: 3, batchSize });
+    const sizes = { units: [units], dense: [4], branch: 3 };
+    const params = lstmParams.parse({ ...sizes, epochs: 2, batchSize });
     const { implementation } = await lstmMultiHorizon.load();
     const fit = async (changes: Partial<FitContext>) => {
       const context = fitContext(prepared, changes);
@@ -247,5 +394,15 @@ describe('a compiled step', { skip: withoutTensorflow }, () => {
     await assert.rejects(crash, /crash/);
     assert.ok(newest);
     assert.equal(await fit({ loadCheckpoint: async () => newest }), await fit({}));
+    const { meta } = decodeSections(newest, 'network-checkpoint', 1);
+    return (meta as { readonly compiled?: boolean }).compiled;
+  }
+
+  it('goes on bit for bit after a crash', async () => {
+    assert.equal(await crashed(100, 1400), true);
+  });
+
+  it('goes on bit for bit after a crash where it was not worth its compiling', async () => {
+    assert.equal(await crashed(6, 260), false);
   });
 });
