@@ -13,6 +13,7 @@ import {
 import { hybridPredict1 } from './hybrid.ts';
 import { promote, resume } from './lifecycle.ts';
 import { HTTP_MEASURES } from './http.ts';
+import { httpBatch } from './http-batch.ts';
 import { lightgbmPredict1, lightgbmTrain } from './lightgbm.ts';
 import { mcDropout100, predict1 } from './model.ts';
 import { overhead, sweepScaling, trainJobs } from './orchestration.ts';
@@ -38,6 +39,7 @@ export const MEASURES: readonly Measure[] = [
   trainLstm,
   trainLstmPlain,
   ...HTTP_MEASURES,
+  httpBatch,
   coldStart,
   // Those of a running product come last: it is ended after them. The first of them wants no other models there.
   memory,

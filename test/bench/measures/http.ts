@@ -7,11 +7,12 @@ import {
   type LoadResult,
 } from '../serving/load.ts';
 import { startPeerServer, SYMBOL, type PeerServer } from '../serving/peers.ts';
-import { INSTRUMENT, openServingScene, type ServingScene } from '../serving/scene.ts';
+import { INSTRUMENT, LOOKBACK, openServingScene, type ServingScene } from '../serving/scene.ts';
 
 const ROUND_SECONDS = 1.5;
 /** Before anything counts: both sides compile what they run often. */
 const WARM_UP_SECONDS = 4;
+const WARM_UP_CLIENTS = 32;
 /** What a round may leave in the spool is recorded within this. */
 const RECORDED_WITHIN_MS = 30_000;
 
@@ -51,8 +52,6 @@ function ownRequest({ confidence = 'none', window }: Asked, scene: ServingScene)
   return jsonRequest(path, JSON.stringify(body), headers);
 }
 
-const LOOKBACK = 60;
-
 function rowsOf(values: Float64Array): readonly (readonly number[])[] {
   const width = values.length / LOOKBACK;
   return Array.from({ length: LOOKBACK }, (_, row) => [
@@ -77,18 +76,18 @@ function clientsOf(
   },
 ): Clients & { warmUp(): Promise<void> } {
   const results: LoadResult[] = [];
-  const load = async (seconds: number): Promise<LoadResult> => {
+  const load = async (seconds: number, clients: number): Promise<LoadResult> => {
     const { ports, request, name } = side;
-    const result = await generator.run({ ports, request, seconds, clients: asked.clients });
+    const result = await generator.run({ ports, request, seconds, clients });
     if (result.failed > 0) throw new Error(`${name}: ${result.failed} failed: ${result.body}`);
     await side.settle?.(result.requests);
     return result;
   };
   return {
     ...{ name: side.name, results, close: side.close },
-    warmUp: async () => void (await load(WARM_UP_SECONDS)),
+    warmUp: async () => void (await load(WARM_UP_SECONDS, WARM_UP_CLIENTS)),
     async round() {
-      const result = await load(ROUND_SECONDS);
+      const result = await load(ROUND_SECONDS, asked.clients);
       results.push(result);
       return result.requestsPerSecond;
     },

@@ -33,8 +33,13 @@ import { syntheticBars } from '../../support/synthetic-bars.ts';
 export const INSTRUMENT = '^GSPC';
 export const BARS = 6_300;
 const DATASET = 'sp500-daily';
+export const LOOKBACK = 60;
 /** The network of the measures. */
-const SIZE = { lookback: 60, units: [50, 50], dense: [25], branch: 16 };
+const SIZE = { lookback: LOOKBACK, units: [50, 50], dense: [25], branch: 16 };
+
+/** Those that are stored, the same at each call. */
+export const servedBars = () =>
+  syntheticBars(BARS, { seed: 'serving', instrument: INSTRUMENT, first: '1995-01-03' });
 
 export interface Server {
   readonly port: number;
@@ -99,11 +104,7 @@ async function addChampion(
   folder: string,
 ): Promise<PredictionWindow> {
   const config = readConfig(env);
-  const bars = syntheticBars(BARS, {
-    seed: 'serving',
-    instrument: INSTRUMENT,
-    first: '1995-01-03',
-  });
+  const bars = servedBars();
   const dataset = (await loadDatasets(config)).get(DATASET)!;
   const calendar = calendarFor('nyse');
   const now = calendar.closeTime(bars.openTime.at(-1)!, '1d');
