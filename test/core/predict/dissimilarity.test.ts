@@ -180,3 +180,25 @@ test('it can be stopped while it works', async () => {
     stop,
   );
 });
+
+test('is that of a search through all points, bit for bit, near them and far from them', async () => {
+  const random = seeded(5);
+  for (const width of [1, 7, 8, 30]) {
+    const training = uniformRows(300, width, width);
+    const reference = await fitted(training);
+    const { offset, factor, points, threshold } = reference;
+    for (let n = 0; n < 300; n++) {
+      // Of all sizes: columns that move together, and columns of their own.
+      const [all, one] = [10 ** (4 * random() - 3), 10 ** (4 * random() - 3)];
+      const shift = all * (random() - 0.5);
+      const row = rowOf(training, n).map((value) => value + shift + one * (random() - 0.5));
+      const z = row.map((value, c) => (value - offset[c]!) * factor[c]!);
+      let nearest = Infinity;
+      for (let at = 0; at < points.length; at += width) {
+        const sum = z.reduce((s, value, c) => s + (value - points[at + c]!) ** 2, 0);
+        nearest = Math.min(nearest, sum);
+      }
+      assert.equal(dissimilarityOf(reference, row), Math.sqrt(nearest) / threshold);
+    }
+  }
+});
