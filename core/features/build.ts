@@ -1,6 +1,7 @@
 import type { Bars, Timeframe } from '../bars/bars.ts';
 import { barCount } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
+import { RatchetError } from '../errors.ts';
 import { ANCHOR_BARS } from '../indicators/index.ts';
 import type { FeatureSet } from './feature-set.ts';
 import type { FeatureMatrix } from './matrix.ts';
@@ -9,12 +10,24 @@ import { CHUNK_ROWS, featureStream, type FeatureStream } from './stream.ts';
 /**
  * All columns of a set over some bars. A row depends on no later bar, and where the bars reach back to
  * the anchor of a row (see `barsNeeded`) it is the same bit for bit as from any longer history.
- * Throws `indicators.order` when the bars are not in order of time.
+ * `into`: what the matrix' values are written to, where there is room for them already.
+ * Throws `indicators.order` when the bars are not in order of time, `features.room` when `into` has another size.
  */
-export function buildFeatures(set: FeatureSet, bars: Bars, calendar: Calendar): FeatureMatrix {
+export function buildFeatures(
+  set: FeatureSet,
+  bars: Bars,
+  calendar: Calendar,
+  into?: Float64Array,
+): FeatureMatrix {
   const rows = barCount(bars);
   const width = set.columns.length;
-  const values = new Float64Array(rows * width);
+  const values = into ?? new Float64Array(rows * width);
+  if (values.length !== rows * width) {
+    throw new RatchetError(
+      'features.room',
+      `${rows} rows of ${width} features do not fit into ${values.length} numbers`,
+    );
+  }
   const stream = streamFor(set, rows, calendar, bars.timeframe);
   // A long history is built in stretches, each from as many bars before it as its first row needs.
   for (let at = 0; at < rows;) {

@@ -46,16 +46,16 @@ export function stack(plan: StackPlan, recorded: readonly Bars[]) {
   const instruments: InstrumentRows[] = [];
   let from = 0;
   for (const [i, bars] of pool.entries()) {
-    const matrix = buildFeatures(set, bars, calendar);
+    const to = from + barCount(bars);
+    const room = features.subarray(from * width, to * width);
+    const matrix = buildFeatures(set, bars, calendar, room);
     const labelled = labelsOnRecorded(plan, recorded[i]!, bars);
     openTime.set(bars.openTime, from);
     close.set(bars.close, from);
     open.set(recordedOpens(recorded[i]!, bars), from);
-    features.set(matrix.values, from * width);
     labels.set(labelled.values, from * h);
     changes.set(labelled.changes, from * h);
     labelEnd.set(labelled.labelEnd, from);
-    const to = from + barCount(bars);
     instruments.push({ id: bars.instrument, from, to, features: matrix, labels: labelled });
     from = to;
   }

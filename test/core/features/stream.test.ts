@@ -81,3 +81,15 @@ test('one build leaves nothing in another: shorter bars, another calendar, bars 
   assert.equal(firstDifference(buildFeatures(set, bars, nyse).values, before), -1);
   assert.equal(barCount(bars), 900);
 });
+
+test('values are written to where there is room for them, which has to be of their size', () => {
+  const set = featureSetOrThrow('technical-152');
+  const bars = sliceBars(sp500(), 0, 400);
+  const expected = buildFeatures(set, bars, nyse).values;
+  const room = new Float64Array(expected.length + 20).fill(5);
+  const matrix = buildFeatures(set, bars, nyse, room.subarray(10, room.length - 10));
+  assert.equal(firstDifference(matrix.values, expected), -1);
+  assert.equal(firstDifference(room.subarray(10, room.length - 10), expected), -1);
+  assert.deepEqual([...room.subarray(0, 10), ...room.subarray(-10)], new Array(20).fill(5));
+  assert.throws(() => buildFeatures(set, bars, nyse, room), { code: 'features.room' });
+});
