@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { projectRoot } from '../../infra/project.ts';
 import type { Stack } from '../../infra/stack.ts';
+import { API_FLAGS } from '../../infra/stack/own.ts';
 import { freePort } from './server-process.ts';
 
 export interface ApiProcess {
@@ -17,21 +18,17 @@ export interface ApiProcess {
 /** An API process beside a stack, one that outlives the stack's servers. */
 export async function startApi(stack: Stack, port?: number): Promise<ApiProcess> {
   const chosen = port ?? (await freePort());
-  const child = spawn(
-    process.execPath,
-    ['--enable-source-maps', join(projectRoot, 'dist/api/server.js')],
-    {
-      env: {
-        ...process.env,
-        ...stack.env,
-        RATCHET_API_PORT: String(chosen),
-        RATCHET_VERIFY_KEY_FILE: stack.keys.verify,
-        RATCHET_ADMIN_KEY_FILE: stack.keys.admin,
-        RATCHET_LOG_LEVEL: 'error',
-      },
-      stdio: ['pipe', 'inherit', 'inherit'],
+  const child = spawn(process.execPath, [...API_FLAGS, join(projectRoot, 'dist/api/server.js')], {
+    env: {
+      ...process.env,
+      ...stack.env,
+      RATCHET_API_PORT: String(chosen),
+      RATCHET_VERIFY_KEY_FILE: stack.keys.verify,
+      RATCHET_ADMIN_KEY_FILE: stack.keys.admin,
+      RATCHET_LOG_LEVEL: 'error',
     },
-  );
+    stdio: ['pipe', 'inherit', 'inherit'],
+  });
   const url = `http://127.0.0.1:${chosen}`;
   const ended = once(child, 'exit');
   for (;;) {
