@@ -33,4 +33,34 @@ describe('the sampling thread', () => {
       await pool.close();
     }
   });
+
+  it('draws the same numbers in whichever thread, and closes while another one begins', async () => {
+    const built = await makePackage();
+    const verified = verifyPackage(built.files, testKeys, expectedOf(built));
+    const { noiseWidth } = verified.preprocessing.confidence;
+    const pool = new McPool();
+    const shape = { ...windowShape(verified), noiseWidth };
+    const runner = await pool.open(verified.monteCarlo!, shape);
+    const window = new Float64Array(shape.lookback * shape.features).fill(0.1);
+    const sample = () => runner.sample({ window, samples: 20, noiseKey: 'key' });
+    const first = await sample();
+    // Long enough for a second thread to begin, and to take its share.
+    const until = performance.now() + 4_000;
+    while (performance.now() < until) {
+      for (const values of await Promise.all([sample(), sample(), sample()])) {
+        assert.deepEqual(values, first);
+      }
+    }
+    const gone = await pool.open(verified.monteCarlo!, shape);
+    await gone.release();
+    await assert.rejects(gone.sample({ window, samples: 20, noiseKey: 'key' }), {
+      code: 'onnx.run',
+    });
+    await pool.close();
+    await assert.rejects(sample(), { code: 'onnx.closed' });
+    const young = new McPool();
+    const other = await young.open(verified.monteCarlo!, shape);
+    await Promise.all([1, 2, 3].map(() => other.sample({ window, samples: 20, noiseKey: 'key' })));
+    await young.close();
+  });
 });
