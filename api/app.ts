@@ -1,7 +1,8 @@
 import type { MiddlewareHandler } from 'hono';
-import { ApiError, notFound, problemResponse, toApiError } from './errors.ts';
+import { ApiError, notFound, problemOf, problemResponse } from './errors.ts';
 import type { InFlight } from './in-flight.ts';
 import type { ApiParts } from './parts.ts';
+import { noteEnd } from './request-end.ts';
 import { checkHost, identify, newRequestId } from './request-guard.ts';
 import { adviceRoutes } from './routes/advice.ts';
 import { adviceComparisonRoutes } from './routes/advice-comparison.ts';
@@ -91,11 +92,8 @@ export function createApp(parts: ApiParts): App {
     throw unknownRoute(app, c.req.method, c.req.path);
   });
   app.onError((error, c) => {
-    const { problem, unexpected } = toApiError(error);
     const requestId = c.get('requestId') ?? newRequestId();
-    if (unexpected) {
-      parts.log.error({ err: error, requestId, path: c.req.path }, 'a request failed');
-    }
+    const problem = problemOf(error, parts.log, { requestId, path: c.req.path });
     return problemResponse(c, problem, requestId);
   });
   return app;
@@ -137,22 +135,12 @@ function shedLoad(inFlight: InFlight): MiddlewareHandler<Env> {
   };
 }
 
-/** Times by route pattern, never by path: paths are without number. */
 function measure(parts: ApiParts): MiddlewareHandler<Env> {
   return async (c, next) => {
     const from = performance.now();
     await next();
     const { method, routePath: route } = c.req;
-    const { status } = c.res;
-    const ms = performance.now() - from;
-    parts.metrics.requests.observe({ method, route, status: String(status) }, ms / 1000);
-    const line = { requestId: c.get('requestId'), method, route, status, ms: Math.round(ms) };
-    // What changes something is worth a line; predictions and reads come by the thousand.
-    const rare = method !== 'GET' && !ANSWERS.test(route);
-    if (rare || status >= 500) parts.log.info(line, 'request');
-    else parts.log.debug(line, 'request');
+    const facts = { requestId: c.get('requestId'), method, route, status: c.res.status };
+    noteEnd(parts, facts, performance.now() - from);
   };
 }
-
-/** Routes that answer and change nothing. */
-const ANSWERS = /\/(predict|batch-predict|infer)$/;

@@ -3,12 +3,19 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { z } from '@hono/zod-openapi';
 import { hasScope, mayUseModel, type Caller, type Policy } from './auth.ts';
-import { HTTP } from './errors.ts';
+import { HTTP, problemBody, problemHeaders, problemOf, statusOf } from './errors.ts';
 import { jsonFault } from './json-guard.ts';
 import type { ApiParts } from './parts.ts';
 import { inputOf } from './prediction-input.ts';
 import { predictSchema, WINDOW_LIMITS } from './prediction-schemas.ts';
-import { hostOf, JSON_TYPE, requestIdOf, SECURITY_HEADERS } from './request-guard.ts';
+import { noteEnd } from './request-end.ts';
+import {
+  hostOf,
+  incompleteBody,
+  JSON_TYPE,
+  requestIdOf,
+  SECURITY_HEADERS,
+} from './request-guard.ts';
 import { ROUTES } from './route-table.ts';
 import { JSON_BODY_BYTES } from './secure.ts';
 import { BoundedMap } from './serving/bounded-map.ts';
@@ -38,46 +45,47 @@ interface Plain {
 /** What Node makes of a body that was read before the framework got the request. */
 type WithBody = IncomingMessage & { rawBody?: Buffer };
 
+/** What is sent, beside the headers of every answer. */
+interface Said {
+  readonly status: number;
+  readonly headers: readonly string[];
+  readonly text: string;
+}
+
 /**
- * Answers plain requests of one prediction at once, and hands all others to `ordinary`: those of another route, with another
- * shape, or whose answer would be a problem. Both ways give the same answer to the same request; this one spends a tenth of the
- * time around the prediction.
+ * Answers plain requests of one prediction at once, and hands all others to `ordinary`: those of
+ * another route or with another shape, before anything is computed for them. Both ways give the
+ * same answer to the same request, problems among them; this one spends a tenth of the time around
+ * the prediction.
  */
 export function directPredict(parts: ApiParts, ordinary: RequestListener): RequestListener {
   const valid = new BoundedMap<string, Body>(VALID_MAX);
 
   const bodyOf = (bytes: Buffer): Body | undefined => {
     const text = isUtf8(bytes) ? bytes.toString('utf8') : '';
+    if (text.length > VALID_CHARS) return validBody(text);
     const known = valid.get(text);
     if (known) return known;
     const body = validBody(text);
-    if (body && text.length <= VALID_CHARS) valid.set(text, body);
+    if (body) valid.set(text, body);
     return body;
   };
 
-  const answer = async (
-    bytes: Buffer,
-    { model, caller, requestId, routingKey }: Plain,
-  ): Promise<string | undefined> => {
-    const window = bytes.length > VALID_CHARS ? windowOf(bytes, WINDOW_LIMITS) : undefined;
-    const body = bodyOf(window?.rest ?? bytes);
-    if (
-      !body ||
-      (window && !body.window) ||
-      body.explain ||
-      body.emergency ||
-      !parts.inFlight.enter()
-    )
-      return undefined;
+  const answer = async (bytes: Buffer | undefined, plain: Plain): Promise<Said | undefined> => {
+    const { model, caller, requestId, routingKey } = plain;
     try {
-      return await parts.serving.predictText({
+      if (!bytes) throw incompleteBody();
+      const window = bytes.length > VALID_CHARS ? windowOf(bytes, WINDOW_LIMITS) : undefined;
+      const body = bodyOf(window?.rest ?? bytes);
+      if (!body || (window && !body.window) || body.explain || body.emergency) return undefined;
+      const text = await parts.serving.predictText({
         ...{ model, version: body.version, input: inputOf(body, parts.clock(), window?.values) },
         ...{ confidence: body.confidence, record: body.record },
         ...{ requestId, keyId: caller.keyId, routingKey },
       });
-    } catch {
-      // Asked again in the ordinary way, which says what it is: nothing was answered or recorded.
-      return undefined;
+      return { status: HTTP.ok, headers: JSON_ANSWER, text };
+    } catch (error) {
+      return problemSaid(parts, error, plain);
     } finally {
       parts.inFlight.leave();
     }
@@ -85,20 +93,38 @@ export function directPredict(parts: ApiParts, ordinary: RequestListener): Reque
 
   return (incoming, outgoing) => {
     const plain = plainOf(parts, incoming);
-    if (!plain) return ordinary(incoming, outgoing);
+    // Where there are too many already the ordinary way says so.
+    if (!plain || !parts.inFlight.enter()) return ordinary(incoming, outgoing);
     const from = performance.now();
+    const { requestId } = plain;
     readBody(incoming, (bytes) => {
-      void answer(bytes, plain).then((text) => {
-        if (text === undefined) {
-          (incoming as WithBody).rawBody = bytes;
-          ordinary(incoming, outgoing);
-          return;
-        }
-        send(outgoing, plain.requestId, text);
-        const labels = { method: 'POST', route: PATTERN, status: String(HTTP.ok) };
-        parts.metrics.requests.observe(labels, (performance.now() - from) / 1000);
-      });
+      answer(bytes, plain)
+        .then((said) => {
+          if (said === undefined) {
+            (incoming as WithBody).rawBody = bytes!;
+            ordinary(incoming, outgoing);
+            return;
+          }
+          send(outgoing, requestId, said);
+          const facts = { requestId, method: 'POST', route: PATTERN, status: said.status };
+          noteEnd(parts, facts, performance.now() - from);
+        })
+        .catch((error: unknown) => {
+          parts.log.error({ err: error, requestId }, 'an answer could not be sent');
+          outgoing.destroy();
+        });
     });
+  };
+}
+
+/** What failed here failed once: the ordinary way would ask for all of it again. */
+function problemSaid({ log }: ApiParts, error: unknown, { requestId, model }: Plain): Said {
+  const path = ROUTE.replace('{name}', model);
+  const problem = problemOf(error, log, { requestId, path });
+  return {
+    status: statusOf(problem.kind),
+    headers: Object.entries(problemHeaders(problem)).flat(),
+    text: JSON.stringify(problemBody(problem, requestId)),
   };
 }
 
@@ -142,23 +168,32 @@ function validBody(text: string): Body | undefined {
   return parsed.success ? parsed.data : undefined;
 }
 
-/** Gives all bytes of a body; where they do not arrive there is nobody to answer any more. */
-function readBody(incoming: IncomingMessage, done: (bytes: Buffer) => void): void {
+/** Gives all bytes of a body, once; undefined: the caller hung up before they were all there. */
+function readBody(incoming: IncomingMessage, done: (bytes: Buffer | undefined) => void): void {
   let first: Buffer | undefined;
   let chunks: Buffer[] | undefined;
+  let isWhole = false;
   incoming.on('data', (chunk: Buffer) => {
     if (chunks) chunks.push(chunk);
     else if (first) chunks = [first, chunk];
     else first = chunk;
   });
-  incoming.once('end', () => done(chunks ? Buffer.concat(chunks) : (first ?? Buffer.alloc(0))));
+  incoming.once('end', () => {
+    isWhole = true;
+    done(chunks ? Buffer.concat(chunks) : (first ?? Buffer.alloc(0)));
+  });
+  // Also emitted when the connection is lost while the answer is computed, which then goes nowhere.
+  incoming.once('error', () => {
+    if (!isWhole) done(undefined);
+  });
 }
 
-const ALWAYS = [...SECURITY_HEADERS.flat(), 'content-type', 'application/json'];
+const ALWAYS = SECURITY_HEADERS.flat();
+const JSON_ANSWER = ['content-type', 'application/json'];
 
-function send(outgoing: ServerResponse, requestId: string, text: string): void {
+function send(outgoing: ServerResponse, requestId: string, { status, headers, text }: Said): void {
   const length = String(Buffer.byteLength(text));
-  const headers = ['x-request-id', requestId, ...ALWAYS, 'content-length', length];
-  outgoing.writeHead(HTTP.ok, headers);
+  const all = ['x-request-id', requestId, ...ALWAYS, ...headers, 'content-length', length];
+  outgoing.writeHead(status, all);
   outgoing.end(text);
 }

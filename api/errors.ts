@@ -1,5 +1,6 @@
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
+import type { Log } from '../activities/deps.ts';
 import { RatchetError } from '../core/errors.ts';
 import {
   PROBLEM_KINDS,
@@ -114,6 +115,17 @@ export function toApiError(error: unknown): { problem: ApiError; unexpected: boo
   return { problem, unexpected: true };
 }
 
+/** The problem that answers what was thrown; what nobody foresaw is logged with its stack. */
+export function problemOf(
+  error: unknown,
+  log: Log,
+  request: { readonly requestId: string; readonly path: string },
+): ApiError {
+  const { problem, unexpected } = toApiError(error);
+  if (unexpected) log.error({ err: error, ...request }, 'a request failed');
+  return problem;
+}
+
 function fromDomain(error: RatchetError): { problem: ApiError; unexpected: boolean } {
   const kind = problemKindOf(error);
   const issues = 'issues' in error ? readIssues(error.issues) : [];
@@ -191,18 +203,22 @@ export function problemBody(problem: ApiError, requestId: string): ProblemBody {
   };
 }
 
-/** Writes a problem as the answer. */
-export function problemResponse(c: Context, problem: ApiError, requestId: string): Response {
-  const headers: Record<string, string> = {
-    ...problem.headers,
+/** What a problem is sent with, beside the headers of every answer. */
+export function problemHeaders({ headers, retryAfterS }: ApiError): Record<string, string> {
+  return {
+    ...headers,
     'content-type': 'application/problem+json',
     'cache-control': 'no-store',
+    ...(retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }),
   };
-  if (problem.retryAfterS !== undefined) headers['retry-after'] = String(problem.retryAfterS);
+}
+
+/** Writes a problem as the answer. */
+export function problemResponse(c: Context, problem: ApiError, requestId: string): Response {
   return c.body(
     JSON.stringify(problemBody(problem, requestId)),
     PROBLEM_KINDS[problem.kind].status,
-    headers,
+    problemHeaders(problem),
   );
 }
 

@@ -124,14 +124,15 @@ async function readCounted(
 }
 
 /** A caller that hangs up in the middle of its body is no fault of ours. */
+export const incompleteBody = (cause?: unknown): ApiError =>
+  new ApiError('bad-request', 'body.incomplete', 'The body did not arrive complete.', { cause });
+
 async function readOrRefuse<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
     if (error instanceof ApiError) throw error;
-    throw new ApiError('bad-request', 'body.incomplete', 'The body did not arrive complete.', {
-      cause: error,
-    });
+    throw incompleteBody(error);
   }
 }
 

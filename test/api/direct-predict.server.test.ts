@@ -1,18 +1,23 @@
 import assert from 'node:assert/strict';
-import { createServer, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, request, type RequestListener, type Server } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { getRequestListener } from '@hono/node-server';
 import { directPredict } from '../../api/direct-predict.ts';
+import { ApiError } from '../../api/errors.ts';
+import { InFlight } from '../../api/in-flight.ts';
+import { BoundedMap } from '../../api/serving/bounded-map.ts';
 import { createKey, newKeyToken } from '../../registry/keys.ts';
 import {
   ADMIN,
+  eventually,
   INSTRUMENT,
   openApiFixture,
   type ApiFixture,
   type TestReplica,
 } from '../support/api-fixture.ts';
 import { MODEL } from '../support/registry-facts.ts';
+import { trialScene } from '../support/trial-scene.ts';
 
 const PATH = `/api/v1/ml-models/${MODEL}/predict`;
 
@@ -39,6 +44,19 @@ const windowBody = (rows: number): string =>
     ...{ instrument: INSTRUMENT, lastClose: 1000.5, openTime: '2020-01-02', confidence: 'none' },
   });
 
+/** Says how many requests are under way. */
+class CountedInFlight extends InFlight {
+  now = 0;
+  override enter(): boolean {
+    this.now++;
+    return super.enter();
+  }
+  override leave(): void {
+    this.now--;
+    super.leave();
+  }
+}
+
 describe('plain predictions past the framework', () => {
   let fixture: ApiFixture;
   let replica: TestReplica;
@@ -54,6 +72,8 @@ describe('plain predictions past the framework', () => {
     return (server.address() as AddressInfo).port;
   };
   let ports: { readonly framework: number; readonly direct: number };
+  const inFlight = new CountedInFlight();
+  let isDraining = false;
 
   before(async () => {
     fixture = await openApiFixture();
@@ -66,14 +86,22 @@ describe('plain predictions past the framework', () => {
     };
     limited = await make(['predict'], ['another']);
     blind = await make(['read'], []);
+    // Else the first refresh in the background forgets, at some time, whom it has identified.
+    await replica.parts.keys.refresh();
     const framework = getRequestListener(replica.app.fetch);
-    const direct = directPredict(replica.parts, (incoming, outgoing) => {
+    const direct = directPredict({ ...replica.parts, inFlight }, (incoming, outgoing) => {
       ordinary++;
       void framework(incoming, outgoing);
     });
+    const listenTo = (answer: RequestListener): Promise<number> =>
+      listen((incoming, outgoing) => {
+        // As api/server.ts does.
+        if (isDraining) outgoing.setHeader('connection', 'close');
+        answer(incoming, outgoing);
+      });
     ports = {
-      framework: await listen((incoming, outgoing) => void framework(incoming, outgoing)),
-      direct: await listen(direct),
+      framework: await listenTo((incoming, outgoing) => void framework(incoming, outgoing)),
+      direct: await listenTo(direct),
     };
   });
   after(async () => {
@@ -210,6 +238,179 @@ describe('plain predictions past the framework', () => {
       assert.deepEqual(row.answer, answer);
       assert.deepEqual([row.role, row.model, row.input], ['champion', MODEL, 'instrument']);
     }
+  });
+
+  it('asks once for what has no answer, and says so as the framework does', async (t) => {
+    const { serving } = replica.parts;
+    const text = t.mock.method(serving, 'predictText');
+    const answer = t.mock.method(serving, 'predict');
+    const refuse = (error: Error): void => {
+      text.mock.mockImplementation(() => Promise.reject(error));
+      answer.mock.mockImplementation(() => Promise.reject(error));
+    };
+    const direct = async (body: string): Promise<Said> => {
+      await ask(ports.framework, { body });
+      const calls = text.mock.callCount() + answer.mock.callCount();
+      const said = await both({ body });
+      assert.equal(said.direct, true, said.text);
+      assert.equal(text.mock.callCount() + answer.mock.callCount() - calls, 2, 'once in each way');
+      return said;
+    };
+    const version = JSON.stringify({ confidence: 'none', version: 77 });
+    assert.equal((await direct(version)).status, 404);
+    assert.equal((await direct('{"confidence":"none","asOf":"2031-02-03"}')).status, 422);
+    assert.equal((await direct(JSON.stringify({ instrument: 'OTHER' }))).status, 422);
+    const away = new ApiError('unavailable', 'predict.overloaded', 'Too many.', { retryAfterS: 7 });
+    refuse(away);
+    const busy = await direct(none);
+    assert.deepEqual([busy.status, busy.headers['retry-after']], [503, '7']);
+    const broken = new Error('nobody foresaw this');
+    refuse(broken);
+    const lines = replica.log.lines.length;
+    assert.equal((await direct(none)).status, 500);
+    const failed = replica.log.fields.filter(
+      (_, n) => n >= lines && replica.log.lines[n]!.message === 'a request failed',
+    );
+    const facts = failed.map((fields) => ({ ...fields, requestId: '' }));
+    assert.deepEqual(
+      facts,
+      [1, 2, 3].fill(0).map(() => ({ err: broken, requestId: '', path: PATH })),
+    );
+    assert.equal(inFlight.now, 0);
+  });
+
+  it('tells a fault of its own as a problem, and does not end the process', async (t) => {
+    await both({ body: none });
+    const lookup = t.mock.method(BoundedMap.prototype, 'get', () => {
+      throw new Error('a fault of ours');
+    });
+    const said = await ask(ports.direct, { body: none });
+    lookup.mock.restore();
+    assert.deepEqual([said.status, inFlight.now], [500, 0]);
+    assert.equal((await both({ body: none })).direct, true);
+  });
+
+  it('remembers no long body, nor looks for one', async (t) => {
+    const lookup = t.mock.method(BoundedMap.prototype, 'get');
+    assert.equal((await ask(ports.direct, { body: `${none}${' '.repeat(300)}` })).status, 200);
+    const keys = lookup.mock.calls.map(({ arguments: [key] }) => String(key));
+    assert.deepEqual(
+      keys.filter((key) => key.length > 300),
+      [],
+    );
+  });
+
+  it('knows no key that was revoked or has expired since', async () => {
+    const key = { name: 'test', scopes: ['predict'] as const, models: [] };
+    const revoked = await createKey(fixture.db, { ...key, expiresAt: null });
+    const expiresAt = new Date(fixture.clock.now + 60_000);
+    const expiring = await createKey(fixture.db, { ...key, expiresAt });
+    await replica.parts.keys.refresh();
+    for (const { token } of [revoked, expiring]) {
+      await both({ body: none, key: token });
+      const known = await both({ body: none, key: token });
+      assert.deepEqual([known.status, known.direct], [200, true]);
+    }
+    const { status } = await replica.call('DELETE', `/api/v1/keys/${revoked.id}`);
+    assert.equal(status, 204);
+    fixture.clock.now += 60_000;
+    try {
+      for (const { token } of [revoked, expiring]) {
+        const said = await both({ body: none, key: token });
+        assert.deepEqual([said.status, said.direct], [401, false]);
+      }
+    } finally {
+      fixture.clock.now -= 60_000;
+      await replica.parts.keys.refresh();
+    }
+  });
+
+  const raw = (body: string, length = body.length, id = 'my-request-0'): string =>
+    `POST ${PATH} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${ADMIN}\r\n` +
+    `content-type: application/json\r\ncontent-length: ${length}\r\nx-request-id: ${id}\r\n\r\n${body}`;
+
+  it('answers requests of one packet in their order', async () => {
+    await both({ body: none });
+    const socket = connect(ports.direct, '127.0.0.1').setEncoding('latin1');
+    let text = '';
+    socket.on('data', (chunk: string) => (text += chunk));
+    const ids = ['my-request-1', 'my-request-2', 'my-request-3'];
+    // The second is answered by the framework, and has to wait for nobody's turn but its own.
+    const bodies = [none, '{"confidence":"some"}', none];
+    const before = ordinary;
+    socket.write(bodies.map((body, n) => raw(body, body.length, ids[n])).join(''));
+    await eventually('three answers', () => text.split('HTTP/1.1 ').length === 4);
+    socket.destroy();
+    const said = [...text.matchAll(/HTTP\/1\.1 (\d+)[^]*?x-request-id: (\S+)/gi)];
+    assert.deepEqual(
+      said.map(([, status, id]) => [status, id]),
+      ids.map((id, n) => [n === 1 ? '422' : '200', id]),
+    );
+    assert.equal(ordinary, before + 1);
+  });
+
+  it('counts a request from its head on, and forgets one whose body is cut', async (t) => {
+    await both({ body: none });
+    const asked = t.mock.method(replica.parts.serving, 'predictText');
+    const lines = replica.log.lines.length;
+    const socket = connect(ports.direct, '127.0.0.1');
+    socket.write(raw(none.slice(0, 10), none.length));
+    await eventually('a request under way', () => inFlight.now === 1);
+    socket.destroy();
+    await eventually('none under way', () => inFlight.now === 0);
+    assert.equal(asked.mock.callCount(), 0);
+    await eventually('its line', () => replica.log.lines.length > lines);
+    const line = { method: 'POST', route: '/api/v1/ml-models/:name/predict', status: 400, ms: 0 };
+    const fields = { ...replica.log.fields.at(-1), ms: 0 };
+    assert.deepEqual(fields, { requestId: 'my-request-0', ...line });
+    assert.equal((await both({ body: none })).direct, true);
+  });
+
+  it('answers last on a connection of a server that drains', async () => {
+    await both({ body: none });
+    isDraining = true;
+    try {
+      const said = await both({ body: none });
+      assert.deepEqual([said.direct, said.headers['connection']], [true, 'close']);
+      const problem = await both({ body: JSON.stringify({ instrument: 'OTHER' }) });
+      assert.deepEqual([problem.direct, problem.headers['connection']], [true, 'close']);
+    } finally {
+      isDraining = false;
+    }
+  });
+
+  it('has the challenger answer its share of a canary', async () => {
+    const scene = trialScene(fixture, replica);
+    const trial = await scene.start('canary', 2, 0.5);
+    try {
+      const keys = Array.from({ length: 12 }, (_, n) => `caller-${n}`);
+      const versions = new Set<unknown>();
+      for (const key of keys) {
+        const said = await both({ body: none, headers: { 'x-routing-key': key } });
+        assert.deepEqual([said.status, said.direct], [200, true]);
+        versions.add((JSON.parse(said.text) as { version: unknown }).version);
+      }
+      assert.deepEqual([...versions].sort(), [1, 2]);
+      const rows = await scene.rows('canary');
+      assert.ok(rows.length > 0 && rows.every(({ trial_id: id }) => id === trial));
+    } finally {
+      await scene.end(trial);
+    }
+  });
+
+  it('logs a request as the framework does', async () => {
+    const linesOf = async (port: number): Promise<object[]> => {
+      const lines = replica.log.lines.length;
+      await ask(port, { body: none, headers: { 'x-request-id': 'my-request-9' } });
+      const isNew = (n: number): boolean =>
+        n >= lines && replica.log.lines[n]!.message === 'request';
+      const fields = replica.log.fields.filter((_, n) => isNew(n));
+      const levels = replica.log.lines.filter((_, n) => isNew(n)).map(({ level }) => level);
+      return fields.map((of, n) => ({ ...of, ms: 0, level: levels[n] }));
+    };
+    const said = await linesOf(ports.direct);
+    assert.deepEqual(said, await linesOf(ports.framework));
+    assert.equal(said.length, 1);
   });
 
   it('counts requests as the framework does', async () => {
