@@ -1,3 +1,4 @@
+import { kept } from '../core/kept.ts';
 import type { LifecycleOrders } from './orchestrator-lifecycle.ts';
 
 export interface TemporalAddress {
@@ -39,14 +40,17 @@ export interface Orchestrator extends LifecycleOrders {
   close(): Promise<void>;
 }
 
+type Connect = (at: TemporalAddress) => Promise<Orchestrator>;
+const connectLate: Connect = async (at) =>
+  (await import('./orchestrator-client.ts')).connectOrchestrator(at);
+
 /**
- * Loads Temporal's client when something is first asked of it, and connects then: a replica that only predicts goes without
- * its time and memory.
+ * Loads Temporal's client when something is first asked of it, and connects then: a replica that
+ * only predicts goes without its time and memory.
  */
-export function openOrchestrator(at: TemporalAddress): Orchestrator {
-  let opened: Promise<Orchestrator> | undefined;
-  const client = (): Promise<Orchestrator> =>
-    (opened ??= import('./orchestrator-client.ts').then((it) => it.connectOrchestrator(at)));
+export function openOrchestrator(at: TemporalAddress, connect = connectLate): Orchestrator {
+  let opened: Orchestrator | undefined;
+  const client = kept(async () => (opened = await connect(at)));
   return {
     ping: async () => (await client()).ping(),
     startExperiment: async (id) => (await client()).startExperiment(id),
@@ -70,6 +74,6 @@ export function openOrchestrator(at: TemporalAddress): Orchestrator {
     startSettle: async (input) => (await client()).startSettle(input),
     startMonitor: async (input) => (await client()).startMonitor(input),
     endLifecycle: async (model, reason) => (await client()).endLifecycle(model, reason),
-    close: async () => (await opened)?.close(),
+    close: async () => opened?.close(),
   };
 }

@@ -3,6 +3,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Client } from 'minio';
+import { kept } from '../core/kept.ts';
 import {
   ARTIFACT_BYTES_MAX,
   ArtifactError,
@@ -33,22 +34,15 @@ const SOCKETS_MAX = 16;
 export function openS3Store(
   settings: S3Settings,
   sealing: Sealing = sealingWith(undefined),
+  load: () => Promise<Library> = () => import('minio'),
 ): ArtifactStore {
   const { bucket } = settings;
-  let connected: Promise<Client> | undefined;
-  const client = (): Promise<Client> => (connected ??= connect(settings));
-  let ensured: Promise<Client> | undefined;
+  // Here, so that a wrong address is told at the start.
+  const url = new URL(settings.endpoint);
+  // Its library is loaded at the first use: a replica with all its packages on its disk needs none.
+  const client = kept(async () => connect(await load(), url, settings));
   /** The client once the bucket is there. */
-  const ready = (): Promise<Client> => {
-    // A failed attempt is not remembered: the next call tries again.
-    ensured ??= client()
-      .then((it) => ensureBucket(it, bucket))
-      .catch((error: unknown) => {
-        ensured = undefined;
-        throw error;
-      });
-    return ensured;
-  };
+  const ready = kept(async () => ensureBucket(await client(), bucket));
   const read = async (sha256: string): Promise<Buffer> => {
     const s3 = await ready();
     try {
@@ -110,10 +104,9 @@ async function isRefusal(error: unknown, exists: () => Promise<boolean>): Promis
   return ['ECONNRESET', 'EPIPE'].includes(code) && exists();
 }
 
-/** Its library is loaded at the first use: a replica whose packages are all on its disk needs none. */
-async function connect(settings: S3Settings): Promise<Client> {
-  const { Client: S3Client } = await import('minio');
-  const url = new URL(settings.endpoint);
+type Library = Pick<typeof import('minio'), 'Client'>;
+
+function connect({ Client: S3Client }: Library, url: URL, settings: S3Settings): Client {
   const secure = url.protocol === 'https:';
   return new S3Client({
     endPoint: url.hostname,

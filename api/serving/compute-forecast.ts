@@ -37,8 +37,8 @@ export interface WindowForecast {
 }
 
 export interface ComputeOptions {
-  /** Of package and window, where they are known already. */
-  readonly facts?: WindowFacts | undefined;
+  /** Of package and window, where they may be known already. */
+  readonly facts?: (() => WindowFacts) | undefined;
   readonly mode: ConfidenceMode;
   readonly purpose: Purpose;
   readonly log: Log;
@@ -59,7 +59,7 @@ export async function computeForecast(
   try {
     const values = await slot.batcher.forecast(window);
     const summaries = mode === 'mc' ? await summarise(slot, window, values, options) : undefined;
-    const forecast = forecastFrom(pkg, window, values, summaries, facts);
+    const forecast = forecastFrom(pkg, window, values, summaries, facts?.());
     const fields = fieldsOf(forecast);
     return { forecast, fields, fallback: null, fallbackReason: null, outcome: 'computed' };
   } catch (error) {

@@ -219,7 +219,8 @@ export class Forecaster {
       held = { window, facts: new Map() };
       this.#windows.set(windowKey, held);
     }
-    const computed = await this.#compute(slot, held.window, mode, purpose, factsOf(held, pkg));
+    const facts = (): WindowFacts => factsOf(held, pkg);
+    const computed = await this.#compute(slot, held.window, mode, purpose, facts);
     // What failed is not remembered: the next request tries again. Nor are the bars, which it would hold.
     const failed = computed.fallback !== null || computed.forecast.confidenceFailed;
     if (!failed && this.#remembers) this.#forecasts.set(key, { computed, from: basis.asOf, until });
@@ -257,7 +258,7 @@ export class Forecaster {
     window: PredictionWindow,
     mode: ConfidenceMode,
     purpose: Purpose,
-    facts?: WindowFacts,
+    facts?: () => WindowFacts,
   ): Promise<Computed> {
     return computeForecast(slot, window, { mode, purpose, log: this.#log, facts });
   }

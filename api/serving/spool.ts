@@ -1,6 +1,7 @@
 import {
   closeSync,
   fdatasync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -36,6 +37,7 @@ interface Segment {
 /** A line that waits for others of this turn of the event loop. */
 interface Kept {
   readonly line: string;
+  readonly bytes: number;
   readonly resolve: (kept: boolean) => void;
 }
 
@@ -104,8 +106,9 @@ export class Spool {
   append(row: PredictionRow, kind: 'answered' | 'beside' = 'answered'): boolean {
     const line = lineOf(row);
     const capacity = kind === 'answered' ? this.#capacity : this.#capacity * BESIDE_SHARE;
-    if (this.#bytes + this.#keptBytes + Buffer.byteLength(line) > capacity) return false;
-    return this.#write(line);
+    const bytes = Buffer.byteLength(line);
+    if (this.#bytes + this.#keptBytes + bytes > capacity) return false;
+    return this.#write(line) === bytes;
   }
 
   /** The same for an answer that has yet to go out: all that come in one turn of the event loop are written together. */
@@ -115,7 +118,7 @@ export class Spool {
     if (this.#bytes + this.#keptBytes + bytes > this.#capacity) return Promise.resolve(false);
     this.#keptBytes += bytes;
     if (this.#kept.length === 0) setImmediate(() => this.#flush());
-    return new Promise((resolve) => this.#kept.push({ line, resolve }));
+    return new Promise((resolve) => this.#kept.push({ line, bytes, resolve }));
   }
 
   #flush(): void {
@@ -123,28 +126,51 @@ export class Spool {
     if (group.length === 0) return;
     this.#kept = [];
     this.#keptBytes = 0;
-    const isWritten = this.#write(group.map(({ line }) => line).join(''));
-    for (const { resolve } of group) resolve(isWritten);
+    const standing = this.#write(group.map(({ line }) => line).join(''));
+    let end = 0;
+    for (const { bytes, resolve } of group) resolve((end += bytes) <= standing);
   }
 
-  #write(lines: string): boolean {
-    if (this.#now() < this.#retryAt) return false;
-    const line = Buffer.from(lines);
+  /** Bytes of the whole lines that stand then: all, or those that the disk took before it refused. */
+  #write(lines: string): number {
+    if (this.#now() < this.#retryAt) return 0;
+    const bytes = Buffer.from(lines);
+    let written = 0;
     try {
-      const segment = (this.#active ??= this.#open());
-      writeAll(segment.fd, line);
-      segment.bytes += line.byteLength;
-      this.#bytes += line.byteLength;
-      this.#dirty = true;
-      if (segment.bytes >= SEGMENT_BYTES) this.#close();
+      const { fd } = (this.#active ??= this.#open());
+      while (written < bytes.byteLength) written += writeSync(fd, bytes, written);
+      this.#count(written);
       this.#retryAt = 0;
-      return true;
+      return written;
     } catch (error) {
       if (this.#retryAt === 0)
         this.#log.error({ err: error }, 'the prediction spool cannot be written');
       this.#retryAt = this.#now() + RETRY_MS;
-      // A line may stand half written: the next one begins a new segment.
+      const whole = written === 0 ? 0 : bytes.lastIndexOf(NEWLINE, written - 1) + 1;
+      this.#count(this.#cut(whole) ? whole : written);
+      // The next line begins a new segment: half a line may stand at the end of this one.
       this.#close();
+      return whole;
+    }
+  }
+
+  #count(bytes: number): void {
+    const segment = this.#active;
+    if (!segment || bytes === 0) return;
+    segment.bytes += bytes;
+    this.#bytes += bytes;
+    this.#dirty = true;
+    if (segment.bytes >= SEGMENT_BYTES) this.#close();
+  }
+
+  /** Takes away what stands beyond `whole` bytes of the last write. */
+  #cut(whole: number): boolean {
+    const segment = this.#active;
+    if (!segment) return false;
+    try {
+      ftruncateSync(segment.fd, segment.bytes + whole);
+      return true;
+    } catch {
       return false;
     }
   }
@@ -247,10 +273,4 @@ const crcOf = (json: string | Buffer): string => `${crc32(json).toString(16).pad
 function lineOf({ answer, ...row }: PredictionRow): string {
   const json = `${JSON.stringify(row).slice(0, -1)},"answer":${answer}}`;
   return `${crcOf(json)}${json}\n`;
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let written = 0; written < bytes.byteLength;) {
-    written += writeSync(fd, bytes, written);
-  }
 }

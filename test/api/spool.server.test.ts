@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -35,7 +37,7 @@ describe('answers in the spool', () => {
     withFolder(async (folder) => {
       const spool = new Spool({ folder, log: memoryLog() });
       const kept = [1, 2, 3].map((n) => spool.keep(row(n)));
-      assert.deepEqual(await readdir(folder), [], 'nothing yet');
+      assert.deepEqual(fs.readdirSync(folder), [], 'nothing yet');
       assert.equal(await kept[0], true);
       const [name] = await readdir(folder);
       const lines = (await readFile(join(folder, name!), 'utf8')).trimEnd().split('\n');
@@ -58,6 +60,51 @@ describe('answers in the spool', () => {
       assert.ok(small.bytes > 0 && small.bytes <= 1_200);
       small.close();
     }));
+
+  for (const truncates of [true, false]) {
+    const also = truncates ? '' : ', where nothing can be taken back either';
+    it(`tells of each record of a group that the disk cuts whether it stands${also}`, (t) =>
+      withFolder(async (folder) => {
+        const { writeSync } = fs;
+        let room = Number.POSITIVE_INFINITY;
+        // As a disk does that is nearly full.
+        t.mock.method(fs, 'writeSync', (fd: number, bytes: Uint8Array, from = 0) => {
+          const count = Math.min(bytes.length - from, room);
+          if (count === 0) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+          room -= count;
+          return writeSync(fd, bytes, from, count);
+        });
+        if (!truncates) {
+          t.mock.method(fs, 'ftruncateSync', () => {
+            throw new Error('not now');
+          });
+        }
+        syncBuiltinESMExports();
+        try {
+          const spool = new Spool({ folder, log: memoryLog(), now: () => 5 });
+          assert.equal(await spool.keep(row(0)), true);
+          room = Math.round(1.5 * spool.bytes);
+          const told = await Promise.all([1, 2, 3, 4].map((n) => spool.keep(row(n))));
+          const sequence = spool.take();
+          assert.ok(sequence !== undefined);
+          const { lines, damaged } = await spool.read(sequence);
+          assert.deepEqual(told, [true, false, false, false]);
+          assert.deepEqual(
+            lines.map(({ json }) => (JSON.parse(json.toString()) as { id: string }).id),
+            [row(0).id, row(1).id],
+          );
+          assert.equal(damaged, truncates ? 0 : 1);
+          const [name] = await readdir(folder);
+          assert.equal(spool.bytes, (await readFile(join(folder, name!))).length);
+          await spool.remove(sequence);
+          assert.equal(spool.bytes, 0);
+          spool.close();
+        } finally {
+          t.mock.restoreAll();
+          syncBuiltinESMExports();
+        }
+      }));
+  }
 
   it('keeps what waits for its turn when it is closed', () =>
     withFolder(async (folder) => {
