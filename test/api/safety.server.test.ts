@@ -123,6 +123,30 @@ describe('answers that must not be relied on', () => {
     assert.equal(again['fallback'], null);
   });
 
+  it('facts of a window that fail: the fallback as well, for the newest bars', async () => {
+    const { slot } = (await replica.host.open(MODEL))!;
+    const { verified } = slot.opened;
+    let left = 1;
+    // Another digest: of this one the facts may be known.
+    const pkg = Object.defineProperty({ ...verified, packageDigest: 'f'.repeat(64) }, 'outliers', {
+      get: () => {
+        if (left-- > 0) throw new Error('broken on purpose');
+        return verified.outliers;
+      },
+    });
+    Object.assign(slot.opened, { verified: pkg });
+    try {
+      const failing = await ask({ confidence: 'none' });
+      assert.deepEqual(
+        [failing['fallback'], failing['fallbackReason']],
+        ['naive', 'inference-failed'],
+      );
+      assert.equal((await ask({ confidence: 'none' }))['fallback'], null);
+    } finally {
+      Object.assign(slot.opened, { verified });
+    }
+  });
+
   it('Monte-Carlo samples that fail: the forecast without confidence, marked', async () => {
     const { slot } = (await replica.host.open(MODEL))!;
     const sound = await ask({ asOf: '2019-12-04' });
