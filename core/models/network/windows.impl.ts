@@ -2,8 +2,8 @@ import type { Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
 import type { Samples } from '../model.ts';
 import type { Tf } from './tensorflow.impl.ts';
 
-/** Windows a prediction takes at a time: bounds memory, 256 x 60 x 152 floats are 9 MB. */
-const SLICE = 256;
+/** Windows a prediction takes at a time: bounds memory, 64 x 60 x 152 floats are 2 MB, kernels keep some times that. */
+const SLICE = 64;
 
 /** The windows of one part over a shared matrix of scaled rows; gathered batch by batch. */
 export class WindowSet {
