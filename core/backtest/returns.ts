@@ -103,12 +103,15 @@ export function drawdownSpans(equity: Float64Array, initialEquity: number): Draw
   let depth = 0;
   let trough = -1;
   let spans: DrawdownSpans = { deepest: null, longest: null };
+  const spanTo = (end: number, open: boolean, from: number, low: number): void => {
+    const top = from < 0 ? initialEquity : equity[from]!;
+    const fall = equity[low]! / top - 1;
+    spans = withSpan(spans, { depth: fall, peak: from, trough: low, end, bars: end - from, open });
+  };
   for (let t = 0; t < equity.length; t++) {
     const now = equity[t]!;
     if (now >= highest) {
-      if (depth < 0) {
-        spans = withSpan(spans, { depth, peak, trough, end: t, bars: t - peak, open: false });
-      }
+      if (depth < 0) spanTo(t, false, peak, trough);
       highest = now;
       lowest = now;
       peak = t;
@@ -122,10 +125,8 @@ export function drawdownSpans(equity: Float64Array, initialEquity: number): Draw
       }
     }
   }
-  const end = equity.length - 1;
-  return depth < 0
-    ? withSpan(spans, { depth, peak, trough, end, bars: end - peak, open: true })
-    : spans;
+  if (depth < 0) spanTo(equity.length - 1, true, peak, trough);
+  return spans;
 }
 
 /** Of equals the first. */

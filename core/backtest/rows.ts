@@ -77,7 +77,8 @@ export class Rows {
       let equity = cash;
       for (let at = from; at < end; at++) equity += weights[at]!;
       if (equity <= 0 && !ruined) break;
-      let [gross, net] = [0, 0];
+      let gross = 0;
+      let net = 0;
       for (let at = from; at < end; at++) {
         const weight = equity > 0 ? weights[at]! / equity : 0;
         weights[at] = weight;

@@ -116,7 +116,8 @@ function sortedFinite(values: Float64Array): Float64Array {
 /** Two ascending arrays as one. */
 function merged(a: Float64Array, b: Float64Array): Float64Array {
   const out = new Float64Array(a.length + b.length);
-  let [i, j] = [0, 0];
+  let i = 0;
+  let j = 0;
   while (i < a.length && j < b.length) out[i + j] = a[i]! <= b[j]! ? a[i++]! : b[j++]!;
   out.set(i < a.length ? a.subarray(i) : b.subarray(j), i + j);
   return out;

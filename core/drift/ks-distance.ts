@@ -13,7 +13,9 @@ export const ksDistance = defineDriftTest({
   distance(reference, window) {
     const [n, m] = [reference.length, window.length];
     if (n === 0 || m === 0) return NaN;
-    let [i, j, largest] = [0, 0, 0];
+    let i = 0;
+    let j = 0;
+    let largest = 0;
     // Between two values of the window the distance only rises: it is looked at before and after each of them.
     while (j < m) {
       const value = window[j]!;

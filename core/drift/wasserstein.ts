@@ -15,9 +15,12 @@ export const wasserstein = defineDriftTest({
   distance(reference, window) {
     const [n, m] = [reference.length, window.length];
     if (n === 0 || m === 0) return NaN;
-    let [i, j, area] = [0, 0, 0];
+    let i = 0;
+    let j = 0;
+    let area = 0;
     // Of both what lies below or at `before`.
-    let [f, g] = [0, 0];
+    let f = 0;
+    let g = 0;
     let before = Math.min(reference[0]!, window[0]!);
     while (i < n || j < m) {
       const fromWindow = i === n || (j < m && window[j]! < reference[i]!);

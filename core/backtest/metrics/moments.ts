@@ -28,7 +28,9 @@ export function momentsOf(values: Float64Array): Moments {
   let cubes = 0;
   let fourths = 0;
   let largest = 0;
-  let [squaresBelow, above, moved] = [0, 0, 0];
+  let squaresBelow = 0;
+  let above = 0;
+  let moved = 0;
   for (let i = 0; i < count; i++) {
     const value = values[i]!;
     const d = value - mean;

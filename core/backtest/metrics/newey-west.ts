@@ -69,10 +69,16 @@ const LAGS_AT_ONCE = 4;
  * Sums over t of v[t] v[t - k] for the lags k from `lag` on, in the order of t: several at once, for one sum alone waits
  * for each of its additions.
  */
-function laggedProducts(v: Float64Array, lag: number): readonly number[] {
-  let [a, b, c, d] = [0, 0, 0, 0];
+function laggedProducts(v: Float64Array, lag: number): Float64Array {
+  // One by one: numbers taken out of a list are kept as objects, each of them new at every step.
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
   // Of the rows before t - lag; 0 before the first.
-  let [b1, c1, d1] = [0, 0, 0];
+  let b1 = 0;
+  let c1 = 0;
+  let d1 = 0;
   for (let t = lag; t < v.length; t++) {
     const at = v[t]!;
     const a1 = v[t - lag]!;
@@ -84,5 +90,11 @@ function laggedProducts(v: Float64Array, lag: number): readonly number[] {
     c1 = b1;
     b1 = a1;
   }
-  return [a, b, c, d];
+  // Stored as numbers of this kind the sums need no memory of their own while they are made.
+  const sums = new Float64Array(LAGS_AT_ONCE);
+  sums[0] = a;
+  sums[1] = b;
+  sums[2] = c;
+  sums[3] = d;
+  return sums;
 }

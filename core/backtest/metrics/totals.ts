@@ -10,7 +10,10 @@ export interface Totals {
 }
 
 export function totalsOf(run: BacktestRun): Totals {
-  let [traded, costs, exposure, held] = [0, 0, 0, 0];
+  let traded = 0;
+  let costs = 0;
+  let exposure = 0;
+  let held = 0;
   for (let t = 0; t < run.exposure.length; t++) {
     const at = run.exposure[t]!;
     traded += run.traded[t]!;
