@@ -3,8 +3,10 @@ import type { Calendar } from '../calendar/calendar.ts';
 import type { FeatureSet } from './feature-set.ts';
 import { CHUNK_ROWS, featureStream, type FeatureStream } from './stream.ts';
 
-/** Instruments whose columns are kept for their next bar; some megabytes each. */
+/** Instruments whose columns are kept for their next bar; some five megabytes each, more of a long lookback. */
 const KEPT_MAX = 12;
+/** Columns that so many windows of others were made after are kept no longer: their model may serve no more. */
+const UNUSED_MAX = 1000;
 /** Room for bars to come, at least; when it is used up, columns are computed anew. */
 const LATER_BARS = 192;
 /** Rooms are multiples of so many bars, so that one is large enough however far the anchor lies. */
@@ -16,8 +18,11 @@ interface Kept {
   readonly calendar: Calendar;
   readonly timeframe: Timeframe;
   readonly stream: FeatureStream;
+  /** Number of the window that was made of it last. */
+  readonly usedAt: number;
 }
 
+let windows = 0;
 /** What was asked for last stands last. */
 let kept: readonly Kept[] = [];
 
@@ -32,6 +37,7 @@ export function newestRows(
   rows: number,
 ): Float64Array {
   const { instrument, timeframe } = bars;
+  windows += 1;
   const ofSet = kept.filter(
     (one) => one.set === set && one.calendar === calendar && one.timeframe === timeframe,
   );
@@ -47,11 +53,14 @@ export function newestRows(
     if (stream !== undefined && stream.capacity >= count + LATER_BARS) stream.clear();
     else stream = featureStream(set, roomFor(count), calendar, timeframe);
   }
+  // Not kept until it has all of its rows: a step that throws leaves some without values.
+  kept = kept
+    .filter((one) => one !== used && windows - one.usedAt < UNUSED_MAX)
+    .slice(1 - KEPT_MAX);
   for (let from = known; from < count; from += CHUNK_ROWS) {
     stream.add(bars, from, Math.min(count, from + CHUNK_ROWS));
   }
-  const others = kept.filter((one) => one !== used).slice(1 - KEPT_MAX);
-  kept = [...others, { instrument, set, calendar, timeframe, stream }];
+  kept = [...kept, { instrument, set, calendar, timeframe, stream, usedAt: windows }];
   const values = new Float64Array(rows * set.columns.length);
   stream.write(rows, values, 0);
   return values;

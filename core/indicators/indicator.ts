@@ -34,7 +34,11 @@ export interface IndicatorInput {
  */
 export interface Indicator<P extends z.ZodType = z.ZodType> {
   readonly name: string;
-  /** Raised when its values change though name and parameters do not; absent: 1. */
+  /**
+   * Raised when its values change though name and parameters do not; absent: 1. Values that differ by rounding only, by at
+   * most 1e-9 (of a value above 1: of that value), keep the version: a raised one refuses every package made before. The
+   * golden columns of the feature sets are held at that tolerance.
+   */
   readonly version?: number;
   /** What it is, formula, reference, neutral value. */
   readonly docs: string;

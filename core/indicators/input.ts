@@ -10,8 +10,8 @@ import {
   growingPositions,
   type GrowingPositions,
 } from './positions.ts';
-import { type RowWriter, rowWriter } from './row-major.ts';
-import { columnMemory, ROW_BYTES } from './wasm.ts';
+import { plainRowWriter, type RowWriter, rowWriter } from './row-major.ts';
+import { type ColumnMemory, columnMemoryIfAny, ROW_BYTES } from './wasm.ts';
 
 type Columns = Pick<
   Bars,
@@ -83,8 +83,15 @@ const strideOf = (capacity: number): number =>
 /** Rows that are written together: what they take stays in a core's cache. */
 const TILE_ROWS = 64;
 
-/** An input that bars are added to, and the columns of `uses` over them, all in one memory. */
-export function growingInput(shape: InputShape, uses: readonly IndicatorUse[]): GrowingInput {
+/**
+ * An input that bars are added to, and the columns of `uses` over them: all in one memory or, where the process may not have
+ * it, each somewhere; values are the same bit for bit, and take longer.
+ */
+export function growingInput(
+  shape: InputShape,
+  uses: readonly IndicatorUse[],
+  memoryOf: (bytes: number) => ColumnMemory | undefined = columnMemoryIfAny,
+): GrowingInput {
   const { capacity } = shape;
   let columns = 0;
   const counted = { newColumn: () => (columns++, new Float64Array(0)) };
@@ -92,7 +99,11 @@ export function growingInput(shape: InputShape, uses: readonly IndicatorUse[]): 
   laidOut({ ...shape, capacity: 0 }, uses, counted, () => () => undefined);
   const stride = strideOf(capacity);
   const tileRows = TILE_ROWS * uses.length;
-  const memory = columnMemory(columns * stride + tileRows * ROW_BYTES);
+  const memory = memoryOf(columns * stride + tileRows * ROW_BYTES);
+  if (memory === undefined) {
+    const anywhere = { newColumn: () => new Float64Array(capacity) };
+    return laidOut(shape, uses, anywhere, plainRowWriter);
+  }
   const tile = new Float64Array(memory.buffer, columns * stride, tileRows);
   let used = 0;
   const newColumn = () => new Float64Array(memory.buffer, stride * used++, capacity);

@@ -2,7 +2,8 @@ import type { Timeframe } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { RatchetError } from '../errors.ts';
 import type { Kernel } from './kernel.ts';
-import { type ColumnMemory, columnMemory, ROW_BYTES } from './wasm.ts';
+import { elsewhere, type Run } from './over-copies.ts';
+import { type ColumnMemory, ROW_BYTES } from './wasm.ts';
 
 /** Distance of the anchors at which recursive indicators start, in bars of the calendar. */
 export const ANCHOR_BARS = 256;
@@ -206,7 +207,10 @@ export function columnOf<const G extends readonly unknown[]>(
 /** A column as a formula reads it; with a number of rows, that many rows before. */
 export type Operand = Float64Array | readonly [column: Float64Array, lag: number];
 
-/** A column that a formula gives from row `first` on, which is no less than the longest lag; NaN before it. */
+/**
+ * A column that a formula gives from row `first` on; NaN before it. Throws `indicators.column` where `first` is less than
+ * the longest lag, and for an operand that is no whole column of `positions`.
+ */
 export function columnBy(
   positions: BarPositions,
   formula: Kernel,
@@ -216,6 +220,7 @@ export function columnBy(
 ): Float64Array {
   const columns = operands.map((one) => (one instanceof Float64Array ? one : one[0]));
   const lags = operands.map((one) => (one instanceof Float64Array ? 0 : one[1]));
+  lags.forEach((lag) => checkLag(lag, first));
   const out = positions.column();
   const run = stepOf(positions, formula, out, columns, { lags, numbers });
   positions.run((from, to) => {
@@ -236,19 +241,26 @@ function stepOf(
     const run = formulaRun(positions, formula, out, columns);
     return (from, to) => run(lags, numbers, from, to);
   }
+  checkWhole(out, columns);
   // The addresses of a step never change: this is the way of every new bar.
   const addresses = columns.map(({ byteOffset }, i) => byteOffset - lags[i]! * ROW_BYTES);
   const run = formula.over(memory).bind(null, out.byteOffset, ...addresses, ...numbers);
   return (from, to) => run(from * ROW_BYTES, to - from);
 }
 
-/** Runs a formula over the rows `from`..`to - 1`, each column read `lag` rows before. */
-export type Run = (
-  lags: readonly number[],
-  numbers: readonly number[],
-  from: number,
-  to: number,
-) => void;
+function checkLag(lag: number, first: number): void {
+  if (lag <= first) return;
+  throw new RatchetError('indicators.column', `row ${first} has no row ${lag} before it`);
+}
+
+/** Another array's address means other values here, or those of other rows. */
+function checkWhole(out: Float64Array, columns: readonly Float64Array[]): void {
+  if (columns.every(({ buffer, length }) => buffer === out.buffer && length === out.length)) return;
+  throw new RatchetError(
+    'indicators.column',
+    'a formula reads whole columns of its positions only',
+  );
+}
 
 /** A formula that writes into a column, to be run over some rows at a time. */
 export function formulaRun(
@@ -258,34 +270,11 @@ export function formulaRun(
   columns: readonly Float64Array[],
 ): Run {
   if (memory === undefined) return elsewhere(formula, out, columns);
+  checkWhole(out, columns);
   const run = formula.over(memory);
   return (lags, numbers, from, to) => {
+    for (const lag of lags) checkLag(lag, from);
     const addresses = columns.map(({ byteOffset }, i) => byteOffset - lags[i]! * ROW_BYTES);
     run(out.byteOffset, ...addresses, ...numbers, from * ROW_BYTES, to - from);
-  };
-}
-
-/** Rows that are brought at once to where a formula can read them. */
-const BROUGHT_ROWS = 512;
-let scratch: ColumnMemory | undefined;
-
-/** Runs a formula over copies. */
-function elsewhere(formula: Kernel, out: Float64Array, columns: readonly Float64Array[]): Run {
-  scratch ??= columnMemory(32 * BROUGHT_ROWS * ROW_BYTES);
-  const { buffer } = scratch;
-  const run = formula.over(scratch);
-  const slots = [out, ...columns].map(
-    (_, i) => new Float64Array(buffer, i * BROUGHT_ROWS * ROW_BYTES, BROUGHT_ROWS),
-  );
-  const addresses = slots.map(({ byteOffset }) => byteOffset);
-  return (lags, numbers, from, to) => {
-    for (let at = from; at < to; at += BROUGHT_ROWS) {
-      const rows = Math.min(BROUGHT_ROWS, to - at);
-      columns.forEach((column, i) =>
-        slots[i + 1]!.set(column.subarray(at - lags[i]!, at - lags[i]! + rows)),
-      );
-      run(...addresses, ...numbers, 0, rows);
-      out.set(slots[0]!.subarray(0, rows), at);
-    }
   };
 }

@@ -114,3 +114,14 @@ export function rowWriter(
     }
   };
 }
+
+/** The same values, of columns that lie anywhere. */
+export const plainRowWriter =
+  (columns: readonly Float64Array[]): RowWriter =>
+  ([from, to], values, at) => {
+    columns.forEach((column, c) => {
+      for (let row = from, place = at + c; row < to; row++, place += columns.length) {
+        values[place] = column[row]!;
+      }
+    });
+  };

@@ -21,6 +21,19 @@ const PAGE_BYTES = 65_536;
 export const columnMemory = (bytes: number): ColumnMemory =>
   new WebAssembly.Memory({ initial: Math.max(1, Math.ceil(bytes / PAGE_BYTES)) });
 
+/**
+ * The same; undefined where the process may not have it. V8 reserves some 10 GB of address space for each memory, of which
+ * only the pages that are used take room: a limit of address space (`ulimit -v`) leaves room for few.
+ */
+export function columnMemoryIfAny(bytes: number): ColumnMemory | undefined {
+  try {
+    return columnMemory(bytes);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
 /** The function that a program is, over a memory. */
 export type Program = (memory: ColumnMemory) => (...args: readonly number[]) => void;
 

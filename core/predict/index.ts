@@ -36,12 +36,11 @@ export {
   predict,
   predictWindows,
   scalersOf,
-  windowFacts,
   type ConfidenceMode,
   type Forecast,
   type Summaries,
-  type WindowFacts,
 } from './predict.ts';
+export { windowFacts, type WindowFacts } from './window-facts.ts';
 export { PredictError, windowFromBars, windowFromValues, type PredictionWindow } from './window.ts';
 export { fallbackReasonOf, hasFallback } from './fallback.ts';
 export {

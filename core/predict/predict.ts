@@ -1,5 +1,4 @@
-import type { Bars, Timeframe } from '../bars/bars.ts';
-import { calendarFor } from '../calendar/index.ts';
+import type { Bars } from '../bars/bars.ts';
 import { RatchetError } from '../errors.ts';
 import { labelKindOrThrow, labelOutputs } from '../labels/index.ts';
 import type { ClassLabel, LabelKind, RegressionLabel } from '../labels/index.ts';
@@ -13,11 +12,12 @@ import { calibrated } from './confidence.ts';
 import { consistencyScore, directionOf } from './direction.ts';
 import { summariseSamples } from './mc.ts';
 import type { SampleSummary } from './mc.ts';
-import { checkForecast, nonFinite, relianceOf, windowDissimilarity } from './safety.ts';
+import { checkForecast, nonFinite, relianceOf } from './safety.ts';
 import { windowShape } from './opened.ts';
 import type { OpenedPackage } from './opened.ts';
 import { windowFromBars } from './window.ts';
 import type { PredictionWindow } from './window.ts';
+import { type WindowFacts, windowFacts } from './window-facts.ts';
 
 /** `mc`: Monte-Carlo confidence and interval; `none`: the forecast alone, some sixty times faster. */
 export type ConfidenceMode = 'none' | 'mc';
@@ -42,12 +42,6 @@ export type Forecast = Pick<
   | 'stale'
   | 'staleBars'
 >;
-
-/** Daily bars are named by their session's date, others by the instant they open. */
-function barName(openTime: number, timeframe: Timeframe): string {
-  const iso = new Date(openTime).toISOString();
-  return timeframe === '1d' ? iso.slice(0, 10) : iso;
-}
 
 /**
  * What the graph computes for windows in one run: learnt label units or probabilities, row-major [windows x outputs]. Not
@@ -124,27 +118,6 @@ async function sampleSummary(
   return summariseSamples(samples, values, label, scalersOf(pkg.verified, window).labels);
 }
 
-/** What an answer says that follows from package and window, whatever the model computes. */
-export interface WindowFacts {
-  /** ISO. */
-  readonly asOf: string;
-  /** Which bar each horizon is about. */
-  readonly targetDates: readonly string[];
-  readonly dissimilarity: number | null;
-}
-
-export function windowFacts(pkg: VerifiedPackage, window: PredictionWindow): WindowFacts {
-  const { label, calendar: name, timeframe } = pkg.preprocessing;
-  const calendar = calendarFor(name);
-  return {
-    asOf: new Date(window.asOf).toISOString(),
-    targetDates: label.horizons.map((horizon) =>
-      barName(calendar.addBars(window.asOf, horizon, timeframe), timeframe),
-    ),
-    dissimilarity: windowDissimilarity(pkg, window),
-  };
-}
-
 /** The `k`-th horizon of an answer, for the bar `targetDate`. */
 interface Horizon<Kind extends LabelKind> {
   readonly kind: Kind;
@@ -209,8 +182,9 @@ function classAnswer(
 export type Summaries = readonly SampleSummary[] | 'failed' | undefined;
 
 /**
- * The answer from forecasts in learnt label units [horizons] or probabilities [horizons x classes] and, with confidence, sample summaries. Throws
- * `predict.non-finite` and `predict.implausible` (see `checkForecast`). `facts`: where they are known already.
+ * The answer from forecasts in learnt label units [horizons] or probabilities [horizons x classes] and, with
+ * confidence, sample summaries. Throws `predict.non-finite` and `predict.implausible` (see `checkForecast`).
+ * `facts`: where they are known already.
  */
 export function forecastFrom(
   pkg: VerifiedPackage,

@@ -9,6 +9,7 @@ import {
   featureSetOrThrow,
   newestRows,
 } from '../../../core/features/index.ts';
+import type { IndicatorInput } from '../../../core/indicators/index.ts';
 import { nasdaq, sp500, walkBars } from '../../support/example-bars.ts';
 import { seededUniform } from '../../support/seeded-uniform.ts';
 
@@ -84,4 +85,56 @@ test('more instruments than are kept, in any order', () => {
     const bars = many[Math.floor(uniform() * many.length)]!;
     same(set, sliceBars(bars, 0, 600 + k), LOOKBACK);
   }
+});
+
+test('bars whose columns could not be computed are computed again, not taken for known', () => {
+  const base = declaredFeatureSet([{ indicator: 'logReturn' }]);
+  let fails = false;
+  const columns = base.columns.map((column) => ({
+    ...column,
+    use: {
+      ...column.use,
+      compute: (input: IndicatorInput) => {
+        input.positions.run(() => assert.ok(!fails, 'a step that throws'));
+        return column.use.compute(input);
+      },
+    },
+  }));
+  const failing: FeatureSet = { ...base, columns };
+  const bars = sliceBars(sp500(), 0, 410);
+  same(failing, sliceBars(bars, 0, 400), 30);
+  fails = true;
+  assert.throws(() => newestRows(failing, bars, nyse, 30), /a step that throws/);
+  fails = false;
+  same(failing, bars, 30);
+});
+
+test('columns of bars that are not asked for any more are kept no longer', () => {
+  const base = declaredFeatureSet([{ indicator: 'logReturn' }]);
+  let made = 0;
+  const counting = (): FeatureSet => ({
+    ...base,
+    columns: base.columns.map((column) => ({
+      ...column,
+      use: {
+        ...column.use,
+        compute: (input: IndicatorInput) => {
+          input.positions.run((from, to) => void (made += to - from));
+          return column.use.compute(input);
+        },
+      },
+    })),
+  });
+  const [left, used] = [counting(), counting()];
+  const bars = sliceBars(sp500(), 0, 300);
+  const rowsMade = (of: FeatureSet): number => {
+    made = 0;
+    newestRows(of, bars, nyse, 5);
+    return made;
+  };
+  assert.equal(rowsMade(left), 300);
+  assert.equal(rowsMade(left), 0, 'kept');
+  for (let k = 0; k < 1001; k++) newestRows(used, bars, nyse, 5);
+  assert.equal(rowsMade(used), 0, 'kept');
+  assert.equal(rowsMade(left), 300);
 });
