@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
-import { bundleProcesses } from './bundle.ts';
+import { bundleProcesses, keepChunks } from './bundle.ts';
 import { projectRoot } from './project.ts';
 
 const SOURCES = ['core', 'workflows', 'activities', 'workers', 'api', 'registry', 'infra'];
@@ -74,6 +74,7 @@ async function build(files: readonly string[], digest: string): Promise<boolean>
     writeFileSync(join(fresh, 'workflow-bundle.js'), code);
   }
   await bundleProcesses(fresh);
+  keepChunks(dist, fresh);
   writeFileSync(join(fresh, 'build.json'), `${JSON.stringify({ digest })}\n`);
   rmSync(`${dist}.old`, { recursive: true, force: true });
   if (existsSync(dist)) renameSync(dist, `${dist}.old`);

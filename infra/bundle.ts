@@ -2,7 +2,14 @@
  * Processes of dist/ in a few files each. A process that reads a thousand small modules spends most of its start on finding
  * them; so each entry becomes one file, beside chunks for what is loaded on demand.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
@@ -52,6 +59,26 @@ export async function bundleProcesses(dist: string): Promise<void> {
     const from = relative(dirname(path), join(folder, `${nameOf(entry)}.js`));
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, `import ${JSON.stringify(from.replaceAll('\\', '/'))};\n`);
+  }
+}
+
+/** Chunks of a bundle have a digest of what they say in their names; entries have none. */
+const CHUNK = /-[0-9A-Z]{8}\.js$/;
+/** Names the chunks that a build made itself, beside those that it kept. */
+const OWN = 'own-chunks.json';
+
+/**
+ * Lets processes of the build in `former` find what they load late after `fresh` has taken its place: copies its own
+ * chunks, not those that it had kept in the same way. A first build has no former one.
+ */
+export function keepChunks(former: string, fresh: string): void {
+  const [from, to] = [join(former, FOLDER), join(fresh, FOLDER)];
+  const own = readdirSync(to).filter((name) => CHUNK.test(name));
+  writeFileSync(join(to, OWN), `${JSON.stringify(own)}\n`);
+  if (!existsSync(join(from, OWN))) return;
+  for (const name of JSON.parse(readFileSync(join(from, OWN), 'utf8')) as string[]) {
+    if (!own.includes(name) && existsSync(join(from, name)))
+      copyFileSync(join(from, name), join(to, name));
   }
 }
 
