@@ -16,7 +16,11 @@ export interface ApiProcess {
 }
 
 /** An API process beside a stack, one that outlives the stack's servers. */
-export async function startApi(stack: Stack, port?: number): Promise<ApiProcess> {
+export async function startApi(
+  stack: Stack,
+  port?: number,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ApiProcess> {
   const chosen = port ?? (await freePort());
   const child = spawn(process.execPath, [...API_FLAGS, join(projectRoot, 'dist/api/server.js')], {
     env: {
@@ -26,6 +30,7 @@ export async function startApi(stack: Stack, port?: number): Promise<ApiProcess>
       RATCHET_VERIFY_KEY_FILE: stack.keys.verify,
       RATCHET_ADMIN_KEY_FILE: stack.keys.admin,
       RATCHET_LOG_LEVEL: 'error',
+      ...env,
     },
     stdio: ['pipe', 'inherit', 'inherit'],
   });

@@ -45,12 +45,12 @@ const docs = `${ROWS} hourly bars, crossover of SMA ${FAST} and ${SLOW}, ${FEE_B
 
 export const backtest100k: Measure = {
   ...{ ...shared, name: 'backtest-100k', target: 0.3 },
-  docs: `${docs}, complete metrics; vectorbt with its stats, compiled.`,
+  docs: `${docs}; complete metrics but intervals by bootstrap, which the peer has not; vectorbt with its stats, compiled.`,
   open: against('vectorbt', 3),
 };
 
 export const backtest100kByEvent: Measure = {
   ...{ ...shared, name: 'backtest-100k-by-event', target: 0.05 },
-  docs: `${docs}, complete metrics; backtesting.py with its stats.`,
+  docs: `${docs}; complete metrics but intervals by bootstrap, which the peer has not; backtesting.py with its stats.`,
   open: against('backtesting', 1),
 };

@@ -33,7 +33,9 @@ export const predict1: Measure = {
       ours: { ...timedSide(() => session.run({ x }), ASKED), close: () => session.release() },
       peers: [
         await peer('torch_lstm.py', ['predict', '1', 'cpu']),
+        await peer('torch_lstm.py', ['predict', '2', 'cpu']),
         await peer('keras_lstm.py', ['predict', '1']),
+        await peer('keras_lstm.py', ['predict', '2']),
       ],
     };
   },

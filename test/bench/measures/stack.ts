@@ -124,7 +124,13 @@ function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): number | undefined {
   }
 }
 
-async function loaded(api: ApiProcess, key: string): Promise<number> {
+interface Resident {
+  readonly now: number;
+  readonly peak: number;
+}
+
+/** MB. */
+async function loaded(api: ApiProcess, key: string): Promise<Resident> {
   for (const [count, confidence] of [
     [PLAIN_REQUESTS, 'none'],
     [SAMPLED_REQUESTS, 'mc'],
@@ -133,12 +139,16 @@ async function loaded(api: ApiProcess, key: string): Promise<number> {
       await Promise.all(SERVED.map((instrument) => ask(api.url, key, instrument, confidence)));
     }
   }
-  return memoryOf(api.pid()!, 'VmRSS')! / MB;
+  const megabytes = (field: 'VmRSS' | 'VmHWM'): number => memoryOf(api.pid()!, field)! / MB;
+  return { now: megabytes('VmRSS'), peak: megabytes('VmHWM') };
 }
+
+/** Each request is computed, though its question was asked before. */
+const COMPUTED = { RATCHET_REMEMBERED_ANSWERS: '0' };
 
 export const memory: Measure = {
   name: 'memory',
-  docs: `Resident memory of an API process that serves four index predictors, after ${PLAIN_REQUESTS} predictions and ${SAMPLED_REQUESTS} with a hundred samples each.`,
+  docs: `Resident memory of an API process that serves four index predictors, after ${PLAIN_REQUESTS} predictions and ${SAMPLED_REQUESTS} with a hundred samples each, all of them computed.`,
   unit: 'MB',
   better: 'lower',
   target: 1,
@@ -149,13 +159,16 @@ export const memory: Measure = {
     const models = body['items'];
     const port = await freePort();
     assert.equal(Array.isArray(models) && models.length, SERVED.length, 'no other model serves');
+    const peaks: number[] = [];
     return {
       ours: {
         name: 'ratchet',
         async round() {
-          const api = await startApi(stack.stack, port);
+          const api = await startApi(stack.stack, port, COMPUTED);
           try {
-            return await loaded(api, stack.key);
+            const { now, peak } = await loaded(api, stack.key);
+            peaks.push(peak);
+            return now;
           } finally {
             await api.end();
           }
@@ -163,6 +176,7 @@ export const memory: Measure = {
         close: async () => undefined,
       },
       peers: [fixedPeer('promised', 250)],
+      also: () => ({ 'at most, MB': Math.max(...peaks) }),
     };
   },
 };

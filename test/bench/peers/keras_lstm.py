@@ -1,11 +1,12 @@
 """The index predictor's network in Keras on TensorFlow.
 
-keras_lstm.py train THREADS xla|graph RECURRENT BATCHES: milliseconds of a training batch
+keras_lstm.py train THREADS xla|graph|unrolled RECURRENT BATCHES: milliseconds of a training batch
 keras_lstm.py predict THREADS: one window, the fastest of predict(), a graph and a compiled graph
 keras_lstm.py sample THREADS: 100 samples of one window with all dropouts on
 """
 import os
 import sys
+from functools import partial
 
 threads = sys.argv[2]
 for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
@@ -22,11 +23,12 @@ from protocol import milliseconds, serve
 RATE, BATCH, WINDOWS = 0.2, 32, 1_680
 
 
-def network(recurrent):
+def network(recurrent, unroll=False):
+    lstm = partial(layers.LSTM, 50, dropout=RATE, recurrent_dropout=recurrent, unroll=unroll)
     window = keras.Input((60, 152))
-    x = layers.LSTM(50, return_sequences=True, dropout=RATE, recurrent_dropout=recurrent)(window)
+    x = lstm(return_sequences=True)(window)
     x = layers.BatchNormalization()(x)
-    x = layers.LSTM(50, dropout=RATE, recurrent_dropout=recurrent)(x)
+    x = lstm()(x)
     x = layers.BatchNormalization()(x)
     x = layers.Dropout(RATE)(layers.Dense(25, activation="relu")(x))
     outputs = []
@@ -36,13 +38,13 @@ def network(recurrent):
     return keras.Model(window, outputs)
 
 
-def training(compiled, recurrent, batches):
-    model = network(recurrent)
+def training(way, recurrent, batches):
+    model = network(recurrent, unroll=way == "unrolled")
     model.compile(
         keras.optimizers.Adam(1e-3),
         loss=["mse"] * 3,
         loss_weights=[0.5, 0.3, 0.2],
-        jit_compile=compiled,
+        jit_compile=way == "xla",
         steps_per_execution=10,
     )
     random = np.random.default_rng(7)
@@ -95,9 +97,8 @@ def sampling(window):
 
 what, title = sys.argv[1], f"Keras {keras.__version__}"
 if what == "train":
-    compiled, recurrent, batches = sys.argv[3] == "xla", float(sys.argv[4]), int(sys.argv[5])
-    name = f"{title}, {'XLA' if compiled else 'graph'}, {threads} threads"
-    serve(name, training(compiled, recurrent, batches))
+    way, recurrent, batches = sys.argv[3], float(sys.argv[4]), int(sys.argv[5])
+    serve(f"{title}, {way}, {threads} threads", training(way, recurrent, batches))
 else:
     window = np.random.default_rng(7).random((1, 60, 152), np.float32)
     way, round_ = (answering if what == "predict" else sampling)(window)

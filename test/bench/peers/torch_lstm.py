@@ -20,9 +20,11 @@ device = "cuda" if "gpu" in sys.argv else "cpu"
 
 
 class Network(nn.Module):
+    """Of x [steps, batch, features], which spares its LSTM a transposition."""
+
     def __init__(self):
         super().__init__()
-        self.first, self.second = nn.LSTM(152, 50, batch_first=True), nn.LSTM(50, 50, batch_first=True)
+        self.first, self.second = nn.LSTM(152, 50), nn.LSTM(50, 50)
         self.norm1, self.norm2 = nn.BatchNorm1d(50), nn.BatchNorm1d(50)
         self.shared, self.drop = nn.Linear(50, 25), nn.Dropout(RATE)
         branch = lambda: nn.Sequential(nn.Linear(25, 16), nn.ReLU(), nn.Dropout(RATE), nn.Linear(16, 1))
@@ -32,13 +34,13 @@ class Network(nn.Module):
         x, _ = self.first(self.drop(x))
         x = self.norm1(x.reshape(-1, 50)).reshape(x.shape)
         x, _ = self.second(self.drop(x))
-        x = self.drop(torch.relu(self.shared(self.norm2(x[:, -1]))))
+        x = self.drop(torch.relu(self.shared(self.norm2(x[-1]))))
         return [branch(x) for branch in self.branches]
 
 
 def training(batches):
     network = Network().to(device)
-    x = torch.rand(WINDOWS, 60, 152, device=device)
+    x = torch.rand(60, WINDOWS, 152, device=device)
     y = torch.rand(3, WINDOWS, 1, device=device)
     optimiser = torch.optim.Adam(network.parameters(), 1e-3, fused=True)
     weights = (0.5, 0.3, 0.2)
@@ -48,7 +50,7 @@ def training(batches):
         for k in range(batches):
             at = order[(k * BATCH) % (WINDOWS - BATCH) :][:BATCH]
             optimiser.zero_grad()
-            errors = zip(weights, network(x[at]), y)
+            errors = zip(weights, network(x[:, at]), y)
             sum(w * ((out - wanted[at]) ** 2).mean() for w, out, wanted in errors).backward()
             optimiser.step()
         if device == "cuda":
@@ -59,7 +61,7 @@ def training(batches):
 
 
 def answering():
-    network, x = Network().eval(), torch.rand(1, 60, 152)
+    network, x = Network().eval(), torch.rand(60, 1, 152)
     with torch.inference_mode():
         frozen = torch.jit.freeze(torch.jit.trace(network, x, strict=False))
         ways = {"module": lambda: network(x), "frozen trace": lambda: frozen(x)}

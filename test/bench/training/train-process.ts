@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fitContext } from '../../support/fit-context.ts';
 import { plantedPrepared } from '../../support/planted-prepared.ts';
 import { samplesOf } from '../../../core/features/prepared.ts';
+import { loadTensorflow } from '../../../core/models/network/tensorflow.impl.ts';
 import { lstmMultiHorizon, lstmParams } from '../../../core/models/lstm-multi-horizon.ts';
 
 const [batchesOfRound, recurrentDropout] = process.argv.slice(2).map(Number) as [number, number];
@@ -48,7 +49,8 @@ async function round(): Promise<number> {
   return sum / count;
 }
 
-console.log(JSON.stringify({ name: 'ratchet' }));
+const { backend } = loadTensorflow();
+console.log(JSON.stringify({ name: backend.isUsingGpuDevice ? 'ratchet, GPU' : 'ratchet' }));
 for await (const _line of createInterface({ input: process.stdin })) {
   console.log(JSON.stringify(await round()));
 }
