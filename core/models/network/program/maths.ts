@@ -25,7 +25,7 @@ export class Maths {
   }
 
   zeros(shape: readonly number[]): Ref {
-    return this.#filled(shape, 0);
+    return this.filled(shape, 0);
   }
 
   /**
@@ -33,7 +33,14 @@ export class Maths {
    * them before they are written to.
    */
   blank(shape: readonly number[]): Ref {
-    return this.#filled(shape, this.library.nextNumber());
+    return this.filled(shape, this.library.nextNumber());
+  }
+
+  /** All elements alike. */
+  filled(shape: readonly number[], value: number): Ref {
+    const scalar = this.fn.constant(Float32Array.of(value), []);
+    const attributes = { ...FLOAT, index_type: attr.type('int32') };
+    return this.#one('Fill', [this.#ints(shape), scalar], attributes, shape);
   }
 
   vector(values: Float32Array): Ref {
@@ -119,12 +126,6 @@ export class Maths {
     const attributes = { ...FLOAT, Tindices: attr.type('int32') };
     const update = this.reshape(row, [1, ...row.shape]);
     return this.#one('XlaDynamicUpdateSlice', [x, update, this.#start(x, t)], attributes, x.shape);
-  }
-
-  #filled(shape: readonly number[], value: number): Ref {
-    const scalar = this.fn.constant(Float32Array.of(value), []);
-    const attributes = { ...FLOAT, index_type: attr.type('int32') };
-    return this.#one('Fill', [this.#ints(shape), scalar], attributes, shape);
   }
 
   #slice(x: Ref, begin: Ref, size: readonly number[]): Ref {

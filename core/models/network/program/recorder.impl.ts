@@ -68,9 +68,18 @@ class Recorder {
       throw new RatchetError('training.program', 'an output is read that its lowering leaves out');
     }
     const values = this.#backend.readSync(info.dataId);
-    const ref = this.#fn.constant(values, info.shape);
+    const ref = this.#constant(values, info.shape);
     this.#refs.set(info.dataId, ref);
     return ref;
+  }
+
+  /** Ones and zeros of a gradient are as many as its values: they are told by one. */
+  #constant(values: Float32Array | Int32Array | Uint8Array, shape: readonly number[]): Ref {
+    const [first] = values;
+    const even = values instanceof Float32Array && values.every((value) => Object.is(value, first));
+    return even && values.length > 1
+      ? this.#maths.filled(shape, first!)
+      : this.#fn.constant(values, shape);
   }
 
   operation(
