@@ -3,9 +3,15 @@ import type { Calendar } from '../calendar/calendar.ts';
 import type { FeatureSet } from './feature-set.ts';
 import { CHUNK_ROWS, featureStream, type FeatureStream } from './stream.ts';
 
-/** Instruments whose columns are kept for their next bar; some five megabytes each, more of a long lookback. */
+/**
+ * Instruments whose columns are kept for their next bar; some five megabytes each, more of a long
+ * lookback.
+ */
 const KEPT_MAX = 12;
-/** Columns that so many windows of others were made after are kept no longer: their model may serve no more. */
+/**
+ * Columns that so many windows of others were made after are kept no longer: their model may serve
+ * no more.
+ */
 const UNUSED_MAX = 1000;
 /** Room for bars to come, at least; when it is used up, columns are computed anew. */
 const LATER_BARS = 192;
@@ -27,8 +33,9 @@ let windows = 0;
 let kept: readonly Kept[] = [];
 
 /**
- * The last `rows` rows of `buildFeatures(set, bars, calendar)`, row-major, the same bit for bit. Where bars of the instrument
- * were asked for before, and those at hand are bit for bit the same, only the rows of later bars are computed.
+ * The last `rows` rows of `buildFeatures(set, bars, calendar)`, row-major, the same bit for bit.
+ * Where bars of the instrument were asked for before, and those at hand are bit for bit the same,
+ * only the rows of later bars are computed.
  */
 export function newestRows(
   set: FeatureSet,
@@ -68,7 +75,10 @@ export function newestRows(
 
 const roomFor = (bars: number): number => Math.ceil((bars + LATER_BARS) / ROOM_BARS) * ROOM_BARS;
 
-/** How many leading bars a stream has already; 0: others, or so many that there is no room for what follows. */
+/**
+ * How many leading bars a stream has already; 0: others, or so many that there is no room for what
+ * follows.
+ */
 function knownBars({ stream, set, calendar }: Kept, bars: Bars, rows: number): number {
   const found = stream.find(bars);
   if (found === undefined) return 0;

@@ -2,8 +2,8 @@ import type { z } from 'zod';
 import type { BarPositions } from './positions.ts';
 
 /**
- * What an indicator reads: the bars as columns, and what other indicators made of them. Columns have room for
- * `positions.capacity` rows; those that have bars, and values, are the first `rows`.
+ * What an indicator reads: the bars as columns, and what other indicators made of them. Columns
+ * have room for `positions.capacity` rows; those that have bars, and values, are the first `rows`.
  */
 export interface IndicatorInput {
   readonly rows: number;
@@ -26,8 +26,9 @@ export interface IndicatorInput {
 }
 
 /**
- * One technical indicator. `compute` is pure, gives one value a bar and never reads a later bar. Bars may be added later:
- * what it gives is a column that steps of `input.positions` fill (`columnOf` for most), never a loop over all rows.
+ * One technical indicator. `compute` is pure, gives one value a bar and never reads a later bar.
+ * Bars may be added later: what it gives is a column that steps of `input.positions` fill
+ * (`columnOf` for most), never a loop over all rows.
  *
  * The value at bar t depends on nothing but the bars (and their places in the calendar) from the
  * anchor at or before `t - memoryBars` on; a windowed indicator on bars `t - memoryBars`..t alone.
@@ -35,9 +36,10 @@ export interface IndicatorInput {
 export interface Indicator<P extends z.ZodType = z.ZodType> {
   readonly name: string;
   /**
-   * Raised when its values change though name and parameters do not; absent: 1. Values that differ by rounding only, by at
-   * most 1e-9 (of a value above 1: of that value), keep the version: a raised one refuses every package made before. The
-   * golden columns of the feature sets are held at that tolerance.
+   * Raised when its values change though name and parameters do not; absent: 1. Values that differ
+   * by rounding only, by at most 1e-9 (of a value above 1: of that value), keep the version: a
+   * raised one refuses every package made before. The golden columns of the feature sets are held
+   * at that tolerance.
    */
   readonly version?: number;
   /** What it is, formula, reference, neutral value. */

@@ -58,15 +58,21 @@ export interface InputShape {
   readonly exogenous: readonly string[];
 }
 
-/** Columns of indicators over bars that are added; they have room for all, and values for the bars there are. */
+/**
+ * Columns of indicators over bars that are added; they have room for all, and values for the bars
+ * there are.
+ */
 export interface GrowingInput {
-  /** Writes the rows `from`..`to - 1` of the uses' columns, in their order, row-major, from place `at` of `values` on. */
+  /**
+   * Writes the rows `from`..`to - 1` of the uses' columns, in their order, row-major, from place
+   * `at` of `values` on.
+   */
   readonly write: RowWriter;
   /** Bars that there are. */
   readonly rows: number;
   /**
-   * Where bars begin that are bit for bit the last ones there are, as far as those go: the row of their first, and how many
-   * there are of them. undefined: they are others.
+   * Where bars begin that are bit for bit the last ones there are, as far as those go: the row of
+   * their first, and how many there are of them. undefined: they are others.
    */
   find(bars: Bars): { readonly row: number; readonly count: number } | undefined;
   /** Adds the bars `from`..`to - 1`, later than those before; throws `indicators.order`. */
@@ -75,7 +81,10 @@ export interface GrowingInput {
   clear(): void;
 }
 
-/** Columns lie some cache lines further apart than their rows take, or those of one row would meet in one cache set. */
+/**
+ * Columns lie some cache lines further apart than their rows take, or those of one row would meet
+ * in one cache set.
+ */
 const LINE_ROWS = 8;
 const strideOf = (capacity: number): number =>
   (Math.ceil(capacity / LINE_ROWS) + 3) * LINE_ROWS * ROW_BYTES;
@@ -84,8 +93,8 @@ const strideOf = (capacity: number): number =>
 const TILE_ROWS = 64;
 
 /**
- * An input that bars are added to, and the columns of `uses` over them: all in one memory or, where the process may not have
- * it, each somewhere; values are the same bit for bit, and take longer.
+ * An input that bars are added to, and the columns of `uses` over them: all in one memory or, where
+ * the process may not have it, each somewhere; values are the same bit for bit, and take longer.
  */
 export function growingInput(
   shape: InputShape,
@@ -95,7 +104,8 @@ export function growingInput(
   const { capacity } = shape;
   let columns = 0;
   const counted = { newColumn: () => (columns++, new Float64Array(0)) };
-  // Nothing is computed without bars: this says how many columns there are, so that one memory has room for them.
+  // Nothing is computed without bars: this says how many columns there are, so that one memory has
+  // room for them.
   laidOut({ ...shape, capacity: 0 }, uses, counted, () => () => undefined);
   const stride = strideOf(capacity);
   const tileRows = TILE_ROWS * uses.length;

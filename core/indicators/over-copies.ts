@@ -11,7 +11,9 @@ export type Run = (
 
 /** Rows that are brought at once to where a formula can read them. */
 const BROUGHT_ROWS = 512;
-/** Taken while there is address space: it is what is left where memories of columns cannot be had. */
+/**
+ * Taken while there is address space: it is what is left where memories of columns cannot be had.
+ */
 let scratch = columnMemoryIfAny(32 * BROUGHT_ROWS * ROW_BYTES);
 
 /** Runs a formula over copies of rows of columns that lie anywhere. */

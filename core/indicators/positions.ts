@@ -12,8 +12,9 @@ export const ANCHOR_BARS = 256;
 export type Step = (from: number, to: number) => void;
 
 /**
- * The rows that columns are computed over, and where their bars lie in the calendar: what makes values
- * independent of where a history starts. Rows may be added; columns grow with them (see `run`).
+ * The rows that columns are computed over, and where their bars lie in the calendar: what makes
+ * values independent of where a history starts. Rows may be added; columns grow with them (see
+ * `run`).
  */
 export interface BarPositions {
   /** Rows that columns have room for. */
@@ -29,8 +30,9 @@ export interface BarPositions {
   /** A new column, NaN throughout. */
   column(): Float64Array;
   /**
-   * Runs `step` over the rows there are, and over others when they are added, after all steps that were given before it:
-   * a step may read the columns of those. Its values depend on no boundary between calls.
+   * Runs `step` over the rows there are, and over others when they are added, after all steps that
+   * were given before it: a step may read the columns of those. Its values depend on no boundary
+   * between calls.
    */
   run(step: Step): void;
   /** What is made of a column under a name, made once. */
@@ -39,7 +41,10 @@ export interface BarPositions {
 
 /** Rows that can be added to. */
 export interface GrowingPositions extends BarPositions {
-  /** Takes the rows up to `rows` from `openTime`, whose earlier ones are known, and runs all steps over them. */
+  /**
+   * Takes the rows up to `rows` from `openTime`, whose earlier ones are known, and runs all steps
+   * over them.
+   */
   grow(openTime: Float64Array, rows: number): void;
   /** No rows again; columns stay as they are, to be written again. */
   clear(): void;
@@ -140,7 +145,9 @@ export function barPositions(
   return positions;
 }
 
-/** Row of the last anchor at or before `row - memory`; row 0 (the first bar) where there is none. */
+/**
+ * Row of the last anchor at or before `row - memory`; row 0 (the first bar) where there is none.
+ */
 export function anchorRow(
   { anchors }: Pick<BarPositions, 'anchors'>,
   row: number,
@@ -163,9 +170,9 @@ export function anchorsThrough(anchors: readonly number[], row: number): number 
 }
 
 /**
- * Calls `run(start, from, to)` for stretches of rows so that each row in `from`..`to - 1` is computed by a
- * recursion that begins at `start`, the anchor that belongs to it. A stretch either goes on where the one
- * before it ended, with the same start, or has a new start.
+ * Calls `run(start, from, to)` for stretches of rows so that each row in `from`..`to - 1` is
+ * computed by a recursion that begins at `start`, the anchor that belongs to it. A stretch either
+ * goes on where the one before it ended, with the same start, or has a new start.
  */
 export function eachRun(
   positions: BarPositions,
@@ -188,8 +195,8 @@ export function eachRun(
 }
 
 /**
- * A column that `fill` writes from row `first` on; NaN before it. What its loop reads is `given`: V8 reads captured variables
- * again for every row, which takes several times as long.
+ * A column that `fill` writes from row `first` on; NaN before it. What its loop reads is `given`:
+ * V8 reads captured variables again for every row, which takes several times as long.
  */
 export function columnOf<const G extends readonly unknown[]>(
   positions: BarPositions,
@@ -208,8 +215,9 @@ export function columnOf<const G extends readonly unknown[]>(
 export type Operand = Float64Array | readonly [column: Float64Array, lag: number];
 
 /**
- * A column that a formula gives from row `first` on; NaN before it. Throws `indicators.column` where `first` is less than
- * the longest lag, and for an operand that is no whole column of `positions`.
+ * A column that a formula gives from row `first` on; NaN before it. Throws `indicators.column`
+ * where `first` is less than the longest lag, and for an operand that is no whole column of
+ * `positions`.
  */
 export function columnBy(
   positions: BarPositions,

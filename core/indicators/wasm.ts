@@ -22,8 +22,9 @@ export const columnMemory = (bytes: number): ColumnMemory =>
   new WebAssembly.Memory({ initial: Math.max(1, Math.ceil(bytes / PAGE_BYTES)) });
 
 /**
- * The same; undefined where the process may not have it. V8 reserves some 10 GB of address space for each memory, of which
- * only the pages that are used take room: a limit of address space (`ulimit -v`) leaves room for few.
+ * The same; undefined where the process may not have it. V8 reserves some 10 GB of address space
+ * for each memory, of which only the pages that are used take room: a limit of address space
+ * (`ulimit -v`) leaves room for few.
  */
 export function columnMemoryIfAny(bytes: number): ColumnMemory | undefined {
   try {
@@ -88,7 +89,10 @@ const section = (id: number, bytes: readonly number[]): number[] => [
 
 const named = (name: string): number[] => [name.length, ...Buffer.from(name)];
 
-/** A program of one function: its parameters, and its local variables and code. It is compiled when it is first asked for. */
+/**
+ * A program of one function: its parameters, and its local variables and code. It is compiled when
+ * it is first asked for.
+ */
 export function program(params: readonly number[], body: readonly number[]): Program {
   const instances = new WeakMap<ColumnMemory, (...args: readonly number[]) => void>();
   let module: object | undefined;

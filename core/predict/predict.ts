@@ -19,7 +19,9 @@ import { windowFromBars } from './window.ts';
 import type { PredictionWindow } from './window.ts';
 import { type WindowFacts, windowFacts } from './window-facts.ts';
 
-/** `mc`: Monte-Carlo confidence and interval; `none`: the forecast alone, some sixty times faster. */
+/**
+ * `mc`: Monte-Carlo confidence and interval; `none`: the forecast alone, some sixty times faster.
+ */
 export type ConfidenceMode = 'none' | 'mc';
 
 /** The part of an answer that follows from package and window alone. */
@@ -44,9 +46,9 @@ export type Forecast = Pick<
 >;
 
 /**
- * What the graph computes for windows in one run: learnt label units or probabilities, row-major [windows x outputs]. Not
- * checked: whoever shows it looks whether it is finite. `room`: where they are laid side by side, of at least their size and
- * not to be touched before the end of the run.
+ * What the graph computes for windows in one run: learnt label units or probabilities, row-major
+ * [windows x outputs]. Not checked: whoever shows it looks whether it is finite. `room`: where they
+ * are laid side by side, of at least their size and not to be touched before the end of the run.
  */
 export function windowValues(
   pkg: OpenedPackage,
@@ -99,7 +101,9 @@ export function scalersOf(
   return instrumentScalers?.[instrumentOf(pkg, window)] ?? scalers;
 }
 
-/** What the Monte-Carlo samples say of one window; undefined where the package has no confidence. */
+/**
+ * What the Monte-Carlo samples say of one window; undefined where the package has no confidence.
+ */
 async function sampleSummary(
   pkg: OpenedPackage,
   window: PredictionWindow,
@@ -125,8 +129,8 @@ interface Horizon<Kind extends LabelKind> {
   readonly targetDate: string;
 }
 
-// Answers are written field by field: V8 gives what is spread (`...`) to the old generation when it holds fractions, and a
-// million answers of a range would each wait there for a full collection.
+// Answers are written field by field: V8 gives what is spread (`...`) to the old generation when it
+// holds fractions, and a million answers of a range would each wait there for a full collection.
 
 function valueAnswer(
   pkg: VerifiedPackage,
@@ -182,9 +186,9 @@ function classAnswer(
 export type Summaries = readonly SampleSummary[] | 'failed' | undefined;
 
 /**
- * The answer from forecasts in learnt label units [horizons] or probabilities [horizons x classes] and, with
- * confidence, sample summaries. Throws `predict.non-finite` and `predict.implausible` (see `checkForecast`).
- * `facts`: where they are known already.
+ * The answer from forecasts in learnt label units [horizons] or probabilities [horizons x classes]
+ * and, with confidence, sample summaries. Throws `predict.non-finite` and `predict.implausible`
+ * (see `checkForecast`). `facts`: where they are known already.
  */
 export function forecastFrom(
   pkg: VerifiedPackage,
@@ -260,9 +264,9 @@ export async function predictWindows(
 }
 
 /**
- * Predicts from bars: the one path of serving, backtest and activities. `asOf` (ms UTC) is the instant of
- * asking: only bars complete by then are used, and staleness is counted to it. Errors: see
- * `windowFromBars` and `forecastValues`.
+ * Predicts from bars: the one path of serving, backtest and activities. `asOf` (ms UTC) is the
+ * instant of asking: only bars complete by then are used, and staleness is counted to it. Errors:
+ * see `windowFromBars` and `forecastValues`.
  */
 export async function predict(
   pkg: OpenedPackage,
@@ -278,8 +282,8 @@ export async function predict(
 }
 
 /**
- * The declared fallback when inference fails: nothing changes, or the class shares of the training part. Marked by the
- * caller, never silent.
+ * The declared fallback when inference fails: nothing changes, or the class shares of the training
+ * part. Marked by the caller, never silent.
  */
 export function naiveForecast(pkg: VerifiedPackage, window: PredictionWindow): Forecast {
   const { label, classes } = pkg.preprocessing;

@@ -8,7 +8,10 @@ const BETA1 = 0.9;
 const BETA2 = 0.999;
 const EPSILON = 1e-7;
 
-/** The flat parameters with their first and second moments; a type alias, because tfjs wants an indexable container. */
+/**
+ * The flat parameters with their first and second moments; a type alias, because tfjs wants an
+ * indexable container.
+ */
 export type Moments = { readonly theta: Tensor1D; readonly m: Tensor1D; readonly v: Tensor1D };
 
 /** Where an optimiser stands: its step from 1, and the learning rate there. */

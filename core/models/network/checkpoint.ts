@@ -17,10 +17,15 @@ export interface TrainingState {
   readonly v: Float32Array;
   /** Optimiser steps done: Adam's bias correction and the key of the dropout masks. */
   readonly step: number;
-  /** Epoch to go on in, from 1, and batches done of it; the order of its windows follows from both. */
+  /**
+   * Epoch to go on in, from 1, and batches done of it; the order of its windows follows from both.
+   */
   readonly epoch: number;
   readonly batch: number;
-  /** Sum over this epoch's windows of the loss, by horizon; regression: squared error in scaled units. */
+  /**
+   * Sum over this epoch's windows of the loss, by horizon; regression: squared error in scaled
+   * units.
+   */
   readonly lossSums: Float64Array;
   readonly secondsInEpoch: number;
   readonly best: { readonly epoch: number; readonly weights: FlatWeights } | undefined;
@@ -28,7 +33,9 @@ export interface TrainingState {
   readonly history: readonly EpochEvent[];
   /** Stopped: only the best weights are still to be taken. */
   readonly finished: boolean;
-  /** Whether its steps are compiled: their bits are others. undefined: not chosen yet, or not known. */
+  /**
+   * Whether its steps are compiled: their bits are others. undefined: not chosen yet, or not known.
+   */
   readonly compiled: boolean | undefined;
 }
 

@@ -49,8 +49,8 @@ function digestOf({ theta, movingMean, movingVariance }: FlatWeights): string {
 }
 
 /**
- * Everything that decides the weights but how long is trained, short: a checkpoint that says otherwise is of another fit,
- * and a fit with more epochs can go on from one with fewer.
+ * Everything that decides the weights but how long is trained, short: a checkpoint that says
+ * otherwise is of another fit, and a fit with more epochs can go on from one with fewer.
  */
 function fingerprintOf(asked: unknown, train: Samples, chooser: Chooser): string {
   const hash = createHash('sha256');
@@ -146,7 +146,10 @@ async function train<P extends TrainingParams>(
   }
 }
 
-/** The learning rates that led the twin to the weights it kept; throws `training.twin` where they are not there. */
+/**
+ * The learning rates that led the twin to the weights it kept; throws `training.twin` where they
+ * are not there.
+ */
 function ratesOf(twin: FitSummary): Rates {
   const rates = twin.history.slice(0, twin.bestEpoch).map((epoch) => epoch.learningRate);
   if (rates.length === 0 || rates.length < twin.bestEpoch) throw twinLacks('its learning rates');

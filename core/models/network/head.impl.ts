@@ -3,8 +3,9 @@ import type { HeadTask } from './head.ts';
 import type { Tf } from './tensorflow.impl.ts';
 
 /**
- * The loss of a network's outputs on TensorFlow, differentiable by them: MSE of each horizon, or softmax
- * cross-entropy over the classes of each horizon with a weight a class; then their weighted sum.
+ * The loss of a network's outputs on TensorFlow, differentiable by them: MSE of each horizon, or
+ * softmax cross-entropy over the classes of each horizon with a weight a class; then their weighted
+ * sum.
  */
 export class LossHead {
   readonly #tf: Tf;
@@ -23,7 +24,10 @@ export class LossHead {
         : undefined;
   }
 
-  /** `out` [B, horizons x outputs] raw, `y` [B, horizons] scaled labels or class indices -> mean loss [horizons]. */
+  /**
+   * `out` [B, horizons x outputs] raw, `y` [B, horizons] scaled labels or class indices -> mean
+   * loss [horizons].
+   */
   byHorizon(out: Tensor2D, y: Tensor2D): Tensor1D {
     const tf = this.#tf;
     const task = this.#task;

@@ -1,6 +1,9 @@
 import type { EpochEvent } from '../model.ts';
 
-/** Probabilities are cut to this distance from 0 and 1 before their logarithm is taken (STATISTICS.md 3). */
+/**
+ * Probabilities are cut to this distance from 0 and 1 before their logarithm is taken
+ * (STATISTICS.md 3).
+ */
 export const PROBABILITY_FLOOR = 0.001;
 
 /** What the outputs of a network are held against. Loss weights: one a horizon. */
@@ -21,9 +24,9 @@ export const outputsOf = (task: HeadTask): number =>
 export type ClassWeighting = 'none' | 'balanced';
 
 /**
- * Weights by horizon and class. `none`: all 1. `balanced`: n / (classes x rows of the class) over the training labels
- * (row-major [samples x horizons] of class indices), so that every class counts alike and the mean weight is 1; a class
- * without a training row keeps 1.
+ * Weights by horizon and class. `none`: all 1. `balanced`: n / (classes x rows of the class) over
+ * the training labels (row-major [samples x horizons] of class indices), so that every class counts
+ * alike and the mean weight is 1; a class without a training row keeps 1.
  */
 export function classWeightsOf(
   weighting: ClassWeighting,
@@ -66,8 +69,8 @@ export const weightedSum = (values: readonly number[], weights: readonly number[
   values.reduce((sum, value, k) => sum + value * weights[k]!, 0);
 
 /**
- * Sums the validation loss of a network slice by slice, in double. Regression: squared error in scaled units.
- * Classes: log loss of softmax(logits), weighted by class as in training.
+ * Sums the validation loss of a network slice by slice, in double. Regression: squared error in
+ * scaled units. Classes: log loss of softmax(logits), weighted by class as in training.
  */
 export class ValidationLoss {
   readonly #task: HeadTask;
@@ -81,7 +84,10 @@ export class ValidationLoss {
     this.#absolutes = new Float64Array(task.lossWeights.length);
   }
 
-  /** `outputs` row-major [rows x horizons x outputs] as the network gives them; `labelOf` the label of a row. */
+  /**
+   * `outputs` row-major [rows x horizons x outputs] as the network gives them; `labelOf` the label
+   * of a row.
+   */
   add(outputs: ArrayLike<number>, labelOf: (row: number, horizon: number) => number): void {
     const task = this.#task;
     const horizons = task.lossWeights.length;

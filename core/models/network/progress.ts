@@ -45,7 +45,9 @@ export const progressAlong = (rates: Rates): Progress => ({
   plateau: { best: null, wait: 0 },
 });
 
-/** After an epoch of a refit: nothing is chosen, and the last of its epochs is the one that is kept. */
+/**
+ * After an epoch of a refit: nothing is chosen, and the last of its epochs is the one that is kept.
+ */
 export function follow(progress: Progress, epoch: number, rates: Rates): ProgressStep {
   const last = epoch >= rates.length;
   return {
@@ -55,7 +57,10 @@ export function follow(progress: Progress, epoch: number, rates: Rates): Progres
   };
 }
 
-/** After an epoch with this validation loss; the rules of Keras' EarlyStopping and ReduceLROnPlateau. */
+/**
+ * After an epoch with this validation loss; the rules of Keras' EarlyStopping and
+ * ReduceLROnPlateau.
+ */
 export function advance(progress: Progress, validLoss: number, rules: ProgressRules): ProgressStep {
   const { earlyStopping, reduceLr } = rules;
   const improved = isBetter(validLoss, progress.stop.best, earlyStopping.minDelta);
@@ -91,8 +96,8 @@ interface Standing {
 }
 
 /**
- * Where a training goes on from a checkpoint: one that had used up fewer epochs than there are now is not finished; one
- * whose patience ended is.
+ * Where a training goes on from a checkpoint: one that had used up fewer epochs than there are now
+ * is not finished; one whose patience ended is.
  */
 export function goingOn<T extends Standing>(
   state: T,

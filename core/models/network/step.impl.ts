@@ -7,18 +7,22 @@ import type { TrainingJob, TrainingPass } from './training-job.ts';
 /** Keras uses .99: moving = .99 moving + .01 batch. */
 const BATCH_NORM_MOMENTUM = 0.99;
 /**
- * Floating-point operations of an epoch from which on its steps are compiled. Compiling takes two seconds or more of each
- * process, and an LSTM of 16 + 16 units over 20 rows of 20 features (30 batches, half a gigaflop) took, on one core:
+ * Floating-point operations of an epoch from which on its steps are compiled. Compiling takes two
+ * seconds or more of each process, and an LSTM of 16 + 16 units over 20 rows of 20 features (30
+ * batches, half a gigaflop) took, on one core:
  *
  *   epochs          1       4      12
  *   compiled     5126    2651    2468 ms
  *   one by one    255     420    1306 ms
  *
- * Of ten times as much the default patience of ten epochs pays for it. Not by the number of epochs: a rung that goes on has
- * another one, and the two ways differ in their last bits.
+ * Of ten times as much the default patience of ten epochs pays for it. Not by the number of epochs:
+ * a rung that goes on has another one, and the two ways differ in their last bits.
  */
 const COMPILED_FROM_FLOPS = 5e9;
-/** A multiplication and an addition of each parameter for the outputs, and twice that for the gradients. */
+/**
+ * A multiplication and an addition of each parameter for the outputs, and twice that for the
+ * gradients.
+ */
 const FLOPS_PER_PARAMETER = 6;
 
 /** Vectors that change with every step. */
@@ -54,8 +58,9 @@ export const flopsOfEpoch = ({ train, layout }: Pick<StepJob, 'train' | 'layout'
   FLOPS_PER_PARAMETER * layout.parameterCount * train.lookback * train.count;
 
 /**
- * Whether the steps of a training are compiled: as those before its checkpoint were, for it goes on bit for bit, or where that
- * pays. Throws `training.cannot-compile` where they were and this machine cannot.
+ * Whether the steps of a training are compiled: as those before its checkpoint were, for it goes on
+ * bit for bit, or where that pays. Throws `training.cannot-compile` where they were and this
+ * machine cannot.
  */
 export function chooseCompiled(job: StepJob, before: boolean | undefined): boolean {
   if (before === false) return false;

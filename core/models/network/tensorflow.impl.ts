@@ -39,7 +39,9 @@ export interface NativeOps {
   readonly tf: Tf;
   readonly backend: NativeBackend;
   readonly version: string;
-  /** x [T,B,I], state [B,U] zeros, w [I+U,4U] (i,f,c,o), peephole [U] zeros, b [4U] -> 7 of [T,B,U]. */
+  /**
+   * x [T,B,I], state [B,U] zeros, w [I+U,4U] (i,f,c,o), peephole [U] zeros, b [4U] -> 7 of [T,B,U].
+   */
   blockLstm(
     x: tfjs.Tensor,
     zeroState: tfjs.Tensor,

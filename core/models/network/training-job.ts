@@ -31,8 +31,8 @@ export interface TrainableNetwork {
   /** The random numbers of a step with `batch` windows; undefined where nothing is dropped. */
   draw(batch: number, step: number): Tensor1D | undefined;
   /**
-   * Loss of a batch with dropout on, as a scalar that tfjs can differentiate by `theta`. `keep` receives the rest of the
-   * pass.
+   * Loss of a batch with dropout on, as a scalar that tfjs can differentiate by `theta`. `keep`
+   * receives the rest of the pass.
    */
   trainingLoss(theta: Tensor1D, batch: TrainingBatch, keep: (pass: TrainingPass) => void): Tensor;
   /** Raw outputs [B, horizons x outputs] with dropout off and the moving statistics. */
@@ -55,7 +55,9 @@ export interface TrainingRules extends ProgressRules {
   readonly weightDecay?: number;
 }
 
-/** What ends the training: the validation rows choose, or the choices of another fit are followed. */
+/**
+ * What ends the training: the validation rows choose, or the choices of another fit are followed.
+ */
 export type Course =
   | { readonly kind: 'choose'; readonly valid: WindowSet }
   | { readonly kind: 'follow'; readonly rates: Rates };

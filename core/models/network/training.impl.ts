@@ -22,7 +22,9 @@ interface EpochVerdict {
   readonly validation?: Validation;
 }
 
-/** Trains until the epochs or the patience end; goes on from the newest checkpoint if there is one. */
+/**
+ * Trains until the epochs or the patience end; goes on from the newest checkpoint if there is one.
+ */
 export async function trainNetwork(job: TrainingJob): Promise<TrainingResult> {
   const bytes = await job.context.loadCheckpoint();
   const state = bytes

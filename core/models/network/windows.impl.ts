@@ -2,7 +2,10 @@ import type { Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-node';
 import type { Samples } from '../model.ts';
 import type { Tf } from './tensorflow.impl.ts';
 
-/** Windows a prediction takes at a time: bounds memory, 64 x 60 x 152 floats are 2 MB, kernels keep some times that. */
+/**
+ * Windows a prediction takes at a time: bounds memory, 64 x 60 x 152 floats are 2 MB, kernels keep
+ * some times that.
+ */
 const SLICE = 64;
 
 /** The windows of one part over a shared matrix of scaled rows; gathered batch by batch. */
@@ -16,7 +19,9 @@ export class WindowSet {
   readonly #scaled: Float64Array;
   readonly #horizons: number;
 
-  /** `rows` [rows, features] belongs to the caller; `labels` row-major [windows x horizons], scaled. */
+  /**
+   * `rows` [rows, features] belongs to the caller; `labels` row-major [windows x horizons], scaled.
+   */
   constructor(
     tf: Tf,
     rows: Tensor2D,

@@ -16,8 +16,8 @@ export interface Ref {
 export type Attributes = Readonly<Record<string, Message>>;
 
 /**
- * Names of the outputs of the operations that programs are made of, which a function's nodes are wired by; a repeated
- * output has one name. Source: the operations' own definitions in TensorFlow.
+ * Names of the outputs of the operations that programs are made of, which a function's nodes are
+ * wired by; a repeated output has one name. Source: the operations' own definitions in TensorFlow.
  */
 const OUTPUTS: Readonly<Record<string, readonly string[]>> = {
   ...of('z', 'Add AddV2 Sub Mul RealDiv Maximum Minimum Greater GreaterEqual Less LessEqual Equal'),
@@ -208,7 +208,8 @@ export const TAG = 'serve';
 
 /**
  * A SavedModel whose graph is one call of `main`, compiled by XLA as a whole.
- * Reference: tensorflow/core/protobuf/saved_model.proto, meta_graph.proto; framework/graph.proto, function.proto.
+ * Reference: tensorflow/core/protobuf/saved_model.proto, meta_graph.proto; framework/graph.proto,
+ * function.proto.
  */
 function savedProgram(
   main: { readonly name: string; readonly args: readonly Ref[]; readonly outputs: readonly Ref[] },

@@ -16,7 +16,10 @@ type Refs = readonly (Ref | undefined)[];
 export interface LoweringOutputs {
   /** Those that anybody may read; reading another one is an error. */
   readonly outputs: Refs;
-  /** In the places of outputs that are left out: what lowerings of other operations find there, whatever its shape. */
+  /**
+   * In the places of outputs that are left out: what lowerings of other operations find there,
+   * whatever its shape.
+   */
   readonly kept?: Refs;
 }
 
@@ -26,7 +29,9 @@ export type Lowering = (m: Maths, inputs: LoweringInputs) => LoweringOutputs;
 /** The cell and hidden state before the first step, and the peepholes: the loops know none. */
 const ZERO_INPUTS = [2, 3, 5, 6, 7] as const;
 
-/** Inputs: seq_len_max, x, cs_prev, h_prev, w, three peepholes, b. Outputs: i, cs, f, o, ci, co, h. */
+/**
+ * Inputs: seq_len_max, x, cs_prev, h_prev, w, three peepholes, b. Outputs: i, cs, f, o, ci, co, h.
+ */
 const blockLstm: Lowering = (m, inputs) => {
   ZERO_INPUTS.forEach((index) => inputs.checkZero(index));
   const out = lstmForward(m, inputs.ref(1), inputs.ref(4), inputs.ref(8));
@@ -41,7 +46,8 @@ const blockLstm: Lowering = (m, inputs) => {
 const CELL_GRADIENT = 16;
 
 /**
- * Inputs: those of BlockLSTM, its outputs, cs_grad, h_grad. Outputs: x, cs_prev, h_prev, w, three peepholes, b.
+ * Inputs: those of BlockLSTM, its outputs, cs_grad, h_grad. Outputs: x, cs_prev, h_prev, w, three
+ * peepholes, b.
  */
 const blockLstmGrad: Lowering = (m, inputs) => {
   [...ZERO_INPUTS, CELL_GRADIENT].forEach((index) => inputs.checkZero(index));

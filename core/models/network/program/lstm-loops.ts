@@ -2,14 +2,16 @@ import type { Ref } from './graph-def.ts';
 import { Loop, type Maths } from './maths.ts';
 
 /**
- * An LSTM layer as two loops over time with all that is not recurrent in large matrix products around them. TensorFlow's
- * BlockLSTM has no form that XLA can compile, and keeps the gates; these loops keep what the gradient needs of them:
+ * An LSTM layer as two loops over time with all that is not recurrent in large matrix products
+ * around them. TensorFlow's BlockLSTM has no form that XLA can compile, and keeps the gates; these
+ * loops keep what the gradient needs of them:
  *
  *   d_i = dc (g i (1 - i)), d_f = dc (c' f (1 - f)), d_g = dc (i (1 - g^2)), d_o = dh (tanh(c) o (1 - o)),
  *   dc = dc_next f_next + dh o (1 - tanh(c)^2)
  *
- * where c' is the cell of the step before: `slopes` [T, B, 4U] has the four brackets, `cellSlope` [T, B, U] is
- * o (1 - tanh(c)^2), `forget` [T, B, U] is f. Gates i, f, g, o in the order of the kernel's columns.
+ * where c' is the cell of the step before: `slopes` [T, B, 4U] has the four brackets, `cellSlope`
+ * [T, B, U] is o (1 - tanh(c)^2), `forget` [T, B, U] is f. Gates i, f, g, o in the order of the
+ * kernel's columns.
  */
 export interface LoopOutputs {
   readonly slopes: Ref;
@@ -37,8 +39,8 @@ const byGate = (m: Maths, units: number, values: readonly [number, number, numbe
   m.vector(Float32Array.from({ length: 4 * units }, (_, k) => values[Math.floor(k / units)]!));
 
 /**
- * All gates at once: sigmoid(x) = tanh(x / 2) / 2 + 1 / 2, so that one tanh does for the four; and the slopes of their
- * curves, y (1 - y) of a sigmoid y and 1 - y^2 of a tanh y.
+ * All gates at once: sigmoid(x) = tanh(x / 2) / 2 + 1 / 2, so that one tanh does for the four; and
+ * the slopes of their curves, y (1 - y) of a sigmoid y and 1 - y^2 of a tanh y.
  */
 function gatesOf(m: Maths, sums: Ref, units: number): { readonly gates: Ref; readonly bends: Ref } {
   const half = byGate(m, units, [0.5, 0.5, 1, 0.5]);

@@ -13,7 +13,9 @@ const FLOAT = { T: attr.type('float32') };
 const larger = (a: Ref, b: Ref): readonly number[] =>
   a.shape.length >= b.shape.length ? a.shape : b.shape;
 
-/** The operations that loops are written in, as nodes of one function. Shapes are known everywhere. */
+/**
+ * The operations that loops are written in, as nodes of one function. Shapes are known everywhere.
+ */
 export class Maths {
   readonly fn: FunctionBuilder;
   /** What functions that this one calls are added to. */
@@ -29,8 +31,8 @@ export class Maths {
   }
 
   /**
-   * To be overwritten as a whole. No two of a program are filled alike: XLA gives equal values one place, and copies
-   * them before they are written to.
+   * To be overwritten as a whole. No two of a program are filled alike: XLA gives equal values one
+   * place, and copies them before they are written to.
    */
   blank(shape: readonly number[]): Ref {
     return this.filled(shape, this.library.nextNumber());

@@ -15,8 +15,9 @@ import { Maths } from './maths.ts';
 import { record } from './recorder.impl.ts';
 
 /**
- * Work on tensors that was recorded once and is run as one program, compiled by XLA for the machine it is on: one call
- * in place of one a operation, loops over time in place of one operation a step, neighbours fused.
+ * Work on tensors that was recorded once and is run as one program, compiled by XLA for the machine
+ * it is on: one call in place of one a operation, loops over time in place of one operation a step,
+ * neighbours fused.
  */
 export class Program {
   readonly #native: NativeOps;
@@ -40,7 +41,10 @@ export class Program {
     return inFolder(recorded, (folder) => Program.#opened(native, folder, recorded));
   }
 
-  /** Whether TensorFlow takes and runs it, given `args`. Throws what has another cause than TensorFlow's refusal. */
+  /**
+   * Whether TensorFlow takes and runs it, given `args`. Throws what has another cause than
+   * TensorFlow's refusal.
+   */
   static runs(native: NativeOps, recorded: Recorded, args: readonly Tensor[]): boolean {
     return inFolder(recorded, (folder) => {
       try {
@@ -90,9 +94,10 @@ const isRefusal = (error: unknown): boolean =>
 const compilers = new WeakMap<NativeBackend, boolean>();
 
 /**
- * Can programs be compiled here? TensorFlow's smaller builds have no XLA; on a GPU the operations have kernels that
- * suit it better. Asked once a process, and the same in all that load this library. Only TensorFlow's own refusal is a
- * no: a temporary folder that cannot be written says nothing of the library, and throws.
+ * Can programs be compiled here? TensorFlow's smaller builds have no XLA; on a GPU the operations
+ * have kernels that suit it better. Asked once a process, and the same in all that load this
+ * library. Only TensorFlow's own refusal is a no: a temporary folder that cannot be written says
+ * nothing of the library, and throws.
  */
 export function canCompile(native: NativeOps): boolean {
   const { backend } = native;

@@ -58,8 +58,8 @@ class Recorder {
   }
 
   /**
-   * What the function has for a value; one that no recorded operation made is a constant of it. Throws `training.program`
-   * for an output that a lowered operation does not give.
+   * What the function has for a value; one that no recorded operation made is a constant of it.
+   * Throws `training.program` for an output that a lowered operation does not give.
    */
   refOf(info: Info): Ref {
     const known = this.#refs.get(info.dataId);
@@ -161,8 +161,9 @@ function tensorOf(op: string, input: unknown): Info {
 }
 
 /**
- * Runs `work` once and writes its operations down as one function of `args` that gives what `work` gives. Values that
- * are neither arguments nor made inside become constants: whatever changes from call to call must be an argument.
+ * Runs `work` once and writes its operations down as one function of `args` that gives what `work`
+ * gives. Values that are neither arguments nor made inside become constants: whatever changes from
+ * call to call must be an argument.
  */
 export function record(
   { backend, tf }: { readonly backend: NativeBackend; readonly tf: Tf },
