@@ -92,8 +92,20 @@ export function readDecimal(bytes: Uint8Array, from: number, into: Decimal): boo
   }
   const isQuick =
     lowDigits <= HALF && fraction < POWERS.length && (fraction > 0 || bytes[at - 1] !== POINT);
-  if (!isQuick || c === EXPONENT - ZERO || c === UPPER_EXPONENT - ZERO) {
-    return readSlowly(bytes, from, into);
+  if (!isQuick) return readSlowly(bytes, from, into);
+  if (c === EXPONENT - ZERO || c === UPPER_EXPONENT - ZERO) {
+    // As JSON.stringify writes what is small: e-7, e-12.
+    const units = bytes[at + 2]! - ZERO;
+    if (bytes[at + 1] !== MINUS || !(units >= 0 && units <= 9))
+      return readSlowly(bytes, from, into);
+    let exponent = units;
+    at += 3;
+    c = bytes[at]! - ZERO;
+    for (; c >= 0 && c <= 9 && exponent < POWERS.length; c = bytes[++at]! - ZERO) {
+      exponent = 10 * exponent + c;
+    }
+    fraction += exponent;
+    if (fraction >= POWERS.length) return readSlowly(bytes, from, into);
   }
   const value =
     lowDigits <= EXACT_LOW
@@ -107,7 +119,7 @@ export function readDecimal(bytes: Uint8Array, from: number, into: Decimal): boo
 
 const SLOW = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\d.eE+-])/;
 /** A number that is longer is left to JSON.parse. */
-const LONGEST = 400;
+const LONGEST = 64;
 
 function readSlowly(bytes: Uint8Array, from: number, into: Decimal): boolean {
   const text = String.fromCharCode(...bytes.subarray(from, from + LONGEST));
