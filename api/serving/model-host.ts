@@ -22,21 +22,19 @@ interface Behind {
   readonly reason: string;
 }
 
-/** At a start: fewer than the packages that stay open beside those that serve. */
 const RESTORED_AT_ONCE = 4;
 const LOADING = 'loading';
 const wordsOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
 /**
- * Which package answers for which model on this replica. A new champion replaces the former one in one
- * assignment, so each answer names exactly one version. What serves is noted on the local disk (with the
- * version before it), so that a start with all servers away serves it again. Where a champion does not
- * load and nothing answers yet, the newest former champion that verifies stands in, under its own version
- * and generation, until the champion loads.
+ * Which package answers for which model on this replica. A new champion replaces the former one in one assignment, so
+ * each answer names exactly one version. What serves is noted on the local disk (with the version before it), so that
+ * a start with all servers away serves it again. Where a champion does not load and nothing answers yet, the newest
+ * former champion that verifies stands in, under its own version and generation, until the champion loads.
  *
- * A promoted package is opened and proven before it serves. After that only so many stay open as `PackageSlots` allows:
- * the others are opened again when they are asked for, and so are at a start those beyond that number.
+ * Packages are opened and proven before they serve. Only so many stay open as `PackageSlots` allows: the others are
+ * opened again when they are asked for, and so are at a start those beyond that number.
  */
 export class ModelHost {
   readonly #slots: PackageSlots;
@@ -51,6 +49,8 @@ export class ModelHost {
   readonly #behind = new Map<string, Behind>();
   #activating: Promise<void> = Promise.resolve();
   #kept: ReadonlySet<string> = new Set();
+  /** Digests of what serves in a moment. */
+  #restoring: readonly string[] = [];
   /** Monotonic ms of the last look at the registry; undefined: none yet. */
   #confirmedAt: number | undefined;
 
@@ -132,7 +132,7 @@ export class ModelHost {
 
   readonly #serving = (): ReadonlySet<string> => {
     const active = [...this.#active.values()].map(({ served }) => served.packageDigest);
-    return new Set([...active, ...this.#kept]);
+    return new Set([...active, ...this.#restoring, ...this.#kept]);
   };
 
   /** Serves what the registry says; reconciliations stand in a queue. */
@@ -262,12 +262,12 @@ export class ModelHost {
 
   /** For the lease: what is loaded here. */
   get loaded(): LoadedModels {
-    return Object.fromEntries(
-      [...this.#active].map(([model, { served }]) => {
-        const { version, generation, packageDigest: digest } = served;
-        return [model, { version, generation, digest }];
-      }),
-    );
+    const found: Record<string, LoadedModels[string]> = {};
+    for (const [model, { served }] of this.#active) {
+      const { version, generation, packageDigest: digest } = served;
+      found[model] = { version, generation, digest };
+    }
+    return found;
   }
 
   #store(): Promise<void> {
@@ -282,8 +282,10 @@ export class ModelHost {
       if (this.#active.has(current.model)) continue;
       this.#notes.set(current.model, note);
       // Those after it are opened meanwhile; what is wrong with one of them is told in its turn.
-      const ahead = this.#waitsForUse ? [] : notes.slice(i + 1, i + RESTORED_AT_ONCE);
-      for (const next of ahead) this.reopen(next.current).catch(() => undefined);
+      const atOnce = this.#waitsForUse ? 1 : Math.min(RESTORED_AT_ONCE, this.#slots.limit);
+      const near = notes.slice(i, i + atOnce).map((one) => one.current);
+      this.#restoring = near.map(({ packageDigest }) => packageDigest);
+      for (const next of near.slice(1)) this.reopen(next).catch(() => undefined);
       try {
         if (!this.#waitsForUse) await this.prepare(current);
         this.#active.set(current.model, { served: current });
@@ -292,6 +294,7 @@ export class ModelHost {
         if (previous) await this.#serveInstead(previous);
       }
     }
+    this.#restoring = [];
   }
 }
 
