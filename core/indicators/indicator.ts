@@ -55,6 +55,10 @@ export interface Indicator<P extends z.ZodType = z.ZodType> {
   exogenous?(params: z.output<P>): readonly string[];
   /** Parameter sets that conformance tests run beside the defaults. */
   readonly examples: readonly z.input<P>[];
+  /**
+   * One value a row. Best a column of `input.positions` that a step fills as rows come (`columnBy`, `columnOf`); any
+   * other array of all rows is right too, and computed anew over all rows whenever some are added.
+   */
   compute(input: IndicatorInput, params: z.output<P>): Float64Array;
 }
 

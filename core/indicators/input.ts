@@ -22,7 +22,11 @@ type Columns = Pick<
 export const indicatorInput = (bars: Bars, calendar: Calendar): IndicatorInput =>
   inputOf(bars, barPositions(bars.openTime, calendar, bars.timeframe));
 
-function inputOf(bars: Columns, positions: BarPositions): IndicatorInput {
+function inputOf(
+  bars: Columns,
+  positions: BarPositions,
+  compute = (use: IndicatorUse, input: IndicatorInput) => use.compute(input),
+): IndicatorInput {
   const made = new Map<string, unknown>();
   const share = <T>(key: string, make: () => T): T => {
     // A key is used by one maker only, which fixes its type.
@@ -42,7 +46,7 @@ function inputOf(bars: Columns, positions: BarPositions): IndicatorInput {
     value: bars.value,
     exogenous: bars.exogenous ?? {},
     positions,
-    column: (use: IndicatorUse) => share(use.key, () => use.compute(input)),
+    column: (use: IndicatorUse) => share(use.key, () => compute(use, input)),
     share,
   };
   return input;
@@ -137,7 +141,13 @@ function laidOut(
     value: positions.column(),
     exogenous: Object.fromEntries(exogenous.map((name) => [name, positions.column()])),
   };
-  const input = inputOf(bars, positions);
+  const input = inputOf(
+    bars,
+    positions,
+    (use, of) =>
+      positions.growing(() => use.compute(of)) ??
+      recomputed(use, bars, positions, (openTime) => barPositions(openTime, calendar, timeframe)),
+  );
   return {
     write: writerOf(uses.map((use) => input.column(use))),
     get rows() {
@@ -148,6 +158,38 @@ function laidOut(
     clear: () => positions.clear(),
   };
 }
+
+/**
+ * The column of an indicator that makes one array of all rows instead of filling a column that grows: whenever rows
+ * come, it is computed over all there are.
+ */
+function recomputed(
+  use: IndicatorUse,
+  bars: Columns,
+  positions: GrowingPositions,
+  positionsOf: (openTime: Float64Array) => BarPositions,
+): Float64Array {
+  const column = positions.column();
+  positions.run((from, to) => {
+    const rows = firstRows(bars, to);
+    const whole = use.compute(inputOf(rows, positionsOf(rows.openTime)));
+    column.set(whole.subarray(from, to), from);
+  });
+  return column;
+}
+
+const firstRows = (bars: Columns, rows: number): Columns => ({
+  openTime: bars.openTime.subarray(0, rows),
+  open: bars.open.subarray(0, rows),
+  high: bars.high.subarray(0, rows),
+  low: bars.low.subarray(0, rows),
+  close: bars.close.subarray(0, rows),
+  volume: bars.volume.subarray(0, rows),
+  value: bars.value.subarray(0, rows),
+  exogenous: Object.fromEntries(
+    Object.entries(bars.exogenous ?? {}).map(([name, of]) => [name, of.subarray(0, rows)]),
+  ),
+});
 
 function foundIn(
   columns: Columns,

@@ -12,9 +12,8 @@ export const ANCHOR_BARS = 256;
 export type Step = (from: number, to: number) => void;
 
 /**
- * The rows that columns are computed over, and where their bars lie in the calendar: what makes
- * values independent of where a history starts. Rows may be added; columns grow with them (see
- * `run`).
+ * The rows that columns are computed over, and where their bars lie in the calendar: what makes values
+ * independent of where a history starts. Rows may be added; columns grow with them (see `run`).
  */
 export interface BarPositions {
   /** Rows that columns have room for. */
@@ -41,13 +40,12 @@ export interface BarPositions {
 
 /** Rows that can be added to. */
 export interface GrowingPositions extends BarPositions {
-  /**
-   * Takes the rows up to `rows` from `openTime`, whose earlier ones are known, and runs all steps
-   * over them.
-   */
+  /** Takes the rows up to `rows` from `openTime`, whose earlier ones are known, and runs all steps. */
   grow(openTime: Float64Array, rows: number): void;
   /** No rows again; columns stay as they are, to be written again. */
   clear(): void;
+  /** What `make` gives, if that is a column that grows; undefined: no step of its own fills it. */
+  growing(make: () => Float64Array): Float64Array | undefined;
 }
 
 class Rows implements GrowingPositions {
@@ -60,6 +58,9 @@ class Rows implements GrowingPositions {
   readonly #steps: Step[] = [];
   readonly #shared = new Map<Float64Array, Map<string, unknown>>();
   readonly #newColumn: () => Float64Array;
+  readonly #columns = new Map<Float64Array, number>();
+  /** Steps of what `growing` was asked of before. */
+  #others = 0;
   #rows = 0;
 
   constructor(capacity: number, calendar: Calendar, timeframe: Timeframe, store?: ColumnStore) {
@@ -76,7 +77,18 @@ class Rows implements GrowingPositions {
   }
 
   column(): Float64Array {
-    return this.#newColumn().fill(NaN);
+    const column = this.#newColumn().fill(NaN);
+    this.#columns.set(column, this.#columns.size);
+    return column;
+  }
+
+  growing(make: () => Float64Array): Float64Array | undefined {
+    const before = { columns: this.#columns.size, steps: this.#steps.length - this.#others };
+    const made = make();
+    const steps = this.#steps.length - this.#others - before.steps;
+    this.#others += steps;
+    const place = this.#columns.get(made) ?? Infinity;
+    return place < before.columns || (place < Infinity && steps > 0) ? made : undefined;
   }
 
   run(step: Step): void {
@@ -145,9 +157,7 @@ export function barPositions(
   return positions;
 }
 
-/**
- * Row of the last anchor at or before `row - memory`; row 0 (the first bar) where there is none.
- */
+/** Row of the last anchor at or before `row - memory`; row 0 (the first bar) if there is none. */
 export function anchorRow(
   { anchors }: Pick<BarPositions, 'anchors'>,
   row: number,

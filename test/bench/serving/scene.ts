@@ -34,7 +34,7 @@ export const INSTRUMENT = '^GSPC';
 export const BARS = 6_300;
 const DATASET = 'sp500-daily';
 export const LOOKBACK = 60;
-/** The network of the measures. */
+/** The index predictor's network. */
 const SIZE = { lookback: LOOKBACK, units: [50, 50], dense: [25], branch: 16 };
 
 /** Those that are stored, the same at each call. */

@@ -4,7 +4,9 @@ import { barCount, type Bars, sliceBars } from '../../../core/bars/bars.ts';
 import { calendarFor } from '../../../core/calendar/index.ts';
 import { buildFeatures, featureSetOrThrow, featureSets } from '../../../core/features/index.ts';
 import { featureStream } from '../../../core/features/stream.ts';
-import { indicatorInput } from '../../../core/indicators/index.ts';
+import { defineFeatureSet, named } from '../../../core/features/feature-set.ts';
+import { indicatorInput, type IndicatorUse, use } from '../../../core/indicators/index.ts';
+import { sma } from '../../../core/indicators/moving-average.ts';
 import { sp500, walkBars } from '../../support/example-bars.ts';
 import { seededUniform } from '../../support/seeded-uniform.ts';
 
@@ -37,6 +39,41 @@ test('a long history in stretches has the bits of whole columns, holes or none',
       const at = whole.findIndex((value, t) => !Object.is(value, matrix.values[t * width + c]));
       assert.equal(at, -1, `${set.name} ${name} row ${at}`);
     });
+  }
+});
+
+/** Written as one would at first: neither fills its column by a step. */
+const plain: readonly IndicatorUse[] = [
+  {
+    ...{ name: 'mapped', key: 'mapped', docs: '', params: {}, warmupBars: 1, memoryBars: 1 },
+    ...{ recursive: false, exogenous: [] },
+    compute: ({ close }) => close.map((value, t) => value - (close[t - 1] ?? NaN)),
+  },
+  {
+    ...{ name: 'looped', key: 'looped', docs: '', params: {}, warmupBars: 19, memoryBars: 19 },
+    ...{ recursive: false, exogenous: [] },
+    compute: (input) => {
+      const average = input.column(use(sma, { period: 20 }));
+      const out = input.positions.column();
+      for (let t = 0; t < input.rows; t++) out[t] = input.close[t]! / average[t]!;
+      return out;
+    },
+  },
+];
+
+test('indicators that make whole arrays grow as well', () => {
+  const columns = named(
+    'plain',
+    plain.map((one) => [one.name, one] as const),
+  );
+  const set = defineFeatureSet({ name: 'plain', docs: '', version: 1, columns });
+  const bars = sliceBars(sp500(), 0, 1500);
+  const input = indicatorInput(bars, nyse);
+  const { values } = buildFeatures(set, bars, nyse);
+  for (const [c, one] of plain.entries()) {
+    const built = values.filter((_, i) => i % plain.length === c);
+    assert.deepEqual(built, input.column(one), one.name);
+    assert.ok(Number.isFinite(built.at(-1)));
   }
 });
 
