@@ -1,7 +1,6 @@
 import { barCount } from '../bars/bars.ts';
-import { runPrepared, type BacktestRun } from './engine.ts';
+import { runWhole, type BacktestRun } from './engine.ts';
 import { prepare, type Prepared } from './prepared.ts';
-import type { RunColumns } from './rows.ts';
 import type { BacktestRules } from './rules.ts';
 import type { InstrumentSeries } from './series.ts';
 
@@ -10,28 +9,23 @@ import type { InstrumentSeries } from './series.ts';
  * The same fill rule and the same costs at entry; no stops, shorts or leverage.
  */
 export const buyAndHold = (given: readonly InstrumentSeries[], rules: BacktestRules): BacktestRun =>
-  holdPrepared(prepare(given), rules);
+  runWhole(heldSeries(prepare(given)), heldRules(rules));
 
-export function holdPrepared(
-  prepared: Prepared,
-  rules: BacktestRules,
-  columns?: RunColumns,
-): BacktestRun {
+/** The same bars with what buy-and-hold wants of them. */
+export function heldSeries(prepared: Prepared): Prepared {
   const series = prepared.series.map(({ bars, calendar, openAt, closeAt, costs }) => {
     const targets = new Float64Array(barCount(bars)).fill(NaN);
     targets[0] = 1 / prepared.series.length;
     return { bars, calendar, openAt, closeAt, targets, ...(costs && { costs }) };
   });
-  return runPrepared(
-    { ...prepared, series },
-    {
-      ...rules,
-      maxLeverage: 1,
-      maxWeight: 1,
-      noTradeBand: 0,
-      minTradeValue: 0,
-      stops: { emergencyScore: null, reentry: rules.stops.reentry },
-    },
-    columns,
-  );
+  return { ...prepared, series };
 }
+
+export const heldRules = (rules: BacktestRules): BacktestRules => ({
+  ...rules,
+  maxLeverage: 1,
+  maxWeight: 1,
+  noTradeBand: 0,
+  minTradeValue: 0,
+  stops: { emergencyScore: null, reentry: rules.stops.reentry },
+});

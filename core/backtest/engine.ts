@@ -22,14 +22,14 @@ import { fillOrders } from './fill.ts';
 import { asKnown } from './known.ts';
 import { Position } from './position.ts';
 import { prepare, type Prepared } from './prepared.ts';
-import { Rows, runColumns, type RunColumns } from './rows.ts';
+import { Rows, runColumns, runFigures, type RunColumns, type RunFigures } from './rows.ts';
 import type { BacktestRules } from './rules.ts';
 import type { InstrumentSeries } from './series.ts';
 import { applyBarStops, hasBarStops } from './stops.ts';
 import type { Trade } from './trade.ts';
 
-/** What a run leaves; columns have one entry a row. */
-export interface BacktestRun extends RunColumns {
+/** What is known of a run besides its columns. */
+export interface RunOutcome {
   /** Ids, rising; the columns of `weights`. */
   readonly instruments: readonly string[];
   readonly initialEquity: number;
@@ -42,18 +42,33 @@ export interface BacktestRun extends RunColumns {
   readonly ruined: boolean;
 }
 
+/** A run of which nothing but figures is wanted; columns have one entry a row. */
+export interface FiguresRun extends RunOutcome, RunFigures {}
+
+/** What a run leaves; columns have one entry a row. */
+export interface BacktestRun extends RunOutcome, RunColumns {}
+
 /** Runs a backtest. Throws `backtest.*` on series that do not fit together (see `checkedSeries`). */
 export const runBacktest = (
   given: readonly InstrumentSeries[],
   rules: BacktestRules,
-): BacktestRun => runPrepared(prepare(given), rules);
+): BacktestRun => runWhole(prepare(given), rules);
 
-/** Columns of a run over the same bars that nobody reads any more are overwritten and become those of this one. */
-export const runPrepared = (
+/** With every column. */
+export function runWhole(prepared: Prepared, rules: BacktestRules): BacktestRun {
+  const columns = runColumns(prepared.time.length, prepared.series.length);
+  return { ...new Engine(prepared, rules, columns, columns).run(), ...columns };
+}
+
+/** With figures only. Columns of a run over the same bars that nobody reads any more are overwritten and become those of this one. */
+export function runPrepared(
   prepared: Prepared,
   rules: BacktestRules,
-  columns: RunColumns = runColumns(prepared.time.length, prepared.series.length),
-): BacktestRun => new Engine(prepared, rules, columns).run();
+  { equity, exposure, traded, costs }: RunFigures = runFigures(prepared.time.length),
+): FiguresRun {
+  const figures = { equity, exposure, traded, costs };
+  return { ...new Engine(prepared, rules, figures).run(), ...figures };
+}
 
 const YEAR_MS = 365.25 * 86_400_000;
 
@@ -71,20 +86,25 @@ class Engine {
   #ruined = false;
   #before = NaN;
 
-  constructor({ series, time }: Prepared, rules: BacktestRules, columns: RunColumns) {
+  constructor(
+    { series, time }: Prepared,
+    rules: BacktestRules,
+    figures: RunFigures,
+    rest?: RunColumns,
+  ) {
     const positions = series.map((one) => new Position(asKnown(one, rules), rules));
     this.#positions = positions;
     this.#orders = [...positions];
     this.#rules = rules;
     this.#book = new Book(positions, rules.initialEquity);
-    this.#rows = new Rows(time, this.#book, columns);
+    this.#rows = new Rows(time, this.#book, figures, rest);
     this.#time = time;
     this.#stops = hasBarStops(rules.stops);
     this.#carries = rules.borrowBpsPerYear > 0 || rules.financingBpsPerYear > 0;
     this.#fillsAtOpen = rules.fill.at === 'nextOpen';
   }
 
-  run(): BacktestRun {
+  run(): RunOutcome {
     const from = this.#nextAt();
     for (;;) {
       const now = this.#rows.writeBefore(this.#wakesAt(), this.#ruined);
@@ -97,7 +117,6 @@ class Engine {
       initialEquity: this.#rules.initialEquity,
       from,
       time: this.#time,
-      ...this.#rows.columns,
       trades: [...this.#book.closed, ...this.#book.openTrades()],
       ruined: this.#ruined,
     };

@@ -2,8 +2,8 @@ import { barCount } from '../bars/bars.ts';
 import { DAY_MS } from '../calendar/day.ts';
 import { blockLength, bootstrapInterval, drawBlocks, type Interval } from '../metrics/bootstrap.ts';
 import { isTradable } from '../outcomes/trading-cost.ts';
-import { holdPrepared } from './benchmark.ts';
-import { runPrepared, type BacktestRun } from './engine.ts';
+import { heldRules, heldSeries } from './benchmark.ts';
+import { runPrepared, type FiguresRun } from './engine.ts';
 import { BacktestFacts, yearOf, type Tries } from './facts.ts';
 import { knownLate, knownNotes } from './known.ts';
 import { metricValues } from './metrics/index.ts';
@@ -11,9 +11,10 @@ import { MIN_RETURNS } from './metrics/moments.ts';
 import { sharpe } from './metrics/ratios.ts';
 import { monteCarlo } from './monte-carlo.ts';
 import { BACKTEST_FORMAT, type BacktestResult } from './result.ts';
-import { drawdownCurve, monthlyReturns, type DrawdownSpan } from './returns.ts';
-import { prepare, type PreparedSeries } from './prepared.ts';
+import { drawdownCurve, listOf, monthlyReturns, type DrawdownSpan } from './returns.ts';
+import { prepare, type Prepared, type PreparedSeries } from './prepared.ts';
 import type { BacktestRules } from './rules.ts';
+import { withScratch, type Scratch } from './scratch.ts';
 import { sensitivityOver } from './sensitivity.ts';
 import { costsOf, type InstrumentSeries } from './series.ts';
 
@@ -41,22 +42,37 @@ export function evaluateBacktest(
   options: EvaluateOptions = {},
 ): BacktestResult {
   const prepared = prepare(given);
+  return withScratch(prepared.time.length, (scratch) =>
+    evaluatePrepared(prepared, rules, options, scratch),
+  );
+}
+
+function evaluatePrepared(
+  prepared: Prepared,
+  rules: BacktestRules,
+  options: EvaluateOptions,
+  scratch: Scratch,
+): BacktestResult {
   const { series } = prepared;
   const { riskFreePerYear = 0, tries = { count: 1 }, seed = 1 } = options;
   const year = yearOf(
     series.map(({ bars, calendar }) => ({ calendar, timeframe: bars.timeframe })),
     prepared.time,
   );
-  const factsOf = (of: BacktestRun, against: BacktestRun | BacktestFacts): BacktestFacts =>
-    new BacktestFacts(of, { ...year, riskFreePerYear, tries, benchmark: against });
-  const free = { ...rules, costScale: 0 };
-  const [freeRun, freeHold] = [runPrepared(prepared, free), holdPrepared(prepared, free)];
-  const withoutCosts = metricValues(factsOf(freeRun, freeHold));
-  // Their columns serve once more: nobody reads these runs again.
-  const run = runPrepared(prepared, rules, freeRun);
-  const benchmark = holdPrepared(prepared, rules, freeHold);
-  const held = factsOf(benchmark, benchmark);
-  const facts = factsOf(run, held);
+  const shared = { ...year, riskFreePerYear, tries };
+  /** One after the other in the same columns: of the first one its metrics are all that stays. */
+  const factsUnder = (own: BacktestRules): { held: BacktestFacts; facts: BacktestFacts } => {
+    const hold = runPrepared(holding, heldRules(own), scratch.hold);
+    const returns = scratch.holdReturns;
+    const held = new BacktestFacts(hold, { ...shared, benchmark: hold, returns });
+    const run = runPrepared(prepared, own, scratch.run);
+    const of = { ...shared, benchmark: held, returns: scratch.returns };
+    return { held, facts: new BacktestFacts(run, of) };
+  };
+  const holding = heldSeries(prepared);
+  const withoutCosts = metricValues(factsUnder({ ...rules, costScale: 0 }).facts);
+  const { held, facts } = factsUnder(rules);
+  const [run, benchmark] = [facts.run, held.run];
   const instruments = series.map((one) => factsOfInstrument(one, rules));
   const hypothetical = instruments.some((one) => one.hypothetical);
   const { paths = 0, resamples } = options;
@@ -100,16 +116,9 @@ export function evaluateBacktest(
   };
 }
 
-/** Plain numbers; many times as fast as spreading the column. */
-function listOf(column: Float64Array): number[] {
-  const out = new Array<number>(column.length);
-  for (let t = 0; t < column.length; t++) out[t] = column[t]!;
-  return out;
-}
-
 /** Running sums, each value times `scale`. */
 function soFar(column: Float64Array, scale = 1): number[] {
-  const out = new Array<number>(column.length);
+  const out = listOf(column);
   let sum = 0;
   for (let t = 0; t < column.length; t++) out[t] = sum += scale * column[t]!;
   return out;
@@ -213,7 +222,7 @@ const ENDED_MS = 14 * DAY_MS;
 /** Positions in instruments whose bars end before the others': nothing says what they are worth since. */
 function endedEarly(
   instruments: BacktestResult['instruments'],
-  { trades }: BacktestRun,
+  { trades }: FiguresRun,
 ): readonly string[] {
   const last = Math.max(...instruments.map(({ to }) => to));
   return instruments

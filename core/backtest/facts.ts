@@ -1,7 +1,7 @@
 import { DAY_MS } from '../calendar/day.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import type { Timeframe } from '../bars/bars.ts';
-import type { BacktestRun } from './engine.ts';
+import type { FiguresRun } from './engine.ts';
 import { momentsOf, type Moments } from './metrics/moments.ts';
 import { regress, type Regression } from './metrics/newey-west.ts';
 import { lowest } from './metrics/lowest.ts';
@@ -34,28 +34,31 @@ export interface FactOptions {
   readonly riskFreePerYear?: number;
   readonly tries?: Tries;
   /** Buy-and-hold of the same bars: equal rows. */
-  readonly benchmark?: BacktestRun | BacktestFacts;
+  readonly benchmark?: FiguresRun | BacktestFacts;
+  /** Where returns are put: as long as they are, and nobody else's while these facts are read. */
+  readonly returns?: Float64Array;
 }
 
 /** What a metric is computed from; each part once, when first asked for. */
 export class BacktestFacts {
-  readonly run: BacktestRun;
+  readonly run: FiguresRun;
   readonly returns: Float64Array;
   readonly barsPerYear: number;
   readonly daysPerYear: number;
   readonly riskFreePerYear: number;
   readonly tries: Tries;
-  readonly #benchmark: BacktestRun | BacktestFacts | undefined;
+  readonly #benchmark: FiguresRun | BacktestFacts | undefined;
   #totals: Totals | undefined;
   #moments: Moments | undefined;
   #daily: Float64Array | undefined;
   #tail: Float64Array | undefined;
   #drawdowns: DrawdownSpans | undefined;
+  #endedPnls: Float64Array | undefined;
   #regression: Regression | undefined;
 
-  constructor(run: BacktestRun, options: FactOptions) {
+  constructor(run: FiguresRun, options: FactOptions) {
     this.run = run;
-    this.returns = returnsOf(run.equity);
+    this.returns = returnsOf(run.equity, options.returns);
     this.barsPerYear = options.barsPerYear;
     this.daysPerYear = options.daysPerYear;
     this.riskFreePerYear = options.riskFreePerYear ?? 0;
@@ -104,6 +107,14 @@ export class BacktestFacts {
 
   get drawdowns(): DrawdownSpans {
     return (this.#drawdowns ??= drawdownSpans(this.run.equity, this.run.initialEquity));
+  }
+
+  /** Net profit of each ended trade. */
+  get endedPnls(): Float64Array {
+    return (this.#endedPnls ??= Float64Array.from(
+      this.run.trades.filter(({ open }) => !open),
+      ({ netPnl }) => netPnl,
+    ));
   }
 
   /** On the benchmark's returns; NaN without a benchmark. */

@@ -122,16 +122,21 @@ export class Position {
 
   /** The first bar from the current one on with an order unlike the last one. */
   #nextAsked(): number {
-    const [delay, last, low, high] = [this.#delay, this.#last, this.#lowest, this.#highest];
+    const delay = this.#delay;
+    const last = this.#last;
+    const low = this.#lowest;
+    const high = this.#highest;
     const repeats = this.#onlyChanged || this.#stopped;
     const targets = this.#targets;
     const end = this.bars - delay;
     let at = Math.max(0, this.bar - delay);
+    let known = NaN;
     for (; at < end; at++) {
       const target = targets[at]!;
       // NaN is none.
-      if (target !== target) continue;
+      if (target !== target || target === known) continue;
       if (!repeats || Math.min(high, Math.max(low, target)) !== last) return at + delay;
+      known = target;
     }
     return this.bars;
   }
@@ -181,7 +186,7 @@ export class Position {
     return this.mark;
   }
 
-  /** Writes its value at the instants `time[from]` to `time[to - 1]`, all before it trades, to out[from x stride + offset] on. */
+  /** Its value at the instants `time[from]` to `time[to - 1]`, all before it trades, to `out[offset]`, a `stride` each. */
   valuesAt(
     time: Float64Array,
     from: number,
@@ -190,20 +195,21 @@ export class Position {
     offset: number,
     stride: number,
   ): void {
+    let at = offset;
     if (this.quantity === 0) {
-      for (let row = from; row < to; row++) out[row * stride + offset] = 0;
+      for (let row = from; row < to; row++, at += stride) out[at] = 0;
       return;
     }
     let { bar, mark } = this;
     const { bars, quantity, open, close, openAt, closeAt } = this;
-    for (let row = from; row < to; row++) {
+    for (let row = from; row < to; row++, at += stride) {
       if (bar < bars) {
         const closes = closeAt[bar] === time[row];
         if (closes && !Number.isNaN(close[bar])) mark = close[bar]!;
         else if (openAt[bar]! < time[row]! && !Number.isNaN(open[bar])) mark = open[bar]!;
         if (closes) bar++;
       }
-      out[row * stride + offset] = quantity * mark;
+      out[at] = quantity * mark;
     }
   }
 

@@ -1,13 +1,23 @@
 /** From an equity curve to returns, days, months and drawdowns. */
+import { lowerBound } from '../bars/build.ts';
 import { DAY_MS } from '../calendar/day.ts';
 
-/** r[t] = E[t + 1] / E[t] - 1, one less than rows; 0 from where there is no equity left. */
-export function returnsOf(equity: Float64Array): Float64Array {
-  const out = new Float64Array(Math.max(0, equity.length - 1));
+/** r[t] = E[t + 1] / E[t] - 1, one less than rows, in `out`; 0 from where there is no equity left. */
+export function returnsOf(
+  equity: Float64Array,
+  out: Float64Array = new Float64Array(Math.max(0, equity.length - 1)),
+): Float64Array {
   for (let t = 0; t < out.length; t++) {
     const before = equity[t]!;
     out[t] = before > 0 ? equity[t + 1]! / before - 1 : 0;
   }
+  return out;
+}
+
+/** Plain numbers; many times as fast as spreading the column. */
+export function listOf(column: Float64Array): number[] {
+  const out = new Array<number>(column.length);
+  for (let t = 0; t < column.length; t++) out[t] = column[t]!;
   return out;
 }
 
@@ -42,8 +52,8 @@ export function monthlyReturns(
   for (let from = 0; from < equity.length;) {
     const date = new Date(dayOfClose(time[from]!) * DAY_MS);
     const monthEnds = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1);
-    let end = from + 1;
-    while (end < equity.length && time[end]! <= monthEnds) end++;
+    // Times are whole milliseconds: the first one after the month's end.
+    const end = Math.max(from + 1, lowerBound(time, monthEnds + 1));
     const last = equity[end - 1]!;
     months.push({
       month: date.toISOString().slice(0, 7),
@@ -86,8 +96,9 @@ export const drawdownsOf = (equity: Float64Array, initialEquity: number): Drawdo
 
 /** E / cummax(E) - 1 by row, from the initial equity on. */
 export function drawdownCurve(equity: Float64Array, initialEquity: number): number[] {
-  const curve = new Array<number>(equity.length);
-  let highest = initialEquity;
+  // A list that began with whole numbers would be made anew at the first broken one.
+  const curve = listOf(equity);
+  let highest = initialEquity + 0;
   for (let t = 0; t < equity.length; t++) {
     const rises = equity[t]! >= highest;
     if (rises) highest = equity[t]!;
@@ -98,8 +109,9 @@ export function drawdownCurve(equity: Float64Array, initialEquity: number): numb
 
 export function drawdownSpans(equity: Float64Array, initialEquity: number): DrawdownSpans {
   let peak = -1;
-  let highest = initialEquity;
-  let lowest = initialEquity;
+  // Sums of numbers are numbers and nothing else: what may be anything at first is kept as an object at every step.
+  let highest = initialEquity + 0;
+  let lowest = highest;
   let depth = 0;
   let trough = -1;
   let spans: DrawdownSpans = { deepest: null, longest: null };

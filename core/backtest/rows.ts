@@ -1,49 +1,70 @@
 import type { Book } from './book.ts';
 
-/** What a run leaves of each row; money in quote currency. */
-export interface RunColumns {
+/** What figures are made of, of each row; money in quote currency. */
+export interface RunFigures {
   readonly equity: Float64Array;
-  readonly cash: Float64Array;
-  /** Sum of absolute weights, and of signed ones. */
+  /** Sum of absolute weights. */
   readonly exposure: Float64Array;
-  readonly netExposure: Float64Array;
   /** Absolute value traded since the row before, over equity at the fill; a full rotation is 2. */
   readonly traded: Float64Array;
   /** Fees, slippage, spread, borrowing and financing since the row before. */
   readonly costs: Float64Array;
+}
+
+/** All that a run can leave of each row. */
+export interface RunColumns extends RunFigures {
+  readonly cash: Float64Array;
+  /** Sum of signed weights. */
+  readonly netExposure: Float64Array;
   /** [rows x instruments]: value held over equity; 0 of no equity. */
   readonly weights: Float64Array;
 }
 
-export function runColumns(rows: number, instruments: number): RunColumns {
+export function runFigures(rows: number): RunFigures {
   const column = (): Float64Array => new Float64Array(rows);
-  return {
-    ...{ equity: column(), cash: column(), exposure: column(), netExposure: column() },
-    ...{ traded: column(), costs: column(), weights: new Float64Array(rows * instruments) },
-  };
+  return { equity: column(), exposure: column(), traded: column(), costs: column() };
 }
+
+export const runColumns = (rows: number, instruments: number): RunColumns => ({
+  ...runFigures(rows),
+  cash: new Float64Array(rows),
+  netExposure: new Float64Array(rows),
+  weights: new Float64Array(rows * instruments),
+});
+
+/** Values that are held before rows are made of them: few enough to stay near. */
+const VALUES_AT_ONCE = 2_048;
 
 /** Writes the rows of a run, one after the other, from what its book holds. */
 export class Rows {
   /** The row that is written next. */
   next = 0;
-  readonly columns: RunColumns;
+  readonly #figures: RunFigures;
+  readonly #rest: RunColumns | undefined;
   readonly #time: Float64Array;
   readonly #book: Book;
+  /** [rows at once x instruments]: values, then weights. */
+  readonly #values: Float64Array;
+  readonly #atOnce: number;
 
-  constructor(time: Float64Array, book: Book, columns: RunColumns) {
+  /** `rest`: the same columns, where more than figures is wanted. */
+  constructor(time: Float64Array, book: Book, figures: RunFigures, rest?: RunColumns) {
+    const width = book.positions.length;
     this.#time = time;
     this.#book = book;
-    this.columns = columns;
+    this.#figures = figures;
+    this.#rest = rest;
+    this.#atOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / width));
+    this.#values = new Float64Array(this.#atOnce * width);
+    // They may have been another run's, and most rows trade nothing.
+    figures.traded.fill(0);
+    figures.costs.fill(0);
   }
 
   /** Writes the row of an instant at which all last prices are those of now. */
   write(): void {
     const { positions } = this.#book;
-    const at = this.next * positions.length;
-    for (let i = 0; i < positions.length; i++) {
-      this.columns.weights[at + i] = positions[i]!.value();
-    }
+    for (let i = 0; i < positions.length; i++) this.#values[i] = positions[i]!.value();
     this.#end(this.next + 1, true);
   }
 
@@ -52,55 +73,75 @@ export class Rows {
    * first at which no equity is left. Gives the instant of that one, else `until`.
    */
   writeBefore(until: number, ruined: boolean): number {
-    const { positions } = this.#book;
-    const from = this.next;
     const time = this.#time;
-    let to = from;
-    while (to < time.length && time[to]! < until) to++;
-    if (to === from) return until;
-    for (let i = 0; i < positions.length; i++) {
-      positions[i]!.valuesAt(time, from, to, this.columns.weights, i, positions.length);
+    for (let begun = false; this.next < time.length && time[this.next]! < until; begun = true) {
+      const from = this.next;
+      const most = Math.min(time.length, from + this.#atOnce);
+      let to = from + 1;
+      while (to < most && time[to]! < until) to++;
+      this.#value(from, to, begun);
+      this.#end(to, ruined);
+      if (this.next < to) return time[this.next]!;
     }
-    this.#end(to, ruined);
-    return this.next < to ? time[this.next]! : until;
+    return until;
   }
 
-  /** Ends rows that have values in the place of weights; but for `ruined` only those before equity is gone. */
+  /** The values of all positions in some rows; `moves`: they stand where the rows before began. */
+  #value(from: number, to: number, moves: boolean): void {
+    const { positions } = this.#book;
+    const time = this.#time;
+    for (let i = 0; i < positions.length; i++) {
+      const position = positions[i]!;
+      if (moves) position.pass(time[from]!);
+      position.valuesAt(time, from, to, this.#values, i, positions.length);
+    }
+  }
+
+  /** Ends rows of which the values are known; but for `ruined` only those before equity is gone. */
   #end(to: number, ruined: boolean): void {
     const { cash, positions } = this.#book;
-    const { columns: of } = this;
-    const { weights } = of;
+    const { equity, exposure } = this.#figures;
+    const from = this.next;
+    const values = this.#values;
     const width = positions.length;
-    let row = this.next;
-    for (; row < to; row++) {
-      const [from, end] = [row * width, (row + 1) * width];
-      let equity = cash;
-      for (let at = from; at < end; at++) equity += weights[at]!;
-      if (equity <= 0 && !ruined) break;
+    let row = from;
+    for (let at = 0; row < to; row++) {
+      const end = at + width;
+      let worth = cash;
+      for (let i = at; i < end; i++) worth += values[i]!;
+      if (worth <= 0 && !ruined) break;
       let gross = 0;
-      let net = 0;
-      for (let at = from; at < end; at++) {
-        const weight = equity > 0 ? weights[at]! / equity : 0;
-        weights[at] = weight;
+      for (; at < end; at++) {
+        const weight = worth > 0 ? values[at]! / worth : 0;
+        values[at] = weight;
         gross += Math.abs(weight);
-        net += weight;
       }
-      of.equity[row] = equity;
-      of.cash[row] = cash;
-      of.exposure[row] = gross;
-      of.netExposure[row] = net;
-      of.traded[row] = 0;
-      of.costs[row] = 0;
+      equity[row] = worth;
+      exposure[row] = gross;
     }
-    if (row > this.next) this.#tellTraded(this.next);
+    if (row === from) return;
+    if (this.#rest !== undefined) this.#endRest(this.#rest, from, row);
+    this.#tellTraded(from);
     this.next = row;
+  }
+
+  #endRest({ cash, netExposure, weights }: RunColumns, from: number, to: number): void {
+    const width = this.#book.positions.length;
+    const values = this.#values;
+    for (let row = from, at = 0; row < to; row++) {
+      let net = 0;
+      for (const end = at + width; at < end; at++) net += values[at]!;
+      netExposure[row] = net;
+    }
+    weights.set(values.subarray(0, (to - from) * width), from * width);
+    cash.fill(this.#book.cash, from, to);
   }
 
   /** What was traded since the row before `row`. */
   #tellTraded(row: number): void {
     const book = this.#book;
-    this.columns.traded[row] = book.traded;
-    this.columns.costs[row] = book.costs;
+    this.#figures.traded[row] = book.traded;
+    this.#figures.costs[row] = book.costs;
     book.traded = 0;
     book.costs = 0;
   }

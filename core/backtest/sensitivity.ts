@@ -1,10 +1,10 @@
-import { runPrepared, type BacktestRun } from './engine.ts';
+import { runPrepared, type FiguresRun } from './engine.ts';
 import { BacktestFacts, yearOf } from './facts.ts';
 import { annualReturn, totalReturn } from './metrics/growth.ts';
 import { maxDrawdown } from './metrics/losses.ts';
 import { sharpe } from './metrics/ratios.ts';
 import { prepare, type Prepared } from './prepared.ts';
-import { runColumns } from './rows.ts';
+import { runFigures } from './rows.ts';
 import type { BacktestRules } from './rules.ts';
 import type { InstrumentSeries } from './series.ts';
 
@@ -39,7 +39,7 @@ export const sensitivityOf = (
 
 export function sensitivityOver(prepared: Prepared, rules: BacktestRules): Sensitivity {
   // One run after the other: each in the columns of the one before.
-  const columns = runColumns(prepared.time.length, prepared.series.length);
+  const columns = runFigures(prepared.time.length);
   const pointOf = (scale: number, delay: number): SensitivityPoint => {
     const costScale = rules.costScale * scale;
     const delayBars = rules.fill.delayBars + delay;
@@ -54,7 +54,7 @@ export function sensitivityOver(prepared: Prepared, rules: BacktestRules): Sensi
 
 function pointOn(
   prepared: Prepared,
-  run: BacktestRun,
+  run: FiguresRun,
   at: Pick<SensitivityPoint, 'costScale' | 'delayBars'>,
 ): SensitivityPoint {
   const instruments = prepared.series.map(({ bars, calendar }) => ({

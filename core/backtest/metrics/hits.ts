@@ -1,5 +1,4 @@
 /** How often it was right, by trade and by row. Trades still open are counted apart. */
-import type { BacktestFacts } from '../facts.ts';
 import { defineBacktestMetric } from './metric.ts';
 
 export const trades = defineBacktestMetric({
@@ -9,7 +8,7 @@ export const trades = defineBacktestMetric({
   direction: 'none',
   format: 'count',
   source: 'definition',
-  value: (facts) => ended(facts).length,
+  value: ({ endedPnls }) => endedPnls.length,
 });
 
 export const openTrades = defineBacktestMetric({
@@ -19,7 +18,7 @@ export const openTrades = defineBacktestMetric({
   direction: 'none',
   format: 'count',
   source: 'definition',
-  value: ({ run }) => run.trades.filter(({ open }) => open).length,
+  value: ({ run, endedPnls }) => run.trades.length - endedPnls.length,
 });
 
 export const winRate = defineBacktestMetric({
@@ -29,10 +28,7 @@ export const winRate = defineBacktestMetric({
   direction: 'higher',
   format: 'percent',
   source: 'definition',
-  value: (facts) => {
-    const all = ended(facts);
-    return all.filter((pnl) => pnl > 0).length / all.length;
-  },
+  value: ({ endedPnls }) => endedPnls.filter((pnl) => pnl > 0).length / endedPnls.length,
 });
 
 export const barHitRate = defineBacktestMetric({
@@ -52,16 +48,13 @@ export const profitFactor = defineBacktestMetric({
   direction: 'higher',
   format: 'number',
   source: 'definition',
-  value: (facts) => {
+  value: ({ endedPnls }) => {
     let won = 0;
     let lost = 0;
-    for (const pnl of ended(facts)) {
+    for (const pnl of endedPnls) {
       if (pnl > 0) won += pnl;
       else lost -= pnl;
     }
     return lost > 0 ? won / lost : NaN;
   },
 });
-
-const ended = ({ run }: BacktestFacts): number[] =>
-  run.trades.filter(({ open }) => !open).map(({ netPnl }) => netPnl);

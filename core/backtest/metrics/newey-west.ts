@@ -5,6 +5,7 @@
  * Edge cases: all NaN with fewer than 20 rows, or where x does not vary.
  */
 import { assertSameLength, meanOf } from '../../metrics/metric.ts';
+import { laggedProducts } from './lagged-products.ts';
 import { MIN_RETURNS } from './moments.ts';
 
 export interface Regression {
@@ -53,48 +54,10 @@ export function regress(y: Float64Array, x: Float64Array): Regression {
 
 /** Sum over t and s of v[t] v[s] (1 - |t - s| / (lags + 1)), never negative but for rounding. */
 function longRunSum(v: Float64Array, lags: number): number {
+  const products = laggedProducts(v, lags);
   let sum = 0;
-  for (let from = 0; from <= lags; from += LAGS_AT_ONCE) {
-    const products = laggedProducts(v, from);
-    for (let lag = from; lag <= Math.min(lags, from + LAGS_AT_ONCE - 1); lag++) {
-      sum += (lag === 0 ? 1 : 2 * (1 - lag / (lags + 1))) * products[lag - from]!;
-    }
+  for (let lag = 0; lag <= lags; lag++) {
+    sum += (lag === 0 ? 1 : 2 * (1 - lag / (lags + 1))) * products[lag]!;
   }
   return Math.max(0, sum);
-}
-
-const LAGS_AT_ONCE = 4;
-
-/**
- * Sums over t of v[t] v[t - k] for the lags k from `lag` on, in the order of t: several at once, for one sum alone waits
- * for each of its additions.
- */
-function laggedProducts(v: Float64Array, lag: number): Float64Array {
-  // One by one: numbers taken out of a list are kept as objects, each of them new at every step.
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let d = 0;
-  // Of the rows before t - lag; 0 before the first.
-  let b1 = 0;
-  let c1 = 0;
-  let d1 = 0;
-  for (let t = lag; t < v.length; t++) {
-    const at = v[t]!;
-    const a1 = v[t - lag]!;
-    a += at * a1;
-    b += at * b1;
-    c += at * c1;
-    d += at * d1;
-    d1 = c1;
-    c1 = b1;
-    b1 = a1;
-  }
-  // Stored as numbers of this kind the sums need no memory of their own while they are made.
-  const sums = new Float64Array(LAGS_AT_ONCE);
-  sums[0] = a;
-  sums[1] = b;
-  sums[2] = c;
-  sums[3] = d;
-  return sums;
 }

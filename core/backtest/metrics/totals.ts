@@ -1,4 +1,4 @@
-import type { BacktestRun } from '../engine.ts';
+import type { FiguresRun } from '../engine.ts';
 
 /** Sums over the rows of a run. */
 export interface Totals {
@@ -9,17 +9,17 @@ export interface Totals {
   readonly held: number;
 }
 
-export function totalsOf(run: BacktestRun): Totals {
-  let traded = 0;
-  let costs = 0;
-  let exposure = 0;
+export function totalsOf({ traded, costs, exposure }: FiguresRun): Totals {
+  let tradedSum = 0;
+  let costSum = 0;
+  let exposureSum = 0;
   let held = 0;
-  for (let t = 0; t < run.exposure.length; t++) {
-    const at = run.exposure[t]!;
-    traded += run.traded[t]!;
-    costs += run.costs[t]!;
-    exposure += at;
+  for (let t = 0; t < exposure.length; t++) {
+    const at = exposure[t]!;
+    tradedSum += traded[t]!;
+    costSum += costs[t]!;
+    exposureSum += at;
     if (at > 0) held++;
   }
-  return { traded, costs, exposure, held };
+  return { traded: tradedSum, costs: costSum, exposure: exposureSum, held };
 }
