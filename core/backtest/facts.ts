@@ -127,10 +127,10 @@ export class BacktestFacts {
     const against = this.#benchmark;
     if (against === undefined) return regress(nothing, nothing);
     if (against === this.run) return regress(this.returns, this.returns);
-    return regress(
-      this.returns,
-      'returns' in against ? against.returns : returnsOf(against.equity),
-    );
+    const { mean } = this.moments;
+    return 'returns' in against
+      ? regress(this.returns, against.returns, mean, against.moments.mean)
+      : regress(this.returns, returnsOf(against.equity), mean);
   }
 }
 

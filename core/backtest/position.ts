@@ -202,6 +202,15 @@ export class Position {
     }
     let { bar, mark } = this;
     const { bars, quantity, open, close, openAt, closeAt } = this;
+    if (time === closeAt) {
+      // The only instrument: a row is a close of it.
+      for (let row = from; row < to; row++, at += stride) {
+        const price = Number.isNaN(close[row]) ? open[row]! : close[row]!;
+        if (!Number.isNaN(price)) mark = price;
+        out[at] = quantity * mark;
+      }
+      return;
+    }
     for (let row = from; row < to; row++, at += stride) {
       if (bar < bars) {
         const closes = closeAt[bar] === time[row];

@@ -73,20 +73,29 @@ function scratchIfAny(): Scratch | undefined {
 
 let scratch: Scratch | undefined;
 
-/** Sums over t of v[t] v[t - lag] for the lags from 0 to `lags`, each in the order of t. */
-export function laggedProducts(v: Float64Array, lags: number): Float64Array {
-  if (lags >= BEFORE - LAGS) return productsOneByOne(v, lags);
-  scratch ??= scratchIfAny();
-  return scratch === undefined ? productsOneByOne(v, lags) : productsOver(scratch, v, lags);
+/** Writes the values v[from] to v[from + count - 1] of a column to `out`, from `at` on. */
+export type Writes = (out: Float64Array, at: number, from: number, count: number) => void;
+
+/** Sums over t of v[t] v[t - lag] for the lags from 0 to `lags`, each in the order of t, of `rows` values. */
+export function laggedProducts(rows: number, lags: number, write: Writes): Float64Array {
+  scratch ??= lags < BEFORE - LAGS ? scratchIfAny() : undefined;
+  return scratch === undefined || lags >= BEFORE - LAGS
+    ? productsOneByOne(rows, lags, write)
+    : productsOver(scratch, rows, lags, write);
 }
 
-function productsOver({ rows, sums, add }: Scratch, v: Float64Array, lags: number): Float64Array {
-  rows.fill(0, 0, BEFORE);
+function productsOver(
+  { rows: near, sums, add }: Scratch,
+  rows: number,
+  lags: number,
+  write: Writes,
+): Float64Array {
+  near.fill(0, 0, BEFORE);
   sums.fill(0);
-  for (let from = 0; from < v.length; from += ROWS) {
-    const count = Math.min(ROWS, v.length - from);
-    if (from > 0) rows.copyWithin(0, ROWS);
-    rows.set(v.subarray(from, from + count), BEFORE);
+  for (let from = 0; from < rows; from += ROWS) {
+    const count = Math.min(ROWS, rows - from);
+    if (from > 0) near.copyWithin(0, ROWS);
+    write(near, BEFORE, from, count);
     for (let lag = 0; lag <= lags; lag += LAGS) {
       const first = BEFORE * ROW_BYTES;
       const past = first - (lag + LAGS - 1) * ROW_BYTES;
@@ -97,11 +106,13 @@ function productsOver({ rows, sums, add }: Scratch, v: Float64Array, lags: numbe
 }
 
 /** The same bits without machine code. */
-export function productsOneByOne(v: Float64Array, lags: number): Float64Array {
+export function productsOneByOne(rows: number, lags: number, write: Writes): Float64Array {
+  const v = new Float64Array(rows);
+  write(v, 0, 0, rows);
   const sums = new Float64Array(lags + 1);
   for (let lag = 0; lag <= lags; lag++) {
     let sum = 0;
-    for (let t = lag; t < v.length; t++) sum += v[t]! * v[t - lag]!;
+    for (let t = lag; t < rows; t++) sum += v[t]! * v[t - lag]!;
     sums[lag] = sum;
   }
   return sums;

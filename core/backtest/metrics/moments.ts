@@ -40,11 +40,11 @@ export function momentsOf(values: Float64Array): Moments {
     fourths += square * square;
     const size = Math.abs(value);
     if (size > largest) largest = size;
-    // Nobody can guess a return's sign, a processor neither: no branches on it.
-    const below = Math.min(value, 0);
+    // The value below 0, else 0. A return's sign cannot be guessed: what branches on it waits at every other row.
+    const below = (value - size) * 0.5;
     squaresBelow += below * below;
-    above += Number(value > 0);
-    moved += Number(value !== 0);
+    above = (above + Number(value > 0)) | 0;
+    moved = (moved + Number(value !== 0)) | 0;
   }
   const variance = squares / count;
   const sd = Math.sqrt(squares / (count - 1));

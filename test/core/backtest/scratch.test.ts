@@ -5,6 +5,7 @@ import type { Bars } from '../../../core/bars/index.ts';
 import {
   laggedProducts,
   productsOneByOne,
+  type Writes,
 } from '../../../core/backtest/metrics/lagged-products.ts';
 import { seededUniform } from '../../support/seeded-uniform.ts';
 import { walkBars } from '../../support/example-bars.ts';
@@ -30,8 +31,10 @@ test('sums of products are the same bits with machine code and without', () => {
     [9_000, 239],
   ] as const) {
     const v = Float64Array.from({ length: rows }, () => random() - 0.5);
-    const expected = productsOneByOne(v, lags);
-    assert.deepEqual([...laggedProducts(v, lags)], [...expected], `${rows} rows, ${lags} lags`);
+    const write: Writes = (out, at, from, count) => out.set(v.subarray(from, from + count), at);
+    const expected = productsOneByOne(rows, lags, write);
+    const sums = laggedProducts(rows, lags, write);
+    assert.deepEqual([...sums], [...expected], `${rows} rows, ${lags} lags`);
   }
 });
 
