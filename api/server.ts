@@ -1,6 +1,6 @@
 /** The API process: `node dist/api/server.js`. Its settings come from infra/config.ts alone. */
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { Server as NetServer, type AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -43,6 +43,8 @@ const MAX_CONNECTIONS = 2_000;
 const LAST_ANSWERS_MS = 500;
 /** Requests under way at a stop get this long. */
 const DRAIN_MS = 10_000;
+/** From the last connection that is taken to its request. */
+const ON_THE_WAY_MS = 100;
 
 const required = (value: string | undefined, name: string): string => {
   if (value !== undefined) return value;
@@ -158,7 +160,11 @@ async function listen(server: Server, config: Config): Promise<string> {
 
 /** No new connections; requests under way end, at the latest when their time is up. */
 async function drain(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // The HTTP server's own `close` cuts connections at once whose first request is on its way.
+  const closed = new Promise<void>((resolve) => {
+    NetServer.prototype.close.call(server, () => resolve());
+  });
+  await Promise.race([closed, pause(ON_THE_WAY_MS)]);
   server.closeIdleConnections();
   const limit = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
   await closed;

@@ -130,11 +130,15 @@ describe('the API process', () => {
     const ask = (): Promise<string> =>
       new Promise((resolve) => {
         const path = '/api/v1/ml-models';
-        request({ port, path, agent, headers: { authorization } }, (response) => {
+        const sent = request({ port, path, agent, headers: { authorization } }, (response) => {
           response.resume().on('end', () => resolve(String(response.statusCode)));
-        })
-          .on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
-          .end();
+        });
+        sent.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+          // A connection that nobody had taken yet is reset by the system: refused as well.
+          const isNew = !sent.reusedSocket && code === 'ECONNRESET';
+          resolve(isNew ? 'ECONNREFUSED' : (code ?? message));
+        });
+        sent.end();
       });
     assert.equal(await ask(), '200');
     const exit = once(child, 'exit');

@@ -50,7 +50,7 @@ async def by_window(asked: Window):
 
 
 @app.post("/samples")
-async def samples(asked: Symbol):
+def samples(asked: Symbol):
     x = windows[asked.symbol]
     y = sampling.run(None, {"x": x, "noise": random.random(noise_shape, dtype=np.float32)})[0]
     mean, deviation = y.mean(axis=0), y.std(axis=0)
