@@ -111,10 +111,7 @@ export class BacktestFacts {
 
   /** Net profit of each ended trade. */
   get endedPnls(): Float64Array {
-    return (this.#endedPnls ??= Float64Array.from(
-      this.run.trades.filter(({ open }) => !open),
-      ({ netPnl }) => netPnl,
-    ));
+    return (this.#endedPnls ??= pnlsOf(this.run.trades));
   }
 
   /** On the benchmark's returns; NaN without a benchmark. */
@@ -132,6 +129,13 @@ export class BacktestFacts {
       ? regress(this.returns, against.returns, mean, against.moments.mean)
       : regress(this.returns, returnsOf(against.equity), mean);
   }
+}
+
+function pnlsOf(trades: FiguresRun['trades']): Float64Array {
+  const out = new Float64Array(trades.length);
+  let ended = 0;
+  for (const { open, netPnl } of trades) if (!open) out[ended++] = netPnl;
+  return out.subarray(0, ended);
 }
 
 /**

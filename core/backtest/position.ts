@@ -124,18 +124,15 @@ export class Position {
   #nextAsked(): number {
     const delay = this.#delay;
     const last = this.#last;
-    const low = this.#lowest;
-    const high = this.#highest;
     const repeats = this.#onlyChanged || this.#stopped;
     const targets = this.#targets;
     const end = this.bars - delay;
-    let at = Math.max(0, this.bar - delay);
     let known = NaN;
-    for (; at < end; at++) {
+    for (let at = Math.max(0, this.bar - delay); at < end; at++) {
       const target = targets[at]!;
       // NaN is none.
       if (target !== target || target === known) continue;
-      if (!repeats || Math.min(high, Math.max(low, target)) !== last) return at + delay;
+      if (!repeats || this.#limited(target) !== last) return at + delay;
       known = target;
     }
     return this.bars;

@@ -71,13 +71,10 @@ export const expectedShortfall = defineBacktestMetric({
   source: 'Rockafellar and Uryasev 2000; quantstats cvar on a historical VaR, sign turned',
   value: (facts) => {
     const quantile = tailQuantile(facts);
+    const { tail } = facts;
     let sum = 0;
     let count = 0;
-    for (const r of facts.tail) {
-      if (!(r <= quantile)) break;
-      sum += r;
-      count++;
-    }
+    for (; tail[count]! <= quantile; count++) sum += tail[count]!;
     return -sum / count;
   },
 });
