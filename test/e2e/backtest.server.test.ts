@@ -103,10 +103,13 @@ describe('backtests', { skip: productMissing }, () => {
     assert.match(await stream.text(), /event: done/);
     const cancelled = await product.request('POST', `/api/v1/backtests/${id}/cancel`);
     assert.deepEqual([cancelled.status, cancelled.body['code']], [409, 'backtest.ended']);
+    // Each training takes long enough to be met while it runs.
+    const hyperparameters = { rounds: 600, earlyStopping: { patience: 600 } };
+    const trees = { ...foldOf(experiment), family: 'lightgbm', hyperparameters };
     const long = {
       ...spec,
       name: 'long',
-      model: { walkForward: { every: 'month', experiment: foldOf(experiment) } },
+      model: { walkForward: { every: 'month', experiment: trees } },
     };
     const other = await start(long);
     await product.until('a plan', async () => {
