@@ -1,9 +1,11 @@
+import { sortFloats } from '../../drift/sort-floats.ts';
+
 /** The `count` lowest values in rising order (all where there are fewer), without sorting the rest. No NaN. */
 export function lowest(values: Float64Array, count: number): Float64Array {
   if (count >= values.length) return values.slice().sort();
   const few = upTo(values, boundOf(values, count), 2 * count);
   const enough = few === undefined || few.length < count ? values.slice() : few;
-  return enough.sort().subarray(0, count);
+  return sortFloats(enough).subarray(0, count);
 }
 
 /** So many values, one in so many, tell about where the lowest ones end. */
@@ -16,7 +18,7 @@ function boundOf(values: Float64Array, count: number): number {
   const sample = new Float64Array(size);
   for (let k = 0; k < size; k++) sample[k] = values[k * step]!;
   const expected = count / step;
-  return sample.sort()[Math.min(size - 1, Math.ceil(expected + 3 * Math.sqrt(expected)))]!;
+  return sortFloats(sample)[Math.min(size - 1, Math.ceil(expected + 3 * Math.sqrt(expected)))]!;
 }
 
 /** The values up to `bound`; undefined where they are more than `most`. */
