@@ -262,12 +262,9 @@ export class ModelHost {
 
   /** For the lease: what is loaded here. */
   get loaded(): LoadedModels {
-    const found: Record<string, LoadedModels[string]> = {};
-    for (const [model, { served }] of this.#active) {
-      const { version, generation, packageDigest: digest } = served;
-      found[model] = { version, generation, digest };
-    }
-    return found;
+    const loadedOf = ({ version, generation, packageDigest: digest }: ServedModel) =>
+      ({ version, generation, digest }) as const;
+    return Object.fromEntries([...this.#active].map(([model, of]) => [model, loadedOf(of.served)]));
   }
 
   #store(): Promise<void> {
@@ -277,12 +274,12 @@ export class ModelHost {
   /** Serves what served when the process last ran; where it does not load, the version before it. */
   async restore(): Promise<void> {
     const notes = await readNotes(this.#file, this.#log);
+    const atOnce = this.#waitsForUse ? 1 : Math.min(RESTORED_AT_ONCE, this.#slots.limit);
     for (const [i, note] of notes.entries()) {
       const { current, previous } = note;
       if (this.#active.has(current.model)) continue;
       this.#notes.set(current.model, note);
       // Those after it are opened meanwhile; what is wrong with one of them is told in its turn.
-      const atOnce = this.#waitsForUse ? 1 : Math.min(RESTORED_AT_ONCE, this.#slots.limit);
       const near = notes.slice(i, i + atOnce).map((one) => one.current);
       this.#restoring = near.map(({ packageDigest }) => packageDigest);
       for (const next of near.slice(1)) this.reopen(next).catch(() => undefined);

@@ -2,7 +2,7 @@
 import { RatchetError } from '../errors.ts';
 import type { ColumnKind } from './drift-test.ts';
 import { driftTestsOf } from './catalogue.ts';
-import { sortFloats } from './sort-floats.ts';
+import { sortFloats } from '../sort-floats.ts';
 import { type DriftColumns, REFERENCE_WINDOWS, type WindowLayout } from './windows.ts';
 
 /** A column of at most this many different values is taken for categories: weekdays, months, flags. */

@@ -11,7 +11,7 @@ import {
   type GrowingPositions,
 } from './positions.ts';
 import { plainRowWriter, type RowWriter, rowWriter } from './row-major.ts';
-import { type ColumnMemory, columnMemoryIfAny, ROW_BYTES } from './wasm.ts';
+import { type ColumnMemory, columnMemoryIfAny, ROW_BYTES } from '../wasm.ts';
 
 type Columns = Pick<
   Bars,

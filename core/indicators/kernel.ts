@@ -1,4 +1,5 @@
 import {
+  ADD_TWO,
   BLOCK,
   BRANCH,
   BRANCH_IF,
@@ -23,9 +24,10 @@ import {
   storeOne,
   storeTwo,
   TEE,
+  TIMES_TWO,
   unsigned,
   V128,
-} from './wasm.ts';
+} from '../wasm.ts';
 
 /**
  * Element-wise formulas over columns, as machine code: a formula is compiled to a loop of WebAssembly that takes two rows
@@ -41,9 +43,9 @@ export interface Term {
 
 const term = (code: readonly number[], ...of: readonly Term[]): Term => ({ code, of });
 
-export const plus = (a: Term, b: Term): Term => term(simd(240), a, b);
+export const plus = (a: Term, b: Term): Term => term(ADD_TWO, a, b);
 export const minus = (a: Term, b: Term): Term => term(simd(241), a, b);
-export const times = (a: Term, b: Term): Term => term(simd(242), a, b);
+export const times = (a: Term, b: Term): Term => term(TIMES_TWO, a, b);
 export const over = (a: Term, b: Term): Term => term(simd(243), a, b);
 /** NaN where one of them is. */
 export const smallest = (a: Term, b: Term): Term => term(simd(244), a, b);

@@ -1,5 +1,5 @@
 import type { Kernel } from './kernel.ts';
-import { columnMemory, columnMemoryIfAny, ROW_BYTES } from './wasm.ts';
+import { columnMemory, columnMemoryIfAny, ROW_BYTES } from '../wasm.ts';
 
 /** Runs a formula over the rows `from`..`to - 1`, each column read `lag` rows before. */
 export type Run = (

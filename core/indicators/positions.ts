@@ -3,7 +3,7 @@ import type { Calendar } from '../calendar/calendar.ts';
 import { RatchetError } from '../errors.ts';
 import type { Kernel } from './kernel.ts';
 import { elsewhere, type Run } from './over-copies.ts';
-import { type ColumnMemory, ROW_BYTES } from './wasm.ts';
+import { type ColumnMemory, ROW_BYTES } from '../wasm.ts';
 
 /** Distance of the anchors at which recursive indicators start, in bars of the calendar. */
 export const ANCHOR_BARS = 256;

@@ -22,7 +22,7 @@ import {
   storeTwo,
   unsigned,
   V128,
-} from './wasm.ts';
+} from '../wasm.ts';
 
 /** Writes the rows `from`..`to - 1` of columns, row-major, from place `at` of `values` on. */
 export type RowWriter = (

@@ -1,5 +1,6 @@
 /** Sums of products of a column with itself some rows before: the autocovariances that long-run errors are made of. */
 import {
+  ADD_TWO,
   BLOCK,
   BRANCH,
   BRANCH_IF,
@@ -17,9 +18,10 @@ import {
   SET,
   simd,
   storeTwo,
+  TIMES_TWO,
   unsigned,
   V128,
-} from '../../indicators/wasm.ts';
+} from '../../wasm.ts';
 
 /** Lags of one pass: as many sums as a processor has room for, and enough that none waits for the one before. */
 const LAGS = 20;
@@ -32,8 +34,6 @@ const [NOW, STOP, PAST, SUMS] = [0, 1, 2, 3];
 const VALUE = 4;
 const sumOf = (pair: number): number => VALUE + 1 + pair;
 const PAIRS = Array.from({ length: LAGS / 2 }, (_, pair) => pair);
-const TIMES = simd(242);
-const PLUS = simd(240);
 const forward = (pointer: number): readonly number[] => [
   ...[GET, pointer, ...constant(ROW_BYTES), I32_ADD, SET, pointer],
 ];
@@ -48,8 +48,8 @@ const addProducts = program(
     // The row's value twice.
     ...[GET, NOW, ...simd(10), 3, ...unsigned(0), SET, VALUE],
     ...PAIRS.flatMap((pair) => [
-      ...[GET, VALUE, GET, PAST, ...loadTwo(ROW_BYTES * (LAGS - 2 - 2 * pair)), ...TIMES],
-      ...[GET, sumOf(pair), ...PLUS, SET, sumOf(pair)],
+      ...[GET, VALUE, GET, PAST, ...loadTwo(ROW_BYTES * (LAGS - 2 - 2 * pair)), ...TIMES_TWO],
+      ...[GET, sumOf(pair), ...ADD_TWO, SET, sumOf(pair)],
     ]),
     ...[...forward(NOW), ...forward(PAST), BRANCH, 0, END, END],
     ...PAIRS.flatMap((pair) => [GET, SUMS, GET, sumOf(pair), ...storeTwo(16 * pair)]),

@@ -1,4 +1,4 @@
-import { sortFloats } from '../../drift/sort-floats.ts';
+import { sortFloats } from '../../sort-floats.ts';
 
 /** The `count` lowest values in rising order (all where there are fewer), without sorting the rest. No NaN. */
 export function lowest(values: Float64Array, count: number): Float64Array {

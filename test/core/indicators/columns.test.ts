@@ -6,7 +6,7 @@ import { featureSetOrThrow } from '../../../core/features/index.ts';
 import { growingInput } from '../../../core/indicators/input.ts';
 import { kernel, minus } from '../../../core/indicators/kernel.ts';
 import { barPositions, columnBy, growingPositions } from '../../../core/indicators/positions.ts';
-import { columnMemory } from '../../../core/indicators/wasm.ts';
+import { columnMemory } from '../../../core/wasm.ts';
 import { sp500 } from '../../support/example-bars.ts';
 
 const nyse = calendarFor('nyse');

@@ -17,7 +17,7 @@ import {
   zero,
 } from '../../../core/indicators/kernel.ts';
 import { rowWriter } from '../../../core/indicators/row-major.ts';
-import { columnMemory } from '../../../core/indicators/wasm.ts';
+import { columnMemory } from '../../../core/wasm.ts';
 import { seededUniform } from '../../support/seeded-uniform.ts';
 
 const ROWS = 40;

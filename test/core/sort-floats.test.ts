@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sortFloats } from '../../../core/drift/sort-floats.ts';
-import { seededUniform } from '../../support/seeded-uniform.ts';
+import { sortFloats } from '../../core/sort-floats.ts';
+import { seededUniform } from '../support/seeded-uniform.ts';
 
 test('values are sorted as the library sorts them, zeros by their sign', () => {
   const uniform = seededUniform(3);

@@ -60,6 +60,8 @@ export const ROW_BYTES = 8;
 
 /** Operations of the fixed-width SIMD proposal. */
 export const simd = (opcode: number): readonly number[] => [0xfd, ...unsigned(opcode)];
+export const ADD_TWO = simd(240);
+export const TIMES_TWO = simd(242);
 /** Two rows; one row, with a 0 beside it; what stores them. Aligned to a row, with an offset. */
 export const loadTwo = (bytes: number): number[] => [...simd(0), 3, ...unsigned(bytes)];
 export const loadOne = (bytes: number): number[] => [...simd(93), 3, ...unsigned(bytes)];
