@@ -132,6 +132,22 @@ export class Graph {
     this.#outputs.push(valueInfo(name, elem, dims));
   }
 
+  /** Adds a node whose value is the output `name` of the graph, without another that copies it; gives the name. */
+  outputOf(
+    opType: string,
+    inputs: readonly string[],
+    info: {
+      readonly name: string;
+      readonly elem: ElementType;
+      readonly dims: readonly Dimension[];
+    },
+  ): string {
+    const { name, elem, dims } = info;
+    this.#nodes.push({ input: [...inputs], output: [name], name, opType });
+    this.#outputs.push(valueInfo(name, elem, dims));
+    return name;
+  }
+
   constant(data: TensorData, dims: readonly number[] = [data.length]): string {
     const name = `${this.#prefix}c${this.#count++}`;
     this.#initializers.push(tensor(data, dims, name));

@@ -49,18 +49,6 @@ export function toOnnxGates(kernel: Float32Array, rows: number, units: number): 
   return out;
 }
 
-/** Keras [rows x 4 units] -> [rows x 4 units] with gates i,f,o,c: one Sigmoid covers the first three. */
-export function sigmoidGatesFirst(kernel: Float32Array, units: number): Float32Array {
-  const out = new Float32Array(kernel.length);
-  for (let row = 0; row < kernel.length; row += 4 * units) {
-    [0, 1, 3, 2].forEach((from, to) => {
-      const gate = kernel.subarray(row + from * units, row + (from + 1) * units);
-      out.set(gate, row + to * units);
-    });
-  }
-  return out;
-}
-
 /**
  * ONNX's LSTM operator. x [T, N, inputs] -> [T, N, units], or [N, units] of the last step. Time-major,
  * because onnxruntime's CPU kernel knows only layout 0. Keras has one bias: ONNX's second stays zero.
@@ -80,13 +68,22 @@ export function lstm(g: Graph, x: string, w: LstmLayerWeights, lastStepOnly: boo
     : g.op('Squeeze', [sequence!, g.ints(1)]);
 }
 
-/** Batch norm at inference over the last axis, folded in double precision to one Mul and one Add. */
-export function batchNorm(g: Graph, x: string, w: LstmLayerWeights, epsilon: number): string {
+/** Batch norm at inference as h * factor + shift, [units], folded in double precision. */
+export function batchNormFactors(
+  w: LstmLayerWeights,
+  epsilon: number,
+): { readonly factor: Float32Array; readonly shift: Float32Array } {
   const scale = Float64Array.from(w.gamma, (gamma, i) => {
     return gamma / Math.sqrt(w.movingVariance[i]! + epsilon);
   });
   const shift = Float32Array.from(scale, (s, i) => w.beta[i]! - w.movingMean[i]! * s);
-  return g.op('Add', [g.op('Mul', [x, g.constant(Float32Array.from(scale))]), g.constant(shift)]);
+  return { factor: Float32Array.from(scale), shift };
+}
+
+/** Batch norm at inference over the last axis: one Mul and one Add. */
+export function batchNorm(g: Graph, x: string, w: LstmLayerWeights, epsilon: number): string {
+  const { factor, shift } = batchNormFactors(w, epsilon);
+  return g.op('Add', [mul(g, x, g.constant(factor)), g.constant(shift)]);
 }
 
 /** x [N, inputs] -> [N, units]. */

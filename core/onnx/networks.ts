@@ -1,18 +1,7 @@
 import type { ExportContext } from '../models/model.ts';
 import { Graph } from './graph.ts';
 import type { BranchWeights, DenseWeights, LstmLayerWeights } from './layers.ts';
-import {
-  batchNorm,
-  cast,
-  dense,
-  joinBranches,
-  lstm,
-  mul,
-  relu,
-  scale,
-  sigmoidGatesFirst,
-} from './layers.ts';
-import { type Mask, masksFromNoise, noiseWidthOf } from './masks.ts';
+import { batchNorm, cast, dense, joinBranches, lstm, relu, scale } from './layers.ts';
 import { check, checkContext, finish, graphOutputs, metadataOf } from './outputs.ts';
 
 export type { BranchWeights, DenseWeights, LstmLayerWeights } from './layers.ts';
@@ -72,7 +61,7 @@ export function checkWeights(weights: LstmNetWeights, ctx: ExportContext): void 
 }
 
 /** What stands behind the shared layers. */
-function outputLayers({ branches, output }: LstmNetWeights): {
+export function outputLayers({ branches, output }: LstmNetWeights): {
   readonly hidden?: DenseWeights;
   readonly output: DenseWeights;
 } {
@@ -130,99 +119,4 @@ export function buildForecasterGraph(weights: LstmNetWeights, ctx: ExportContext
   const y = dense(g, hidden ? relu(g, dense(g, shared, hidden)) : shared, output);
   finish(g, cast(g, y, 'float64'), ctx, 'N');
   return g.toModel(metadataOf(ctx));
-}
-
-/** The mask of what the outputs read, unless that is a shared layer, which has one. */
-function lastMask(weights: LstmNetWeights): readonly Mask[] {
-  const { hidden } = outputLayers(weights);
-  if (!hidden && weights.dense.length > 0) return [];
-  return [{ width: hidden?.units ?? sharedWidth(weights), rate: weights.rates.dropout }];
-}
-
-/** The masks of one sample in the order of the noise columns. */
-function maskPlan(weights: LstmNetWeights): readonly Mask[] {
-  const { dropout, recurrentDropout } = weights.rates;
-  return [
-    ...weights.lstm.flatMap((w) => [
-      { width: w.inputs, rate: dropout },
-      { width: w.units, rate: recurrentDropout },
-    ]),
-    ...weights.dense.map((w) => ({ width: w.units, rate: dropout })),
-    ...lastMask(weights),
-  ];
-}
-
-/**
- * One LSTM layer with its own recurrent mask per sample, spelled out under Scan over time, because the
- * LSTM operator knows one recurrent matrix for all rows. x [T, S, inputs], mask [S, units].
- */
-function maskedLstm(
-  g: Graph,
-  x: string,
-  w: LstmLayerWeights,
-  mask: string,
-  options: { tag: string; lastStepOnly: boolean },
-): string {
-  const { units } = w;
-  const kernel = g.constant(sigmoidGatesFirst(w.kernel, units), [w.inputs, 4 * units]);
-  const recurrent = g.constant(sigmoidGatesFirst(w.recurrent, units), [units, 4 * units]);
-  const bias = g.constant(sigmoidGatesFirst(w.bias, units));
-  const projected = g.op('Add', [g.op('MatMul', [x, kernel]), bias]);
-  const body = new Graph(`${options.tag}-step`, `${options.tag}_`);
-  const h = body.input(`${options.tag}_h`, 'float32', ['S', units]);
-  const c = body.input(`${options.tag}_c`, 'float32', ['S', units]);
-  const z = body.input(`${options.tag}_z`, 'float32', ['S', 4 * units]);
-  const gates = body.op('Gemm', [mul(body, h, mask), recurrent, z]);
-  const axis = { axis: { int: 1 } };
-  const [sigmoids, candidate] = body.opMany('Split', [gates, body.ints(3 * units, units)], 2, axis);
-  const ifo = body.op('Sigmoid', [sigmoids!]);
-  const [i, f, o] = body.opMany('Split', [ifo, body.ints(units, units, units)], 3, axis);
-  const kept = mul(body, f!, c);
-  const cell = body.op('Add', [kept, mul(body, i!, body.op('Tanh', [candidate!]))]);
-  const hidden = mul(body, o!, body.op('Tanh', [cell]));
-  body.output(hidden, `${options.tag}_h_next`, 'float32', ['S', units]);
-  body.output(cell, `${options.tag}_c_next`, 'float32', ['S', units]);
-  if (!options.lastStepOnly) body.output(hidden, `${options.tag}_y`, 'float32', ['S', units]);
-  const zero = mul(g, mask, g.scalar(0));
-  const out = g.opMany('Scan', [zero, zero, projected], options.lastStepOnly ? 2 : 3, {
-    body: { body },
-    num_scan_inputs: { int: 1 },
-  });
-  return options.lastStepOnly ? out[0]! : out[2]!;
-}
-
-/**
- * The forecaster with dropout really on, for S samples of one window: Keras' semantics, a mask per
- * sample that is constant over time and shared by the four gates; batch norm stays at inference.
- *
- * Inputs: `x` float64 [1, lookback, features], `noise` float32 [S, noiseWidth] uniform in [0, 1); with
- * `ctx.multiplyByClose` also `close` float64 [1, 1]. Output: `y` float64 [S, outputs]. The rates live in
- * the graph, the randomness in the caller: same noise, same samples; sample k does not depend on S.
- */
-export function buildMonteCarloGraph(
-  weights: LstmNetWeights,
-  ctx: ExportContext,
-): { readonly graph: Uint8Array; readonly noiseWidth: number } {
-  checkWeights(weights, ctx);
-  const plan = maskPlan(weights);
-  const noiseWidth = noiseWidthOf(plan);
-  const g = new Graph('lstm-forecaster-monte-carlo');
-  const x = g.input('x', 'float64', [1, ctx.lookback, ctx.featureNames.length]);
-  const masks = masksFromNoise(g, g.input('noise', 'float32', ['S', noiseWidth]), plan);
-  const scaled = cast(g, scale(g, x, ctx.scalers.features), 'float32');
-  let h = g.op('Transpose', [scaled], { perm: { ints: [1, 0, 2] } });
-  weights.lstm.forEach((w, k) => {
-    const options = { tag: `l${k + 1}`, lastStepOnly: k === weights.lstm.length - 1 };
-    const masked = maskedLstm(g, mul(g, h, masks[2 * k]!), w, masks[2 * k + 1]!, options);
-    h = batchNorm(g, masked, w, weights.batchNormEpsilon);
-  });
-  weights.dense.forEach((w, k) => {
-    h = mul(g, relu(g, dense(g, h, w)), masks[2 * weights.lstm.length + k]!);
-  });
-  const { hidden, output } = outputLayers(weights);
-  if (hidden) h = relu(g, dense(g, h, hidden));
-  if (lastMask(weights).length > 0) h = mul(g, h, masks.at(-1)!);
-  const y = dense(g, h, output);
-  finish(g, cast(g, y, 'float64'), ctx, 'S');
-  return { graph: g.toModel(metadataOf(ctx)), noiseWidth };
 }

@@ -1,11 +1,20 @@
 import { createHash } from 'node:crypto';
 import type { ExportContext } from '../../core/models/model.ts';
 import type { DenseWeights, LstmNetWeights } from '../../core/onnx/networks.ts';
-import { sfc32 } from '../../core/predict/noise.ts';
+import { fillUniform } from '../../core/predict/noise.ts';
 
 /** Uniform numbers in [0, 1) for tests, by a seed in words. */
-export const uniformBy = (seed: string): (() => number) =>
-  sfc32(createHash('sha256').update(seed).digest());
+export function uniformBy(seed: string): () => number {
+  const key = createHash('sha256').update(seed).digest();
+  let [drawn, at] = [new Float32Array(0), 0];
+  return () => {
+    if (at === drawn.length) {
+      drawn = new Float32Array(Math.max(1024, 2 * at));
+      fillUniform(drawn, 0, drawn.length, key);
+    }
+    return drawn[at++]!;
+  };
+}
 
 export function normalBy(seed: string): () => number {
   const uniform = uniformBy(seed);

@@ -2,11 +2,8 @@ import { calendarFor } from '../../core/calendar/index.ts';
 import { buildFeatures, featureSetOrThrow } from '../../core/features/index.ts';
 import { regressionLabelOrThrow } from '../../core/labels/index.ts';
 import type { ExportContext } from '../../core/models/model.ts';
-import {
-  buildForecasterGraph,
-  buildLinearGraph,
-  buildMonteCarloGraph,
-} from '../../core/onnx/networks.ts';
+import { buildMonteCarloGraph } from '../../core/onnx/monte-carlo.ts';
+import { buildForecasterGraph, buildLinearGraph } from '../../core/onnx/networks.ts';
 import { openSession } from '../../core/onnx/session.impl.ts';
 import { buildPackage } from '../../core/packages/build.ts';
 import type { BuiltPackage, PackageContent } from '../../core/packages/build.ts';

@@ -1,4 +1,5 @@
-import { buildForecasterGraph, buildMonteCarloGraph } from '../../onnx/networks.ts';
+import { buildMonteCarloGraph } from '../../onnx/monte-carlo.ts';
+import { buildForecasterGraph } from '../../onnx/networks.ts';
 import type { NetworkDesign } from '../network/design.ts';
 import { initialWeights } from './initialise.ts';
 import { layoutOf, toNetWeights, type NetworkShape } from './layout.ts';

@@ -1,7 +1,8 @@
 import type { Measure } from '../measure.ts';
 import { timedSide } from '../measure.ts';
 import { randomNetwork, randomWindows, type NetworkShape } from '../../support/lstm-network.ts';
-import { buildForecasterGraph, buildMonteCarloGraph } from '../../../core/onnx/networks.ts';
+import { buildMonteCarloGraph } from '../../../core/onnx/monte-carlo.ts';
+import { buildForecasterGraph } from '../../../core/onnx/networks.ts';
 import { openSession } from '../../../core/onnx/session.impl.ts';
 import { openMonteCarlo } from '../../../core/predict/mc.ts';
 

@@ -4,11 +4,8 @@ import { meanForecast } from '../../../core/evaluation/served.ts';
 import type { ExportContext } from '../../../core/models/model.ts';
 import { embeddable, readModel } from '../../../core/onnx/embed.ts';
 import { meanOfModels, meanOfMonteCarlo } from '../../../core/onnx/mean-of-models.ts';
-import {
-  buildForecasterGraph,
-  buildLinearGraph,
-  buildMonteCarloGraph,
-} from '../../../core/onnx/networks.ts';
+import { buildMonteCarloGraph } from '../../../core/onnx/monte-carlo.ts';
+import { buildForecasterGraph, buildLinearGraph } from '../../../core/onnx/networks.ts';
 import { openSession } from '../../../core/onnx/session.impl.ts';
 import type { SessionInputs } from '../../../core/onnx/session.ts';
 import { checkGraphIsSelfContained } from '../../../core/packages/graph-check.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RatchetError } from '../../../core/errors.ts';
-import { buildMonteCarloGraph } from '../../../core/onnx/networks.ts';
+import { buildMonteCarloGraph } from '../../../core/onnx/monte-carlo.ts';
 import { decodeMessage, encodeMessage } from '../../../core/onnx/protobuf.ts';
 import { randomNetwork, uniformBy } from '../../support/lstm-network.ts';
 

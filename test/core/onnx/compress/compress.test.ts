@@ -5,7 +5,8 @@ import { compressGraph, type CompressionRules } from '../../../../core/onnx/comp
 import { float32Of } from '../../../../core/onnx/compress/weights.ts';
 import { readModel } from '../../../../core/onnx/embed.ts';
 import { buildLinearGraph } from '../../../../core/onnx/linear.ts';
-import { buildForecasterGraph, buildMonteCarloGraph } from '../../../../core/onnx/networks.ts';
+import { buildMonteCarloGraph } from '../../../../core/onnx/monte-carlo.ts';
+import { buildForecasterGraph } from '../../../../core/onnx/networks.ts';
 import { encodeMessage } from '../../../../core/onnx/protobuf.ts';
 import { openSession } from '../../../../core/onnx/session.impl.ts';
 import type { SessionInputs } from '../../../../core/onnx/session.ts';
