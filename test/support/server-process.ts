@@ -30,6 +30,8 @@ export interface ServerOptions {
   readonly gid?: number;
   /** Removed when the parent ends. */
   readonly folder?: string;
+  /** It has children in groups of their own, which only it can end: it is asked first, and has 5 s for it. */
+  readonly endsItself?: boolean;
 }
 
 /**
@@ -37,12 +39,15 @@ export interface ServerOptions {
  * for whatever reason (kill -9 included), kills the server and, unless told to keep it, removes its
  * folder.
  */
-const WITH_PARENT = `folder=$1; shift
+const WITH_PARENT = `folder=$1; asked=$2; shift 2
 exec 3<&0 </dev/null
 set -m # the server gets a process group, which its children are in
 "$@" 3<&- & server=$!
 set +m
 ( keep=; while read -r line; do keep=$line; done <&3
+  if [ -n "$asked" ]; then
+    kill -TERM $server; for _ in {1..50}; do kill -0 -- -$server || break; sleep 0.1; done
+  fi 2>/dev/null
   kill -9 -- -$server 2>/dev/null
   if [ -z "$keep" ] && [ -n "$folder" ]; then sleep 0.2; rm -rf "$folder"; fi ) >/dev/null 2>&1 &
 exec 3<&-
@@ -54,8 +59,9 @@ export function startServer(
   args: readonly string[],
   options: ServerOptions = {},
 ): ServerProcess {
-  const { folder = '', ...spawnOptions } = options;
-  const child = spawn('bash', ['-c', WITH_PARENT, 'server', folder, command, ...args], {
+  const { folder = '', endsItself = false, ...spawnOptions } = options;
+  const own = ['server', folder, endsItself ? 'asked' : ''];
+  const child = spawn('bash', ['-c', WITH_PARENT, ...own, command, ...args], {
     ...spawnOptions,
     stdio: ['pipe', 'pipe', 'pipe'],
   });

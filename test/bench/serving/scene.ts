@@ -154,7 +154,8 @@ export async function startHttp(
   port: number,
   path: string,
 ): Promise<Server> {
-  const server = startServer(command, args, { env: { ...process.env, ...env } });
+  const options = { env: { ...process.env, ...env }, endsItself: true };
+  const server = startServer(command, args, options);
   const ready = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${port}${path}`)).ok;
   await untilReady(server, what, ready);
   return { port, close: () => server.kill() };
