@@ -1,6 +1,9 @@
 import { instrumentAt, instrumentScalers } from '../core/features/instrument-scaling.ts';
 import { outputScales, outputsOf, type Prepared } from '../core/features/prepared.ts';
+import { evaluatorOf } from '../core/onnx/evaluator.ts';
+import { openRuntimeSession } from '../core/onnx/session.impl.ts';
 import type { OnnxSession } from '../core/onnx/session.ts';
+import { checkEvaluators } from '../core/packages/evaluator-check.ts';
 import {
   EQUALITY_TOLERANCE,
   encodeFloat64,
@@ -63,6 +66,28 @@ export async function proveEquality(
   );
 }
 
+/**
+ * Proves on the bundle's probes and the golden windows that the evaluator which the graph names says what onnxruntime says,
+ * so that the file stays the model; see `checkEvaluators`. Nothing to prove where onnxruntime answers anyway.
+ */
+export async function proveEvaluator(
+  session: OnnxSession,
+  prepared: Prepared,
+  { graphs, probes, context }: FitBundle,
+): Promise<void> {
+  if (evaluatorOf(graphs.model) === undefined) return;
+  const rows = Int32Array.from([...probes.rows, ...goldenRows(prepared)]);
+  const instrument = (i: number): number => instrumentAt(prepared, rows[i]!);
+  const windows = windowsAt(prepared, rows);
+  const inputs = windowInputs(session, shapeOf(prepared), windows, () => 1, instrument);
+  const runtime = await openRuntimeSession(graphs.model);
+  try {
+    checkEvaluators(await session.run(inputs), await runtime.run(inputs), context);
+  } finally {
+    await runtime.release();
+  }
+}
+
 /** Scalers by instrument, where the graph reads whose window it is given. */
 export function ownScalers(
   { inputNames }: Pick<OnnxSession, 'inputNames'>,
@@ -79,6 +104,12 @@ function rowsOf(values: Float64Array, outputs: number): number[][] {
   ]);
 }
 
+/** Ends of the golden windows. A refit has no part but the rows it was fitted on. */
+function goldenRows({ split: { test, valid, train } }: Prepared): Int32Array {
+  const newest = [test, valid, train].find((part) => part.length > 0) ?? train;
+  return evenlySpaced(newest, GOLDEN_WINDOWS);
+}
+
 /** Windows of the newest part of the data with the answers that every replica must reproduce. */
 export async function goldenProbes(
   session: OnnxSession,
@@ -86,10 +117,7 @@ export async function goldenProbes(
   monteCarlo: MonteCarloRunner | undefined,
   tolerance = EQUALITY_TOLERANCE,
 ): Promise<GoldenProbes> {
-  // A refit has no part but the rows it was fitted on.
-  const { test, valid, train } = prepared.split;
-  const newest = [test, valid, train].find((part) => part.length > 0) ?? train;
-  const rows = evenlySpaced(newest, GOLDEN_WINDOWS);
+  const rows = goldenRows(prepared);
   const windows = windowsAt(prepared, rows);
   const close = Array.from(rows, (row) => prepared.close[row]!);
   const outputs = outputsOf(prepared);

@@ -33,7 +33,7 @@ import { compressionOf, goldenTolerance, packagedBundle } from './package-compre
 import { outliersOf, safetyRules } from './package-safety.ts';
 import { evaluatedFit, knownThrough, servedFit, type ServedFit } from './package-fits.ts';
 import { withGraphs, withSession, type Graphs } from './package-graphs.ts';
-import { goldenProbes, ownScalers, proveEquality } from './package-windows.ts';
+import { goldenProbes, ownScalers, proveEquality, proveEvaluator } from './package-windows.ts';
 
 /** Test windows whose stated confidence is compared with what happened; 3 s of a core. */
 const RELIABILITY_WINDOWS_MAX = 250;
@@ -110,9 +110,10 @@ async function makePackage(deps: Deps, input: PackageInput, facts: Facts) {
     (graphs) => confidenceOf(graphs, evaluated.prepared, spec),
   );
   // The proof is of the graph as trained; what a smaller one changes was measured.
-  const difference = await withSession(bundle.graphs.model, (session) =>
-    proveEquality(session, prepared, bundle.probes),
-  );
+  const difference = await withSession(bundle.graphs.model, async (session) => {
+    await proveEvaluator(session, prepared, bundle);
+    return proveEquality(session, prepared, bundle.probes);
+  });
   const packaged = packagedBundle(bundle, compression);
   const built = await withGraphs(packaged, spec, async (graphs) => {
     const content: PackageContent = {

@@ -45,6 +45,12 @@ export const V128 = 0x7b;
 export const GET = 0x20;
 export const SET = 0x21;
 export const TEE = 0x22;
+/** Loads and stores of one value, with an offset in bytes. */
+export const loadI32 = (bytes: number): number[] => [0x28, 2, ...unsigned(bytes)];
+export const loadF64 = (bytes: number): number[] => [0x2b, 3, ...unsigned(bytes)];
+export const storeF64 = (bytes: number): number[] => [0x39, 3, ...unsigned(bytes)];
+export const F64_GT = 0x64;
+export const I32_EQZ = 0x45;
 export const I32_ADD = 0x6a;
 export const I32_SUB = 0x6b;
 export const I32_SHL = 0x74;
@@ -80,8 +86,12 @@ export function unsigned(value: number): number[] {
   return bytes;
 }
 
-/** An i32 constant below 64: the sign bit of its one byte is not set. */
-export const constant = (value: number): readonly number[] => [0x41, value];
+/** An i32 constant of at least 0: where the sign bit of its last byte is set, one more byte follows. */
+export function constant(value: number): readonly number[] {
+  const bytes = unsigned(value);
+  const last = bytes.at(-1)!;
+  return last < 64 ? [0x41, ...bytes] : [0x41, ...bytes.slice(0, -1), last + 128, 0];
+}
 
 const section = (id: number, bytes: readonly number[]): number[] => [
   id,

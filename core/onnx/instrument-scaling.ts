@@ -1,6 +1,7 @@
 import type { ExportedGraphs } from '../models/model.ts';
 import type { ScalerState } from '../scaling/scaler.ts';
 import { readModel, signatureOf } from './embed.ts';
+import { EVALUATOR_KEY } from './evaluator.ts';
 import { Graph } from './graph.ts';
 
 /** Instruments scaled each by itself, in the order of their positions. */
@@ -86,7 +87,8 @@ function unscale(g: Graph, y: string, scalers: readonly ScalerState[], instrumen
   return g.op('Add', [g.op('Div', [y, factor]), offset]);
 }
 
-const metadataOf = (model: Uint8Array): Record<string, string> =>
-  Object.fromEntries(
-    (readModel(model).metadataProps ?? []).map(({ key, value }) => [key ?? '', value ?? '']),
-  );
+/** What the inner model says of itself, but for who answers: scaling is nothing that evaluators of ours know. */
+function metadataOf(model: Uint8Array): Record<string, string> {
+  const own = (readModel(model).metadataProps ?? []).filter(({ key }) => key !== EVALUATOR_KEY);
+  return Object.fromEntries(own.map(({ key, value }) => [key ?? '', value ?? '']));
+}

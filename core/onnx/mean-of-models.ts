@@ -1,6 +1,7 @@
 import { RatchetError } from '../errors.ts';
 import type { ExportedGraphs } from '../models/model.ts';
 import { readModel, signatureOf } from './embed.ts';
+import { EVALUATOR_KEY, evaluatorOf } from './evaluator.ts';
 import { Graph } from './graph.ts';
 
 /**
@@ -58,8 +59,17 @@ function sameSignature(models: readonly Uint8Array[]): ReturnType<typeof signatu
   throw new RatchetError('onnx.shape', 'models of different inputs or outputs have no mean');
 }
 
-/** What the first says of itself, and how many they are. */
+/** What the first says of itself, and how many they are; who answers is said where it is the same for all. */
 function metadataOf(models: readonly Uint8Array[]): Record<string, string> {
   const own = (readModel(models[0]!).metadataProps ?? []).map(({ key, value }) => [key, value]);
-  return { ...(Object.fromEntries(own) as Record<string, string>), meanOf: String(models.length) };
+  const { [EVALUATOR_KEY]: evaluator, ...facts } = Object.fromEntries(own) as Record<
+    string,
+    string
+  >;
+  const shared = models.every((model) => evaluatorOf(model) === evaluator) && evaluator;
+  return {
+    ...facts,
+    meanOf: String(models.length),
+    ...(shared && { [EVALUATOR_KEY]: shared }),
+  };
 }

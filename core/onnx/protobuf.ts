@@ -156,6 +156,27 @@ class Source {
   }
 }
 
+/**
+ * The chunks that a message has of one field, without a look into any other. Throws `onnx.malformed` as `decodeMessage` does
+ * for what lies between them.
+ */
+export function chunksOf(bytes: Uint8Array, field: number): Uint8Array[] {
+  const source = new Source(bytes);
+  const chunks: Uint8Array[] = [];
+  while (!source.ended) {
+    const tag = source.int();
+    const wire = tag & 7;
+    if (wire === WIRE.bytes) {
+      const chunk = source.chunk();
+      if (Math.floor(tag / 8) === field) chunks.push(chunk);
+    } else if (wire === WIRE.varint) source.int();
+    else if (wire === WIRE.fixed32 || wire === WIRE.fixed64)
+      source.skip(wire === WIRE.fixed32 ? 4 : 8);
+    else throw malformed(`wire type ${wire}`);
+  }
+  return chunks;
+}
+
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true });
 
 function decodeString(bytes: Uint8Array): string {

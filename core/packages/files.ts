@@ -85,4 +85,6 @@ export type PackageErrorCode =
   /** The feature set of this release is not the one that the model was trained on. */
   | 'package.features-changed'
   /** The exported graph does not compute what the trained model computed. */
-  | 'package.not-equal';
+  | 'package.not-equal'
+  /** The evaluator that the graph names and onnxruntime do not agree. */
+  | 'package.evaluator';

@@ -38,7 +38,7 @@ export interface TreeEnsemble {
 }
 
 /** Values of TreeEnsemble's `nodes_modes`. */
-const MODES = { atMost: 0, below: 1, oneOf: 6 } as const;
+export const MODES = { atMost: 0, below: 1, oneOf: 6 } as const;
 
 /** ONNX wants a root node even where a tree is one leaf. */
 const lone: TreeNode = {

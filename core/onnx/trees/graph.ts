@@ -1,7 +1,9 @@
 import type { ExportContext } from '../../models/model.ts';
+import { EVALUATOR_KEY, TREE_EVALUATOR } from '../evaluator.ts';
 import { Graph } from '../graph.ts';
 import { check, checkContext, finish, metadataOf } from '../outputs.ts';
 import { addTreeEnsemble, joinEnsembles, type TreeEnsemble } from './ensemble.ts';
+import { isForest } from './forest.ts';
 
 /** Log-odds [N, H] of the second of two classes as logits [N, 2 H]: 0 and the log-odds, horizon by horizon. */
 function logitsOfLogOdds(g: Graph, scores: string, horizons: number): string {
@@ -18,7 +20,7 @@ export const rawOutputs = (g: Graph, scores: string, ctx: ExportContext): string
 
 /**
  * Boosted trees on the newest row of the window, one ensemble a horizon, all in one operator; features as they are, since
- * no monotone scaling changes a tree.
+ * no monotone scaling changes a tree. The graph names our own evaluator where it has no categories.
  *
  * Inputs and output as `buildForecasterGraph`. Throws `onnx.shape` where trees and context do not fit.
  */
@@ -36,7 +38,8 @@ export function buildTreeGraph(byHorizon: readonly TreeEnsemble[], ctx: ExportCo
   const last = g.op('Gather', [x, g.constant(BigInt64Array.of(BigInt(ctx.lookback - 1)), [])], {
     axis: { int: 1 },
   });
-  const sums = addTreeEnsemble(g, last, joinEnsembles(byHorizon));
-  finish(g, rawOutputs(g, sums, ctx), ctx, 'N');
-  return g.toModel(metadataOf(ctx));
+  const joined = joinEnsembles(byHorizon);
+  finish(g, rawOutputs(g, addTreeEnsemble(g, last, joined), ctx), ctx, 'N');
+  const evaluator = isForest(joined) ? { [EVALUATOR_KEY]: TREE_EVALUATOR } : {};
+  return g.toModel({ ...metadataOf(ctx), ...evaluator });
 }
