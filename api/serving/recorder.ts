@@ -44,6 +44,7 @@ export class Recorder {
 
   start(): void {
     this.#timer = setInterval(() => {
+      if (this.#running) return;
       this.drain().then(
         () => (this.#reported = ''),
         (error: unknown) => this.#report(error),
@@ -60,14 +61,23 @@ export class Recorder {
     this.#log[isNews ? 'error' : 'debug']({ err: error }, 'predictions wait in the spool');
   }
 
-  /** Records all that waits; throws when the database does not take it (it then stays). */
+  /** Records all that waits by now; throws when the database does not take it (it then stays). */
   drain(): Promise<void> {
-    this.#running ??= this.#drainAll().finally(() => (this.#running = undefined));
-    return this.#running;
+    const former = this.#running?.catch(() => undefined) ?? Promise.resolve();
+    const round = former.then(() => this.#drainAll());
+    this.#running = round;
+    const ended = (): void => {
+      if (this.#running === round) this.#running = undefined;
+    };
+    round.then(ended, ended);
+    return round;
   }
 
   async #drainAll(): Promise<void> {
-    for (let s = this.#spool.take(); s !== undefined; s = this.#spool.take()) {
+    // What comes meanwhile is for the next round: else, where answers never cease, each handful of them would be
+    // a file and a transaction of its own, and rounds would not end.
+    const { newest } = this.#spool;
+    for (let s = this.#spool.take(newest); s !== undefined; s = this.#spool.take(newest)) {
       const { lines, damaged } = await this.#spool.read(s);
       if (damaged > 0) {
         this.#log.error({ segment: s, damaged }, 'lines of the prediction spool were damaged');

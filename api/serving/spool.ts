@@ -208,10 +208,18 @@ export class Spool {
     });
   }
 
-  /** The oldest segment to record; closes the active one when no other waits. */
-  take(): number | undefined {
-    if (this.#closed.length === 0 && this.#active && this.#active.bytes > 0) this.#close();
-    return this.#closed[0]?.sequence;
+  /** The segment that was begun last. */
+  get newest(): number {
+    return this.#next - 1;
+  }
+
+  /** The oldest segment to record, none newer than `newest`; closes the active one when no other waits. */
+  take(newest = this.newest): number | undefined {
+    const active = this.#active;
+    const isWanted = active && active.bytes > 0 && active.sequence <= newest;
+    if (this.#closed.length === 0 && isWanted) this.#close();
+    const oldest = this.#closed[0]?.sequence;
+    return oldest !== undefined && oldest <= newest ? oldest : undefined;
   }
 
   /** The predictions of a closed segment; torn or damaged lines are counted, not guessed. */

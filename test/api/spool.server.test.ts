@@ -141,4 +141,37 @@ describe('answers in the spool', () => {
       }
       spool.close();
     }));
+
+  it('records what waited at the beginning of a round, and the rest in the next one', (t) =>
+    withFolder(async (folder) => {
+      const log = memoryLog();
+      const spoolFolder = join(folder, 'spool');
+      const spool = new Spool({ folder: spoolFolder, log });
+      const { db, close } = await openTestDatabase();
+      try {
+        const recorder = new Recorder({ db, spool, log, folder });
+        const recorded = async (): Promise<number> =>
+          (await listPredictions(db, { model: MODEL, limit: 10 })).length;
+        let next = 1;
+        const read = spool.read.bind(spool);
+        // Answers that never cease.
+        t.mock.method(spool, 'read', async (sequence: number) => {
+          assert.ok(spool.append(row(next++)));
+          return read(sequence);
+        });
+        assert.equal(await spool.keep(row(next++)), true);
+        await recorder.drain();
+        assert.equal(await recorded(), 1);
+        const [left] = await readdir(spoolFolder);
+        assert.equal(spool.take(), Number.parseInt(left!, 10), 'one segment, of the next round');
+        // The second is asked for while the first runs, and takes what came after that one's beginning.
+        await Promise.all([recorder.drain(), recorder.drain()]);
+        assert.equal(await recorded(), 3);
+        assert.equal(next, 5);
+        assert.deepEqual(log.lines, []);
+      } finally {
+        await close();
+      }
+      spool.close();
+    }));
 });
