@@ -6,9 +6,12 @@ declare const WebAssembly: {
   readonly Memory: new (size: { readonly initial: number }) => ColumnMemory;
   readonly Instance: new (
     module: object,
-    imports: { readonly env: { readonly memory: ColumnMemory } },
-  ) => { readonly exports: { readonly run: (...args: readonly number[]) => void } };
+    imports: { readonly env: Readonly<Record<string, ColumnMemory | Run>> },
+  ) => { readonly exports: Readonly<Record<string, Run>> };
 };
+
+/** A function of a program. */
+export type Run = (...args: readonly number[]) => void;
 
 /** Memory that formulas run over. */
 export interface ColumnMemory {
@@ -36,7 +39,11 @@ export function columnMemoryIfAny(bytes: number): ColumnMemory | undefined {
 }
 
 /** The function that a program is, over a memory. */
-export type Program = (memory: ColumnMemory) => (...args: readonly number[]) => void;
+export interface Program {
+  (memory: ColumnMemory): Run;
+  /** Types of its parameters. */
+  readonly params: readonly number[];
+}
 
 export const I32 = 0x7f;
 export const F64 = 0x7c;
@@ -86,11 +93,15 @@ export function unsigned(value: number): number[] {
   return bytes;
 }
 
-/** An i32 constant of at least 0: where the sign bit of its last byte is set, one more byte follows. */
+/** An i32 constant: LEB128 of a number with a sign. */
 export function constant(value: number): readonly number[] {
-  const bytes = unsigned(value);
-  const last = bytes.at(-1)!;
-  return last < 64 ? [0x41, ...bytes] : [0x41, ...bytes.slice(0, -1), last + 128, 0];
+  const bytes: number[] = [0x41];
+  let left = value;
+  while (left < -64 || left > 63) {
+    bytes.push((left & 127) | 128);
+    left >>= 7;
+  }
+  return [...bytes, left & 127];
 }
 
 const section = (id: number, bytes: readonly number[]): number[] => [
@@ -106,25 +117,108 @@ const named = (name: string): number[] => [name.length, ...Buffer.from(name)];
  * it is first asked for.
  */
 export function program(params: readonly number[], body: readonly number[]): Program {
-  const instances = new WeakMap<ColumnMemory, (...args: readonly number[]) => void>();
+  const instances = new WeakMap<ColumnMemory, Run>();
   let module: object | undefined;
-  return (memory) => {
+  const over = (memory: ColumnMemory): Run => {
     let run = instances.get(memory);
     if (run === undefined) {
       module ??= new WebAssembly.Module(moduleOf(params, body));
-      run = new WebAssembly.Instance(module, { env: { memory } }).exports.run;
+      run = new WebAssembly.Instance(module, { env: { memory } }).exports['run']!;
       instances.set(memory, run);
     }
     return run;
   };
+  return Object.assign(over, { params });
 }
+
+const MAGIC = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00] as const;
+
+const typeOf = (params: readonly number[]): number[] => [
+  ...[0x60, ...unsigned(params.length), ...params, 0],
+];
 
 const moduleOf = (params: readonly number[], body: readonly number[]): Uint8Array =>
   Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-    ...section(1, [1, 0x60, ...unsigned(params.length), ...params, 0]),
+    ...MAGIC,
+    ...section(1, [1, ...typeOf(params)]),
     ...section(2, [1, ...named('env'), ...named('memory'), 0x02, 0x00, 0x01]),
     ...section(3, [1, 0]),
     ...section(7, [1, ...named('run'), 0x00, 0]),
     ...section(10, [1, ...unsigned(body.length), ...body]),
   ]);
+
+/** A call of a program for some rows of columns, which lie where they do for good. */
+export interface RowsCall {
+  readonly program: Program;
+  /** All arguments but the last two: the bytes to the first row, and the number of rows. */
+  readonly args: readonly number[];
+  /** Rows before this one are left out. */
+  readonly first: number;
+}
+
+const CALL = 0x10;
+const SELECT = 0x1b;
+/** Parameters of a list of calls, and its local variable. */
+const [FROM, TO, START] = [0, 1, 2];
+
+const f64 = (value: number): readonly number[] => [
+  ...[0x44, ...new Uint8Array(Float64Array.of(value).buffer)],
+];
+
+const callOf = ({ program: { params }, args, first }: RowsCall, place: number): number[] => [
+  ...args.flatMap((value, i) => (params[i] === F64 ? f64(value) : constant(value))),
+  ...[GET, FROM, ...constant(first), GET, FROM, ...constant(first), I32_GT_S, SELECT, TEE, START],
+  ...[...constant(3), I32_SHL, GET, TO, GET, START, I32_SUB, CALL, ...unsigned(place)],
+];
+
+/**
+ * For each list a function that makes its calls one after the other for the rows `from`..`to - 1`:
+ * a call from one program to another takes a tenth of the time of one from JavaScript.
+ */
+export function rowsCalls(
+  memory: ColumnMemory,
+  lists: readonly (readonly RowsCall[])[],
+): readonly ((from: number, to: number) => void)[] {
+  const programs = [...new Set(lists.flat().map((call) => call.program))];
+  const placeOf = new Map(programs.map((one, place) => [one, place]));
+  const own = programs.length;
+  const bodies = lists.map((calls) => [
+    ...[1, 1, I32],
+    ...calls.flatMap((call) => callOf(call, placeOf.get(call.program)!)),
+    END,
+  ]);
+  const names = lists.map((_, i) => `run${i}`);
+  const module = new WebAssembly.Module(
+    Uint8Array.from([
+      ...MAGIC,
+      ...listed(1, [...programs.map(({ params }) => typeOf(params)), typeOf([I32, I32])]),
+      ...listed(
+        2,
+        programs.map((_, place) => [
+          ...named('env'),
+          ...named(`f${place}`),
+          0x00,
+          ...unsigned(place),
+        ]),
+      ),
+      ...listed(
+        3,
+        lists.map(() => unsigned(own)),
+      ),
+      ...listed(
+        7,
+        names.map((name, i) => [...named(name), 0x00, ...unsigned(own + i)]),
+      ),
+      ...listed(
+        10,
+        bodies.map((body) => [...unsigned(body.length), ...body]),
+      ),
+    ]),
+  );
+  const env = Object.fromEntries(programs.map((one, place) => [`f${place}`, one(memory)]));
+  const { exports } = new WebAssembly.Instance(module, { env });
+  return names.map((name) => exports[name]!);
+}
+
+const listed = (id: number, parts: readonly (readonly number[])[]): number[] =>
+  section(id, [...unsigned(parts.length), ...parts.flat()]);

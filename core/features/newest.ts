@@ -1,6 +1,7 @@
 import { barCount, type Bars, type Timeframe } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import type { FeatureSet } from './feature-set.ts';
+import { StreamTail } from './tail.ts';
 import { CHUNK_ROWS, featureStream, type FeatureStream } from './stream.ts';
 
 /**
@@ -24,6 +25,7 @@ interface Kept {
   readonly calendar: Calendar;
   readonly timeframe: Timeframe;
   readonly stream: FeatureStream;
+  readonly tail: StreamTail;
   /** Number of the window that was made of it last. */
   readonly usedAt: number;
 }
@@ -52,6 +54,7 @@ export function newestRows(
   const count = barCount(bars);
   let known = before ? knownBars(before, bars, rows) : 0;
   let stream = before?.stream;
+  let tail = before?.tail;
   let used = before;
   if (stream === undefined || known === 0) {
     known = 0;
@@ -59,7 +62,9 @@ export function newestRows(
     stream = used?.stream;
     if (stream !== undefined && stream.capacity >= count + LATER_BARS) stream.clear();
     else stream = featureStream(set, roomFor(count), calendar, timeframe);
+    tail = undefined;
   }
+  if (tail?.rows !== rows) tail = new StreamTail(stream, set.columns.length, rows);
   // Not kept until it has all of its rows: a step that throws leaves some without values.
   kept = kept
     .filter((one) => one !== used && windows - one.usedAt < UNUSED_MAX)
@@ -67,10 +72,8 @@ export function newestRows(
   for (let from = known; from < count; from += CHUNK_ROWS) {
     stream.add(bars, from, Math.min(count, from + CHUNK_ROWS));
   }
-  kept = [...kept, { instrument, set, calendar, timeframe, stream, usedAt: windows }];
-  const values = new Float64Array(rows * set.columns.length);
-  stream.write(rows, values, 0);
-  return values;
+  kept = [...kept, { instrument, set, calendar, timeframe, stream, tail, usedAt: windows }];
+  return tail.window();
 }
 
 const roomFor = (bars: number): number => Math.ceil((bars + LATER_BARS) / ROOM_BARS) * ROOM_BARS;
@@ -85,5 +88,7 @@ function knownBars({ stream, set, calendar }: Kept, bars: Bars, rows: number): n
   const { row, count } = found;
   if (stream.rows + barCount(bars) - count > stream.capacity) return 0;
   // Older bars than those at hand must not count: they do not where these reach back to the anchor.
-  return row === 0 || set.missingBars(bars, rows, calendar) === 0 ? count : 0;
+  const oldest = row + barCount(bars) - rows - set.memoryBars;
+  const reaches = row === 0 || stream.anchored(row, oldest);
+  return reaches || set.missingBars(bars, rows, calendar) === 0 ? count : 0;
 }

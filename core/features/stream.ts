@@ -16,6 +16,8 @@ export interface FeatureStream {
    * there are of them. undefined: they are others.
    */
   find(bars: Bars): { readonly row: number; readonly count: number } | undefined;
+  /** Is there an anchor after row `from`, and at or before `row`, which is one of those there are? */
+  anchored(from: number, row: number): boolean;
   /** Adds the bars `from`..`to - 1`, later than all before, as many as there is room for; throws `indicators.order`. */
   add(bars: Bars, from: number, to: number): void;
   /** Writes the last `rows` rows, row-major, from place `at` of `values` on. */
@@ -40,6 +42,7 @@ export function featureStream(
       return input.rows;
     },
     find: input.find,
+    anchored: input.anchored,
     add: input.add,
     write(rows, values, at) {
       input.write([input.rows - rows, input.rows], values, at);

@@ -1,6 +1,22 @@
 import { z } from 'zod';
 import { defineIndicator } from './indicator.ts';
-import { columnOf } from './positions.ts';
+import {
+  before,
+  type ColumnTerm,
+  isEqual,
+  kernel,
+  type Kernel,
+  minus,
+  over,
+  plus,
+  size,
+  type Term,
+  times,
+  where,
+  number,
+  zero,
+} from './kernel.ts';
+import { type BarPositions, columnBy, columnOf } from './positions.ts';
 import { typicalPrice } from './series.ts';
 import { windowMean } from './windows.ts';
 
@@ -18,22 +34,61 @@ export const cci = defineIndicator({
   memoryBars: ({ period }) => period - 1,
   compute: (input, { period }) => {
     const price = typicalPrice(input);
-    const mean = windowMean(price, period, input.positions);
-    return columnOf(
-      input.positions,
-      [mean, price, period],
-      (out, [mean, price, period], from, to) => {
-        for (let t = from; t < to; t++) {
-          const middle = mean[t]!;
-          const deviation = deviations(price, middle, t - period + 1, t);
-          // The mean of equal prices is exactly that price.
-          out[t] = deviation === 0 ? 0 : (price[t]! - middle) / ((1.5 * deviation) / period);
-        }
-      },
-      period - 1,
-    );
+    const { positions } = input;
+    const mean = windowMean(price, period, positions);
+    return period <= COMPILED_MAX
+      ? columnBy(positions, compiled(period), [price, mean], [period], period - 1)
+      : oneByOne(price, mean, period, positions);
   },
 });
+
+/** Longer windows are too long a formula. */
+const COMPILED_MAX = 128;
+
+const kernels = new Map<number, Kernel>();
+
+function compiled(period: number): Kernel {
+  let found = kernels.get(period);
+  if (found === undefined) {
+    found = kernel(2, 1, ([price, mean], [n]) => {
+      const deviation = deviationsOf(price!, mean!, period);
+      const usual = over(times(deviation, number(1.5)), n!);
+      // The mean of equal prices is exactly that price.
+      return where(isEqual(deviation, zero), zero, over(minus(price!, mean!), usual));
+    });
+    kernels.set(period, found);
+  }
+  return found;
+}
+
+/** Sum of |x - middle| over the newest `n` rows, in the order of `deviations`. */
+function deviationsOf(x: ColumnTerm, middle: Term, n: number): Term {
+  const sums: Term[] = [zero, zero, zero, zero];
+  for (let i = 0; i < n; i++) {
+    const place = i < n - (n % 4) ? i % 4 : 0;
+    sums[place] = plus(sums[place]!, size(minus(before(x, n - 1 - i), middle)));
+  }
+  return plus(plus(sums[0]!, sums[1]!), plus(sums[2]!, sums[3]!));
+}
+
+const oneByOne = (
+  price: Float64Array,
+  mean: Float64Array,
+  period: number,
+  positions: BarPositions,
+): Float64Array =>
+  columnOf(
+    positions,
+    [mean, price, period],
+    (out, [mean, price, period], from, to) => {
+      for (let t = from; t < to; t++) {
+        const middle = mean[t]!;
+        const deviation = deviations(price, middle, t - period + 1, t);
+        out[t] = deviation === 0 ? 0 : (price[t]! - middle) / ((1.5 * deviation) / period);
+      }
+    },
+    period - 1,
+  );
 
 /** Sum of |x - middle| over the rows `first`..`last`; in four sums, which do not wait for each other. */
 function deviations(x: Float64Array, middle: number, first: number, last: number): number {

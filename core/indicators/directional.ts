@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { eachRun } from './anchors.ts';
 import { gainOf, lossOf, signOf } from './arithmetic.ts';
 import { defineIndicator, type IndicatorInput } from './indicator.ts';
 import { kernel, minus, type Term, times } from './kernel.ts';
-import { columnBy, eachRun } from './positions.ts';
+import { columnBy } from './positions.ts';
 import { trueRanges } from './series.ts';
 
 /** Two nested smoothings: the start decays as m e^(-m / n). */
@@ -61,23 +62,42 @@ function follow(
 ): void {
   const share = 1 / period;
   const keep = 1 - share;
-  let { up, down, all, average } = state;
-  for (let t = state.row; t < to; t++) {
+  const seeded = state.start + 2 * period;
+  let { up, down, all, average, row: t } = state;
+  for (; t < to && t < seeded; t++) {
     const age = t - state.start;
     const decay = age < period ? 1 : keep;
     up = up * decay + ups[t]!;
     down = down * decay + downs[t]!;
     all = all * decay + range[t]!;
     if (age < period) continue;
-    const sum = up + down;
-    const dx = sum === 0 || all === 0 ? 0 : Math.abs(up - down) / sum;
-    average = average * (age < 2 * period ? 1 : keep) + dx * share;
+    average += dxOf(up, down, all) * share;
     if (t < from) continue;
     plus[t] = all === 0 ? 0 : up / all;
     minus[t] = all === 0 ? 0 : down / all;
-    if (age >= 2 * period - 1) adx[t] = average;
+    if (t === seeded - 1) adx[t] = average;
+  }
+  for (; t < from; t++) {
+    up = up * keep + ups[t]!;
+    down = down * keep + downs[t]!;
+    all = all * keep + range[t]!;
+    average = average * keep + dxOf(up, down, all) * share;
+  }
+  for (; t < to; t++) {
+    up = up * keep + ups[t]!;
+    down = down * keep + downs[t]!;
+    all = all * keep + range[t]!;
+    average = average * keep + dxOf(up, down, all) * share;
+    plus[t] = all === 0 ? 0 : up / all;
+    minus[t] = all === 0 ? 0 : down / all;
+    adx[t] = average;
   }
   Object.assign(state, { row: to, up, down, all, average });
+}
+
+function dxOf(up: number, down: number, all: number): number {
+  const sum = up + down;
+  return sum === 0 || all === 0 ? 0 : Math.abs(up - down) / sum;
 }
 
 /** Of h, h[-1], l, l[-1]: how much the high rose and the low fell, and which of them more: 1, 0 or -1. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { positionIn } from './arithmetic.ts';
 import { defineIndicator, type IndicatorInput } from './indicator.ts';
-import { columnOf } from './positions.ts';
+import { logRatioKernel } from './logarithm.ts';
+import { columnBy } from './positions.ts';
 import { windowMax, windowMean, windowMin } from './windows.ts';
 
 /** Highest high and lowest low of the last `period` bars. */
@@ -50,8 +51,6 @@ export const donchian = defineIndicator({
     if (output === 'position') return positionInRange(input, period);
     const high = highest(input, period);
     const low = lowest(input, period);
-    return columnOf(input.positions, [high, low], (out, [high, low], from, to) => {
-      for (let t = from; t < to; t++) out[t] = Math.log(high[t]! / low[t]!);
-    });
+    return columnBy(input.positions, logRatioKernel, [high, low]);
   },
 });

@@ -64,7 +64,8 @@ export {
 } from './indicator.ts';
 export { lagOf, overClose, rolling, ROLLING_STATISTICS } from './derived.ts';
 export { type GrowingInput, growingInput, indicatorInput } from './input.ts';
-export { ANCHOR_BARS, anchorRow, type BarPositions, barPositions } from './positions.ts';
+export { anchorRow } from './anchors.ts';
+export { ANCHOR_BARS, type BarPositions, barPositions } from './positions.ts';
 
 const catalogue: readonly Indicator[] = [
   barColumn,

@@ -1,6 +1,7 @@
 import { BAR_COLUMNS, barCount, type Bars, type Timeframe } from '../bars/bars.ts';
 import { lowerBound } from '../bars/build.ts';
 import type { Calendar } from '../calendar/calendar.ts';
+import { anchorRow } from './anchors.ts';
 import type { IndicatorInput, IndicatorUse } from './indicator.ts';
 
 import {
@@ -79,6 +80,8 @@ export interface GrowingInput {
    * their first, and how many there are of them. undefined: they are others.
    */
   find(bars: Bars): { readonly row: number; readonly count: number } | undefined;
+  /** Is there an anchor after row `from`, and at or before `row`, which is one of those there are? */
+  anchored(from: number, row: number): boolean;
   /** Adds the bars `from`..`to - 1`, later than those before; throws `indicators.order`. */
   add(bars: Bars, from: number, to: number): void;
   /** Begins anew, without bars. */
@@ -154,6 +157,7 @@ function laidOut(
       return positions.rows;
     },
     find: (of) => foundIn(bars, positions.rows, of),
+    anchored: (from, row) => row < positions.rows && anchorRow(positions, row, 0) > from,
     add: (from, first, end) => append(bars, positions, from, [first, end]),
     clear: () => positions.clear(),
   };

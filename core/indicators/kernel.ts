@@ -54,13 +54,38 @@ export const size = (a: Term): Term => term(simd(236), a);
 export const root = (a: Term): Term => term(simd(239), a);
 /** Yes or no, for `where`; a comparison with NaN is no. */
 export const isEqual = (a: Term, b: Term): Term => term(simd(71), a, b);
+export const isLess = (a: Term, b: Term): Term => term(simd(73), a, b);
+export const isAtLeast = (a: Term, b: Term): Term => term(simd(76), a, b);
 export const where = (yes: Term, a: Term, b: Term): Term => term(simd(82), a, b, yes);
 
+/** Of the 64 bits of a value, or of yes and no: all are set in yes, none in no. */
+export const bothOf = (a: Term, b: Term): Term => term(simd(78), a, b);
+export const butNot = (a: Term, b: Term): Term => term(simd(79), a, b);
+export const eitherOf = (a: Term, b: Term): Term => term(simd(80), a, b);
+export const oneOf = (a: Term, b: Term): Term => term(simd(81), a, b);
+/** As whole numbers of 64 bits. */
+export const bitsPlus = (a: Term, b: Term): Term => term(simd(206), a, b);
+export const bitsRight = (a: Term, by: number): Term => term([...constant(by), ...simd(205)], a);
+
+const splat = (pair: ArrayBuffer): Term => term([...simd(12), ...new Uint8Array(pair)]);
+
 /** The same number in every row. */
-export function number(value: number): Term {
-  const bytes = new Uint8Array(Float64Array.of(value, value).buffer);
-  return term([...simd(12), ...bytes]);
+export const number = (value: number): Term => splat(Float64Array.of(value, value).buffer);
+/** The same 64 bits in every row. */
+export const bits = (value: bigint): Term => splat(BigUint64Array.of(value, value).buffer);
+
+/** A column's value in the row. */
+export interface ColumnTerm extends Term {
+  readonly pointer: number;
 }
+
+const load = (pointer: number, rows: number): ColumnTerm => ({
+  ...term([LOAD, pointer, rows]),
+  pointer,
+});
+
+/** The column's value some rows before. */
+export const before = ({ pointer }: ColumnTerm, rows: number): Term => load(pointer, rows);
 
 export const zero = number(0);
 export const one = number(1);
@@ -78,6 +103,8 @@ export function sumOf(terms: readonly Term[]): Term {
 export interface Kernel {
   readonly columns: number;
   readonly numbers: number;
+  /** The most rows before that it reads columns in by itself: fewer than 256. */
+  readonly reach: number;
   /** The compiled function over a memory. */
   readonly over: Program;
 }
@@ -90,17 +117,33 @@ export interface Kernel {
 export function kernel(
   columns: number,
   numbers: number,
-  formula: (columns: readonly Term[], numbers: readonly Term[]) => Term,
+  formula: (columns: readonly ColumnTerm[], numbers: readonly Term[]) => Term,
 ): Kernel {
-  const addresses = Array.from({ length: columns }, (_, i) => term([LOAD, i + 1]));
+  const addresses = Array.from({ length: columns }, (_, i) => load(i + 1, 0));
   const given = Array.from({ length: numbers }, (_, i) => term([SPLATTED, i]));
   const result = formula(addresses, given);
+  const reach = reachOf(result);
   const params = [
     ...new Array<number>(columns + 1).fill(I32),
     ...new Array<number>(numbers).fill(F64),
     ...[I32, I32],
   ];
-  return { columns, numbers, over: program(params, codeOf(columns, numbers, result)) };
+  const over = program(params, codeOf({ columns, numbers, reach }, result));
+  return { columns, numbers, reach, over };
+}
+
+/** The most rows before that a column is read in. */
+function reachOf(result: Term): number {
+  const seen = new Set<Term>();
+  let most = 0;
+  const visit = (one: Term): void => {
+    if (seen.has(one)) return;
+    seen.add(one);
+    if (one.code[0] === LOAD) most = Math.max(most, one.code[2]!);
+    one.of.forEach(visit);
+  };
+  visit(result);
+  return most;
 }
 
 /** Marks of terms whose code depends on where they stand. */
@@ -112,23 +155,24 @@ const LANES = 2;
 const UNROLLED = 2;
 
 /** The function's body: its local variables, a loop over vectors and one over the rows that are left. */
-function codeOf(columns: number, numbers: number, result: Term): number[] {
+function codeOf(
+  { columns, numbers, reach }: Pick<Kernel, 'columns' | 'numbers' | 'reach'>,
+  result: Term,
+): number[] {
   const from = columns + 1 + numbers;
   const end = from + 1;
   const splats = end + 1;
   const shared = splats + numbers;
   const locals = new Map(sharedTerms(result).map((one, i) => [one, shared + i]));
+  const place = { locals, splats, reach };
   const count = numbers + locals.size;
   const pointers = Array.from({ length: columns + 1 }, (_, i) => i);
   const turn = UNROLLED * LANES * ROW_BYTES;
   const vectors = Array.from({ length: UNROLLED }, (_, i) => [
-    ...[GET, 0, ...valueOf(result, { locals, splats, one: false, at: i * LANES * ROW_BYTES })],
+    ...[GET, 0, ...valueOf(result, { ...place, one: false, at: i * LANES * ROW_BYTES })],
     ...storeTwo(i * LANES * ROW_BYTES),
   ]).flat();
-  const single = [
-    ...[GET, 0, ...valueOf(result, { locals, splats, one: true, at: 0 })],
-    ...storeOne(0),
-  ];
+  const single = [...[GET, 0, ...valueOf(result, { ...place, one: true, at: 0 })], ...storeOne(0)];
   const forward = (bytes: number): number[] =>
     pointers.flatMap((i) => [
       GET,
@@ -142,7 +186,10 @@ function codeOf(columns: number, numbers: number, result: Term): number[] {
   return [
     ...(count > 0 ? [1, ...unsigned(count), V128] : [0]),
     ...pointers.flatMap((i) => [
-      ...[GET, ...unsigned(i), GET, ...unsigned(from), I32_ADD, SET, ...unsigned(i)],
+      ...[GET, ...unsigned(i), GET, ...unsigned(from), I32_ADD],
+      // Offsets of loads are not negative: pointers to columns begin with the oldest row.
+      ...(i > 0 && reach > 0 ? [...constant(reach * ROW_BYTES), I32_SUB] : []),
+      ...[SET, ...unsigned(i)],
     ]),
     // The number of rows becomes the address behind the output's last.
     ...[GET, 0, GET, ...unsigned(end), ...constant(3), I32_SHL, I32_ADD, SET, ...unsigned(end)],
@@ -172,6 +219,8 @@ function sharedTerms(result: Term): Term[] {
 interface Place {
   readonly locals: ReadonlyMap<Term, number>;
   readonly splats: number;
+  /** Rows that pointers to columns are behind. */
+  readonly reach: number;
   /** One row, not a vector of them. */
   readonly one: boolean;
   /** Bytes beyond the pointers. */
@@ -191,9 +240,10 @@ function valueOf(result: Term, place: Place): number[] {
   return codeFor(result);
 }
 
-function ownCode({ code }: Term, { splats, one, at }: Place): readonly number[] {
-  const [mark, index] = code;
+function ownCode({ code }: Term, { splats, reach, one, at }: Place): readonly number[] {
+  const [mark, index, rows] = code;
   if (mark === SPLATTED) return [GET, ...unsigned(splats + index!)];
   if (mark !== LOAD) return code;
-  return [GET, ...unsigned(index!), ...(one ? loadOne(at) : loadTwo(at))];
+  const bytes = at + (reach - rows!) * ROW_BYTES;
+  return [GET, ...unsigned(index!), ...(one ? loadOne(bytes) : loadTwo(bytes))];
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { eachRun } from './anchors.ts';
 import { difference, ratio } from './arithmetic.ts';
 import { defineIndicator, type IndicatorInput } from './indicator.ts';
-import { eachRun } from './positions.ts';
 import { emaMemory } from './recursions.ts';
 
 interface Macd {
@@ -59,18 +59,29 @@ function follow(
   const ofFast = 2 / (periods.fast + 1);
   const ofSlow = 2 / (periods.slow + 1);
   const ofSignal = 2 / (periods.signal + 1);
-  let { fast, slow, signal } = state;
-  for (let t = state.row; t < to; t++) {
+  const [keepFast, keepSlow, keepSignal] = [1 - ofFast, 1 - ofSlow, 1 - ofSignal];
+  let { fast, slow, signal, row: t } = state;
+  for (; t < to && t <= seeded; t++) {
     if (t > first) {
-      fast = (1 - ofFast) * fast + ofFast * close[t]!;
-      slow = (1 - ofSlow) * slow + ofSlow * close[t]!;
+      fast = keepFast * fast + ofFast * close[t]!;
+      slow = keepSlow * slow + ofSlow * close[t]!;
     }
-    const value = fast - slow;
-    if (t <= seeded) signal += value / periods.signal;
-    else signal = (1 - ofSignal) * signal + ofSignal * value;
+    signal += (fast - slow) / periods.signal;
     if (t < from) continue;
-    line[t] = value;
+    line[t] = fast - slow;
     if (t >= seeded) average[t] = signal;
+  }
+  for (; t < from; t++) {
+    fast = keepFast * fast + ofFast * close[t]!;
+    slow = keepSlow * slow + ofSlow * close[t]!;
+    signal = keepSignal * signal + ofSignal * (fast - slow);
+  }
+  for (; t < to; t++) {
+    fast = keepFast * fast + ofFast * close[t]!;
+    slow = keepSlow * slow + ofSlow * close[t]!;
+    line[t] = fast - slow;
+    signal = keepSignal * signal + ofSignal * (fast - slow);
+    average[t] = signal;
   }
   Object.assign(state, { row: to, fast, slow, signal });
 }

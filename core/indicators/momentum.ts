@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { eachRun } from './anchors.ts';
 import { ratio, ratioOf, sizesOf } from './arithmetic.ts';
 import { defineIndicator, type IndicatorInput } from './indicator.ts';
 import { half, kernel, minus, number, over, plus, size, smallest, times, zero } from './kernel.ts';
-import { columnBy, eachRun } from './positions.ts';
+import { columnBy } from './positions.ts';
 import { closeChange, logClose, trueRanges } from './series.ts';
 import { windowSum } from './windows.ts';
 
@@ -92,8 +93,10 @@ function followTrix(
   const alpha = 2 / (period + 1);
   const keep = 1 - alpha;
   const share = 1 / period;
-  let { one, two, three } = state;
-  for (let t = state.row; t < to; t++) {
+  /** The first row at which all three averages are past their seeds. */
+  const seeded = state.start + 3 * period - 2;
+  let { one, two, three, row: t } = state;
+  for (; t < to && t <= seeded; t++) {
     // The averages of averages begin when the one inside has its first value.
     const first = t - state.start;
     const second = first - period + 1;
@@ -105,6 +108,18 @@ function followTrix(
     const before = three;
     three = third < period ? three + share * two : keep * three + alpha * two;
     if (third >= period && t >= from) out[t] = three - before;
+  }
+  for (; t < from; t++) {
+    one = keep * one + alpha * x[t]!;
+    two = keep * two + alpha * one;
+    three = keep * three + alpha * two;
+  }
+  for (; t < to; t++) {
+    const before = three;
+    one = keep * one + alpha * x[t]!;
+    two = keep * two + alpha * one;
+    three = keep * three + alpha * two;
+    out[t] = three - before;
   }
   Object.assign(state, { row: to, one, two, three });
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { ratio, ratioMinusOne } from './arithmetic.ts';
 import { defineIndicator, use } from './indicator.ts';
-import { columnOf } from './positions.ts';
+import { logRatioKernel } from './logarithm.ts';
+import { columnBy } from './positions.ts';
 import { emaColumn, emaMemory } from './recursions.ts';
 import { windowMean } from './windows.ts';
 
@@ -91,13 +92,6 @@ export const smaSlope = defineIndicator({
   memoryBars: ({ period: n, bars }) => n - 1 + bars,
   compute: (input, { period: n, bars }) => {
     const mean = input.column(use(sma, { period: n }));
-    return columnOf(
-      input.positions,
-      [mean, bars],
-      (out, [mean, bars], from, to) => {
-        for (let t = from; t < to; t++) out[t] = Math.log(mean[t]! / mean[t - bars]!);
-      },
-      bars,
-    );
+    return columnBy(input.positions, logRatioKernel, [mean, [mean, bars]], [], bars);
   },
 });

@@ -24,17 +24,19 @@ export function elsewhere(
 ): Run {
   scratch ??= columnMemory(32 * BROUGHT_ROWS * ROW_BYTES);
   const { buffer } = scratch;
+  const { reach } = formula;
   const run = formula.over(scratch);
   const slots = [out, ...columns].map(
     (_, i) => new Float64Array(buffer, i * BROUGHT_ROWS * ROW_BYTES, BROUGHT_ROWS),
   );
-  const addresses = slots.map(({ byteOffset }) => byteOffset);
+  const addresses = slots.map(({ byteOffset }, i) => byteOffset + (i > 0 ? reach * ROW_BYTES : 0));
   return (lags, numbers, from, to) => {
-    for (let at = from; at < to; at += BROUGHT_ROWS) {
-      const rows = Math.min(BROUGHT_ROWS, to - at);
-      columns.forEach((column, i) =>
-        slots[i + 1]!.set(column.subarray(at - lags[i]!, at - lags[i]! + rows)),
-      );
+    for (let at = from; at < to; at += BROUGHT_ROWS - reach) {
+      const rows = Math.min(BROUGHT_ROWS - reach, to - at);
+      columns.forEach((column, i) => {
+        const end = at - lags[i]! + rows;
+        slots[i + 1]!.set(column.subarray(end - rows - reach, end));
+      });
       run(...addresses, ...numbers, 0, rows);
       out.set(slots[0]!.subarray(0, rows), at);
     }

@@ -3,7 +3,8 @@ import type { Calendar } from '../calendar/calendar.ts';
 import { RatchetError } from '../errors.ts';
 import type { Kernel } from './kernel.ts';
 import { elsewhere, type Run } from './over-copies.ts';
-import { type ColumnMemory, ROW_BYTES } from '../wasm.ts';
+import { type PlannedStep, planOf } from './plan.ts';
+import { type ColumnMemory, ROW_BYTES, type RowsCall } from '../wasm.ts';
 
 /** Distance of the anchors at which recursive indicators start, in bars of the calendar. */
 export const ANCHOR_BARS = 256;
@@ -31,9 +32,9 @@ export interface BarPositions {
   /**
    * Runs `step` over the rows there are, and over others when they are added, after all steps that
    * were given before it: a step may read the columns of those. Its values depend on no boundary
-   * between calls.
+   * between calls. `call`: what the step is, if it does no more than call a program.
    */
-  run(step: Step): void;
+  run(step: Step, call?: RowsCall): void;
   /** What is made of a column under a name, made once. */
   share<T>(of: Float64Array, name: string, make: () => T): T;
 }
@@ -55,7 +56,9 @@ class Rows implements GrowingPositions {
   readonly memory?: ColumnMemory;
   readonly #calendar: Calendar;
   readonly #timeframe: Timeframe;
-  readonly #steps: Step[] = [];
+  readonly #steps: PlannedStep[] = [];
+  /** Of the steps there are; undefined: of fewer. */
+  #plan: readonly Step[] | undefined;
   readonly #shared = new Map<Float64Array, Map<string, unknown>>();
   readonly #newColumn: () => Float64Array;
   readonly #columns = new Map<Float64Array, number>();
@@ -91,8 +94,9 @@ class Rows implements GrowingPositions {
     return place < before.columns || (place < Infinity && steps > 0) ? made : undefined;
   }
 
-  run(step: Step): void {
-    this.#steps.push(step);
+  run(step: Step, call?: RowsCall): void {
+    this.#steps.push({ step, call });
+    this.#plan = undefined;
     if (this.#rows > 0) step(0, this.#rows);
   }
 
@@ -120,7 +124,9 @@ class Rows implements GrowingPositions {
       if (row > 0 && blockOf(at) !== blockOf(index[row - 1]!)) this.anchors.push(row);
     }
     this.#rows = rows;
-    if (rows > from) for (const step of this.#steps) step(from, rows);
+    if (rows === from) return;
+    this.#plan ??= planOf(this.#steps, this.memory);
+    for (const step of this.#plan) step(from, rows);
   }
 
   clear(): void {
@@ -157,53 +163,6 @@ export function barPositions(
   return positions;
 }
 
-/** Row of the last anchor at or before `row - memory`; row 0 (the first bar) if there is none. */
-export function anchorRow(
-  { anchors }: Pick<BarPositions, 'anchors'>,
-  row: number,
-  memory: number,
-): number {
-  const count = anchorsThrough(anchors, row - memory);
-  return count === 0 ? 0 : anchors[count - 1]!;
-}
-
-/** How many anchors lie at or before a row. */
-export function anchorsThrough(anchors: readonly number[], row: number): number {
-  let low = 0;
-  let high = anchors.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (anchors[middle]! <= row) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/**
- * Calls `run(start, from, to)` for stretches of rows so that each row in `from`..`to - 1` is
- * computed by a recursion that begins at `start`, the anchor that belongs to it. A stretch either
- * goes on where the one before it ended, with the same start, or has a new start.
- */
-export function eachRun(
-  positions: BarPositions,
-  memory: number,
-  run: (start: number, from: number, to: number) => void,
-): void {
-  const { anchors } = positions;
-  positions.run((first, end) => {
-    let from = first;
-    let count = anchorsThrough(anchors, first - memory);
-    while (from < end) {
-      const start = count === 0 ? 0 : anchors[count - 1]!;
-      // The next anchor takes over once it is `memory` rows old.
-      const to = count < anchors.length ? Math.min(end, anchors[count]! + memory) : end;
-      run(start, from, to);
-      from = to;
-      count++;
-    }
-  });
-}
-
 /**
  * A column that `fill` writes from row `first` on; NaN before it. What its loop reads is `given`:
  * V8 reads captured variables again for every row, which takes several times as long.
@@ -238,13 +197,20 @@ export function columnBy(
 ): Float64Array {
   const columns = operands.map((one) => (one instanceof Float64Array ? one : one[0]));
   const lags = operands.map((one) => (one instanceof Float64Array ? 0 : one[1]));
-  lags.forEach((lag) => checkLag(lag, first));
+  lags.forEach((lag) => checkLag(lag + formula.reach, first));
   const out = positions.column();
-  const run = stepOf(positions, formula, out, columns, { lags, numbers });
+  const { run, call } = stepOf(positions, formula, out, columns, { lags, numbers, first });
   positions.run((from, to) => {
     if (to > first) run(Math.max(from, first), to);
-  });
+  }, call);
   return out;
+}
+
+/** How a formula reads its columns. */
+interface Reading {
+  readonly lags: readonly number[];
+  readonly numbers: readonly number[];
+  readonly first: number;
 }
 
 function stepOf(
@@ -252,18 +218,22 @@ function stepOf(
   formula: Kernel,
   out: Float64Array,
   columns: readonly Float64Array[],
-  { lags, numbers }: { readonly lags: readonly number[]; readonly numbers: readonly number[] },
-): Step {
+  { lags, numbers, first }: Reading,
+): { readonly run: Step; readonly call?: RowsCall } {
   const { memory } = positions;
   if (memory === undefined) {
     const run = formulaRun(positions, formula, out, columns);
-    return (from, to) => run(lags, numbers, from, to);
+    return { run: (from, to) => run(lags, numbers, from, to) };
   }
   checkWhole(out, columns);
-  // The addresses of a step never change: this is the way of every new bar.
+  // The addresses of a step never change.
   const addresses = columns.map(({ byteOffset }, i) => byteOffset - lags[i]! * ROW_BYTES);
-  const run = formula.over(memory).bind(null, out.byteOffset, ...addresses, ...numbers);
-  return (from, to) => run(from * ROW_BYTES, to - from);
+  const args = [out.byteOffset, ...addresses, ...numbers];
+  const run = formula.over(memory).bind(null, ...args);
+  return {
+    run: (from, to) => run(from * ROW_BYTES, to - from),
+    call: { program: formula.over, args, first },
+  };
 }
 
 function checkLag(lag: number, first: number): void {
@@ -291,7 +261,7 @@ export function formulaRun(
   checkWhole(out, columns);
   const run = formula.over(memory);
   return (lags, numbers, from, to) => {
-    for (const lag of lags) checkLag(lag, from);
+    for (const lag of lags) checkLag(lag + formula.reach, from);
     const addresses = columns.map(({ byteOffset }, i) => byteOffset - lags[i]! * ROW_BYTES);
     run(out.byteOffset, ...addresses, ...numbers, from * ROW_BYTES, to - from);
   };

@@ -1,5 +1,6 @@
 import { kernel, plus, times } from './kernel.ts';
-import { anchorsThrough, type BarPositions, columnOf, eachRun, formulaRun } from './positions.ts';
+import { anchorsThrough, eachRun } from './anchors.ts';
+import { type BarPositions, columnOf, formulaRun } from './positions.ts';
 
 /** Smoothers with infinite memory, started afresh at anchors so that they are functions of the bars. */
 
@@ -73,7 +74,8 @@ function smoothed(x: Float64Array, positions: BarPositions, smoothing: Smoothing
       const anchor = passed < anchors.length ? anchors[passed]! : to;
       if (anchor > t) {
         const end = Math.min(anchor, to);
-        begunAt([row, 0], [excess], t, end);
+        if (end - t >= FEW_ROWS) begunAt([row, 0], [excess], t, end);
+        else for (let i = t; i < end; i++) out[i] = powers[i - row]! * excess + z[i]!;
         t = end;
       }
       if (anchor < to) {
@@ -83,10 +85,16 @@ function smoothed(x: Float64Array, positions: BarPositions, smoothing: Smoothing
         passed++;
       }
     }
-    Object.assign(known, { start, row, excess, passed });
+    known.start = start;
+    known.row = row;
+    known.excess = excess;
+    known.passed = passed;
   });
   return out;
 }
+
+/** Fewer are not worth the call of a program. */
+const FEW_ROWS = 4;
 
 /** The rows of one stretch between anchors. */
 const begunAtKernel = kernel(2, 1, ([powers, z], [excess]) => plus(times(powers!, excess!), z!));

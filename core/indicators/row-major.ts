@@ -85,6 +85,9 @@ function pairsProgram(pairs: number): Program {
   ]);
 }
 
+/** Fewer are not worth the calls of programs. */
+const FEW_ROWS = 3;
+
 /** A writer of columns in a memory by way of some rows there, `tile`, of which each holds all columns. */
 export function rowWriter(
   columns: readonly Float64Array[],
@@ -105,7 +108,10 @@ export function rowWriter(
     });
   }
   const odd = columns[paired];
-  return ([from, to], values, at) => {
+  const plain = plainRowWriter(columns);
+  return (rows, values, at) => {
+    const [from, to] = rows;
+    if (to - from < FEW_ROWS) return plain(rows, values, at);
     for (let row = from; row < to; row += tileRows) {
       const count = Math.min(tileRows, to - row);
       for (const write of writes) write(row, count);

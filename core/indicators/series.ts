@@ -1,17 +1,16 @@
 import { change, ratioOf } from './arithmetic.ts';
 import type { IndicatorInput } from './indicator.ts';
 import { kernel, largest, minus, number, over, plus, smallest, zero } from './kernel.ts';
-import { type BarPositions, columnBy, columnOf } from './positions.ts';
+import { naturalLog } from './logarithm.ts';
+import { type BarPositions, columnBy } from './positions.ts';
 
 /** Series that most indicators start from, each made once per input. */
 
+const logKernel = kernel(1, 0, ([x]) => naturalLog(x!));
+
 /** ln x. */
 export const logOf = (x: Float64Array, positions: BarPositions): Float64Array =>
-  positions.share(x, 'log', () =>
-    columnOf(positions, [x], (out, [x], from, to) => {
-      for (let t = from; t < to; t++) out[t] = Math.log(x[t]!);
-    }),
-  );
+  positions.share(x, 'log', () => columnBy(positions, logKernel, [x]));
 
 export const logOpen = (input: IndicatorInput): Float64Array => logOf(input.open, input.positions);
 export const logHigh = (input: IndicatorInput): Float64Array => logOf(input.high, input.positions);

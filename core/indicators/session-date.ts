@@ -58,27 +58,58 @@ const sessionDates = (input: IndicatorInput): SessionDates =>
     const { openTime, positions } = input;
     const parts = (): Uint8Array => new Uint8Array(positions.capacity);
     const dates = { weekday: parts(), month: parts(), day: parts(), daysInMonth: parts() };
+    let last: DateAt | undefined;
     positions.run((from, to) => {
-      let monthStart = NaN;
-      let nextMonth = NaN;
-      let number = 0;
+      let date = last;
       for (let t = from; t < to; t++) {
         const time = openTime[t]!;
-        if (!(time >= monthStart && time < nextMonth)) {
-          const date = new Date(time);
-          number = date.getUTCMonth() + 1;
-          monthStart = Date.UTC(date.getUTCFullYear(), number - 1, 1);
-          nextMonth = Date.UTC(date.getUTCFullYear(), number, 1);
-        }
-        // 1970-01-01 was a Thursday.
-        dates.weekday[t] = (((Math.floor(time / DAY_MS) + 3) % 7) + 7) % 7;
-        dates.month[t] = number;
-        dates.day[t] = Math.floor((time - monthStart) / DAY_MS) + 1;
-        dates.daysInMonth[t] = (nextMonth - monthStart) / DAY_MS;
+        if (date === undefined || !isAt(date, time)) date = dateAt(time, date);
+        dates.weekday[t] = date.weekday;
+        dates.month[t] = date.inMonth.month;
+        dates.day[t] = date.day;
+        dates.daysInMonth[t] = date.inMonth.days;
       }
+      last = date;
     });
     return dates;
   });
+
+/** A date, and the times in ms at which it and its month begin and end. */
+interface DateAt {
+  readonly start: number;
+  readonly end: number;
+  readonly weekday: number;
+  readonly day: number;
+  readonly inMonth: MonthAt;
+}
+
+interface MonthAt {
+  readonly start: number;
+  readonly end: number;
+  readonly month: number;
+  readonly days: number;
+}
+
+function monthAt(time: number): MonthAt {
+  const date = new Date(time);
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
+  const [start, end] = [Date.UTC(year, month, 1), Date.UTC(year, month + 1, 1)];
+  return { start, end, month: month + 1, days: (end - start) / DAY_MS };
+}
+
+const isAt = ({ start, end }: { readonly start: number; readonly end: number }, time: number) =>
+  time >= start && time < end;
+
+/** The date (UTC) at a time; `before`: another one. */
+function dateAt(time: number, before?: DateAt): DateAt {
+  const inMonth = before && isAt(before.inMonth, time) ? before.inMonth : monthAt(time);
+  const days = Math.floor(time / DAY_MS);
+  const start = days * DAY_MS;
+  // 1970-01-01 was a Thursday.
+  const weekday = (((days + 3) % 7) + 7) % 7;
+  const day = Math.floor((time - inMonth.start) / DAY_MS) + 1;
+  return { start, end: start + DAY_MS, weekday, day, inMonth };
+}
 
 /** Where the bar's date (UTC) lies in week, month and quarter. */
 export const sessionDate = defineIndicator({
@@ -114,10 +145,9 @@ export const daysSinceBar = defineIndicator({
   compute: ({ positions, openTime }) =>
     columnOf(
       positions,
-      [openTime],
-      (out, [openTime], from, to) => {
-        let passed = NaN;
-        let value = NaN;
+      [openTime, { passed: NaN, value: NaN }],
+      (out, [openTime, known], from, to) => {
+        let { passed, value } = known;
         for (let t = from; t < to; t++) {
           const since = openTime[t]! - openTime[t - 1]!;
           // Most bars are as far apart as those before them.
@@ -125,6 +155,7 @@ export const daysSinceBar = defineIndicator({
           passed = since;
           out[t] = value;
         }
+        Object.assign(known, { passed, value });
       },
       1,
     ),

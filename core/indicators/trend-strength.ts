@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { ratio, scaled } from './arithmetic.ts';
 import { highest, lowest } from './donchian.ts';
 import { defineIndicator } from './indicator.ts';
-import { kernel, minus, over, size } from './kernel.ts';
-import { columnBy, columnOf } from './positions.ts';
+import { isEqual, kernel, minus, number, over, size, where, zero } from './kernel.ts';
+import { naturalLog } from './logarithm.ts';
+import { columnBy } from './positions.ts';
 import { trueRanges } from './series.ts';
 import { barsSinceMax, barsSinceMin, windowSum } from './windows.ts';
 
@@ -54,6 +55,12 @@ export const vortex = defineIndicator({
   },
 });
 
+const choppinessKernel = kernel(3, 1, ([sum, high, low], [base]) => {
+  const range = minus(high!, low!);
+  const flat = where(isEqual(sum!, sum!), zero, number(NaN));
+  return where(isEqual(range, zero), flat, over(naturalLog(over(sum!, range)), base!));
+});
+
 /** Choppiness (Dreiss): ~1 sideways, ~0 trending. Formula: log_n(sum TR / (max h - min l)). */
 export const choppiness = defineIndicator({
   name: 'choppiness',
@@ -66,18 +73,6 @@ export const choppiness = defineIndicator({
     const path = windowSum(trueRanges(input), period, input.positions);
     const high = highest(input, period);
     const low = lowest(input, period);
-    const base = Math.log(period);
-    return columnOf(
-      input.positions,
-      [path, high, low, base],
-      (out, [path, high, low, base], from, to) => {
-        for (let t = from; t < to; t++) {
-          const sum = path[t]!;
-          const range = high[t]! - low[t]!;
-          if (range === 0) out[t] = sum === sum ? 0 : NaN;
-          else out[t] = Math.log(sum / range) / base;
-        }
-      },
-    );
+    return columnBy(input.positions, choppinessKernel, [path, high, low], [Math.log(period)]);
   },
 });

@@ -29,7 +29,8 @@ import {
   where,
   zero,
 } from './kernel.ts';
-import { columnBy, columnOf } from './positions.ts';
+import { logOnePlus } from './logarithm.ts';
+import { columnBy } from './positions.ts';
 import { closeChange, closeLocation, logReturns, typicalPrice } from './series.ts';
 import { windowMean, windowSd, windowSum } from './windows.ts';
 
@@ -46,6 +47,8 @@ const volumeSd = (input: IndicatorInput, n: number): Float64Array =>
 const overVolume = (x: Float64Array, n: number, input: IndicatorInput): Float64Array =>
   ratio(windowSum(x, n, input.positions), volumeSum(input, n), 0, input.positions);
 
+const volumeToMeanKernel = kernel(2, 0, ([v, mean]) => logOnePlus(ratioOf(v!, mean!, one)));
+
 export const volumeToSma = defineIndicator({
   name: 'volumeToSma',
   docs: 'ln(1 + v / sma(v)) [v / sma = 1]',
@@ -56,12 +59,7 @@ export const volumeToSma = defineIndicator({
   compute: (input, { period: n }) => {
     const { volume, positions } = input;
     const mean = volumeMean(input, n);
-    return columnOf(positions, [mean, volume], (out, [mean, volume], from, to) => {
-      for (let t = from; t < to; t++) {
-        const usual = mean[t]!;
-        out[t] = Math.log1p(usual === 0 ? 1 : volume[t]! / usual);
-      }
-    });
+    return columnBy(positions, volumeToMeanKernel, [volume, mean]);
   },
 });
 
@@ -237,6 +235,8 @@ export const force = defineIndicator({
   },
 });
 
+const logOnePlusKernel = kernel(1, 0, ([x]) => logOnePlus(x!));
+
 export const volumeCorrelation = defineIndicator({
   name: 'volumeCorrelation',
   docs: 'correlation of |r| with v (size), or of r with the change of ln(1 + v) (change) [0]',
@@ -253,9 +253,7 @@ export const volumeCorrelation = defineIndicator({
     if (of === 'size') {
       return windowCorrelation(sizesOf(returns, positions), volume, n, positions);
     }
-    const logs = columnOf(positions, [volume], (out, [volume], from, to) => {
-      for (let t = from; t < to; t++) out[t] = Math.log1p(volume[t]!);
-    });
+    const logs = columnBy(positions, logOnePlusKernel, [volume]);
     return windowCorrelation(returns, change(logs, 1, positions), n, positions);
   },
 });

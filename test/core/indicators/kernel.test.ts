@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  before,
+  isAtLeast,
   isEqual,
+  isLess,
   kernel,
   largest,
   minus,
@@ -68,6 +71,14 @@ const formulas = [
       return e * e + (x - y);
     },
   ],
+  [
+    kernel(3, 0, ([x, y, z]) => where(isLess(x!, y!), z!, x!)),
+    (x: number, y: number, z: number) => (x < y ? z : x),
+  ],
+  [
+    kernel(3, 0, ([x, y, z]) => where(isAtLeast(x!, y!), z!, x!)),
+    (x: number, y: number, z: number) => (x >= y ? z : x),
+  ],
   [kernel(3, 0, (terms) => sumOf(terms)), (x: number, y: number, z: number) => x + y + z],
 ] as const;
 
@@ -102,6 +113,17 @@ test('columns are read from other rows, and numbers are the same in all', () => 
   const bytes = 8;
   run.over(memory)(out.byteOffset, a.byteOffset, a.byteOffset - 3 * bytes, 2, 0.5, 3 * bytes, 30);
   for (let t = 3; t < 33; t++) assert.ok(Object.is(out[t], (a[t]! - a[t - 3]!) * 2 + 0.5), `${t}`);
+});
+
+test('a formula reads rows before on its own, of columns that may have a lag besides', () => {
+  fill();
+  const formula = kernel(2, 0, ([x, y]) => minus(plus(before(x!, 5), x!), before(y!, 2)));
+  assert.equal(formula.reach, 5);
+  const bytes = 8;
+  formula.over(memory)(out.byteOffset, a.byteOffset, b.byteOffset - bytes, 6 * bytes, 31);
+  for (let t = 6; t < 37; t++) {
+    assert.ok(Object.is(out[t], a[t - 5]! + a[t]! - b[t - 3]!), `${t}`);
+  }
 });
 
 test('a formula of many columns has all of them', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { calendarFor } from '../../../core/calendar/index.ts';
 import { barPositions } from '../../../core/indicators/index.ts';
-import { anchorRow, eachRun } from '../../../core/indicators/positions.ts';
+import { anchorRow, eachRun } from '../../../core/indicators/anchors.ts';
 import {
   barsSinceMax,
   windowMax,
