@@ -73,7 +73,7 @@ export async function proveEquality(
 export async function proveEvaluator(
   session: OnnxSession,
   prepared: Prepared,
-  { graphs, probes, context }: FitBundle,
+  { graphs, probes }: FitBundle,
 ): Promise<void> {
   if (evaluatorOf(graphs.model) === undefined) return;
   const rows = Int32Array.from([...probes.rows, ...goldenRows(prepared)]);
@@ -82,7 +82,7 @@ export async function proveEvaluator(
   const inputs = windowInputs(session, shapeOf(prepared), windows, () => 1, instrument);
   const runtime = await openRuntimeSession(graphs.model);
   try {
-    checkEvaluators(await session.run(inputs), await runtime.run(inputs), context);
+    checkEvaluators(await session.run(inputs), await runtime.run(inputs));
   } finally {
     await runtime.release();
   }

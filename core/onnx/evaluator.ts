@@ -4,7 +4,7 @@ import { chunksOf, decodeMessage } from './protobuf.ts';
 /**
  * Who answers for a graph. The file says it, in its metadata, so that an answer has the same bits wherever and whenever it
  * is computed again: a graph without a word is answered by onnxruntime, as all were before there was another one.
- * What a name stands for never changes; another order of sums or another exponential gets another name.
+ * What a name stands for never changes: what would move a bit gets another name.
  */
 export const EVALUATOR_KEY = 'evaluator';
 

@@ -4,22 +4,19 @@ import { ELEMENT_TYPES, type NodeProto, type TensorProto, type ValueInfo } from 
 import { valuesOf } from '../tensor-values.ts';
 import { joinEnsembles, type TreeEnsemble } from './ensemble.ts';
 import { readTreeEnsemble } from './read-ensemble.ts';
-import { softmaxInto } from './softmax.ts';
+import { floored, halved, largest, PAIRWISE, type Step } from './row-steps.ts';
 
 const refused = (what: string): RatchetError =>
   new RatchetError('onnx.trees', `not a graph of trees alone: ${what}`);
 
-/** Numbers of one row in the table of values: `dims` without the axis of rows. */
+/** Numbers of one row, by their places in the table of values; `dims` without the axis of rows. */
 interface Slot {
   readonly kind: 'slot';
-  readonly at: number;
+  readonly places: readonly number[];
   readonly dims: readonly number[];
 }
 /** What a name stands for: the input, its newest row (perhaps rounded to float32), or numbers. */
 type Value = { readonly kind: 'windows' } | { readonly kind: 'row'; rounded: boolean } | Slot;
-
-/** Changes the table of values of one row. */
-type Step = (values: Float64Array) => void;
 
 /** A graph of trees as what is done for each row. */
 export interface TreePlan {
@@ -35,12 +32,13 @@ export interface TreePlan {
   /** The table, its constants in their places. */
   readonly values: Float64Array;
   readonly steps: readonly Step[];
-  /** Where the answer is. */
-  readonly answer: number;
-  readonly outputs: number;
+  /** Where the outputs are in the end. */
+  readonly answer: Int32Array;
 }
 
 const sizeOf = (dims: readonly number[]): number => dims.reduce((size, dim) => size * dim, 1);
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 const dimsOf = (info: ValueInfo | undefined): number[] =>
   (info?.type?.tensorType?.shape?.dim ?? []).map(({ dimValue = -1 }) => dimValue);
@@ -51,7 +49,7 @@ const attribute = (node: NodeProto, name: string) =>
 /** For each number of an array of shape `to`, the place in one of shape `from`, whose dimensions of 1 stretch. */
 function stretched(from: readonly number[], to: readonly number[]): number[] {
   const missing = to.length - from.length;
-  return Array.from({ length: sizeOf(to) }, (_, flat) => {
+  return range(sizeOf(to)).map((flat) => {
     let [left, stride, at] = [flat, 1, 0];
     for (let axis = to.length - 1; axis >= 0; axis--) {
       const own = from[axis - missing] ?? 1;
@@ -63,13 +61,6 @@ function stretched(from: readonly number[], to: readonly number[]): number[] {
     return at;
   });
 }
-
-const ARITHMETIC: Readonly<Record<string, (a: number, b: number) => number>> = {
-  Add: (a, b) => a + b,
-  Sub: (a, b) => a - b,
-  Mul: (a, b) => a * b,
-  Div: (a, b) => a / b,
-};
 
 /** Reads nodes in their order, which is that of the values they need. */
 class Reading {
@@ -91,10 +82,10 @@ class Reading {
   }
 
   /** Room for one row's numbers. */
-  room(dims: readonly number[], numbers?: ArrayLike<number>): Slot {
+  room(dims: readonly number[], numbers?: ArrayLike<number>): Slot & { readonly at: number } {
     const at = this.table.length;
     for (let i = 0; i < sizeOf(dims); i++) this.table.push(numbers?.[i] ?? 0);
-    return { kind: 'slot', at, dims };
+    return { kind: 'slot', at, places: range(sizeOf(dims)).map((i) => at + i), dims };
   }
 
   name(name: string, value: Value): void {
@@ -109,21 +100,23 @@ class Reading {
 
   read(node: NodeProto): void {
     const { input = [], output = [], opType = '' } = node;
-    const [to] = output;
-    if (to === undefined || output.length !== 1) throw refused(`${opType} of several outputs`);
-    this.#values.set(to, this.#valueOf(node, opType, input));
+    const values = opType === 'Split' ? this.#split(node) : [this.#valueOf(node, opType, input)];
+    if (output.length !== values.length) throw refused(`${opType} of other outputs`);
+    output.forEach((name, i) => this.#values.set(name, values[i]!));
   }
 
   #valueOf(node: NodeProto, opType: string, [first = '', second = '']: readonly string[]): Value {
     const value = this.#values.get(first);
-    if (opType in ARITHMETIC) return this.#arithmetic(ARITHMETIC[opType]!, first, second);
+    if (opType in PAIRWISE) return this.#pairwise(PAIRWISE[opType]!, first, second);
     if (opType === 'Identity' && value) return value;
     if (opType === 'Gather' && value?.kind === 'windows') return this.#newest(node, second);
     if (opType === 'Cast' && value) return this.#cast(node, value);
     if (opType === 'TreeEnsemble' && value?.kind === 'row') return this.#trees(node, value.rounded);
     if (opType === 'Unsqueeze') return this.#unsqueezed(this.slot(first), this.#ints(second));
     if (opType === 'Reshape') return this.#reshaped(this.slot(first), this.#ints(second));
-    if (opType === 'Softmax') return this.#softmax(node, this.slot(first));
+    if (opType === 'ReduceMax') return this.#largest(node, this.slot(first), this.#ints(second));
+    if (opType === 'Floor') return this.#each(this.slot(first), floored);
+    if (opType === 'Pow' && this.#isHalf(first)) return this.#each(this.slot(second), halved);
     throw refused(`operator ${opType}`);
   }
 
@@ -156,7 +149,7 @@ class Reading {
     if (rounded !== (ensemble.precision === 'float32')) throw refused('trees of another precision');
     this.ensembles.push(ensemble);
     const slot = this.room([ensemble.targets]);
-    for (let target = 0; target < ensemble.targets; target++) this.sums.push(slot.at + target);
+    this.sums.push(...slot.places);
     return slot;
   }
 
@@ -168,52 +161,71 @@ class Reading {
     return { slot: this.room(tensor.dims ?? [], valuesOf(tensor)), constant: true };
   }
 
-  #arithmetic(of: (a: number, b: number) => number, first: string, second: string): Value {
+  #pairwise(loop: (typeof PAIRWISE)[string], first: string, second: string): Value {
     const [a, b] = [this.#operand(first), this.#operand(second)];
     const ranks = [a, b].filter(({ constant }) => !constant).map(({ slot }) => slot.dims.length);
     const rank = Math.max(...ranks);
     const fits = ranks.every((own) => own === rank) && ranks.length > 0;
     if (!fits || [a, b].some(({ slot }) => slot.dims.length > rank)) throw refused('its shapes');
-    const dims = Array.from({ length: rank }, (_, axis) => {
+    const dims = range(rank).map((axis) => {
       const own = [a, b].map(({ slot }) => slot.dims[axis - rank + slot.dims.length] ?? 1);
       const most = Math.max(...own);
       if (own.some((dim) => dim !== 1 && dim !== most)) throw refused('its shapes');
       return most;
     });
-    const place = ({ slot }: typeof a) => stretched(slot.dims, dims).map((at) => slot.at + at);
-    const [left, right] = [Int32Array.from(place(a)), Int32Array.from(place(b))];
+    const places = ({ slot }: typeof a): Int32Array =>
+      Int32Array.from(stretched(slot.dims, dims), (at) => slot.places[at]!);
     const to = this.room(dims);
-    this.steps.push((values) => {
-      for (let i = 0; i < left.length; i++) {
-        values[to.at + i] = of(values[left[i]!]!, values[right[i]!]!);
-      }
-    });
+    this.steps.push(loop(to.at, places(a), places(b)));
     return to;
   }
 
-  #unsqueezed({ at, dims }: Slot, axes: readonly number[]): Value {
+  #each({ places, dims }: Slot, loop: typeof floored): Value {
+    const to = this.room(dims);
+    this.steps.push(loop(to.at, Int32Array.from(places)));
+    return to;
+  }
+
+  #isHalf(name: string): boolean {
+    const tensor = this.#constants.get(name);
+    if (tensor?.dataType !== ELEMENT_TYPES.float64) return false;
+    return tensor.dims === undefined && valuesOf(tensor)[0] === 0.5;
+  }
+
+  #largest(node: NodeProto, { places, dims }: Slot, axes: readonly number[]): Value {
+    const count = dims.at(-1);
+    if (count === undefined || axes.length !== 1 || axes[0] !== -1) throw refused('its axes');
+    if (attribute(node, 'keepdims')?.i !== 1) throw refused('its shapes');
+    const to = this.room([...dims.slice(0, -1), 1]);
+    this.steps.push(largest(to.at, Int32Array.from(places), count));
+    return to;
+  }
+
+  /** The last axis, number by number. */
+  #split(node: NodeProto): Slot[] {
+    const { places, dims } = this.slot(node.input?.[0] ?? '');
+    const count = dims.at(-1) ?? 0;
+    const equal = node.input?.length === 1 && attribute(node, 'num_outputs')?.i === count;
+    if (attribute(node, 'axis')?.i !== -1 || !equal) throw refused('its parts');
+    return range(count).map((k) => ({
+      kind: 'slot',
+      places: places.filter((_, i) => i % count === k),
+      dims: [...dims.slice(0, -1), 1],
+    }));
+  }
+
+  #unsqueezed({ places, dims }: Slot, axes: readonly number[]): Value {
     const [axis = 0, ...others] = axes;
     // The axis of rows is the first.
     if (others.length > 0 || axis < 1 || axis > dims.length + 1) throw refused('its axes');
-    return { kind: 'slot', at, dims: dims.toSpliced(axis - 1, 0, 1) };
+    return { kind: 'slot', places, dims: dims.toSpliced(axis - 1, 0, 1) };
   }
 
-  #reshaped({ at, dims }: Slot, [rows, ...to]: readonly number[]): Value {
+  #reshaped({ places, dims }: Slot, [rows, ...to]: readonly number[]): Value {
     if (rows !== -1 || to.some((dim) => dim < 1) || sizeOf(to) !== sizeOf(dims)) {
       throw refused('a shape that mixes rows');
     }
-    return { kind: 'slot', at, dims: to };
-  }
-
-  #softmax(node: NodeProto, { at, dims }: Slot): Value {
-    const classes = dims.at(-1) ?? 1;
-    if (attribute(node, 'axis')?.i !== -1 || dims.length === 0) throw refused('its axes');
-    const to = this.room(dims);
-    const size = sizeOf(dims);
-    this.steps.push((values) => {
-      for (let i = 0; i < size; i += classes) softmaxInto(values, at + i, classes, to.at + i);
-    });
-    return to;
+    return { kind: 'slot', places, dims: to };
   }
 }
 
@@ -248,7 +260,6 @@ export function readTreePlan(bytes: Uint8Array): TreePlan {
     ...(close && { close: close.at }),
     values: Float64Array.from(reading.table),
     steps: reading.steps,
-    answer: answer.at,
-    outputs: sizeOf(outputs),
+    answer: Int32Array.from(answer.places),
   };
 }

@@ -23,9 +23,8 @@ function doubles(
 }
 
 /**
- * A graph of trees alone, answered here: an empty run of onnxruntime takes longer than 300 trees do. Sums of leaves, and what is
- * computed from them by the four operations, have onnxruntime's bits; exponentials differ from its by an ulp or two. A row's
- * answer does not depend on those beside it. Throws `onnx.open` for any other graph.
+ * A graph of trees alone, answered here: an empty run of onnxruntime takes longer than 300 trees do. All that such a
+ * graph computes is rounded in one way by IEEE 754, so answers have onnxruntime's bits. Throws `onnx.open` for any other graph.
  */
 export function openTreeSession(bytes: Uint8Array): OnnxSession {
   let plan: TreePlan;
@@ -52,13 +51,14 @@ export function openTreeSession(bytes: Uint8Array): OnnxSession {
 }
 
 function answersOf(
-  { lookback, features, values, sums, steps, close, answer, outputs }: TreePlan,
+  { lookback, features, values, sums, steps, close, answer }: TreePlan,
   forest: ReturnType<typeof forestOf>,
   inputs: SessionInputs,
 ): Float64Array {
   const n = inputs['x']?.dims[0] ?? 0;
   const x = doubles(inputs, 'x', [n, lookback, features]);
   const closes = close === undefined ? undefined : doubles(inputs, 'close', [n, 1]);
+  const outputs = answer.length;
   const out = new Float64Array(n * outputs);
   for (let row = 0; row < n; row++) {
     forest.ask(x, (row * lookback + lookback - 1) * features);
@@ -67,7 +67,7 @@ function answersOf(
     }
     if (closes) values[close!] = closes[row]!;
     for (const step of steps) step(values);
-    for (let k = 0; k < outputs; k++) out[row * outputs + k] = values[answer + k]!;
+    for (let k = 0; k < outputs; k++) out[row * outputs + k] = values[answer[k]!]!;
   }
   return out;
 }

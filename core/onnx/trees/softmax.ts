@@ -1,44 +1,33 @@
+import type { Graph } from '../graph.ts';
+
+/** 2 B_2k / (2k)! for k = 6, 5, ..., 0, of Bernoulli's numbers: the series of r coth(r/2) in r^2. */
+const COTH = [-691 / 653_837_184_000, 1 / 23_950_080, -1 / 604_800, 1 / 15_120, -1 / 360, 1 / 6, 2];
+
+/** Logits this far below the largest have no share: e^-1000 is 0. */
+const FARTHEST = 1_000;
+
 /**
- * The exponential in plain additions and multiplications, which IEEE 754 rounds in one way: the same bits on every machine and
- * with every release of Node, which neither `Math.exp` nor a runtime's vector code promises.
+ * Softmax over the last axis of `logits` [..., classes], of additions, multiplications and divisions, each of which IEEE 754
+ * rounds in one way: the same bits whoever computes it, for one row or many. (The operator Softmax takes the
+ * exponential of whatever library it was built with, of pairs and of single numbers by different ways.)
+ *
+ * e^-d = 2^-n e^r with n = floor(d / ln 2 + 1/2) and r = n ln 2 - d; e^r = 1 + 2 r / (r coth(r/2) - r). Off by a few units in
+ * the last place.
  */
-
-/** ln 2 in two parts: the first has 24 bits, so that its products with whole numbers are exact. */
-const LN2_HIGH = Math.fround(Math.LN2);
-const LN2_LOW = -1.904654299957768e-9;
-
-/** 1/n! for n = 13, 12, ..., 1: beyond it lies less than a thousandth of the last bit. */
-const TERMS: readonly number[] = Array.from({ length: 13 }, (_, i) => {
-  let factorial = 1;
-  for (let n = 2; n <= 13 - i; n++) factorial *= n;
-  return 1 / factorial;
-});
-const [C13, C12, C11, C10, C9, C8, C7, C6, C5, C4, C3, C2] = TERMS as [number, ...number[]];
-
-/** 2^-n, down to the least double and 0 behind it. */
-const HALVES = new Float64Array(1076);
-HALVES.forEach((_, n) => (HALVES[n] = n === 0 ? 1 : HALVES[n - 1]! / 2));
-
-/** e^x for x <= 0 and NaN; off by less than one unit in the last place. */
-export function exponential(x: number): number {
-  const halvings = Math.floor(0.5 - x / Math.LN2);
-  // Also of NaN.
-  if (!(halvings < HALVES.length)) return x < 0 ? 0 : NaN;
-  const r = x + halvings * LN2_HIGH + halvings * LN2_LOW;
-  const high = (((((C13 * r + C12!) * r + C11!) * r + C10!) * r + C9!) * r + C8!) * r + C7!;
-  const q = (((((high * r + C6!) * r + C5!) * r + C4!) * r + C3!) * r + C2!) * r + 1;
-  return (1 + r * q) * HALVES[halvings]!;
-}
-
-/** Turns values [from, from + count) into exp(value - largest) / sum of them, in place of the same many from `to` on. */
-export function softmaxInto(values: Float64Array, from: number, count: number, to: number): void {
-  let largest = -Infinity;
-  for (let i = from; i < from + count; i++) largest = Math.max(largest, values[i]!);
-  let sum = 0;
-  for (let i = 0; i < count; i++) {
-    const share = exponential(values[from + i]! - largest);
-    values[to + i] = share;
-    sum += share;
-  }
-  for (let i = to; i < to + count; i++) values[i] = values[i]! / sum;
+export function plainSoftmax(g: Graph, logits: string, classes: number): string {
+  const number = (value: number): string => g.scalar(value, 'float64');
+  const plus = (a: string, b: string): string => g.op('Add', [a, b]);
+  const minus = (a: string, b: string): string => g.op('Sub', [a, b]);
+  const times = (a: string, b: string): string => g.op('Mul', [a, b]);
+  const over = (a: string, b: string): string => g.op('Div', [a, b]);
+  const largest = g.op('ReduceMax', [logits, g.ints(-1)], { keepdims: { int: 1 } });
+  const d = g.op('Min', [minus(largest, logits), number(FARTHEST)]);
+  const n = g.op('Floor', [plus(times(d, number(1 / Math.LN2)), number(0.5))]);
+  const r = minus(times(n, number(Math.LN2)), d);
+  const square = times(r, r);
+  const coth = COTH.map(number).reduce((sum, next) => plus(times(sum, square), next));
+  const power = plus(over(plus(r, r), minus(coth, r)), number(1));
+  const shares = times(power, g.op('Pow', [number(0.5), n]));
+  const each = { axis: { int: -1 }, num_outputs: { int: classes } };
+  return over(shares, g.opMany('Split', [shares], classes, each).reduce(plus));
 }

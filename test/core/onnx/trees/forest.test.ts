@@ -4,7 +4,7 @@ import { Graph } from '../../../../core/onnx/graph.ts';
 import { openRuntimeSession } from '../../../../core/onnx/session.impl.ts';
 import { addTreeEnsemble, type TreeEnsemble } from '../../../../core/onnx/trees/ensemble.ts';
 import { forestOf, isForest } from '../../../../core/onnx/trees/forest.ts';
-import { exponential, softmaxInto } from '../../../../core/onnx/trees/softmax.ts';
+import { plainSoftmax } from '../../../../core/onnx/trees/softmax.ts';
 import { seededUniform } from '../../../../core/seeded-uniform.ts';
 import { probingRows, randomTrees, type TreeShape } from '../../../support/random-trees.ts';
 
@@ -84,46 +84,42 @@ test('other questions than thresholds make no forest', () => {
   }
 });
 
-/** Distance in units of the last place of `b`. */
-function ulps(a: number, b: number): number {
-  const next = Float64Array.of(b);
-  new BigInt64Array(next.buffer)[0]! += 1n;
-  return Math.abs(a - b) / (next[0]! - b);
+/** Softmax of rows of logits, by onnxruntime. */
+async function shares(rows: readonly (readonly number[])[]): Promise<number[][]> {
+  const classes = rows[0]!.length;
+  const g = new Graph('softmax');
+  const y = plainSoftmax(g, g.input('x', 'float64', ['N', classes]), classes);
+  g.output(y, 'y', 'float64', ['N', classes]);
+  const session = await openRuntimeSession(g.toModel());
+  try {
+    const data = Float64Array.from(rows.flat());
+    const out = await session.run({ x: { data, dims: [rows.length, classes] } });
+    return rows.map((_, i) => [...out.subarray(i * classes, (i + 1) * classes)]);
+  } finally {
+    await session.release();
+  }
 }
 
-test('the exponential is right to about the last place, down to where doubles end', () => {
-  let worst = 0;
-  for (let i = 0; i < 100_000; i++) {
-    const x = -700 * uniform() ** 3;
-    worst = Math.max(worst, ulps(exponential(x), Math.exp(x)));
-  }
-  assert.ok(worst < 2, `${worst} ulp`);
-  assert.equal(exponential(0), 1);
-  assert.equal(exponential(-0), 1);
-  assert.equal(exponential(-1000), 0);
-  assert.equal(exponential(-Infinity), 0);
-  assert.ok(exponential(-744) > 0 && exponential(-710) > 0);
-  assert.ok(Number.isNaN(exponential(NaN)));
-});
-
-test('the bits of the exponential never change: they are those of served answers', () => {
-  const bits = (x: number): string =>
-    new BigUint64Array(Float64Array.of(exponential(x)).buffer)[0]!.toString(16);
-  assert.deepEqual([-0.1, -1, -2.5, -10, -36.04].map(bits), [
-    ...['3fecf46d99d52b3a', '3fd78b56362cef38', '3fb50385c094f425', '3f07cd79b5647c9a'],
-    '3cb00efddccb88a9',
-  ]);
-});
-
-test('softmax adds up to 1; NaN makes all NaN', () => {
-  const values = Float64Array.of(3, -1, 700, 0, 0, 0);
-  softmaxInto(values, 0, 3, 3);
-  assert.deepEqual(
-    [...values.subarray(3)],
-    [0, 0, 1].map((p, i) => (i < 2 ? values[3 + i] : p)),
+test('the softmax of plain operations is one, down to where doubles end', async () => {
+  const rows = Array.from({ length: 5_000 }, () =>
+    Array.from({ length: 4 }, () => 300 * (uniform() - 0.5) ** 3),
   );
-  assert.ok(values[3]! > 0 && values[3]! < 1e-290);
-  values[1] = NaN;
-  softmaxInto(values, 0, 3, 3);
-  assert.ok(values.subarray(3).every(Number.isNaN));
+  rows.push([0, 0, 0, 0], [-1e300, 1e300, 0, 5], [3, -700, -744, -800], [-Infinity, 1, 2, 3]);
+  for (const [i, own] of (await shares(rows)).entries()) {
+    const row = rows[i]!;
+    const powers = row.map((logit) => Math.exp(logit - Math.max(...row)));
+    const sum = powers.reduce((a, b) => a + b, 0);
+    own.forEach((share, k) => {
+      const off = Math.abs(share - powers[k]! / sum);
+      assert.ok(off <= 1e-13 * share + 1e-320, `${row.join()}: ${share} for ${powers[k]! / sum}`);
+    });
+  }
+});
+
+test('the bits of the softmax never change: they are those of served answers', async () => {
+  const [own] = await shares([[0.25, -1.5, 3.75, 0]]);
+  const bits = [...new BigUint64Array(Float64Array.from(own!).buffer)].map((b) => b.toString(16));
+  assert.deepEqual(bits, [
+    ...['3f9d334ca7a5d5fd', '3f744c0c8e234db0', '3fee37df5aa1b499', '3f96bdc4e09ac359'],
+  ]);
 });
