@@ -2,8 +2,8 @@
 import { RatchetError } from '../errors.ts';
 import type { ColumnKind } from './drift-test.ts';
 import { driftTestsOf } from './catalogue.ts';
-import { sortFloats } from '../sort-floats.ts';
-import { type DriftColumns, REFERENCE_WINDOWS, type WindowLayout } from './windows.ts';
+import { SlidingSamples } from './sliding-samples.ts';
+import type { DriftColumns, WindowLayout } from './windows.ts';
 
 /** A column of at most this many different values is taken for categories: weekdays, months, flags. */
 const MAX_CATEGORIES = 16;
@@ -51,8 +51,7 @@ function byColumn(
 }
 
 /**
- * Each block is sorted once; a reference is merged from the sorted blocks before the window, so that a column costs
- * O(rows log window) and not a sort of each reference.
+ * A column is sorted once for all its windows and their references (`SlidingSamples`).
  * Throws `drift.close` where `levels` are given without the close.
  */
 export function columnDistances(
@@ -68,22 +67,18 @@ export function columnDistances(
     );
   }
   const gathered = byColumn(columns, options, [first, first + blocks * window]);
+  const sliding = new SlidingSamples(layout);
   return columns.names.map((name, column) => {
     const rows = gathered[column]!;
     const kind = kindOf(name, rows, options.categorical);
-    const sorted = Array.from({ length: blocks }, (_, b) =>
-      sortedFinite(rows.subarray(b * window, (b + 1) * window)),
-    );
-    const missing = 1 - sorted.at(-1)!.length / window;
-    const pairs = sorted.slice(1).map((block, b) => merged(sorted[b]!, block));
+    const missing = 1 - sliding.take(rows) / window;
     const tests = driftTestsOf(kind);
     const distances = Object.fromEntries(
       tests.map((test) => [test.name, new Float64Array(windows)]),
     );
     for (let w = 0; w < windows; w++) {
-      const reference = merged(pairs[w]!, pairs[w + 2]!);
-      const newest = sorted[w + REFERENCE_WINDOWS]!;
-      for (const test of tests) distances[test.name]![w] = test.distance(reference, newest);
+      const { reference, window: newest, pooled } = sliding.of(w);
+      for (const test of tests) distances[test.name]![w] = test.distance(reference, newest, pooled);
     }
     const defined = Object.values(distances).every((values) => values.every(Number.isFinite));
     return { name, kind, distances: defined ? distances : null, missing };
@@ -102,23 +97,4 @@ function kindOf(
     if (seen.size > MAX_CATEGORIES) return 'numeric';
   }
   return 'categorical';
-}
-
-function sortedFinite(values: Float64Array): Float64Array {
-  const out = new Float64Array(values.length);
-  let count = 0;
-  for (let i = 0; i < values.length; i++) {
-    if (Number.isFinite(values[i])) out[count++] = values[i]!;
-  }
-  return sortFloats(out.subarray(0, count));
-}
-
-/** Two ascending arrays as one. */
-function merged(a: Float64Array, b: Float64Array): Float64Array {
-  const out = new Float64Array(a.length + b.length);
-  let i = 0;
-  let j = 0;
-  while (i < a.length && j < b.length) out[i + j] = a[i]! <= b[j]! ? a[i++]! : b[j++]!;
-  out.set(i < a.length ? a.subarray(i) : b.subarray(j), i + j);
-  return out;
 }

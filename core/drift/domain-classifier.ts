@@ -1,4 +1,10 @@
-import { type ClassRows, fitLogisticRidge, gramOf, type Stop } from './logistic-ridge.ts';
+import {
+  type ClassRows,
+  fitLogisticRidge,
+  gramOf,
+  type Stop,
+  type Stretch,
+} from './logistic-ridge.ts';
 
 /** Blocks of time that are scored by a model that never saw them. */
 export const FOLDS = 5;
@@ -36,15 +42,18 @@ export function domainClassifierAuc(
   const fresh = thinned(window, columns);
   const all = joined(old, fresh, columns);
   standardise(all);
-  const gram = gramOf(all.x, columns);
+  const gram = gramOf(all, [[0, all.y.length]]);
   let [sum, pairs] = [0, 0];
   for (let fold = 0; fold < FOLDS; fold++) {
-    const { train, test } = splitOf(all, old.rows, fold);
-    const left = gramOf(test.x, columns).map((value, i) => gram[i]! - value);
-    const model = fitLogisticRidge(train, PENALTY * train.y.length, { gram: left, stop: STOP });
-    const positives = test.y.reduce((count, y) => count + y, 0);
-    const weight = positives * (test.y.length - positives);
-    sum += weight * areaUnderCurve(scoresOf(model.coefficients, test.x), test.y);
+    const { train, test } = splitOf(all.y.length, old.rows, fold);
+    const left = gramOf(all, test);
+    for (let i = 0; i < left.length; i++) left[i] = gram[i]! - left[i]!;
+    const penalty = PENALTY * rowsOf(train);
+    const model = fitLogisticRidge(all, penalty, { stretches: train, gram: left, stop: STOP });
+    const { scores, y } = scoresOf(model.coefficients, all, test);
+    const positives = y.reduce((count, one) => count + one, 0);
+    const weight = positives * (y.length - positives);
+    sum += weight * areaUnderCurve(scores, y);
     pairs += weight;
   }
   return sum / pairs;
@@ -57,6 +66,7 @@ export function thinnedRows(rows: number): Int32Array {
 }
 
 function thinned({ rows, values }: DomainRows, columns: number): DomainRows {
+  if (rows <= MAX_ROWS) return { rows, values };
   const kept = thinnedRows(rows);
   const out = new Float64Array(kept.length * columns);
   kept.forEach((row, i) =>
@@ -75,25 +85,30 @@ function joined(old: DomainRows, fresh: DomainRows, columns: number): ClassRows 
 
 /** Block `fold` of each class against all others; the first `olds` rows are one class, the rest the other. */
 function splitOf(
-  { columns, x, y }: ClassRows,
+  rows: number,
   olds: number,
   fold: number,
-): { readonly train: ClassRows; readonly test: ClassRows } {
-  const edge = (rows: number, at: number): number => Math.floor((at * rows) / FOLDS);
-  const isTest = (row: number): boolean => {
-    const [at, rows] = row < olds ? [row, olds] : [row - olds, y.length - olds];
-    return at >= edge(rows, fold) && at < edge(rows, fold + 1);
+): { readonly train: readonly Stretch[]; readonly test: readonly Stretch[] } {
+  const old = blockOf(fold, 0, olds);
+  const fresh = blockOf(fold, olds, rows);
+  return {
+    train: [
+      [0, old[0]],
+      [old[1], fresh[0]],
+      [fresh[1], rows],
+    ],
+    test: [old, fresh],
   };
-  const pick = (rows: readonly number[]): ClassRows => {
-    const picked = new Float64Array(rows.length * columns);
-    rows.forEach((row, i) =>
-      picked.set(x.subarray(row * columns, (row + 1) * columns), i * columns),
-    );
-    return { columns, x: picked, y: Uint8Array.from(rows, (row) => y[row]!) };
-  };
-  const all = [...y.keys()];
-  return { train: pick(all.filter((row) => !isTest(row))), test: pick(all.filter(isTest)) };
 }
+
+/** Where a block of time of the rows `first` to `end - 1` lies. */
+function blockOf(fold: number, first: number, end: number): Stretch {
+  const edge = (at: number): number => first + Math.floor((at * (end - first)) / FOLDS);
+  return [edge(fold), edge(fold + 1)];
+}
+
+const rowsOf = (stretches: readonly Stretch[]): number =>
+  stretches.reduce((sum, [from, to]) => sum + to - from, 0);
 
 /** In place, to mean 0 and SD 1; missing values and constant columns become 0. It reads no classes, so it leaks none. */
 function standardise({ columns, x }: ClassRows): void {
@@ -117,15 +132,24 @@ function standardise({ columns, x }: ClassRows): void {
   }
 }
 
-function scoresOf(coefficients: Float64Array, x: Float64Array): Float64Array {
-  const columns = coefficients.length;
-  const scores = new Float64Array(x.length / columns);
-  for (let row = 0; row < scores.length; row++) {
-    let score = 0;
-    for (let c = 0; c < columns; c++) score += x[row * columns + c]! * coefficients[c]!;
-    scores[row] = score;
+/** Scores of some stretches of rows, with their classes. */
+function scoresOf(
+  coefficients: Float64Array,
+  { columns, x, y }: ClassRows,
+  stretches: readonly Stretch[],
+): { readonly scores: Float64Array; readonly y: Uint8Array } {
+  const rows = rowsOf(stretches);
+  const scored = { scores: new Float64Array(rows), y: new Uint8Array(rows) };
+  let at = 0;
+  for (const [from, to] of stretches) {
+    for (let row = from; row < to; row++, at++) {
+      let score = 0;
+      for (let c = 0; c < columns; c++) score += x[row * columns + c]! * coefficients[c]!;
+      scored.scores[at] = score;
+      scored.y[at] = y[row]!;
+    }
   }
-  return scores;
+  return scored;
 }
 
 /**

@@ -1,3 +1,5 @@
+import type { Pooled } from './pooled.ts';
+
 /**
  * How far the values of a window lie from those of a reference. A drift test measures a distance and never judges it:
  * bars depend on their neighbours, so textbook p-values reject nearly every month (STATISTICS 4). Whether a distance is
@@ -13,9 +15,9 @@ export interface DriftTest {
   readonly kind: ColumnKind;
   /**
    * Distance of the window from the reference; 0 and more, greater is further. Both sorted ascending and finite.
-   * NaN when either is empty. O(reference + window).
+   * NaN when either is empty. O(reference + window). `pooled`: both in one order, where the caller has it.
    */
-  distance(reference: Float64Array, window: Float64Array): number;
+  distance(reference: Float64Array, window: Float64Array, pooled?: Pooled): number;
 }
 
 export type ColumnKind = 'numeric' | 'categorical';

@@ -222,12 +222,13 @@ function gathered(
   const width = columns.names.length;
   const values = new Float64Array(kept.length * used.length);
   const relative = used.map((column) => levels?.has(columns.names[column]!) ?? false);
-  kept.forEach((offset, i) => {
+  let at = 0;
+  for (const offset of kept) {
     const row = from + offset;
-    used.forEach((column, at) => {
-      const value = columns.values[row * width + column]!;
-      values[i * used.length + at] = close && relative[at] ? value / close[row]! : value;
-    });
-  });
+    for (let u = 0; u < used.length; u++) {
+      const value = columns.values[row * width + used[u]!]!;
+      values[at++] = close && relative[u] ? value / close[row]! : value;
+    }
+  }
   return { rows: kept.length, values };
 }

@@ -1,4 +1,5 @@
 import { defineDriftTest } from './drift-test.ts';
+import { pooledOf } from './pooled.ts';
 
 /**
  * Distance of Kolmogorov (1933) and Smirnov (1939) between two samples.
@@ -10,20 +11,13 @@ export const ksDistance = defineDriftTest({
   title: 'Kolmogorov-Smirnov distance',
   docs: 'Largest distance between the two empirical distribution functions, 0..1; never read with its p-value.',
   kind: 'numeric',
-  distance(reference, window) {
-    const [n, m] = [reference.length, window.length];
-    if (n === 0 || m === 0) return NaN;
-    let i = 0;
-    let j = 0;
+  distance(reference, window, pooled = pooledOf(reference, window)) {
+    if (reference.length === 0 || window.length === 0) return NaN;
+    const { values, apart } = pooled;
     let largest = 0;
-    // Between two values of the window the distance only rises: it is looked at before and after each of them.
-    while (j < m) {
-      const value = window[j]!;
-      while (i < n && reference[i]! < value) i++;
-      largest = Math.max(largest, Math.abs(i / n - j / m));
-      while (i < n && reference[i]! === value) i++;
-      while (j < m && window[j]! === value) j++;
-      largest = Math.max(largest, Math.abs(i / n - j / m));
+    for (let k = 1; k < values.length; k++) {
+      const now = apart[k]!;
+      if (now > largest && values[k]! > values[k - 1]!) largest = now;
     }
     return largest;
   },

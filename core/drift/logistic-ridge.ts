@@ -17,9 +17,20 @@ export interface ClassRows {
   readonly y: Uint8Array;
 }
 
+/** Rows `from` to `to - 1`. */
+export type Stretch = readonly [from: number, to: number];
+
 export interface LogisticModel {
   readonly intercept: number;
   readonly coefficients: Float64Array;
+}
+
+export interface FitOptions {
+  /** Rows that are fitted to; all by default. */
+  readonly stretches?: readonly Stretch[];
+  /** That of `gramOf` of those rows, if the caller has it. */
+  readonly gram?: Float64Array;
+  readonly stop?: Stop;
 }
 
 /**
@@ -27,15 +38,17 @@ export interface LogisticModel {
  * Minimises sum_i log(1 + exp(-s_i (a + x_i b))) + penalty / 2 |b|^2 with s = +-1; the intercept is not penalised.
  * By the quadratic bound of Boehning and Lindsay (1988): the Hessian is at most X'X / 4 + penalty I, so one Cholesky
  * factor serves every step and the loss falls in each of them. No randomness, no step size: the same rows give the
- * same bits. The first step is Newton's own. `gram` is that of `gramOf`, if the caller has it.
+ * same bits. The first step is Newton's own.
  */
 export function fitLogisticRidge(
-  { columns, x, y }: ClassRows,
+  rows: ClassRows,
   penalty: number,
-  { gram = gramOf(x, columns), stop = CONVERGED }: { gram?: Float64Array; stop?: Stop } = {},
+  { stretches = [[0, rows.y.length]], gram, stop = CONVERGED }: FitOptions = {},
 ): LogisticModel {
+  const { columns } = rows;
   const size = columns + 1;
-  const bound = gram.map((value) => value / 4);
+  const bound = gram?.slice() ?? gramOf(rows, stretches);
+  for (let at = 0; at < bound.length; at++) bound[at] = bound[at]! / 4;
   for (let i = 0; i < columns; i++) bound[i * size + i]! += penalty;
   const factor = choleskyFactor(bound, size);
   if (!factor) {
@@ -45,7 +58,7 @@ export function fitLogisticRidge(
   const step = new Float64Array(size);
   for (let iteration = 0; iteration < stop.maxSteps; iteration++) {
     step.fill(0);
-    addGradient({ columns, x, y }, b, step);
+    for (const stretch of stretches) addGradient(rows, stretch, b, step);
     for (let c = 0; c < columns; c++) step[c]! -= penalty * b[c]!;
     solveCholesky(factor, size, step);
     let largest = 0;
@@ -58,51 +71,80 @@ export function fitLogisticRidge(
   return { intercept: b[columns]!, coefficients: b.subarray(0, columns) };
 }
 
-/**
- * Adds sum_i (y_i - p_i) (x_i, 1) to `step`. Two rows at a time: a sum waits for each of its additions, and those of two
- * rows need not wait for one another. Every sum keeps its order.
- */
-function addGradient({ columns, x, y }: ClassRows, b: Float64Array, step: Float64Array): void {
-  const last = y.length - 1;
-  for (let row = 0; row <= last; row += 2) {
+/** Rows taken at a time: a sum waits for each of its additions, and those of several rows need not wait for one another. */
+const AT_ONCE = 4;
+
+/** Adds sum_i (y_i - p_i) (x_i, 1) to `step`. Every sum keeps its order, whatever is taken at once. */
+function addGradient(
+  { columns, x, y }: ClassRows,
+  [first, end]: Stretch,
+  b: Float64Array,
+  step: Float64Array,
+): void {
+  const last = end - 1;
+  const intercept = b[columns]!;
+  for (let row = first; row <= last; row += AT_ONCE) {
+    // What would stand behind the last row stands where it does, with a residual of 0.
     const from = row * columns;
-    // An odd last row stands beside itself, with a residual of 0.
-    const next = row < last ? from + columns : from;
-    let one = b[columns]!;
-    let two = one;
+    const second = Math.min(row + 1, last) * columns;
+    const third = Math.min(row + 2, last) * columns;
+    const fourth = Math.min(row + 3, last) * columns;
+    let one = intercept;
+    let two = intercept;
+    let three = intercept;
+    let four = intercept;
     for (let c = 0; c < columns; c++) {
-      one += x[from + c]! * b[c]!;
-      two += x[next + c]! * b[c]!;
+      const weight = b[c]!;
+      one += x[from + c]! * weight;
+      two += x[second + c]! * weight;
+      three += x[third + c]! * weight;
+      four += x[fourth + c]! * weight;
     }
-    const first = y[row]! - 1 / (1 + Math.exp(-one));
-    const second = row < last ? y[row + 1]! - 1 / (1 + Math.exp(-two)) : 0;
+    one = y[row]! - 1 / (1 + Math.exp(-one));
+    two = row + 1 > last ? 0 : y[row + 1]! - 1 / (1 + Math.exp(-two));
+    three = row + 2 > last ? 0 : y[row + 2]! - 1 / (1 + Math.exp(-three));
+    four = row + 3 > last ? 0 : y[row + 3]! - 1 / (1 + Math.exp(-four));
     for (let c = 0; c < columns; c++) {
-      step[c] = step[c]! + first * x[from + c]! + second * x[next + c]!;
+      const half = step[c]! + one * x[from + c]! + two * x[second + c]!;
+      step[c] = half + three * x[third + c]! + four * x[fourth + c]!;
     }
-    step[columns] = step[columns]! + first + second;
+    step[columns] = step[columns]! + one + two + three + four;
   }
 }
 
 /** Lower triangle of X'X with a column of ones appended, row-major [(columns + 1)^2]. */
-export function gramOf(x: Float64Array, columns: number): Float64Array {
+export function gramOf({ columns, x }: ClassRows, stretches: readonly Stretch[]): Float64Array {
+  const gram = new Float64Array((columns + 1) ** 2);
+  for (const stretch of stretches) addGram(x, columns, stretch, gram);
+  return gram;
+}
+
+function addGram(
+  x: Float64Array,
+  columns: number,
+  [first, end]: Stretch,
+  gram: Float64Array,
+): void {
   const size = columns + 1;
-  const gram = new Float64Array(size * size);
-  const rows = x.length / columns;
-  for (let row = 0; row < rows; row += 2) {
+  const last = end - 1;
+  for (let row = first; row <= last; row += AT_ONCE) {
+    // What would stand behind the last row stands where it does, times 0.
     const from = row * columns;
-    // An odd last row stands beside itself, times 0.
-    const single = row === rows - 1;
-    const next = single ? from : from + columns;
+    const second = Math.min(row + 1, last) * columns;
+    const third = Math.min(row + 2, last) * columns;
+    const fourth = Math.min(row + 3, last) * columns;
     for (let i = 0; i < columns; i++) {
-      const xi = x[from + i]!;
-      const yi = single ? 0 : x[next + i]!;
+      const one = x[from + i]!;
+      const two = row + 1 > last ? 0 : x[second + i]!;
+      const three = row + 2 > last ? 0 : x[third + i]!;
+      const four = row + 3 > last ? 0 : x[fourth + i]!;
       const at = i * size;
       for (let j = 0; j <= i; j++) {
-        gram[at + j] = gram[at + j]! + xi * x[from + j]! + yi * x[next + j]!;
+        const half = gram[at + j]! + one * x[from + j]! + two * x[second + j]!;
+        gram[at + j] = half + three * x[third + j]! + four * x[fourth + j]!;
       }
-      gram[columns * size + i] = gram[columns * size + i]! + xi + yi;
+      gram[columns * size + i] = gram[columns * size + i]! + one + two + three + four;
     }
   }
-  gram[columns * size + columns] = rows;
-  return gram;
+  gram[columns * size + columns]! += end - first;
 }

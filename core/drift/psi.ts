@@ -32,9 +32,13 @@ export const psi = defineDriftTest({
 
 /** Inner edges, strictly rising. */
 function decilesOf(sorted: Float64Array): Float64Array {
-  const edges = new Set<number>();
-  for (let b = 1; b < BINS; b++) edges.add(quantileOfSorted(sorted, b / BINS));
-  return Float64Array.from(edges);
+  const edges = new Float64Array(BINS - 1);
+  let count = 0;
+  for (let b = 1; b < BINS; b++) {
+    const edge = quantileOfSorted(sorted, b / BINS);
+    if (edge !== edges[count - 1]) edges[count++] = edge;
+  }
+  return edges.subarray(0, count);
 }
 
 function sharesOf(sorted: Float64Array, edges: Float64Array): Float64Array {

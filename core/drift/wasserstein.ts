@@ -1,5 +1,6 @@
 import { quantileOfSorted } from '../metrics/bootstrap.ts';
 import { defineDriftTest } from './drift-test.ts';
+import { pooledOf } from './pooled.ts';
 
 /**
  * Wasserstein distance of order 1 (Kantorovich 1942; Vallender 1974 for one dimension), in spreads of the reference.
@@ -12,28 +13,15 @@ export const wasserstein = defineDriftTest({
   title: 'Wasserstein distance / IQR',
   docs: 'Area between the two empirical distribution functions over the interquartile range of the reference; 0 and more.',
   kind: 'numeric',
-  distance(reference, window) {
-    const [n, m] = [reference.length, window.length];
-    if (n === 0 || m === 0) return NaN;
-    let i = 0;
-    let j = 0;
+  distance(reference, window, pooled = pooledOf(reference, window)) {
+    if (reference.length === 0 || window.length === 0) return NaN;
+    const { values, apart } = pooled;
     let area = 0;
-    // Of both what lies below or at `before`.
-    let f = 0;
-    let g = 0;
-    let before = Math.min(reference[0]!, window[0]!);
-    while (i < n || j < m) {
-      const fromWindow = i === n || (j < m && window[j]! < reference[i]!);
-      const next = fromWindow ? window[j]! : reference[i]!;
-      area += Math.abs(f - g) * (next - before);
-      before = next;
-      if (fromWindow) {
-        while (j < m && window[j]! === next) j++;
-        g = j / m;
-      } else {
-        while (i < n && reference[i]! === next) i++;
-        f = i / n;
-      }
+    let before = values[0]!;
+    for (let k = 1; k < values.length; k++) {
+      const value = values[k]!;
+      area += apart[k]! * (value - before);
+      before = value;
     }
     return area / spreadOf(reference);
   },
