@@ -1,4 +1,5 @@
 import type { OutlierReference } from '../packages/outliers.ts';
+import { nearestSquared, squaredDistance } from './nearest-point.ts';
 
 /** Points of a reference: a request compares its row with each of them. */
 const MAX_POINTS = 2_000;
@@ -15,8 +16,6 @@ const QUANTILE = 0.95;
  * threshold with neighbours left in, 2 to 8 % without.
  */
 const APART_BARS = 250;
-/** Columns between two looks at whether a distance is too large already. */
-const BLOCK = 8;
 /** Points between two calls of `breathe`: some 150 ms at the largest size. */
 const POINTS_A_BREATH = 50;
 
@@ -59,28 +58,6 @@ function standardisation({ features, featureCount, rows }: TrainingRows) {
     return sd > 1e-12 * Math.abs(offset[c]!) ? 1 / sd : 0;
   });
   return { offset, factor };
-}
-
-/** Squared distance of two rows of `width` columns; `limit` or more as soon as it is known to reach it. */
-function squaredDistance(
-  a: Float32Array | Float64Array,
-  aAt: number,
-  b: Float32Array,
-  bAt: number,
-  width: number,
-  limit: number,
-): number {
-  let sum = 0;
-  let c = 0;
-  while (c < width) {
-    const end = Math.min(width, c + BLOCK);
-    for (; c < end; c++) {
-      const difference = a[aAt + c]! - b[bAt + c]!;
-      sum += difference * difference;
-    }
-    if (sum >= limit) return sum;
-  }
-  return sum;
 }
 
 /** Row nearest to the mean of all, which is 0: a start that does not depend on the order of rows. */
@@ -197,83 +174,14 @@ export async function fitOutlierReference(
   };
 }
 
-/** Columns that a sketch makes one number of: neighbours are often of one indicator, and move together. */
-const SKETCHED = 8;
-/** What rounding can make of a bound: less than this share of it. */
-const CERTAIN = 1 - 1e-9;
-
-/**
- * Sketch of the row at `from`: by block of columns the sum of their values over the root of their number. The squared
- * distance of two sketches is at most that of their rows (Cauchy and Schwarz), for an eighth of the work.
- */
-function writeSketch(
-  rows: Float32Array | Float64Array,
-  from: number,
-  width: number,
-  into: Float64Array,
-  at: number,
-): void {
-  for (let c = 0, k = at; c < width; k++) {
-    const first = c;
-    const end = Math.min(width, c + SKETCHED);
-    let sum = 0;
-    for (; c < end; c++) sum += rows[from + c]!;
-    into[k] = sum / Math.sqrt(end - first);
-  }
-}
-
-const sketches = new WeakMap<OutlierReference, Float64Array>();
-
-/** Of all points, row-major. */
-function sketchesOf(reference: OutlierReference, blocks: number): Float64Array {
-  const known = sketches.get(reference);
-  if (known) return known;
-  const { points, offset } = reference;
-  const width = offset.length;
-  const made = new Float64Array((points.length / width) * blocks);
-  for (let i = 0; i * width < points.length; i++) {
-    writeSketch(points, i * width, width, made, i * blocks);
-  }
-  sketches.set(reference, made);
-  return made;
-}
-
-function sketchDistance(own: Float64Array, all: Float64Array, at: number): number {
-  let sum = 0;
-  for (let k = 0; k < own.length; k++) {
-    const difference = own[k]! - all[at + k]!;
-    sum += difference * difference;
-  }
-  return sum;
-}
-
-/**
- * Nearest point of the last row that was compared, by reference: the next row is often near it, and a
- * small first distance ends most others early. It changes the time taken only.
- */
-const lastNearest = new WeakMap<OutlierReference, number>();
-
 /**
  * Dissimilarity index of a row of raw features: its distance to the nearest point over the reference's
  * threshold. 0: a training row; above 1: further from everything the model was fitted on than 95 % of the
  * training rows are from the rest. Finite for finite rows.
  */
 export function dissimilarityOf(reference: OutlierReference, row: Float64Array): number {
-  const { offset, factor, points, threshold } = reference;
-  const width = offset.length;
-  const z = row.map((value, c) => (value - offset[c]!) * factor[c]!);
-  const count = points.length / width;
-  let at = lastNearest.get(reference) ?? 0;
-  let best = squaredDistance(z, 0, points, at * width, width, Infinity);
-  const own = new Float64Array(Math.ceil(width / SKETCHED));
-  const all = sketchesOf(reference, own.length);
-  writeSketch(z, 0, width, own, 0);
-  for (let i = 0; i < count; i++) {
-    // Most points are further away than the nearest so far, as their sketches say already.
-    if (sketchDistance(own, all, i * own.length) * CERTAIN >= best) continue;
-    const distance = squaredDistance(z, 0, points, i * width, width, best);
-    if (distance < best) [best, at] = [distance, i];
-  }
-  lastNearest.set(reference, at);
-  return Math.sqrt(best) / threshold;
+  const { offset, factor, threshold } = reference;
+  const z = new Float64Array(offset.length);
+  for (let c = 0; c < z.length; c++) z[c] = (row[c]! - offset[c]!) * factor[c]!;
+  return Math.sqrt(nearestSquared(reference, z)) / threshold;
 }

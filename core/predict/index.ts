@@ -41,7 +41,8 @@ export {
   type Summaries,
 } from './predict.ts';
 export { windowFacts, type WindowFacts } from './window-facts.ts';
-export { PredictError, windowFromBars, windowFromValues, type PredictionWindow } from './window.ts';
+export { PredictError } from './predict-error.ts';
+export { windowFromBars, windowFromValues, type PredictionWindow } from './window.ts';
 export { fallbackReasonOf, hasFallback } from './fallback.ts';
 export {
   publicationCount,

@@ -12,14 +12,13 @@ import { forecastFrom, naiveForecast, windowValues, type Forecast } from './pred
 import {
   barsBehind,
   barsFromAnchor,
-  checkFinite,
   checkInstrument,
-  checkKnown,
   checkTimeframe,
   thresholdsAfter,
   tooFew,
   type PredictionWindow,
 } from './window.ts';
+import { checkMade } from './window-values.ts';
 
 /** Windows of one run of the graph: 64 of 60 x 152 float64 are 4.7 MB. */
 const CHUNK = 64;
@@ -192,10 +191,7 @@ function windowsOf(
     const lacking = matrix.firstWarmRow + lookback - (row + 1);
     if (lacking > 0) throw tooFew(lacking, row + 1 + lacking, row + 1);
     const values = matrix.values.subarray((row + 1 - lookback) * width, (row + 1) * width);
-    if (!isWhole(row)) {
-      checkKnown(values, pkg);
-      checkFinite(values, pkg);
-    }
+    if (!isWhole(row)) checkMade(values, pkg);
     const openTime = filled.openTime[row]!;
     const thresholds = thresholdsAfter(pkg, bars, { asOf: openTime, fromFirstBar });
     return {

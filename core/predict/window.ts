@@ -4,16 +4,14 @@ import { lowerBound } from '../bars/build.ts';
 import type { Bars } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { calendarFor } from '../calendar/index.ts';
-import { RatchetError } from '../errors.ts';
 import { newestRows, packagedFeatureSetOrThrow } from '../features/index.ts';
 import { ANCHOR_BARS, use } from '../indicators/index.ts';
 import { volatility } from '../indicators/volatility.ts';
 import { labelKindOrThrow } from '../labels/index.ts';
 import type { VerifiedPackage } from '../packages/verify.ts';
 import { volatility20 } from './direction.ts';
-
-/** A request that cannot be answered as asked: the caller's doing, not the package's. */
-export class PredictError extends RatchetError {}
+import { PredictError } from './predict-error.ts';
+import { checkFinite, checkMade } from './window-values.ts';
 
 /** What a forecast is computed from. */
 export interface PredictionWindow {
@@ -56,39 +54,6 @@ export function checkInstrument(pkg: VerifiedPackage, instrument: string): void 
     'predict.unknown-instrument',
     `${model} answers for ${instruments.join(', ')}, not for ${instrument}`,
     { details: { instrument, instruments } },
-  );
-}
-
-/** Throws `predict.bad-window` that names the first value which is not finite. */
-export function checkFinite(values: Float64Array, pkg: VerifiedPackage): void {
-  const at = values.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return;
-  const names = pkg.preprocessing.featureNames;
-  const [row, field] = [Math.floor(at / names.length), names[at % names.length]];
-  throw new PredictError(
-    'predict.bad-window',
-    `${field} in row ${row} of the window is ${values[at]}, not a finite number`,
-    { details: { row, field } },
-  );
-}
-
-/**
- * Throws `predict.stale-source` where a feature has no value because its exogenous source has had none for longer than
- * the feature's `period`, the age that the spec allows.
- */
-export function checkKnown(values: Float64Array, pkg: VerifiedPackage): void {
-  const { columns } = packagedFeatureSetOrThrow(pkg.manifest);
-  const at = values.findIndex(
-    (value, i) => Number.isNaN(value) && columns[i % columns.length]!.use.exogenous.length > 0,
-  );
-  if (at < 0) return;
-  const { name, use: read } = columns[at % columns.length]!;
-  const row = Math.floor(at / columns.length);
-  const [column] = read.exogenous;
-  throw new PredictError(
-    'predict.stale-source',
-    `${column} has no value that is recent enough for ${name} in row ${row} of the window: the source has brought nothing newer`,
-    { details: { row, field: name, column } },
   );
 }
 
@@ -210,8 +175,7 @@ export function windowFromBars(
   const lacking = Math.min(rows, set.warmupBars) + lookback - rows;
   if (lacking > 0) throw tooFew(lacking, rows + lacking, rows);
   const values = newestRows(set, used, calendar, lookback);
-  checkKnown(values, pkg);
-  checkFinite(values, pkg);
+  checkMade(values, pkg);
   const asOf = used.openTime[rows - 1]!;
   const thresholds = thresholdsAfter(pkg, bars, { asOf, fromFirstBar });
   return {
