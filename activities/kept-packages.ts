@@ -1,4 +1,3 @@
-import type { ServableVersion } from '../registry/champions.ts';
 import type { HeldPackage, PastAnswerParts } from '../registry/past-answers.ts';
 
 /** Packages that stay open, for the next instrument will ask them again. */
@@ -22,9 +21,9 @@ export function keepPackages(parts: PastAnswerParts): KeptPackages {
       () => undefined,
     );
   };
-  const open = async (version: ServableVersion): Promise<HeldPackage> => {
+  const open: PastAnswerParts['open'] = async (version, instants) => {
     const key = version.packageDigest;
-    const held = kept.get(key) ?? parts.open(version);
+    const held = kept.get(key) ?? parts.open(version, instants);
     // The one that was asked last stands last.
     kept.delete(key);
     kept.set(key, held);

@@ -144,11 +144,11 @@ export class Replaying {
     const parts = pastPartsOf(this.#deps);
     return {
       ...parts,
-      open: async (servable: ServableVersion) => {
+      open: async (servable: ServableVersion, instants: number) => {
         const before = this.#open;
         const isSame = before?.version.packageDigest === servable.packageDigest;
         if (!isSame) this.#release();
-        const held: HeldPackage = isSame ? before.held : await parts.open(servable);
+        const held: HeldPackage = isSame ? before.held : await parts.open(servable, instants);
         this.#open = { version: servable, held, sources: isSame ? before.sources : [] };
         return { opened: held.opened, release: () => undefined };
       },

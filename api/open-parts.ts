@@ -31,7 +31,7 @@ import { BarsStore } from './serving/bars-store.ts';
 import { Explainer } from './serving/explainer.ts';
 import { Forecaster } from './serving/forecaster.ts';
 import { LocalServing } from './serving/local-serving.ts';
-import { McPool } from './serving/mc-pool.ts';
+import { GraphPool } from './serving/graph-pool.ts';
 import { ModelHost } from './serving/model-host.ts';
 import { PackageSlots, type Slot } from './serving/package-slots.ts';
 import { PredictionLog } from './serving/prediction-log.ts';
@@ -102,7 +102,7 @@ export interface RunningReplica {
 
 interface Opened extends Omit<RunningReplica, 'stop'> {
   readonly bars: BarsStore;
-  readonly pool: McPool;
+  readonly pool: GraphPool;
   readonly explainer: Explainer;
 }
 
@@ -114,7 +114,7 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
   const keys = new KeyCache({ db, stateDir: folder, log });
   await keys.restore();
   if (settings.adminToken !== undefined) addAdminKey(keys, settings.adminToken, clock());
-  const pool = new McPool();
+  const pool = new GraphPool();
   const slots = await openSlots(settings, services, pool, metrics);
   const reader = registryBars(db, datasets);
   const bars = new BarsStore({ reader, folder: join(folder, 'bars'), log });
@@ -151,7 +151,7 @@ async function assemble(settings: ReplicaSettings, services: ReplicaServices): P
   const explainer = new Explainer();
   const serving = new LocalServing({
     ...{ db, datasets, host, forecaster, replica, predictions, explainer, hasKeys },
-    trials: routing,
+    ...{ trials: routing, graphs: pool },
   });
   const wrongKeys = new WrongKeyLimit(monotonic);
   const auth = new Authenticator({ keys, wrongKeys, addressOf: peerAddress, now: clock });
@@ -177,7 +177,7 @@ const monotonic = (): number => performance.now();
 async function openSlots(
   settings: ReplicaSettings,
   { db, artifacts, log }: ReplicaServices,
-  pool: McPool,
+  pool: GraphPool,
   metrics: ApiParts['metrics'],
 ): Promise<PackageSlots> {
   const sealing = sealingWith(settings.packageKeys);

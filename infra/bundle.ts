@@ -16,7 +16,7 @@ import { build, type Plugin } from 'esbuild';
 /** What is started as a process or a thread, below dist/. */
 const ENTRIES = [
   'api/server.js',
-  'api/serving/mc-thread.js',
+  'api/serving/graph-thread.js',
   'api/cli/main.js',
   'workers/run.js',
   'workers/train-process.js',

@@ -8,6 +8,7 @@ import {
   pastRange,
   type OpenedPackage,
   type RangeAnswer,
+  type WindowsRunner,
 } from '../core/predict/index.ts';
 import { servableVersion, type ServableVersion } from './champions.ts';
 import type { Db } from './in-transaction.ts';
@@ -17,6 +18,9 @@ import type { ServedSource } from './served-bars.ts';
 /** A package that stays open until it is let go. */
 export interface HeldPackage {
   readonly opened: OpenedPackage;
+  /** Runs its graph in another thread, where that is worth it. */
+  readonly elsewhere?: WindowsRunner;
+  /** Also of what runs elsewhere. */
   release(): void;
 }
 
@@ -28,7 +32,8 @@ export interface PastAnswerParts {
     instrument: string,
     timeframe: Timeframe,
   ) => Promise<readonly ServedSource[]>;
-  readonly open: (version: ServableVersion) => Promise<HeldPackage>;
+  /** `instants`: how many it will be asked about. */
+  readonly open: (version: ServableVersion, instants: number) => Promise<HeldPackage>;
 }
 
 export interface PastQuestion {
@@ -92,7 +97,7 @@ async function* answersOf(
     const message = `${model} has no version ${version} that could answer: it failed, or was deleted`;
     throw new RatchetError('version.unknown', message, { details: { model, version } });
   }
-  const { opened, release } = await open(servable);
+  const { opened, elsewhere, release } = await open(servable, asOf.length);
   try {
     const { timeframe } = opened.verified.preprocessing;
     const sources = await sourcesOf(servable, instrument, timeframe);
@@ -103,7 +108,7 @@ async function* answersOf(
     for await (const part of barsThroughTime(db, instrument, timeframe, sources, asOf, reachAt)) {
       // Of an instrument without bars, too, each instant says so.
       const bars = { ...part.bars, instrument };
-      for await (const answers of forecastRange(opened, bars, part)) {
+      for await (const answers of forecastRange(opened, bars, part, elsewhere)) {
         yield { version, pkg: opened.verified, answers };
       }
     }

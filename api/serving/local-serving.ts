@@ -1,6 +1,6 @@
 import type { NamedDataset } from '../../activities/deps.ts';
 import type { Bars } from '../../core/bars/bars.ts';
-import type { PredictionAnswer } from '../../core/predict/index.ts';
+import { windowShape, type PredictionAnswer } from '../../core/predict/index.ts';
 import { servableVersion } from '../../registry/champions.ts';
 import type { Db } from '../../registry/in-transaction.ts';
 import { getModel } from '../../registry/models.ts';
@@ -12,6 +12,7 @@ import { onlyInstrumentOrThrow } from '../prediction-input.ts';
 import type { Explainer } from './explainer.ts';
 import { explainPrediction, type Explanation } from './explanations.ts';
 import type { Forecaster } from './forecaster.ts';
+import type { GraphPool } from './graph-pool.ts';
 import type { Active, ModelHost } from './model-host.ts';
 import type { Slot } from './package-slots.ts';
 import type { PredictionLog, Written } from './prediction-log.ts';
@@ -35,6 +36,7 @@ export interface ServingParts {
   readonly predictions: PredictionLog;
   readonly trials: TrialRouting;
   readonly explainer: Explainer;
+  readonly graphs: Pick<GraphPool, 'openWindows'>;
   readonly hasKeys: () => boolean;
 }
 
@@ -181,15 +183,22 @@ export class LocalServing implements Serving {
   }
 
   past(question: PastQuestion): AsyncGenerator<PastAnswers, void, undefined> {
-    const { db, host, datasets } = this.#parts;
+    const { db, host, datasets, graphs } = this.#parts;
     return pastAnswers(
       {
         db,
         sourcesOf: ({ sources }, instrument, timeframe) =>
           servedSourcesOf(db, datasets, { instrument, timeframe, sources }),
-        open: async (version) => {
+        open: async (version, instants) => {
           const slot = await host.reopen(version);
-          return { opened: slot.opened, release: slot.hold() };
+          const [opened, release] = [slot.opened, slot.hold()];
+          if (instants < WORTH_A_THREAD) return { opened, release };
+          const elsewhere = graphs.openWindows(opened.verified.model, windowShape(opened.verified));
+          const both = (): void => {
+            elsewhere.release();
+            release();
+          };
+          return { opened, elsewhere, release: both };
         },
       },
       question,
@@ -224,6 +233,9 @@ export class LocalServing implements Serving {
     return { slot, generation: served?.generation ?? 0 };
   }
 }
+
+/** Instants from which on opening the graph in a thread, some 5 ms, is little beside computing them. */
+const WORTH_A_THREAD = 256;
 
 /** What the network reads of a window is its values. */
 const BARE_WINDOW = { instrument: '', lastClose: 1, asOf: 0, staleBars: 0, volatility: undefined };

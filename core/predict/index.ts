@@ -41,6 +41,7 @@ export {
   type Summaries,
 } from './predict.ts';
 export { windowFacts, type WindowFacts } from './window-facts.ts';
+export type { CutWindows, WindowsRunner } from './cut-windows.ts';
 export { PredictError } from './predict-error.ts';
 export { windowFromBars, windowFromValues, type PredictionWindow } from './window.ts';
 export { fallbackReasonOf, hasFallback } from './fallback.ts';

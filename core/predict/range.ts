@@ -1,26 +1,29 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Bars } from '../bars/bars.ts';
-import { calendarFor } from '../calendar/index.ts';
 import { RatchetError } from '../errors.ts';
-import { buildFeatures, packagedFeatureSetOrThrow, type FeatureMatrix } from '../features/index.ts';
+import type { FeatureMatrix } from '../features/index.ts';
 import type { VerifiedPackage } from '../packages/verify.ts';
 import type { FallbackReason } from './answer.ts';
-import { volatility20 } from './direction.ts';
+import { cutterOf, type CutValues, type CutWindows, type WindowsRunner } from './cut-windows.ts';
 import { fallbackReasonOf, hasFallback } from './fallback.ts';
-import type { OpenedPackage } from './opened.ts';
-import { forecastFrom, naiveForecast, windowValues, type Forecast } from './predict.ts';
+import { windowShape, type OpenedPackage } from './opened.ts';
 import {
-  barsBehind,
-  barsFromAnchor,
-  checkInstrument,
-  checkTimeframe,
-  thresholdsAfter,
-  tooFew,
-  type PredictionWindow,
-} from './window.ts';
-import { checkMade } from './window-values.ts';
+  forecastFrom,
+  instrumentOf,
+  naiveForecast,
+  windowValues,
+  type Forecast,
+} from './predict.ts';
+import {
+  endsOf,
+  windowsOf,
+  type AskedInstants,
+  type Block,
+  type MadeWindow,
+} from './range-windows.ts';
+import { checkInstrument, checkTimeframe } from './window.ts';
 
-/** Windows of one run of the graph: 64 of 60 x 152 float64 are 4.7 MB. */
+/** Answers that are given at once. */
 const CHUNK = 64;
 
 /**
@@ -39,22 +42,15 @@ export type RangeAnswer = { readonly asOf: number } & (
   | { readonly problem: RatchetError }
 );
 
-/** Instants that are asked about. */
-export interface AskedInstants {
-  /** ms UTC, ascending. */
-  readonly asOf: Float64Array;
-  /** When each bar was first known, ms UTC; absent: from its close on. */
-  readonly knownAt?: Float64Array | undefined;
-  /** false: the bars begin later than the recorded history, and early enough for the first instant. Default: true. */
-  readonly fromFirstBar?: boolean | undefined;
-}
-
 /**
  * The answers of a package at many instants, chunk by chunk: each is what `predict` says at that instant without confidence,
  * from the bars known by then, for the features of one bar do not depend on later ones, and are built once for many.
  * `bars` are the recorded history (see `fromFirstBar`), and no bar of it may have been revised, or have come behind a later one,
  * between the first and the last instant (registry/knowledge.ts parts a range where one was). Memory: the bars, and the
  * features of one block of them.
+ *
+ * `elsewhere`: another thread that runs the graph where it can, over the windows of one chunk while the answers of the one before
+ * it are made here.
  *
  * An instant that cannot be answered gives its problem (`predict.too-few-bars`, ...; see `windowFromBars`); a computation that
  * fails gives the declared fallback, marked. Throws `predict.unknown-instrument` and `predict.timeframe`.
@@ -63,6 +59,7 @@ export async function* forecastRange(
   pkg: OpenedPackage,
   bars: Bars,
   asked: AskedInstants,
+  elsewhere?: WindowsRunner,
 ): AsyncGenerator<readonly RangeAnswer[], void, undefined> {
   checkInstrument(pkg.verified, bars.instrument);
   checkTimeframe(pkg.verified, bars);
@@ -74,45 +71,82 @@ export async function* forecastRange(
       ends: ends.subarray(from, from + BLOCK),
       fromFirstBar,
     };
-    yield* answersOf(pkg, bars, block);
+    yield* answersOf(pkg, bars, block, elsewhere);
   }
-}
-
-/** Instants with the number of bars that are complete, and known, at each. */
-interface Block {
-  readonly asOf: Float64Array;
-  readonly ends: Int32Array;
-  readonly fromFirstBar: boolean;
 }
 
 async function* answersOf(
   pkg: OpenedPackage,
   bars: Bars,
   block: Block,
+  elsewhere: WindowsRunner | undefined,
 ): AsyncGenerator<readonly RangeAnswer[], void, undefined> {
   const { asOf } = block;
-  const windowAt = windowsOf(pkg.verified, bars, block);
-  for (let from = 0; from < asOf.length; from += CHUNK) {
-    const chunk = [...asOf.subarray(from, from + CHUNK)].map((at, i) =>
+  const { windowAt, matrix } = windowsOf(pkg.verified, bars, block);
+  const here = cutterOf(pkg.session, windowShape(pkg.verified));
+  const begin = (from: number): Chunk => {
+    const asked = Array.from(asOf.subarray(from, from + CHUNK), (at, i) =>
       attempt(at, () => windowAt(from + i)),
     );
-    const windows = chunk.flatMap((one) => ('window' in one ? [one.window] : []));
-    const values = await valuesOf(pkg, windows);
-    let next = 0;
-    // Windows and answers take this thread: whoever waits for one prediction comes in between.
-    await nextTurn();
-    yield chunk.map((one) => ('window' in one ? answerOf(pkg.verified, one, values(next++)) : one));
+    const windows = asked.flatMap((one) => ('window' in one ? [one.window] : []));
+    const cut = windows.length > 0 ? cutOf(pkg.verified, matrix, windows) : undefined;
+    const running = cut && elsewhere?.run(cut);
+    // It is looked at when its turn comes.
+    running?.catch(() => undefined);
+    return { asked, windows, cut, running };
+  };
+  let ahead: Chunk | undefined = asOf.length > 0 ? begin(0) : undefined;
+  try {
+    for (let from = CHUNK; ahead !== undefined; from += CHUNK) {
+      const now: Chunk = ahead;
+      const values = await valuesOf(pkg, now, here);
+      // While the answers of these are made here, the next ones are computed elsewhere.
+      ahead = from < asOf.length ? begin(from) : undefined;
+      let next = 0;
+      // Windows and answers take this thread: whoever waits for one prediction comes in between.
+      await nextTurn();
+      yield now.asked.map((one) =>
+        'window' in one ? answerOf(pkg.verified, one, values(next++)) : one,
+      );
+    }
+  } finally {
+    // A reader may have left meanwhile; then the package is let go.
+    await ahead?.running?.catch(() => undefined);
   }
+}
+
+/** Instants whose answers are given at once. */
+interface Chunk {
+  readonly asked: readonly (Asked | { readonly asOf: number; readonly problem: RatchetError })[];
+  readonly windows: readonly MadeWindow[];
+  /** undefined: there is none. */
+  readonly cut: CutWindows | undefined;
+  /** undefined: it is computed here. */
+  readonly running: Promise<Float64Array> | undefined;
+}
+
+/** The rows that windows are cut from, alone. */
+function cutOf(
+  pkg: VerifiedPackage,
+  { values, names }: FeatureMatrix,
+  windows: readonly MadeWindow[],
+): CutWindows {
+  const { lookback } = pkg.preprocessing;
+  // Instants ascend, and so do the rows that are newest at them.
+  const first = windows[0]!.row + 1 - lookback;
+  const rows = values.slice(first * names.length, (windows.at(-1)!.row + 1) * names.length);
+  const ends = Int32Array.from(windows, ({ row }) => row - first);
+  return { rows, ends, instrument: instrumentOf(pkg, windows[0]!) };
 }
 
 interface Asked {
   readonly asOf: number;
-  readonly window: PredictionWindow;
+  readonly window: MadeWindow;
 }
 
 function attempt(
   asOf: number,
-  window: () => PredictionWindow,
+  window: () => MadeWindow,
 ): Asked | { readonly asOf: number; readonly problem: RatchetError } {
   try {
     return { asOf, window: window() };
@@ -125,11 +159,12 @@ function attempt(
 /** Forecast values by window; where the run of all fails each is asked alone, so that one takes no other with it. */
 async function valuesOf(
   pkg: OpenedPackage,
-  windows: readonly PredictionWindow[],
+  { windows, cut, running }: Chunk,
+  here: CutValues,
 ): Promise<(at: number) => Float64Array | Error> {
-  if (windows.length === 0) return () => new Error('no window');
+  if (cut === undefined) return () => new Error('no window');
   try {
-    const values = await windowValues(pkg, windows);
+    const values = await (running ?? here(cut));
     const width = values.length / windows.length;
     return (at) => values.subarray(at * width, (at + 1) * width);
   } catch {
@@ -167,90 +202,3 @@ const asProblem = ({ manifest }: VerifiedPackage, cause: unknown): RatchetError 
         `${manifest.model} ${manifest.version} could not compute a forecast`,
         { cause },
       );
-
-/** The window of each instant, cut from features that are built once. */
-function windowsOf(
-  pkg: VerifiedPackage,
-  bars: Bars,
-  { asOf, ends, fromFirstBar }: Block,
-): (at: number) => PredictionWindow {
-  const { calendar: name, lookback } = pkg.preprocessing;
-  const calendar = calendarFor(name);
-  const set = packagedFeatureSetOrThrow(pkg.manifest);
-  const end = ends.at(-1) ?? 0;
-  const firstEnd = ends.find((at) => at > 0) ?? 0;
-  const { filled, from } = barsFromAnchor(bars, pkg, { firstEnd, end, fromFirstBar });
-  const matrix = buildFeatures(set, filled, calendar);
-  const rows = rowsOf(bars, filled, { from, end });
-  const isWhole = wholeWindows(matrix, lookback);
-  const width = matrix.names.length;
-  return (at) => {
-    const known = ends[at]!;
-    if (known === 0) throw tooFew(lookback, lookback, 0);
-    const row = rows[known - 1 - from]!;
-    const lacking = matrix.firstWarmRow + lookback - (row + 1);
-    if (lacking > 0) throw tooFew(lacking, row + 1 + lacking, row + 1);
-    const values = matrix.values.subarray((row + 1 - lookback) * width, (row + 1) * width);
-    if (!isWhole(row)) checkMade(values, pkg);
-    const openTime = filled.openTime[row]!;
-    const thresholds = thresholdsAfter(pkg, bars, { asOf: openTime, fromFirstBar });
-    return {
-      instrument: bars.instrument,
-      values,
-      lastClose: filled.close[row]!,
-      asOf: openTime,
-      staleBars: barsBehind(calendar, openTime, asOf[at]!, pkg),
-      volatility: volatility20(filled.close.subarray(0, row + 1)),
-      ...(thresholds && { thresholds }),
-    };
-  };
-}
-
-/** How many of the bars are complete, and known, at each instant. */
-function endsOf(
-  { preprocessing: { calendar: name, timeframe } }: VerifiedPackage,
-  { openTime }: Bars,
-  { asOf, knownAt }: AskedInstants,
-): Int32Array {
-  const calendar = calendarFor(name);
-  const isThere = (bar: number, at: number): boolean =>
-    calendar.closeTime(openTime[bar]!, timeframe) <= at &&
-    (knownAt === undefined || knownAt[bar]! <= at);
-  let end = 0;
-  return Int32Array.from(asOf, (at) => {
-    while (end < openTime.length && isThere(end, at)) end++;
-    return end;
-  });
-}
-
-/** Row of each recorded bar from `from` on among the filled ones; of those before them -1. */
-function rowsOf(
-  bars: Bars,
-  filled: Bars,
-  { from, end }: { readonly from: number; readonly end: number },
-): Int32Array {
-  let row = 0;
-  const first = filled.openTime[0] ?? Infinity;
-  return Int32Array.from({ length: end - from }, (_, i) => {
-    const time = bars.openTime[from + i]!;
-    if (time < first) return -1;
-    while (filled.openTime[row]! < time) row++;
-    return row;
-  });
-}
-
-/** Is every value of the `lookback` rows up to a row finite? Each row is looked at once, however many windows hold it. */
-function wholeWindows({ values, names, rows }: FeatureMatrix, lookback: number) {
-  const newestBad = new Int32Array(rows);
-  let bad = -1;
-  for (let row = 0; row < rows; row++) {
-    const end = (row + 1) * names.length;
-    for (let at = row * names.length; at < end; at++) {
-      if (Number.isFinite(values[at]!)) continue;
-      bad = row;
-      break;
-    }
-    newestBad[row] = bad;
-  }
-  return (row: number): boolean => newestBad[row]! <= row - lookback;
-}

@@ -1,9 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { RatchetError } from '../../core/errors.ts';
-import type { MonteCarloOpener, MonteCarloShape } from '../../core/predict/mc.ts';
+import type { WindowsRunner } from '../../core/predict/cut-windows.ts';
+import type { MonteCarloOpener } from '../../core/predict/mc.ts';
 import { ApiError } from '../errors.ts';
-import type { McCommand, McReply } from './mc-thread.ts';
+import type { WindowShape } from '../../core/packages/golden.ts';
+import type { Graph, GraphCommand, GraphReply } from './graph-thread.ts';
 
 /** Sampling requests that may wait: 200 take some 2 s of the thread. */
 const MAX_WAITING = 200;
@@ -11,15 +13,16 @@ const MAX_WAITING = 200;
 /** Each holds its own copy of every graph. */
 const MAX_THREADS = Math.min(2, availableParallelism());
 
-type Command<C = McCommand> = C extends McCommand ? Omit<C, 'id'> : never;
+type Command<C = GraphCommand> = C extends GraphCommand ? Omit<C, 'id'> : never;
 
 interface Pending {
+  readonly kind: Command['kind'];
   readonly resolve: (values: Float64Array | undefined) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** A worker thread that samples, and what is asked of it. */
-class McThread {
+/** A worker thread that runs graphs, and what is asked of it. */
+class GraphThread {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   readonly #onReply: () => void;
@@ -29,12 +32,12 @@ class McThread {
 
   constructor(parts: {
     readonly onReply: () => void;
-    readonly onLost: (thread: McThread) => void;
+    readonly onLost: (thread: GraphThread) => void;
   }) {
     this.#onReply = parts.onReply;
     this.#worker = startThread();
     this.#worker.unref();
-    this.#worker.on('message', (reply: McReply) => this.#answered(reply));
+    this.#worker.on('message', (reply: GraphReply) => this.#answered(reply));
     this.#worker.on('error', () => parts.onLost(this));
     this.#worker.on('exit', () => parts.onLost(this));
   }
@@ -43,20 +46,25 @@ class McThread {
     return this.#pending.size;
   }
 
+  /** Does somebody wait for samples? */
+  get isSampling(): boolean {
+    return [...this.#pending.values()].some(({ kind }) => kind === 'sample');
+  }
+
   ask(command: Command): Promise<Float64Array | undefined> {
     return new Promise((resolve, reject) => {
       const id = this.#next++;
-      this.#pending.set(id, { resolve, reject });
-      this.#worker.postMessage({ ...command, id } as McCommand);
+      this.#pending.set(id, { kind: command.kind, resolve, reject });
+      this.#worker.postMessage({ ...command, id } as GraphCommand);
     });
   }
 
-  async open(graph: number, { bytes, shape }: Graph): Promise<void> {
-    await this.ask({ kind: 'open', graph, bytes, shape });
+  async open(graph: number, opened: Graph): Promise<void> {
+    await this.ask({ kind: 'open', graph, opened });
     this.graphs.add(graph);
   }
 
-  #answered(reply: McReply): void {
+  #answered(reply: GraphReply): void {
     const pending = this.#pending.get(reply.id);
     this.#pending.delete(reply.id);
     if (reply.ok) pending?.resolve(reply.values);
@@ -69,7 +77,9 @@ class McThread {
     const waiting = [...this.#pending.values()];
     this.#pending.clear();
     for (const { reject } of waiting) {
-      reject(new RatchetError('onnx.thread', 'the sampling thread ended', { permanent: false }));
+      reject(
+        new RatchetError('onnx.thread', 'the thread of the graphs ended', { permanent: false }),
+      );
     }
   }
 
@@ -78,17 +88,13 @@ class McThread {
   }
 }
 
-interface Graph {
-  readonly bytes: Uint8Array;
-  readonly shape: MonteCarloShape;
-}
-
 /**
- * Monte-Carlo sampling in worker threads, so that it never holds up other predictions: in one, and in a second one once
- * somebody waits for the first. A thread that dies is replaced, and the graphs that were open are opened again.
+ * Graphs in worker threads, so that they never hold up other predictions: Monte-Carlo sampling, in one thread, and in a
+ * second one once somebody waits for the first; and windows of ranges, while a thread has nothing else to do. A thread that
+ * dies is replaced, and the graphs that were open are opened again.
  */
-export class McPool {
-  #threads: readonly McThread[] = [];
+export class GraphPool {
+  #threads: readonly GraphThread[] = [];
   readonly #graphs = new Map<number, Graph>();
   /** Samples that nobody waits for: one at a time, while nothing else is asked of the threads. */
   readonly #background: (() => void)[] = [];
@@ -98,30 +104,53 @@ export class McPool {
 
   /** Opens verified bytes for sampling. */
   readonly open: MonteCarloOpener = async (bytes, shape) => {
-    const graph = this.#next++;
-    this.#graphs.set(graph, { bytes, shape });
-    try {
-      const [first, ...others] = this.#running();
-      await Promise.all([first!, ...others].map((thread) => thread.open(graph, { bytes, shape })));
-    } catch (error) {
-      this.#graphs.delete(graph);
-      throw error;
-    }
+    const { graph, opening } = this.#open({ of: 'samples', bytes, shape });
+    await opening;
     return {
       sample: async ({ background = false, ...request }) => {
         const draw = () => this.#threadFor(graph).ask({ kind: 'sample', graph, ...request });
         const waiting = background ? this.#background.length : this.#waiting;
         if (waiting >= MAX_WAITING) throw overloaded();
-        const values = await (background ? this.#later(draw) : draw());
-        return values ?? new Float64Array(0);
+        return valuesOrNone(await (background ? this.#later(draw) : draw()));
       },
-      release: async () => {
-        this.#graphs.delete(graph);
-        const open = this.#threads.filter((thread) => thread.graphs.delete(graph));
-        await Promise.all(open.map((thread) => thread.ask({ kind: 'release', graph })));
-      },
+      release: () => this.#release(graph),
     };
   };
+
+  /** Opens verified bytes for windows; until that is done, and where it fails, there is no thread for them. */
+  openWindows(bytes: Uint8Array, shape: WindowShape): WindowsRunner {
+    const { graph, opening } = this.#open({ of: 'windows', bytes, shape });
+    const settled = opening.catch(() => undefined);
+    return {
+      run: (windows) => {
+        const free = this.#threads.find((one) => one.waiting === 0 && one.graphs.has(graph));
+        return free?.ask({ kind: 'windows', graph, windows }).then(valuesOrNone);
+      },
+      release: () => {
+        void settled.then(() => this.#release(graph)).catch(() => undefined);
+      },
+    };
+  }
+
+  #open(opened: Graph): { readonly graph: number; readonly opening: Promise<void> } {
+    const graph = this.#next++;
+    this.#graphs.set(graph, opened);
+    const open = async (): Promise<void> => {
+      try {
+        await Promise.all(this.#running().map((thread) => thread.open(graph, opened)));
+      } catch (error) {
+        this.#graphs.delete(graph);
+        throw error;
+      }
+    };
+    return { graph, opening: open() };
+  }
+
+  async #release(graph: number): Promise<void> {
+    this.#graphs.delete(graph);
+    const open = this.#threads.filter((thread) => thread.graphs.delete(graph));
+    await Promise.all(open.map((thread) => thread.ask({ kind: 'release', graph })));
+  }
 
   get #waiting(): number {
     return this.#threads.reduce((sum, { waiting }) => sum + waiting, 0);
@@ -146,18 +175,18 @@ export class McPool {
   }
 
   /** The threads there are; one begins where there is none. */
-  #running(): readonly McThread[] {
+  #running(): readonly GraphThread[] {
     if (this.#closed) throw new RatchetError('onnx.closed', 'serving has stopped');
     if (this.#threads.length === 0) this.#threads = [this.#start()];
     return this.#threads;
   }
 
   /** The thread with the graph that has least to do; where all have something, another one begins for those to come. */
-  #threadFor(graph: number): McThread {
+  #threadFor(graph: number): GraphThread {
     const threads = this.#running();
     const open = threads.filter(({ graphs }) => graphs.has(graph));
     const [freest = threads[0]!] = open.toSorted((a, b) => a.waiting - b.waiting);
-    if (freest.waiting > 0 && threads.length < MAX_THREADS) void this.#grow();
+    if (freest.isSampling && threads.length < MAX_THREADS) void this.#grow();
     return freest;
   }
 
@@ -182,15 +211,15 @@ export class McPool {
     }
   }
 
-  #start(): McThread {
-    return new McThread({
+  #start(): GraphThread {
+    return new GraphThread({
       onReply: () => this.#giveWay(),
       onLost: (thread) => this.#lost(thread),
     });
   }
 
   /** All that waited there fails; the graphs open again in a new thread where it was the only one. */
-  #lost(thread: McThread): void {
+  #lost(thread: GraphThread): void {
     thread.fail();
     if (!this.#threads.includes(thread)) return;
     this.#threads = this.#threads.filter((other) => other !== thread);
@@ -210,13 +239,16 @@ export class McPool {
   }
 }
 
+const valuesOrNone = (values: Float64Array | undefined): Float64Array =>
+  values ?? new Float64Array(0);
+
 /** Built code starts directly; TypeScript sources (tests) need their loader inside the thread too. */
 function startThread(): Worker {
   if (!import.meta.filename.endsWith('.ts')) {
-    return new Worker(new URL('./mc-thread.js', import.meta.url));
+    return new Worker(new URL('./graph-thread.js', import.meta.url));
   }
   const loader = import.meta.resolve('tsx/esm/api');
-  const thread = new URL('./mc-thread.ts', import.meta.url).href;
+  const thread = new URL('./graph-thread.ts', import.meta.url).href;
   const code = `import(${JSON.stringify(loader)}).then(({ register }) => {
     register();
     return import(${JSON.stringify(thread)});
