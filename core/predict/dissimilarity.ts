@@ -1,5 +1,5 @@
 import type { OutlierReference } from '../packages/outliers.ts';
-import { nearestSquared, squaredDistance } from './nearest-point.ts';
+import { pointSearch, squaredDistance, type PointSearch } from './nearest-point.ts';
 
 /** Points of a reference: a request compares its row with each of them. */
 const MAX_POINTS = 2_000;
@@ -174,6 +174,16 @@ export async function fitOutlierReference(
   };
 }
 
+const searches = new WeakMap<OutlierReference, PointSearch>();
+
+function searchOf(reference: OutlierReference): PointSearch {
+  const known = searches.get(reference);
+  if (known) return known;
+  const made = pointSearch(reference);
+  searches.set(reference, made);
+  return made;
+}
+
 /**
  * Dissimilarity index of a row of raw features: its distance to the nearest point over the reference's
  * threshold. 0: a training row; above 1: further from everything the model was fitted on than 95 % of the
@@ -183,5 +193,5 @@ export function dissimilarityOf(reference: OutlierReference, row: Float64Array):
   const { offset, factor, threshold } = reference;
   const z = new Float64Array(offset.length);
   for (let c = 0; c < z.length; c++) z[c] = (row[c]! - offset[c]!) * factor[c]!;
-  return Math.sqrt(nearestSquared(reference, z)) / threshold;
+  return Math.sqrt(searchOf(reference)(z)) / threshold;
 }

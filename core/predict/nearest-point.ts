@@ -1,6 +1,7 @@
 import { kernel, minus, sumOf, times, type Kernel } from '../indicators/kernel.ts';
 import type { OutlierReference } from '../packages/outliers.ts';
 import { columnMemoryIfAny, ROW_BYTES } from '../wasm.ts';
+import { PLACES, directionsBetween, writeSketch } from './sketches.ts';
 
 /** Columns between two looks at whether a distance is too large already. */
 const BLOCK = 8;
@@ -27,71 +28,42 @@ export function squaredDistance(
   return sum;
 }
 
-/** Columns that a sketch makes one number of: neighbours are often of one indicator, and move together. */
-const SKETCHED = 8;
-/** What rounding can make of a bound: less than this share of it. */
-const CERTAIN = 1 - 1e-9;
-/** Numbers of a sketch that machine code is made for: each is two arguments of a function. */
-const MAX_COMPILED = 128;
-
-/**
- * Sketch of the row at `from`: by block of columns the sum of their values over the root of their number. The squared
- * distance of two sketches is at most that of their rows (Cauchy and Schwarz), for an eighth of the work.
- */
-function sketchOf(rows: Float32Array | Float64Array, from: number, width: number): number[] {
-  const sketch: number[] = [];
-  for (let first = 0; first < width; first += SKETCHED) {
-    const end = Math.min(width, first + SKETCHED);
-    let sum = 0;
-    for (let c = first; c < end; c++) sum += rows[from + c]!;
-    sketch.push(sum / Math.sqrt(end - first));
-  }
-  return sketch;
-}
-
 /** Squared distances of a sketch to those of all points; they hold until it is asked again. */
-type SketchDistances = (own: readonly number[]) => Float64Array;
+type SketchDistances = (own: Float64Array) => Float64Array;
 
-const kernels = new Map<number, Kernel>();
+let compiled: Kernel | undefined;
 
-/** For so many columns of numbers, one of each point, and as many numbers: sum over k of (column k - number k)^2. */
-function kernelOf(columns: number): Kernel {
-  const known = kernels.get(columns);
-  if (known) return known;
-  const made = kernel(columns, columns, (all, own) =>
+/** Sum over k of (column k - number k)^2. */
+const distanceKernel = (): Kernel =>
+  (compiled ??= kernel(PLACES, PLACES, (columns, numbers) =>
     sumOf(
-      all.map((column, k) => {
-        const difference = minus(column, own[k]!);
+      columns.map((column, k) => {
+        const difference = minus(column, numbers[k]!);
         return times(difference, difference);
       }),
     ),
-  );
-  kernels.set(columns, made);
-  return made;
-}
+  ));
 
-/** Writes the sketches of all points, number by number of a sketch, behind the first `count` numbers. */
-function writeSketches({ points, offset }: OutlierReference, into: Float64Array): void {
+/** Number by number of a sketch those of all points, behind room for as many distances. */
+function sketchDistances(
+  { points, offset }: OutlierReference,
+  directions: Float64Array,
+  memoryOf: typeof columnMemoryIfAny,
+): SketchDistances {
   const width = offset.length;
   const count = points.length / width;
-  for (let i = 0; i < count; i++) {
-    const sketch = sketchOf(points, i * width, width);
-    for (const [k, value] of sketch.entries()) into[(k + 1) * count + i] = value;
-  }
-}
-
-function openSketches(reference: OutlierReference): SketchDistances {
-  const width = reference.offset.length;
-  const count = reference.points.length / width;
-  const blocks = Math.ceil(width / SKETCHED);
-  const size = (blocks + 1) * count;
-  const memory = blocks > MAX_COMPILED ? undefined : columnMemoryIfAny(size * ROW_BYTES);
+  const size = (PLACES + 1) * count;
+  const memory = memoryOf(size * ROW_BYTES);
   const numbers = memory ? new Float64Array(memory.buffer, 0, size) : new Float64Array(size);
-  writeSketches(reference, numbers);
+  const sketch = new Float64Array(PLACES);
+  for (let i = 0; i < count; i++) {
+    writeSketch(directions, points.subarray(i * width, (i + 1) * width), sketch);
+    for (let k = 0; k < PLACES; k++) numbers[(k + 1) * count + i] = sketch[k]!;
+  }
   const distances = numbers.subarray(0, count);
   if (memory) {
-    const run = kernelOf(blocks).over(memory);
-    const addresses = Array.from({ length: blocks + 1 }, (_, k) => k * count * ROW_BYTES);
+    const run = distanceKernel().over(memory);
+    const addresses = Array.from({ length: PLACES + 1 }, (_, k) => k * count * ROW_BYTES);
     return (own) => {
       run(...addresses, ...own, 0, count);
       return distances;
@@ -107,16 +79,6 @@ function openSketches(reference: OutlierReference): SketchDistances {
   };
 }
 
-const opened = new WeakMap<OutlierReference, SketchDistances>();
-
-function sketchesOf(reference: OutlierReference): SketchDistances {
-  const known = opened.get(reference);
-  if (known) return known;
-  const made = openSketches(reference);
-  opened.set(reference, made);
-  return made;
-}
-
 function smallestAt(values: Float64Array): number {
   let [smallest, at] = [Infinity, 0];
   for (let i = 0; i < values.length; i++) {
@@ -125,21 +87,55 @@ function smallestAt(values: Float64Array): number {
   return at;
 }
 
+const sizeOf = (row: Float32Array | Float64Array): number => {
+  let sum = 0;
+  for (let c = 0; c < row.length; c++) sum += row[c]! * row[c]!;
+  return Math.sqrt(sum);
+};
+
+/** By column, of the sizes of two rows: more than what rounding adds to the distance of their sketches. */
+const ROUNDING = 2 ** -46;
+/** More than what directions that are not quite at right angles add, of a squared distance. */
+const SLANT = 1 + 1e-9;
+
+/** Squared distance of a standardised row to the nearest point: the least of those to all of them, each summed from its first column on. */
+export type PointSearch = (z: Float64Array) => number;
+
 /**
- * Squared distance of a standardised row to the nearest point of a reference: the least of those to all of them, each summed
- * from its first column on.
+ * The search for the nearest point of a reference. Sketches of all points are compared first, which needs a fifth of the
+ * work; a point is looked at where its sketch does not say that it is further away than one that was. `memoryOf`: memory for
+ * machine code, if any.
  */
-export function nearestSquared(reference: OutlierReference, z: Float64Array): number {
+export function pointSearch(
+  reference: OutlierReference,
+  memoryOf: typeof columnMemoryIfAny = columnMemoryIfAny,
+): PointSearch {
   const { points } = reference;
-  const width = z.length;
-  const bounds = sketchesOf(reference)(sketchOf(z, 0, width));
-  // What looks nearest is near: most others are further away, as their sketches say already.
-  const first = smallestAt(bounds);
-  let best = squaredDistance(z, 0, points, first * width, width, Infinity);
-  for (let i = 0; i < bounds.length; i++) {
-    if (bounds[i]! * CERTAIN >= best || i === first) continue;
-    const distance = squaredDistance(z, 0, points, i * width, width, best);
-    if (distance < best) best = distance;
+  const width = reference.offset.length;
+  const count = points.length / width;
+  const directions = directionsBetween(points, width);
+  const distancesTo = sketchDistances(reference, directions, memoryOf);
+  let largest = 0;
+  for (let i = 0; i < count; i++) {
+    largest = Math.max(largest, sizeOf(points.subarray(i * width, (i + 1) * width)));
   }
-  return best;
+  const own = new Float64Array(PLACES);
+  return (z) => {
+    writeSketch(directions, z, own);
+    const bounds = distancesTo(own);
+    const rounding = width * ROUNDING * (sizeOf(z) + largest);
+    // A sketch that is further away than this is of a point that is further away than `best`.
+    const limitOf = (best: number): number => (Math.sqrt(best) + rounding) ** 2 * SLANT;
+    const first = smallestAt(bounds);
+    let best = squaredDistance(z, 0, points, first * width, width, Infinity);
+    let limit = limitOf(best);
+    for (let i = 0; i < count; i++) {
+      if (bounds[i]! > limit) continue;
+      const distance = squaredDistance(z, 0, points, i * width, width, best);
+      if (distance >= best) continue;
+      best = distance;
+      limit = limitOf(best);
+    }
+    return best;
+  };
 }
