@@ -9,10 +9,13 @@ import {
   GET,
   I32,
   I32_ADD,
+  I32_AND,
   I32_EQZ,
   I32_GE_S,
+  I32_OR,
   I32_SHL,
   I32_SUB,
+  I32_XOR,
   loadF64,
   loadI32,
   loadTwo,
@@ -77,12 +80,25 @@ const step = (i: number): number[] => [
   ...set(node(i)),
 ];
 
+/** Not 0 while a node is none that leads to itself, which leaves do. */
+const moving = [
+  ...constant(0),
+  ...each((i) => [...[...get(node(i)), ...loadI32(NODE.child), ...get(node(i)), I32_XOR], I32_OR]),
+];
+
+/** Of trees much deeper than most of their leaves: leaves the levels (two blocks up) where no tree goes on. Looks now and then. */
+const EVERY = 16;
+const leaveIfDone = [
+  ...[...BLOCK, ...get(level), ...constant(EVERY - 1), I32_AND, BRANCH_IF, 0],
+  ...[...moving, I32_EQZ, BRANCH_IF, 2, END],
+];
+
 const walk: readonly number[] = until(reached(group, groupsEnd), [
   ...[...get(group), ...loadI32(0), ...set(level)],
   ...each((i) => [...get(group), ...loadI32(GROUP.root + 8 * i), ...set(node(i))]),
   ...until(
     [...get(level), I32_EQZ],
-    [...each(step), ...get(level), ...constant(1), I32_SUB, ...set(level)],
+    [...leaveIfDone, ...each(step), ...get(level), ...constant(1), I32_SUB, ...set(level)],
   ),
   ...each((i) => [
     ...[...get(group), ...loadI32(GROUP.place + 8 * i)],

@@ -41,9 +41,9 @@ export const lightgbmTrain: Measure = {
 };
 
 /**
- * Answered by our own evaluator (`core/onnx/trees`), which the graph names. Of 3 us the trees take 2.2, eight walked at a time to
- * the depth of the deepest of them, whatever the row; the softmax of plain operations 0.5; the rest is the promise and the row's
- * copy. onnxruntime takes 20 for this graph, and twice that for rows that vary, whose branches no processor guesses.
+ * Answered by our own evaluator (`core/onnx/trees`), which the graph names. Of 3 us the trees take 2.4, eight walked at a time to
+ * the depth of the deepest of them, whatever the row; the softmax of plain operations 0.4; the rest is the promise and the row's
+ * copy. onnxruntime takes some 18 for this graph, and half as much again for rows that vary, whose branches no processor guesses.
  */
 export const lightgbmPredict1: Measure = {
   name: 'lightgbm-predict-1',
