@@ -1,4 +1,5 @@
 import { barCount } from '../bars/bars.ts';
+import type { NewColumn } from '../spare-columns.ts';
 import { runWhole, type BacktestRun } from './engine.ts';
 import { prepare, type Prepared } from './prepared.ts';
 import type { BacktestRules } from './rules.ts';
@@ -11,10 +12,13 @@ import type { InstrumentSeries } from './series.ts';
 export const buyAndHold = (given: readonly InstrumentSeries[], rules: BacktestRules): BacktestRun =>
   runWhole(heldSeries(prepare(given)), heldRules(rules));
 
-/** The same bars with what buy-and-hold wants of them. */
-export function heldSeries(prepared: Prepared): Prepared {
+/** The same bars with what buy-and-hold wants of them, which is put in columns of `column`. */
+export function heldSeries(
+  prepared: Prepared,
+  column: NewColumn = (rows) => new Float64Array(rows),
+): Prepared {
   const series = prepared.series.map(({ bars, calendar, openAt, closeAt, costs }) => {
-    const targets = new Float64Array(barCount(bars)).fill(NaN);
+    const targets = column(barCount(bars)).fill(NaN);
     targets[0] = 1 / prepared.series.length;
     return { bars, calendar, openAt, closeAt, targets, ...(costs && { costs }) };
   });

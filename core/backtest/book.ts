@@ -1,5 +1,5 @@
 import type { Position } from './position.ts';
-import { TradeLedger, type ExitReason, type Trade } from './trade.ts';
+import type { ExitReason, Trade, TradeLedger } from './trade.ts';
 
 /** Cash, positions and the trades made of them. Every unit that changes hands passes `execute`. */
 export class Book {
@@ -31,12 +31,12 @@ export class Book {
 
   /** Adds to a position (or opens it): `units` signed, at `price` of the bar. */
   add(position: Position, units: number, price: number, equity: number): void {
-    if (position.ledger === null) {
-      const { instrument, bar, openTime } = position;
-      position.ledger = new TradeLedger(instrument, units > 0 ? 1 : -1, bar, openTime[bar]!);
+    let { ledger } = position;
+    if (ledger === null) {
+      ledger = position.openLedger(units > 0 ? 1 : -1);
       position.best = price;
     }
-    this.#execute(position, position.ledger, units, position.quantity + units, price, equity);
+    this.#execute(position, ledger, units, position.quantity + units, price, equity);
   }
 
   /** Cuts a position without ending it: `units` signed, against what is held. */

@@ -11,10 +11,17 @@ import { MIN_RETURNS } from './metrics/moments.ts';
 import { sharpe } from './metrics/ratios.ts';
 import { monteCarlo } from './monte-carlo.ts';
 import { BACKTEST_FORMAT, type BacktestResult } from './result.ts';
-import { drawdownCurve, listOf, monthlyReturns, type DrawdownSpan } from './returns.ts';
+import {
+  drawdownCurve,
+  listOf,
+  listOfLength,
+  monthlyReturns,
+  type DrawdownSpan,
+} from './returns.ts';
 import { prepare, type Prepared, type PreparedSeries } from './prepared.ts';
 import type { BacktestRules } from './rules.ts';
 import { withScratch, type Scratch } from './scratch.ts';
+import { SpareColumns } from '../spare-columns.ts';
 import { sensitivityOver } from './sensitivity.ts';
 import { costsOf, type InstrumentSeries } from './series.ts';
 
@@ -41,14 +48,20 @@ export function evaluateBacktest(
   rules: BacktestRules,
   options: EvaluateOptions = {},
 ): BacktestResult {
-  const prepared = prepare(given);
-  return withScratch(prepared.time.length, (scratch) =>
-    evaluatePrepared(prepared, rules, options, scratch),
-  );
+  return columns.during((column) => {
+    const prepared = prepare(given, column);
+    const holding = heldSeries(prepared, column);
+    return withScratch(prepared.time.length, (scratch) =>
+      evaluatePrepared({ prepared, holding }, rules, options, scratch),
+    );
+  });
 }
 
+/** Instants, and what buy-and-hold wants: of an evaluation nothing but its result stays. */
+const columns = new SpareColumns();
+
 function evaluatePrepared(
-  prepared: Prepared,
+  { prepared, holding }: { readonly prepared: Prepared; readonly holding: Prepared },
   rules: BacktestRules,
   options: EvaluateOptions,
   scratch: Scratch,
@@ -69,7 +82,6 @@ function evaluatePrepared(
     const of = { ...shared, benchmark: held, returns: scratch.returns };
     return { held, facts: new BacktestFacts(run, of) };
   };
-  const holding = heldSeries(prepared);
   const withoutCosts = metricValues(factsUnder({ ...rules, costScale: 0 }).facts);
   const { held, facts } = factsUnder(rules);
   const [run, benchmark] = [facts.run, held.run];
@@ -118,7 +130,7 @@ function evaluatePrepared(
 
 /** Running sums, each value times `scale`. */
 function soFar(column: Float64Array, scale = 1): number[] {
-  const out = listOf(column);
+  const out = listOfLength(column.length);
   let sum = 0;
   for (let t = 0; t < column.length; t++) out[t] = sum += scale * column[t]!;
   return out;

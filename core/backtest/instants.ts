@@ -1,5 +1,6 @@
-import type { Bars } from '../bars/bars.ts';
+import { TIMEFRAME_MS, type Bars } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
+import type { NewColumn } from '../spare-columns.ts';
 
 /**
  * Minute of the UTC day by which a session that opens at 9:30 in New York is open in winter and in summer. Daily
@@ -13,10 +14,34 @@ export interface Instants {
   readonly closeAt: Float64Array;
 }
 
-/** Instants of all bars: openAt[t] < closeAt[t] <= openAt[t + 1]. */
-export function instantsOf({ openTime, timeframe }: Bars, calendar: Calendar): Instants {
-  const openAt = new Float64Array(openTime.length);
-  const closeAt = new Float64Array(openTime.length);
+/** Instants of all bars: openAt[t] < closeAt[t] <= openAt[t + 1]; in columns of `column`, or those of the bars. */
+export function instantsOf(bars: Bars, calendar: Calendar, column = newColumn): Instants {
+  const endless = calendar.alwaysOpen ? endlessInstants(bars, column) : undefined;
+  return endless ?? instantsBySession(bars, calendar, column);
+}
+
+const newColumn: NewColumn = (rows) => new Float64Array(rows);
+
+/** Of bars that take all their time and do not overlap: each opens when it says; undefined of others. */
+function endlessInstants({ openTime, timeframe }: Bars, column: NewColumn): Instants | undefined {
+  const closeAt = column(openTime.length);
+  const bar = TIMEFRAME_MS[timeframe];
+  let before = -Infinity;
+  for (let t = 0; t < openTime.length; t++) {
+    if (openTime[t]! < before) return undefined;
+    before = openTime[t]! + bar;
+    closeAt[t] = before;
+  }
+  return { openAt: openTime, closeAt };
+}
+
+function instantsBySession(
+  { openTime, timeframe }: Bars,
+  calendar: Calendar,
+  column: NewColumn,
+): Instants {
+  const openAt = column(openTime.length);
+  const closeAt = column(openTime.length);
   const opens = calendar.alwaysOpen ? 0 : SESSION_OPEN_MS;
   let before = -Infinity;
   for (let t = 0; t < openTime.length; t++) {

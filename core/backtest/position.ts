@@ -2,8 +2,8 @@ import { barCount } from '../bars/bars.ts';
 import type { PreparedSeries } from './prepared.ts';
 import type { BacktestRules } from './rules.ts';
 import { costsOf } from './series.ts';
-import { hasBarStops, reachesStop, type BarStops } from './stops.ts';
-import type { TradeLedger } from './trade.ts';
+import { hasBarStops, liveThrough, type BarStops } from './stops.ts';
+import { TradeLedger } from './trade.ts';
 
 /** One instrument while a backtest runs: where its clock stands, what is held, what is wanted. */
 export class Position {
@@ -31,11 +31,13 @@ export class Position {
   mark = NaN;
   /** Best price since entry, of whole bars: highest for longs, lowest for shorts. */
   best = NaN;
+  /** Of the trade under way; null: none is. */
   ledger: TradeLedger | null = null;
   /** What an accepted order asks for, share of equity, and what of it adds to the position (signed value). */
   wanted = NaN;
   adds = 0;
 
+  readonly #ledger: TradeLedger;
   readonly #stops: BarStops | undefined;
   readonly #targets: Float64Array;
   /** undefined: no score is an emergency. */
@@ -63,6 +65,7 @@ export class Position {
     const { bars } = series;
     const costs = costsOf(series, rules);
     this.instrument = bars.instrument;
+    this.#ledger = new TradeLedger(bars.instrument);
     this.bars = barCount(bars);
     this.openTime = bars.openTime;
     this.open = bars.open;
@@ -117,7 +120,7 @@ export class Position {
     const until = Math.min(this.#nextAsked(), this.#nextEmergency());
     return this.ledger === null || this.#stops === undefined
       ? until
-      : this.#restsWithin(this.ledger.averageCost, this.#stops, until);
+      : liveThrough(this, this.ledger.averageCost, this.#stops, until);
   }
 
   /** The first bar from the current one on with an order unlike the last one. */
@@ -145,14 +148,11 @@ export class Position {
     return bar;
   }
 
-  /** The first bar before `until` that reaches a stop, else `until`; the bars before it are lived through. */
-  #restsWithin(cost: number, stops: BarStops, until: number): number {
-    const side = this.quantity > 0 ? 1 : -1;
-    let { bar } = this;
-    for (; bar < until && !reachesStop(this, bar, cost, side, stops); bar++) {
-      this.seeBest(bar, side);
-    }
-    return bar;
+  /** A trade begins in the current bar. */
+  openLedger(side: 1 | -1): TradeLedger {
+    this.#ledger.begin(side, this.bar, this.openTime[this.bar]!);
+    this.ledger = this.#ledger;
+    return this.#ledger;
   }
 
   /** A bar was lived through: trailing stops are measured from the best price so far. */

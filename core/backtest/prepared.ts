@@ -1,4 +1,5 @@
 import { instantsOf, rowTimes, type Instants } from './instants.ts';
+import type { NewColumn } from '../spare-columns.ts';
 import { checkedSeries, checkSeries, type InstrumentSeries } from './series.ts';
 
 /** A series whose parts fit together, with the instants of its bars. */
@@ -12,11 +13,11 @@ export interface Prepared {
   readonly time: Float64Array;
 }
 
-/** Throws what `checkedSeries` throws. */
-export function prepare(given: readonly InstrumentSeries[]): Prepared {
+/** Throws what `checkedSeries` throws. `column`: where the instants are put. */
+export function prepare(given: readonly InstrumentSeries[], column?: NewColumn): Prepared {
   const series = checkedSeries(given).map((one) => ({
     ...one,
-    ...instantsOf(one.bars, one.calendar),
+    ...instantsOf(one.bars, one.calendar, column),
   }));
   return { series, time: rowTimes(series.map(({ closeAt }) => closeAt)) };
 }

@@ -1,4 +1,5 @@
 import type { Book } from './book.ts';
+import type { Position } from './position.ts';
 
 /** What figures are made of, of each row; money in quote currency. */
 export interface RunFigures {
@@ -74,6 +75,11 @@ export class Rows {
    */
   writeBefore(until: number, ruined: boolean): number {
     const time = this.#time;
+    const [only] = this.#book.positions;
+    // The rows of one instrument are its closes.
+    if (this.#rest === undefined && only?.closeAt === time) {
+      return this.#writeOnly(only, until, ruined);
+    }
     for (let begun = false; this.next < time.length && time[this.next]! < until; begun = true) {
       const from = this.next;
       const most = Math.min(time.length, from + this.#atOnce);
@@ -84,6 +90,33 @@ export class Rows {
       if (this.next < to) return time[this.next]!;
     }
     return until;
+  }
+
+  /** The same of the only instrument, of whose rows nothing but figures is wanted: in one pass. */
+  #writeOnly(position: Position, until: number, ruined: boolean): number {
+    const { cash } = this.#book;
+    const { equity, exposure } = this.#figures;
+    const { quantity, open, close } = position;
+    const time = this.#time;
+    const from = this.next;
+    let mark = position.mark + 0;
+    let row = from;
+    for (; row < time.length && time[row]! < until; row++) {
+      const last = close[row]!;
+      const price = last === last ? last : open[row]!;
+      if (price === price) mark = price;
+      // Nothing is held before any price is known.
+      const value = quantity === 0 ? 0 : quantity * mark;
+      const worth = cash + value;
+      if (worth <= 0 && !ruined) break;
+      equity[row] = worth;
+      exposure[row] = worth > 0 ? Math.abs(value / worth) : 0;
+    }
+    if (row > from) {
+      this.#tellTraded(from);
+      this.next = row;
+    }
+    return row < time.length && time[row]! < until ? time[row]! : until;
   }
 
   /** The values of all positions in some rows; `moves`: they stand where the rows before began. */

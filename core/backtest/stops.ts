@@ -47,6 +47,39 @@ export function reachesStop(
   return side * best >= side * profitTarget(cost, side, stops.takeProfit);
 }
 
+/**
+ * The first bar from the current one on, before `until`, that reaches a level, else `until`; the bars before it are lived
+ * through. What `reachesStop` says of each bar; levels that no bar moves are computed once.
+ */
+export function liveThrough(
+  position: Position,
+  cost: number,
+  stops: BarStops,
+  until: number,
+): number {
+  const side = position.quantity > 0 ? 1 : -1;
+  const { open } = position;
+  const worst = side > 0 ? position.low : position.high;
+  const best = side > 0 ? position.high : position.low;
+  const trails = stops.trailing !== undefined;
+  const takes = stops.takeProfit !== undefined;
+  const target = side * profitTarget(cost, side, stops.takeProfit ?? Infinity);
+  let level = side * stopLevel(position.best, cost, side, stops);
+  let { bar } = position;
+  for (; bar < until; bar++) {
+    const price = open[bar]!;
+    // NaN: nobody knows where it began.
+    const began = price === price;
+    if (began && side * worst[bar]! <= level) break;
+    if (began && takes && side * best[bar]! >= target) break;
+    if (trails && side * best[bar]! > side * position.best) {
+      position.best = best[bar]!;
+      level = side * stopLevel(position.best, cost, side, stops);
+    }
+  }
+  return bar;
+}
+
 const profitTarget = (cost: number, side: 1 | -1, share: number): number =>
   cost * (1 + side * share);
 

@@ -41,31 +41,48 @@ export interface Trade {
   readonly open: boolean;
 }
 
-/** A trade under way: sums from which its record is made. */
+/** The trade of an instrument that is under way: sums from which its record is made. One ledger for all of them. */
 export class TradeLedger {
   readonly #instrument: string;
-  readonly #entryBar: number;
-  readonly #entryTime: number;
-  readonly #side: 1 | -1;
-  #added = 0;
-  #addedValue = 0;
-  #addedAtBars = 0;
-  #cut = 0;
-  #cutValue = 0;
+  // Sums begin as NaN, so that they are kept as numbers with a point from the first on.
+  #entryBar = 0;
+  #entryTime = NaN;
+  #side = 0;
+  #added = NaN;
+  #addedValue = NaN;
+  #addedAtBars = NaN;
+  #cut = NaN;
+  #cutValue = NaN;
   #adds = 0;
   #cuts = 0;
-  #most = 0;
-  #held = 0;
-  #heldValue = 0;
+  #most = NaN;
+  #held = NaN;
+  #heldValue = NaN;
   /** Money taken out at the bars' prices: what was sold less what was bought. */
-  #taken = 0;
-  costs = 0;
+  #taken = NaN;
+  costs = NaN;
 
-  constructor(instrument: string, side: 1 | -1, bar: number, time: number) {
+  constructor(instrument: string) {
     this.#instrument = instrument;
+  }
+
+  /** A trade begins in a bar that opens at `time`; the one before it has been finished. */
+  begin(side: 1 | -1, bar: number, time: number): void {
     this.#side = side;
     this.#entryBar = bar;
     this.#entryTime = time;
+    this.#added = 0;
+    this.#addedValue = 0;
+    this.#addedAtBars = 0;
+    this.#cut = 0;
+    this.#cutValue = 0;
+    this.#adds = 0;
+    this.#cuts = 0;
+    this.#most = 0;
+    this.#held = 0;
+    this.#heldValue = 0;
+    this.#taken = 0;
+    this.costs = 0;
   }
 
   /** Average price of the units that are held: adds move it, cuts do not. What stops are measured from. */

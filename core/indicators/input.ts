@@ -12,6 +12,7 @@ import {
   type GrowingPositions,
 } from './positions.ts';
 import { plainRowWriter, type RowWriter, rowWriter } from './row-major.ts';
+import type { NewColumn } from '../spare-columns.ts';
 import { type ColumnMemory, columnMemoryIfAny, ROW_BYTES } from '../wasm.ts';
 
 type Columns = Pick<
@@ -19,9 +20,14 @@ type Columns = Pick<
   'openTime' | 'open' | 'high' | 'low' | 'close' | 'volume' | 'value' | 'exogenous'
 >;
 
-/** The input of indicators over some bars; remembers every column and intermediate it has made. */
-export const indicatorInput = (bars: Bars, calendar: Calendar): IndicatorInput =>
-  inputOf(bars, barPositions(bars.openTime, calendar, bars.timeframe));
+/**
+ * The input of indicators over some bars; remembers every column and intermediate it has made. `column`: where columns
+ * are put.
+ */
+export function indicatorInput(bars: Bars, calendar: Calendar, column?: NewColumn): IndicatorInput {
+  const store = column && { newColumn: () => column(barCount(bars)) };
+  return inputOf(bars, barPositions(bars.openTime, calendar, bars.timeframe, store));
+}
 
 function inputOf(
   bars: Columns,

@@ -1,4 +1,4 @@
-import type { Timeframe } from '../bars/bars.ts';
+import { TIMEFRAME_MS, type Timeframe } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { RatchetError } from '../errors.ts';
 import type { Kernel } from './kernel.ts';
@@ -118,8 +118,13 @@ class Rows implements GrowingPositions {
       );
     }
     const { index } = this;
+    // Where bars follow one another without end, the next one is one further: no need to ask for it.
+    const bar = this.#calendar.alwaysOpen ? TIMEFRAME_MS[this.#timeframe] : NaN;
     for (let row = from; row < rows; row++) {
-      const at = this.#calendar.indexOf(openTime[row]!, this.#timeframe);
+      const follows = row > 0 && openTime[row]! - openTime[row - 1]! === bar;
+      const at = follows
+        ? index[row - 1]! + 1
+        : this.#calendar.indexOf(openTime[row]!, this.#timeframe);
       index[row] = at;
       if (row > 0 && blockOf(at) !== blockOf(index[row - 1]!)) this.anchors.push(row);
     }
@@ -157,8 +162,9 @@ export function barPositions(
   openTime: Float64Array,
   calendar: Calendar,
   timeframe: Timeframe,
+  store?: ColumnStore,
 ): BarPositions {
-  const positions = growingPositions(openTime.length, calendar, timeframe);
+  const positions = growingPositions(openTime.length, calendar, timeframe, store);
   positions.grow(openTime, openTime.length);
   return positions;
 }

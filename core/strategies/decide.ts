@@ -3,6 +3,7 @@ import { lowerBound } from '../bars/build.ts';
 import { RatchetError } from '../errors.ts';
 import { indicatorInput } from '../indicators/index.ts';
 import type { ColumnsOf } from '../lookahead/index.ts';
+import { SpareColumns } from '../spare-columns.ts';
 import { nestedOf, strategyOrThrow } from './catalogue.ts';
 import {
   sliceModel,
@@ -50,20 +51,27 @@ export function decide(spec: StrategySpec, input: StrategyInput): Decided {
       { details: { name, values: column.length, rows } },
     );
   }
-  const context: StrategyContext = {
-    bars,
-    calendar,
-    ...(model && { model }),
-    ...(sizer && { sizer }),
-    ...(account && { account }),
-    rows,
-    indicators: indicatorInput(bars, calendar),
-    decide: (nested) => strategyOrThrow(nested.kind).decide(context, nested),
-  };
-  const decided = context.decide(spec);
-  decided.positions.fill(NaN, 0, Math.min(rows, warmupBarsOf(spec)));
-  return decided;
+  return columns.during((column) => {
+    const context: StrategyContext = {
+      bars,
+      calendar,
+      ...(model && { model }),
+      ...(sizer && { sizer }),
+      ...(account && { account }),
+      rows,
+      indicators: indicatorInput(bars, calendar, column),
+      decide: (nested) => strategyOrThrow(nested.kind).decide(context, nested),
+    };
+    const decided = context.decide(spec);
+    decided.positions.fill(NaN, 0, Math.min(rows, warmupBarsOf(spec)));
+    return decided;
+  }, positionsOf);
 }
+
+const positionsOf = ({ positions }: Decided): Float64Array[] => [positions];
+
+/** Those of the indicators, which nobody reads once all is decided. */
+const columns = new SpareColumns();
 
 /**
  * A strategy as what core/lookahead asks: its positions on any stretch of the bars of `input`, with the model's answers
