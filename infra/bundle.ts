@@ -11,7 +11,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { build, type Plugin } from 'esbuild';
+import { build, transform, type Plugin } from 'esbuild';
+import { withoutNeedlessNames } from './own-names.ts';
 
 /** What is started as a process or a thread, below dist/. */
 const ENTRIES = [
@@ -54,6 +55,13 @@ export async function bundleProcesses(dist: string): Promise<void> {
     ...{ sourcemap: 'linked', sourcesContent: false, logLevel: 'warning' },
     plugins: [externals, staysInPlace(dist, folder)],
   });
+  for (const name of readdirSync(folder).filter((file) => file.endsWith('.js'))) {
+    const path = join(folder, name);
+    const code = withoutNeedlessNames(readFileSync(path, 'utf8'));
+    // Throws where it would not be read.
+    await transform(code, { loader: 'js', target: 'node20', logLevel: 'warning' });
+    writeFileSync(path, code);
+  }
   for (const entry of ENTRIES) {
     const path = join(dist, entry);
     const from = relative(dirname(path), join(folder, `${nameOf(entry)}.js`));
