@@ -92,6 +92,7 @@ async function open(config: Config, stopping: AbortSignal): Promise<Opened> {
   const { admin, verify } = config.keyFiles;
   const packageKeys = readPackageKeys(config);
   const verifyFile = required(verify, 'RATCHET_VERIFY_KEY_FILE');
+  const hosts = allowedHosts(config);
   const running = await openReplica(
     {
       // Two machines may use one port: the name says both, the folder is this machine's own.
@@ -101,7 +102,7 @@ async function open(config: Config, stopping: AbortSignal): Promise<Opened> {
       adminToken: admin === undefined ? undefined : await readKeyFile(admin),
       notificationsUrl: url,
       address: () => opened.address,
-      allowedHosts: () => allowedHosts(config),
+      allowedHosts: () => hosts,
       version: codeVersion(),
       packageKeys,
       openModels: config.openModels,

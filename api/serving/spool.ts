@@ -68,6 +68,8 @@ export class Spool {
   /** When a disk that refused a write is tried again; 0: it took the last one. */
   #retryAt = 0;
   #kept: Kept[] = [];
+  /** Before this turn ends. */
+  #flushesSoon = false;
   #keptBytes = 0;
 
   /** `now`: milliseconds of a monotonic clock. */
@@ -111,17 +113,24 @@ export class Spool {
     return this.#write(line) === bytes;
   }
 
-  /** The same for an answer that has yet to go out: all that come in one turn of the event loop are written together. */
-  keep(row: PredictionRow): Promise<boolean> {
+  /**
+   * The same for an answer that has yet to go out. All that come in one `turn` of the event loop are written together;
+   * answers of one `run` of a network are all there as soon as what their promises led to is done, and wait no longer.
+   */
+  keep(row: PredictionRow, together: 'turn' | 'run' = 'turn'): Promise<boolean> {
     const line = lineOf(row);
     const bytes = Buffer.byteLength(line);
     if (this.#bytes + this.#keptBytes + bytes > this.#capacity) return Promise.resolve(false);
     this.#keptBytes += bytes;
-    if (this.#kept.length === 0) setImmediate(() => this.#flush());
+    if (together === 'run' && !this.#flushesSoon) {
+      this.#flushesSoon = true;
+      process.nextTick(() => this.#flush());
+    } else if (this.#kept.length === 0) setImmediate(() => this.#flush());
     return new Promise((resolve) => this.#kept.push({ line, bytes, resolve }));
   }
 
   #flush(): void {
+    this.#flushesSoon = false;
     const group = this.#kept;
     if (group.length === 0) return;
     this.#kept = [];

@@ -46,6 +46,27 @@ describe('answers in the spool', () => {
       spool.close();
     }));
 
+  it('writes those of one run before the turn ends, with what waits already', () =>
+    withFolder(async (folder) => {
+      const spool = new Spool({ folder, log: memoryLog() });
+      let ended = false;
+      setImmediate(() => (ended = true));
+      const waits = spool.keep(row(1));
+      const run = [2, 3].map(async (n) => {
+        for (let steps = 0; steps < n; steps++) await Promise.resolve();
+        return spool.keep(row(n), 'run');
+      });
+      assert.deepEqual(fs.readdirSync(folder), [], 'nothing yet');
+      assert.deepEqual(await Promise.all([waits, ...run]), [true, true, true]);
+      assert.equal(ended, false);
+      assert.equal(await spool.keep(row(4)), true);
+      assert.equal(ended, true);
+      assert.equal(await spool.keep(row(5), 'run'), true);
+      const sequence = spool.take();
+      assert.equal((await spool.read(sequence!)).lines.length, 5);
+      spool.close();
+    }));
+
   it('says no to each of a group that the disk refuses, and to those beyond its capacity', () =>
     withFolder(async (folder) => {
       const spoolFolder = join(folder, 'spool');
