@@ -47,32 +47,39 @@ function readRows(
   let [count, rows, width, at] = [0, 0, 0, from];
   for (;;) {
     if (bytes[at] !== OPEN || rows === limits.rows) return undefined;
-    if (values.length < count + limits.columns) values = grown(values, count + limits.columns);
+    const widest = rows === 0 ? limits.columns : width;
+    const most = count + widest;
+    if (values.length < most) values = grown(values, Math.max(most, 2 * values.length));
     const first = count;
     do {
-      if (count - first === limits.columns || !readEntry(bytes, at + 1, into)) return undefined;
+      if (count - first === widest || !readEntry(bytes, at + 1, into)) return undefined;
       values[count++] = into.value;
       at = into.end;
     } while (bytes[at] === COMMA);
     if (bytes[at] !== CLOSE) return undefined;
-    if (rows++ === 0) width = count;
+    if (rows++ === 0) {
+      width = count;
+      // Others are mostly as long as the first one.
+      const alike = Math.ceil((bytes.length - from) / (at - from));
+      values = grown(values, width * Math.min(limits.rows, alike));
+    }
     if (count !== rows * width) return undefined;
     at++;
-    if (bytes[at] === CLOSE) return { values: values.slice(0, count), end: at + 1 };
+    if (bytes[at] === CLOSE) return { values: values.subarray(0, count), end: at + 1 };
     if (bytes[at] !== COMMA) return undefined;
     at++;
   }
 }
 
-function grown(values: Float64Array, least: number): Float64Array<ArrayBuffer> {
-  const more = new Float64Array(Math.max(least, 2 * values.length));
-  more.set(values);
+function grown(values: Float64Array, size: number): Float64Array<ArrayBuffer> {
+  const more = new Float64Array(size);
+  more.set(values.subarray(0, size));
   return more;
 }
 
 function readEntry(bytes: Buffer, at: number, into: Decimal): boolean {
   if (bytes[at] !== NULL[0]) return readDecimal(bytes, at, into);
-  if (bytes.compare(NULL, 0, NULL.length, at, at + NULL.length) !== 0) return false;
+  if (!NULL.every((byte, i) => bytes[at + i] === byte)) return false;
   into.value = Number.NaN;
   into.end = at + NULL.length;
   return true;
