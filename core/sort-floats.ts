@@ -159,9 +159,9 @@ function ordered(values: Float64Array): boolean {
   return true;
 }
 
-/** The same with tags, in `left` moves at most. */
-function orderedTagged(values: Float64Array, tags: Uint8Array, left: number): boolean {
-  let moves = left;
+/** The same with tags; false after more than `most` moves. */
+function orderedTagged(values: Float64Array, tags: Uint8Array, most: number): boolean {
+  let moves = 0;
   for (let at = 1; at < values.length; at++) {
     const value = values[at]!;
     const tag = tags[at]!;
@@ -172,8 +172,8 @@ function orderedTagged(values: Float64Array, tags: Uint8Array, left: number): bo
     }
     values[place] = value;
     tags[place] = tag;
-    moves -= at - place;
-    if (moves < 0) return false;
+    moves += at - place;
+    if (moves > most) return false;
   }
   return true;
 }

@@ -25,30 +25,59 @@ export interface ColumnOptions {
   readonly categorical?: ReadonlySet<string> | undefined;
 }
 
-/** Rows that are gathered at once: what is read of them stays near until all columns are written. */
-const TILE = 64;
+/** Columns that are gathered together: what one read of memory brings of a row. */
+const TOGETHER = 8;
 
-/** Values in row order, column after column, levels relative to the close. */
-function byColumn(
-  { names, values }: DriftColumns,
-  { close, levels }: ColumnOptions,
-  [from, to]: readonly [number, number],
-): Float64Array[] {
-  const width = names.length;
-  const out = names.map(() => new Float64Array(to - from));
-  for (let tile = from; tile < to; tile += TILE) {
-    const end = Math.min(to, tile + TILE);
-    for (let column = 0; column < width; column++) {
-      const into = out[column]!;
-      for (let row = tile; row < end; row++) into[row - from] = values[row * width + column]!;
+/** Columns of rows, one after the other, some at a time in the same memory. */
+class Gathered {
+  readonly #columns: DriftColumns;
+  readonly #options: ColumnOptions;
+  readonly #rows: readonly [from: number, to: number];
+  readonly #into: readonly Float64Array[];
+
+  constructor(columns: DriftColumns, options: ColumnOptions, rows: readonly [number, number]) {
+    const [from, to] = rows;
+    this.#columns = columns;
+    this.#options = options;
+    this.#rows = rows;
+    this.#into = Array.from(
+      { length: Math.min(TOGETHER, columns.names.length) },
+      () => new Float64Array(to - from),
+    );
+  }
+
+  /** The column's values, levels relative to the close; columns are asked for in their order, each once. */
+  next(column: number): Float64Array {
+    const { names } = this.#columns;
+    const { close, levels } = this.#options;
+    const at = column % TOGETHER;
+    if (at === 0) this.#gather(column, Math.min(TOGETHER, names.length - column));
+    const values = this.#into[at]!;
+    if (close && levels?.has(names[column]!)) {
+      const [from] = this.#rows;
+      for (let row = 0; row < values.length; row++) values[row]! /= close[from + row]!;
+    }
+    return values;
+  }
+
+  #gather(first: number, count: number): void {
+    const { names, values } = this.#columns;
+    const [from, to] = this.#rows;
+    const width = names.length;
+    for (let tile = from; tile < to; tile += TILE) {
+      const end = Math.min(to, tile + TILE);
+      for (let at = 0; at < count; at++) {
+        const into = this.#into[at]!;
+        for (let row = tile; row < end; row++) {
+          into[row - from] = values[row * width + first + at]!;
+        }
+      }
     }
   }
-  names.forEach((name, column) => {
-    if (!close || !levels?.has(name)) return;
-    for (let row = from; row < to; row++) out[column]![row - from]! /= close[row]!;
-  });
-  return out;
 }
+
+/** Rows that are gathered at once: what is read of them stays near until all columns are written. */
+const TILE = 64;
 
 /**
  * A column is sorted once for all its windows and their references (`SlidingSamples`).
@@ -66,10 +95,10 @@ export function columnDistances(
       'level columns are compared relative to the close: give it',
     );
   }
-  const gathered = byColumn(columns, options, [first, first + blocks * window]);
+  const gathered = new Gathered(columns, options, [first, first + blocks * window]);
   const sliding = new SlidingSamples(layout);
   return columns.names.map((name, column) => {
-    const rows = gathered[column]!;
+    const rows = gathered.next(column);
     const kind = kindOf(name, rows, options.categorical);
     const missing = 1 - sliding.take(rows) / window;
     const tests = driftTestsOf(kind);

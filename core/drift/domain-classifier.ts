@@ -43,7 +43,8 @@ export function domainClassifierAuc(
   const all = joined(old, fresh, columns);
   standardise(all);
   const gram = gramOf(all, [[0, all.y.length]]);
-  let [sum, pairs] = [0, 0];
+  let sum = 0;
+  let pairs = 0;
   for (let fold = 0; fold < FOLDS; fold++) {
     const { train, test } = splitOf(all.y.length, old.rows, fold);
     const left = gramOf(all, test);
@@ -113,7 +114,9 @@ const rowsOf = (stretches: readonly Stretch[]): number =>
 /** In place, to mean 0 and SD 1; missing values and constant columns become 0. It reads no classes, so it leaks none. */
 function standardise({ columns, x }: ClassRows): void {
   for (let c = 0; c < columns; c++) {
-    let [count, mean, squares] = [0, 0, 0];
+    let count = 0;
+    let mean = 0;
+    let squares = 0;
     for (let at = c; at < x.length; at += columns) {
       const value = x[at]!;
       if (!Number.isFinite(value)) continue;
@@ -159,7 +162,9 @@ function scoresOf(
 export function areaUnderCurve(scores: Float64Array, y: Uint8Array): number {
   const of = (label: number): Float64Array => scores.filter((_, row) => y[row] === label).sort();
   const [zeros, ones] = [of(0), of(1)];
-  let [below, equal, sum] = [0, 0, 0];
+  let below = 0;
+  let equal = 0;
+  let sum = 0;
   for (const score of ones) {
     while (below < zeros.length && zeros[below]! < score) below++;
     equal = Math.max(equal, below);
