@@ -2,7 +2,31 @@
 
 RATCHET_URL and RATCHET_API_KEY say where and who (`ratchet keys create`). examples/notebook.ipynb shows it at work.
 """
-import json, os, pathlib, time, urllib.error, urllib.request, uuid
+import json, os, pathlib, re, time, urllib.error, urllib.request, uuid
+
+# YAML 1.2, as `ratchet run` reads it: `1999-01-01` and `off` are text, `1e-3` is a number. PyYAML alone reads YAML 1.1.
+PLAIN = {
+    "null": ("~|null|Null|NULL|", "~nN"),
+    "bool": ("true|True|TRUE|false|False|FALSE", "tTfF"),
+    "int": ("[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
+    "float": (r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+}
+
+
+def read_spec(path):
+    """The spec in a JSON or, with PyYAML, a YAML file."""
+    text = pathlib.Path(path).read_text(encoding="utf-8")
+    if str(path).endswith(".json"):
+        return json.loads(text)
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers = {}
+
+    for tag, (pattern, first) in PLAIN.items():
+        letters = [*first, ""] if tag == "null" else list(first)
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"), letters)
+    return yaml.load(text, Loader)
 
 
 class Ratchet:
@@ -22,9 +46,7 @@ class Ratchet:
 
     def launch(self, spec):
         """Starts an experiment (a dict, or the path of a JSON or, with PyYAML, a YAML file); its id."""
-        if not isinstance(spec, dict):
-            text = pathlib.Path(spec).read_text()
-            spec = json.loads(text) if str(spec).endswith(".json") else __import__("yaml").safe_load(text)
+        spec = spec if isinstance(spec, dict) else read_spec(spec)
         return self.call("POST", "/experiments", spec, **{"Idempotency-Key": str(uuid.uuid4())})["id"]
 
     def watch(self, experiment):
