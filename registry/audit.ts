@@ -1,4 +1,5 @@
-import type { Selectable } from 'kysely';
+import { sql, type Selectable } from 'kysely';
+import { RatchetError } from '../core/errors.ts';
 import type { Db, Trx } from './in-transaction.ts';
 import type { AuditTable } from './tables.ts';
 
@@ -36,17 +37,31 @@ export async function recordAudit(trx: Trx, entry: AuditEntry): Promise<void> {
     .execute();
 }
 
-/** Newest first. `before` is the id of the last row of the page before. */
-export function listAudit(
+/** A page was to go on behind a row that is not there. */
+export const unknownCursor = (cursor: string): RatchetError =>
+  new RatchetError('query.cursor', `${cursor} is no \`nextCursor\` of a page before`);
+
+/**
+ * Newest first: by time, by id where it is the same (a transaction writes down when it began, and may write later than
+ * one that began after it). `before` is the id of the last row of the page before. Errors: `query.cursor`.
+ */
+export async function listAudit(
   db: Db,
   query: { limit: number; before?: string; object?: string; actor?: string },
 ): Promise<AuditRow[]> {
-  return db
-    .selectFrom('audit')
-    .selectAll()
-    .$if(query.before !== undefined, (q) => q.where('id', '<', query.before ?? ''))
+  const { before } = query;
+  let select = db.selectFrom('audit').selectAll();
+  if (before !== undefined) {
+    const known = db.selectFrom('audit').select('id').where('id', '=', before);
+    if (!(await known.executeTakeFirst())) throw unknownCursor(before);
+    // Compared by the database: its times are finer than a Date.
+    const last = sql`(SELECT at, id FROM audit WHERE id = ${before})`;
+    select = select.where(sql<boolean>`(at, id) < ${last}`);
+  }
+  return select
     .$if(query.object !== undefined, (q) => q.where('object', '=', query.object ?? ''))
     .$if(query.actor !== undefined, (q) => q.where('actor', '=', query.actor ?? ''))
+    .orderBy('at', 'desc')
     .orderBy('id', 'desc')
     .limit(Math.min(query.limit, PAGE_MAX))
     .execute();

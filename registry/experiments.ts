@@ -1,7 +1,7 @@
 import { sql, type Selectable } from 'kysely';
 import { RatchetError } from '../core/errors.ts';
 import { experimentSpecSchema, type ExperimentSpec } from '../core/spec/spec.ts';
-import { PAGE_MAX, recordAudit } from './audit.ts';
+import { PAGE_MAX, recordAudit, unknownCursor } from './audit.ts';
 import { inTransaction, type Db, type Trx } from './in-transaction.ts';
 import { enqueueOutbox } from './outbox.ts';
 import { abandonSearchesOf } from './searches.ts';
@@ -119,7 +119,10 @@ export interface ExperimentQuery {
   readonly status?: ExperimentStatus | undefined;
 }
 
-/** Newest first (a ULID sorts by the time it was made). */
+/**
+ * Newest first: by time of creation, which the ids of folds of backtests do not tell; by id where it is the same.
+ * Errors: `query.cursor`.
+ */
 export async function listExperiments(
   db: Db,
   query: ExperimentQuery,
@@ -127,10 +130,16 @@ export async function listExperiments(
   const limit = Math.min(query.limit, PAGE_MAX);
   const { cursor, model, status } = query;
   let select = db.selectFrom('experiment').selectAll();
-  if (cursor !== undefined) select = select.where('id', '<', cursor);
+  if (cursor !== undefined) {
+    if (!(await getExperiment(db, cursor))) throw unknownCursor(cursor);
+    // Compared by the database: its times are finer than a Date.
+    const last = sql`(SELECT created_at, id FROM experiment WHERE id = ${cursor})`;
+    select = select.where(sql<boolean>`(created_at, id) < ${last}`);
+  }
   if (model !== undefined) select = select.where('model', '=', model);
   if (status !== undefined) select = select.where('status', '=', status);
   const rows = await select
+    .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .limit(limit + 1)
     .execute();

@@ -13,6 +13,7 @@ export function experimentsAbout(db: Db, model: string): Promise<Experiment[]> {
     .selectFrom('experiment')
     .selectAll()
     .where((eb) => eb.or([eb('model', '=', model), eb('model', 'like', '%{instrument}%')]))
+    .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .limit(CANDIDATES_MAX)
     .execute();

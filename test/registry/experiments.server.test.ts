@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { sql } from 'kysely';
 import { listAudit } from '../../registry/audit.ts';
 import {
   appendEvent,
@@ -13,6 +14,7 @@ import {
   startExperiment,
 } from '../../registry/experiments.ts';
 import { listen } from '../../registry/notifications.ts';
+import { experimentsAbout } from '../../registry/training-history.ts';
 import { openTestDatabase } from '../support/postgres.ts';
 import { addExperiment, experimentId, MODEL, testSpec } from '../support/registry-facts.ts';
 
@@ -102,6 +104,32 @@ describe('an experiment', () => {
     );
     assert.equal(second.nextCursor, undefined);
     assert.equal((await listExperiments(db, { limit: 9, model: 'none' })).items.length, 0);
+  });
+
+  test('is listed by the time it was made at, whatever its id is', async () => {
+    const { db } = await fresh();
+    // The middle two at once, within a millisecond of the newest.
+    const times = { 9: '00.000001', 1: '00.000101', 7: '00.000101', 4: '00.000102' };
+    for (const [n, second] of Object.entries(times)) {
+      const id = await addExperiment(db, Number(n));
+      const at = sql<Date>`${`2026-11-20T21:00:${second}Z`}::timestamptz`;
+      await sql`UPDATE experiment SET created_at = ${at} WHERE id = ${id}`.execute(db);
+    }
+    const ids: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await listExperiments(db, { limit: 1, cursor });
+      ids.push(...page.items.map(({ id }) => id));
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
+    assert.deepEqual(ids, [4, 7, 1, 9].map(experimentId));
+    const about = await experimentsAbout(db, MODEL);
+    assert.deepEqual(
+      about.map(({ id }) => id),
+      ids,
+    );
+    const nowhere = listExperiments(db, { limit: 1, cursor: experimentId(3) });
+    await assert.rejects(nowhere, { code: 'query.cursor' });
   });
 });
 

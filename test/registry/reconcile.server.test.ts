@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { sql } from 'kysely';
 import { listAudit } from '../../registry/audit.ts';
 import { openArtifactStore } from '../../registry/artifacts.ts';
 import { registerVersion, reserveVersion } from '../../registry/models.ts';
@@ -104,6 +105,14 @@ test('the audit is read newest first, in pages, by actor', async (t) => {
   const first = await listAudit(db, { limit: 2 });
   const second = await listAudit(db, { limit: 2, before: first[1]!.id });
   assert.deepEqual([...first, ...second], all);
+  // As of a transaction that began before, and wrote later.
+  await sql`UPDATE audit SET at = at - interval '1 day' WHERE id = ${all[0]!.id}`.execute(db);
+  const later = await listAudit(db, { limit: 3 });
+  assert.deepEqual(
+    [...later, ...(await listAudit(db, { limit: 3, before: later[2]!.id }))].map(({ id }) => id),
+    [...all.slice(1), all[0]!].map(({ id }) => id),
+  );
+  await assert.rejects(listAudit(db, { limit: 3, before: '9' }), { code: 'query.cursor' });
   const ofWorkflow = await listAudit(db, { limit: 9, actor: 'workflow' });
   assert.deepEqual(
     ofWorkflow.map(({ action }) => action),
