@@ -22,7 +22,7 @@ export function inputOf(
   if (body.window) {
     return {
       kind: 'window',
-      instrument: named(instrument),
+      instrument,
       values: values ?? valuesOf(body.window),
       lastClose: body.lastClose!,
       openTime: msOf(body.openTime!),
@@ -35,7 +35,7 @@ export function inputOf(
       ...(value === undefined ? {} : { value }),
     }));
     checkOrder(rows);
-    return { kind: 'bars', instrument: named(instrument), rows };
+    return { kind: 'bars', instrument, rows };
   }
   const asOf = body.asOf === undefined ? {} : { asOf: asOfMs(body.asOf, now) };
   return { kind: 'instrument', instrument, ...asOf };
@@ -67,13 +67,6 @@ function checkRows(rows: readonly (readonly unknown[])[]): void {
   const fault = `row 0 has ${width} numbers, row ${at} has ${rows[at]!.length}`;
   throw new ApiError('unprocessable', 'predict.bad-window', `The window is uneven: ${fault}.`, {
     issues: [{ path: `/window/${at}`, message: fault }],
-  });
-}
-
-function named(instrument: string | undefined): string {
-  if (instrument !== undefined) return instrument;
-  throw new ApiError('unprocessable', 'predict.instrument', 'Say which instrument it is.', {
-    issues: [{ path: '/instrument', message: 'is missing' }],
   });
 }
 

@@ -45,7 +45,8 @@ export async function barsOf(
     };
   }
   const named = template ?? (await templateOrThrow(parts, model));
-  return barsOfTemplate(parts, named, { model, input }, HEURISTIC_BARS);
+  const instrument = prediction?.instrument ?? input.instrument;
+  return barsOfTemplate(parts, named, { model, input: { ...input, instrument } }, HEURISTIC_BARS);
 }
 
 /**
@@ -60,7 +61,8 @@ export async function barsOfTemplate(
 ): Promise<CalendarBars> {
   const { spec, calendar } = template;
   if (input.kind === 'bars') {
-    return { bars: barsFromRows(input.instrument, spec.data.timeframe, input.rows), calendar };
+    const instrument = input.instrument ?? onlyOf(template, model);
+    return { bars: barsFromRows(instrument, spec.data.timeframe, input.rows), calendar };
   }
   const last = memoryBars + 2 * ANCHOR_BARS;
   const question = { model, instrument: input.instrument, last, asOf: asOfOf(input) };
@@ -110,16 +112,21 @@ interface NewestBars {
   readonly asOf?: number | undefined;
 }
 
+const onlyOf = ({ spec }: Pick<Template, 'spec'>, model: string): string =>
+  onlyInstrumentOrThrow(
+    model,
+    spec.data.instruments.map(({ id }) => id),
+  );
+
 async function newestBars(
   parts: ApiParts,
   { spec, calendar }: Template,
   question: NewestBars,
 ): Promise<CalendarBars> {
   const { model, last, asOf } = question;
-  const { timeframe, sources, instruments } = spec.data;
-  const ids = instruments.map(({ id }) => id);
+  const { timeframe, sources } = spec.data;
   const series = {
-    instrument: question.instrument ?? onlyInstrumentOrThrow(model, ids),
+    instrument: question.instrument ?? onlyOf({ spec }, model),
     timeframe,
     sources: sources.map(({ dataset: name, role }) => ({ dataset: name, role })),
   };

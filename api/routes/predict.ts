@@ -47,8 +47,7 @@ export async function explained(
       reason: 'the declared fallback answered, which reads no feature',
     };
   }
-  const { instrument } = answer;
-  const asked = input.kind === 'instrument' ? { ...input, instrument } : input;
+  const asked = { ...input, instrument: answer.instrument };
   return serving.explain(answer.model, answer.version, asked, Date.parse(answer.asOf));
 }
 

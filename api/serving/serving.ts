@@ -21,14 +21,16 @@ export type PredictInput =
       readonly openTime: number;
     };
 
+/** Of who names no instrument: the model's only one is meant. */
+type Unnamed<I> = I extends PredictInput
+  ? Omit<I, 'instrument'> & { readonly instrument: undefined }
+  : never;
+
 export interface PredictRequest {
   readonly model: string;
   /** Absent: the champion. */
   readonly version?: number | undefined;
-  /** Absent instrument: the model's only one. */
-  readonly input:
-    | PredictInput
-    | { readonly kind: 'instrument'; readonly instrument: undefined; readonly asOf?: number };
+  readonly input: PredictInput | Unnamed<PredictInput>;
   readonly confidence: ConfidenceMode;
   readonly record: boolean;
   readonly requestId: string;

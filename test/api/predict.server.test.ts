@@ -71,7 +71,6 @@ describe('predict', () => {
       [INSTRUMENT, past.body['asOf'], past.body['horizons']],
     );
     const few = await replica.call('POST', PREDICT, {
-      instrument: INSTRUMENT,
       bars: [
         { openTime: '2020-01-02', open: 1, high: 1, low: 1, close: 1, volume: 1 },
         { openTime: '2020-01-03', open: 1, high: 1, low: 1, close: 1, volume: 1 },
@@ -93,6 +92,13 @@ describe('predict', () => {
       confidence: 'none',
     });
     assert.equal(own.status, 200, JSON.stringify(own.body));
+    const alone = { window, lastClose: 100, openTime: '2020-01-03', confidence: 'none' };
+    const only = await replica.call('POST', PREDICT, alone);
+    assert.deepEqual(
+      [only.status, only.body['instrument'], only.body['horizons']],
+      [200, INSTRUMENT, own.body['horizons']],
+      JSON.stringify(only.body),
+    );
     const inferred = await replica.call('POST', `/v2/models/${MODEL}/infer`, {
       inputs: [
         { name: 'x', datatype: 'FP64', shape: [1, lookback, features], data: window.flat() },

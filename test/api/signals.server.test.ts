@@ -112,6 +112,7 @@ test('bars of the caller: too few are refused with how many there must be', asyn
   assert.deepEqual([enough.status, enough.body['source']], [200, 'heuristic']);
   const emergencyOf = ({ body }: typeof enough) => body['emergency'] as unknown as EmergencyScore;
   assert.ok(emergencyOf(enough).shock < 0.2, JSON.stringify(enough.body));
+  assert.deepEqual((await ask({ bars: rowsOf(60) })).body, enough.body, 'the only instrument');
   const fallen = await ask({ instrument: INSTRUMENT, bars: rowsOf(60, 0.12) });
   assert.equal(emergencyOf(fallen).shock, 1);
   assert.equal(emergencyOf(fallen).score, 1);
