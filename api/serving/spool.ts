@@ -11,9 +11,9 @@ import {
 } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import type { Log } from '../../activities/deps.ts';
 import type { PredictionRow } from '../../registry/predictions.ts';
+import { CRC_BYTES, crcOf, NEWLINE, WaitingLines } from './spool-lines.ts';
 
 /** A segment larger than this is closed and the next one begun. */
 const SEGMENT_BYTES = 4 * 1024 * 1024;
@@ -34,9 +34,8 @@ interface Segment {
   bytes: number;
 }
 
-/** A line that waits for others of this turn of the event loop. */
+/** Whose line waits for others of this turn of the event loop. */
 interface Kept {
-  readonly line: string;
   readonly bytes: number;
   readonly resolve: (kept: boolean) => void;
 }
@@ -68,9 +67,12 @@ export class Spool {
   /** When a disk that refused a write is tried again; 0: it took the last one. */
   #retryAt = 0;
   #kept: Kept[] = [];
+  /** Of those. */
+  readonly #lines = new WaitingLines();
+  /** Of one that waits for nothing. */
+  readonly #beside = new WaitingLines();
   /** Before this turn ends. */
   #flushesSoon = false;
-  #keptBytes = 0;
 
   /** `now`: milliseconds of a monotonic clock. */
   constructor(parts: {
@@ -106,10 +108,10 @@ export class Spool {
 
   /** Takes one prediction; false when the spool is full or the disk refuses: then it is not recorded. */
   append(row: PredictionRow, kind: 'answered' | 'beside' = 'answered'): boolean {
-    const line = lineOf(row);
     const capacity = kind === 'answered' ? this.#capacity : this.#capacity * BESIDE_SHARE;
-    const bytes = Buffer.byteLength(line);
-    if (this.#bytes + this.#keptBytes + bytes > capacity) return false;
+    const bytes = this.#beside.add(row);
+    const line = this.#beside.take();
+    if (this.#bytes + this.#lines.bytes + bytes > capacity) return false;
     return this.#write(line) === bytes;
   }
 
@@ -118,15 +120,16 @@ export class Spool {
    * answers of one `run` of a network are all there as soon as what their promises led to is done, and wait no longer.
    */
   keep(row: PredictionRow, together: 'turn' | 'run' = 'turn'): Promise<boolean> {
-    const line = lineOf(row);
-    const bytes = Buffer.byteLength(line);
-    if (this.#bytes + this.#keptBytes + bytes > this.#capacity) return Promise.resolve(false);
-    this.#keptBytes += bytes;
+    const bytes = this.#lines.add(row);
+    if (this.#bytes + this.#lines.bytes > this.#capacity) {
+      this.#lines.drop(bytes);
+      return Promise.resolve(false);
+    }
     if (together === 'run' && !this.#flushesSoon) {
       this.#flushesSoon = true;
       process.nextTick(() => this.#flush());
     } else if (this.#kept.length === 0) setImmediate(() => this.#flush());
-    return new Promise((resolve) => this.#kept.push({ line, bytes, resolve }));
+    return new Promise((resolve) => this.#kept.push({ bytes, resolve }));
   }
 
   #flush(): void {
@@ -134,16 +137,14 @@ export class Spool {
     const group = this.#kept;
     if (group.length === 0) return;
     this.#kept = [];
-    this.#keptBytes = 0;
-    const standing = this.#write(group.map(({ line }) => line).join(''));
+    const standing = this.#write(this.#lines.take());
     let end = 0;
     for (const { bytes, resolve } of group) resolve((end += bytes) <= standing);
   }
 
   /** Bytes of the whole lines that stand then: all, or those that the disk took before it refused. */
-  #write(lines: string): number {
+  #write(bytes: Buffer): number {
     if (this.#now() < this.#retryAt) return 0;
-    const bytes = Buffer.from(lines);
     let written = 0;
     try {
       const { fd } = (this.#active ??= this.#open());
@@ -277,17 +278,6 @@ export class Spool {
   }
 }
 
-const NEWLINE = 0x0a;
-/** A CRC and a space before the JSON of each line. */
-const CRC_BYTES = 9;
 /** When a row was answered: its second field, behind an id, within these. */
 const AT = /^\{"id":"[^"]*","at":"([^"]+)"/;
 const HEAD_BYTES = 120;
-
-const crcOf = (json: string | Buffer): string => `${crc32(json).toString(16).padStart(8, '0')} `;
-
-/** The answer is JSON already: it is put in as it is. */
-function lineOf({ answer, ...row }: PredictionRow): string {
-  const json = `${JSON.stringify(row).slice(0, -1)},"answer":${answer}}`;
-  return `${crcOf(json)}${json}\n`;
-}

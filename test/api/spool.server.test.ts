@@ -67,6 +67,40 @@ describe('answers in the spool', () => {
       spool.close();
     }));
 
+  it('writes groups of any size, of words in any script, and each line whole', () =>
+    withFolder(async (folder) => {
+      const spool = new Spool({ folder, log: memoryLog() });
+      const words = 'Ä€💡'.repeat(2_000);
+      for (const [group, long] of [3, 400, 2, 30].entries()) {
+        const rows = Array.from({ length: long }, (_, n) => ({
+          ...row(1_000 * group + n),
+          answer: JSON.stringify({ words: n % 7 === 0 ? words : 'short' }),
+        }));
+        const kept = rows.map((one) => spool.keep(one));
+        assert.ok(spool.append({ ...row(1_000 * group + 999), answer: '{}' }, 'beside'));
+        assert.ok((await Promise.all(kept)).every(Boolean));
+      }
+      let read = 0;
+      for (let s = spool.take(); s !== undefined; s = spool.take()) {
+        const { lines, damaged } = await spool.read(s);
+        assert.equal(damaged, 0);
+        for (const { json } of lines) {
+          const { id, answer } = JSON.parse(json.toString()) as {
+            id: string;
+            answer: { words?: string };
+          };
+          const n = Number(id.slice(3)) % 1_000;
+          const expected = n % 7 === 0 ? words : 'short';
+          assert.equal(answer.words, n === 999 ? undefined : expected);
+        }
+        read += lines.length;
+        await spool.remove(s);
+      }
+      assert.equal(read, 3 + 400 + 2 + 30 + 4);
+      assert.equal(spool.bytes, 0);
+      spool.close();
+    }));
+
   it('says no to each of a group that the disk refuses, and to those beyond its capacity', () =>
     withFolder(async (folder) => {
       const spoolFolder = join(folder, 'spool');

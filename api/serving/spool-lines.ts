@@ -1,0 +1,62 @@
+import { crc32 } from 'node:zlib';
+import type { PredictionRow } from '../../registry/predictions.ts';
+
+export const NEWLINE = 0x0a;
+/** A CRC and a space before the JSON of each line. */
+export const CRC_BYTES = 9;
+/** Bytes of a character in UTF-8, at most, by unit of a string. */
+const CHAR_BYTES = 3;
+/** Some ten predictions; more is made where they come in larger groups, and given back behind a very large one. */
+const ROOM_BYTES = 16 * 1024;
+const MAX_ROOM_BYTES = 256 * 1024;
+
+/** What stands before the JSON of a line, for one who reads it. */
+export const crcOf = (json: Buffer): string => `${crc32(json).toString(16).padStart(8, '0')} `;
+
+/** The answer is JSON already: it is put in as it is. */
+const jsonOf = ({ answer, ...row }: PredictionRow): string =>
+  `${JSON.stringify(row).slice(0, -1)},"answer":${answer}}`;
+
+/** Lines of a spool that wait to be written, side by side as they will stand there: each is encoded once, in place. */
+export class WaitingLines {
+  #room = Buffer.allocUnsafeSlow(ROOM_BYTES);
+  #bytes = 0;
+
+  /** Of all that wait. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Puts a prediction behind the others, and gives the bytes of its line. */
+  add(row: PredictionRow): number {
+    const json = jsonOf(row);
+    const at = this.#bytes;
+    this.#makeRoom(at + CRC_BYTES + CHAR_BYTES * json.length + 1);
+    const from = at + CRC_BYTES;
+    const end = from + this.#room.write(json, from);
+    this.#room.write(crcOf(this.#room.subarray(from, end)), at, 'latin1');
+    this.#room[end] = NEWLINE;
+    this.#bytes = end + 1;
+    return this.#bytes - at;
+  }
+
+  /** Takes the last line of so many bytes away again. */
+  drop(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+
+  /** All that wait, which wait no longer; to be used before the next `add`. */
+  take(): Buffer {
+    const lines = this.#room.subarray(0, this.#bytes);
+    this.#bytes = 0;
+    if (this.#room.length > MAX_ROOM_BYTES) this.#room = Buffer.allocUnsafeSlow(ROOM_BYTES);
+    return lines;
+  }
+
+  #makeRoom(bytes: number): void {
+    if (bytes <= this.#room.length) return;
+    const larger = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(bytes)));
+    this.#room.copy(larger, 0, 0, this.#bytes);
+    this.#room = larger;
+  }
+}
