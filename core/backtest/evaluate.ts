@@ -11,13 +11,7 @@ import { MIN_RETURNS } from './metrics/moments.ts';
 import { sharpe } from './metrics/ratios.ts';
 import { monteCarlo } from './monte-carlo.ts';
 import { BACKTEST_FORMAT, type BacktestResult } from './result.ts';
-import {
-  drawdownCurve,
-  listOf,
-  listOfLength,
-  monthlyReturns,
-  type DrawdownSpan,
-} from './returns.ts';
+import { drawdownCurve, listOf, monthlyReturns, type DrawdownSpan } from './returns.ts';
 import { prepare, type Prepared, type PreparedSeries } from './prepared.ts';
 import type { BacktestRules } from './rules.ts';
 import { withScratch, type Scratch } from './scratch.ts';
@@ -130,7 +124,7 @@ function evaluatePrepared(
 
 /** Running sums, each value times `scale`. */
 function soFar(column: Float64Array, scale = 1): number[] {
-  const out = listOfLength(column.length);
+  const out = listOf(column);
   let sum = 0;
   for (let t = 0; t < column.length; t++) out[t] = sum += scale * column[t]!;
   return out;

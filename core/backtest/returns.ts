@@ -16,16 +16,10 @@ export function returnsOf(
 
 /** Plain numbers; many times as fast as spreading the column. */
 export function listOf(column: Float64Array): number[] {
-  const out = listOfLength(column.length);
+  const out = new Array<number>(column.length);
   for (let t = 0; t < column.length; t++) out[t] = column[t]!;
   return out;
 }
-
-/**
- * A list to be filled with numbers, whole or broken: the first time that a broken one is put in, the process learns that
- * lists made here hold such, and makes the next ones so that none is made anew half way.
- */
-export const listOfLength = (length: number): number[] => new Array<number>(length);
 
 /** The UTC day (since 1970) that a close belongs to: one at midnight ends the day before. */
 export const dayOfClose = (time: number): number => Math.floor((time - 1) / DAY_MS);
@@ -102,7 +96,8 @@ export const drawdownsOf = (equity: Float64Array, initialEquity: number): Drawdo
 
 /** E / cummax(E) - 1 by row, from the initial equity on. */
 export function drawdownCurve(equity: Float64Array, initialEquity: number): number[] {
-  const curve = listOfLength(equity.length);
+  // A list that began with whole numbers would be made anew at the first broken one.
+  const curve = listOf(equity);
   let highest = initialEquity + 0;
   for (let t = 0; t < equity.length; t++) {
     const rises = equity[t]! >= highest;
