@@ -1,4 +1,4 @@
-import type { ExperimentSpec } from '../core/spec/index.ts';
+import { parseStoredSpec, type ExperimentSpec } from '../core/spec/index.ts';
 import { currentChampion } from '../registry/champions.ts';
 import { getExperiment } from '../registry/experiments.ts';
 import { getVersion, listVersions, type RegisteredModel } from '../registry/models.ts';
@@ -10,11 +10,11 @@ export async function templateOf(
   parts: ApiParts,
   model: RegisteredModel,
 ): Promise<ExperimentSpec | undefined> {
-  if (model.template !== null) return readSpec(parts, model.template);
+  if (model.template !== null) return readSpec(parts, model.template, parseStoredSpec);
   const champion = await currentChampion(parts.db, model.name);
   const version = champion
     ? await getVersion(parts.db, model.name, champion.version)
     : (await listVersions(parts.db, model.name, { limit: 1 }))[0];
   const experiment = version && (await getExperiment(parts.db, version.experiment_id));
-  return experiment && readSpec(parts, experiment.spec);
+  return experiment && readSpec(parts, experiment.spec, parseStoredSpec);
 }

@@ -81,9 +81,16 @@ const specBody = z
   .record(z.string(), z.unknown())
   .openapi('ExperimentSpec', z.toJSONSchema(experimentSpecSchema, { io: 'input' }) as object);
 
-/** Parses a spec against the catalogues and the clock, and checks that its uploads are here. */
-export async function readSpec(parts: ApiParts, value: unknown): Promise<ExperimentSpec> {
-  const spec = parseSpec(value, { datasets: parts.datasets });
+/**
+ * Parses a spec against the catalogues and the clock, and checks that its uploads are here. `parse`: as it was written, or
+ * as it is stored.
+ */
+export async function readSpec(
+  parts: ApiParts,
+  value: unknown,
+  parse: typeof parseSpec = parseSpec,
+): Promise<ExperimentSpec> {
+  const spec = parse(value, { datasets: parts.datasets });
   const { asOf } = spec.data;
   if (asOf !== undefined && Date.parse(asOf) > parts.clock()) throw asOfInFuture(asOf);
   for (const [index, source] of spec.data.sources.entries()) {

@@ -14,7 +14,9 @@ export const thresholdFields = (defaults: {
   by: z
     .enum(['volatility', 'fixed'])
     .default('volatility')
-    .describe('The least move that counts: a share of the recent volatility, or one fixed return.'),
+    .describe(
+      'The least move that counts: a share of the recent volatility, or one fixed return; fixed where `threshold` is given.',
+    ),
   k: z
     .number()
     .positive()
@@ -38,7 +40,7 @@ export const thresholdFields = (defaults: {
     .positive()
     .max(1)
     .default(defaults.threshold)
-    .describe('by fixed: a return, 0.02 = 2 %.'),
+    .describe('by fixed: a return, 0.02 = 2 %; without `by` it means fixed.'),
 });
 
 export const thresholdSchema = z.object(thresholdFields({ threshold: 0.01, window: 20, floor: 0 }));

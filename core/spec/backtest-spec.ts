@@ -8,10 +8,11 @@ import { FOLD_EVERY } from './backtest-folds.ts';
 import { datasetIssues } from './check-datasets.ts';
 import { foldLimitIssues } from './fold-limits.ts';
 import { NAME_MAX, nameSchema } from './names.ts';
-import { parseSpec, type SpecCatalogues } from './parse-spec.ts';
+import { parseStoredSpec, type SpecCatalogues } from './parse-spec.ts';
 import { parseStrategy } from './parse-strategy.ts';
 import { SpecError, type SpecIssue } from './spec-error.ts';
 import { dataSchema, type ExperimentSpec } from './spec.ts';
+import { writtenBacktest } from './written-threshold.ts';
 import { issuesOf, suggestionFor } from './zod-issues.ts';
 
 const isoDate = z
@@ -121,11 +122,12 @@ export function parseBacktestSpec(value: unknown, catalogues: SpecCatalogues = {
     const rest = strategies.length > 0 ? own.filter(({ path }) => !STRATEGY.test(path)) : own;
     throw new SpecError([...rest, ...strategies].slice(0, MAX_ISSUES));
   }
-  const spec = parsed.data;
+  const { value: spec, issues: withoutEffect } = writtenBacktest(parsed.data);
   const { datasets } = catalogues;
   const unknown = datasets ? datasetIssues(spec.data, datasets) : [];
   const issues = [
     ...unknown,
+    ...withoutEffect,
     ...crossChecks(spec),
     ...portfolioIssues(spec),
     ...adviceIssues(spec),
@@ -276,7 +278,8 @@ export function foldExperiment(
   catalogues: SpecCatalogues = {},
 ): ExperimentSpec {
   const experiment = experimentOf(spec);
-  return parseSpec(
+  // What was written was checked when the backtest was made.
+  return parseStoredSpec(
     {
       refit: 'all',
       ...experiment,

@@ -15,7 +15,12 @@ export { knownKeysAt } from './known-keys.ts';
 export { missingRulesOf } from './missing-rules.ts';
 export { nearestName } from './nearest-name.ts';
 export { lossWeightsOf } from './loss-weights.ts';
-export { parseSpec, type KnownDataset, type SpecCatalogues } from './parse-spec.ts';
+export {
+  parseSpec,
+  parseStoredSpec,
+  type KnownDataset,
+  type SpecCatalogues,
+} from './parse-spec.ts';
 export { memberModels } from './registered-members.ts';
 export { parseStrategy } from './parse-strategy.ts';
 export {

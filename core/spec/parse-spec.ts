@@ -7,6 +7,7 @@ import { crossChecks } from './cross-checks.ts';
 import { SpecError, type SpecIssue } from './spec-error.ts';
 import { experimentSpecSchema, type ExperimentSpec } from './spec.ts';
 import { completeTune } from './tune.ts';
+import { writtenThreshold } from './written-threshold.ts';
 import { issuesOf, suggestionFor } from './zod-issues.ts';
 
 /** A dataset that a spec may name, as far as a spec can be checked against it. */
@@ -28,6 +29,16 @@ const MAX_ISSUES = 50;
  * Throws SpecError (`spec.invalid`) with all issues: each names its path, what is wrong and what to do.
  */
 export function parseSpec(value: unknown, catalogues: SpecCatalogues = {}): ExperimentSpec {
+  const written = writtenThreshold(mappingOf(value));
+  return read(written.value, catalogues, written.issues);
+}
+
+/** The same of a spec that was taken before: settings without effect, which were no issue then, are none now. */
+export function parseStoredSpec(value: unknown, catalogues: SpecCatalogues = {}): ExperimentSpec {
+  return read(mappingOf(value), catalogues, []);
+}
+
+function mappingOf(value: unknown): object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new SpecError([
       {
@@ -37,14 +48,23 @@ export function parseSpec(value: unknown, catalogues: SpecCatalogues = {}): Expe
       },
     ]);
   }
+  return value;
+}
+
+function read(
+  value: object,
+  catalogues: SpecCatalogues,
+  known: readonly SpecIssue[],
+): ExperimentSpec {
   const parsed = experimentSpecSchema.safeParse(value, { reportInput: true });
   if (!parsed.success) {
-    throw new SpecError(issuesOf(parsed.error, experimentSpecSchema, []).slice(0, MAX_ISSUES));
+    const wrong = issuesOf(parsed.error, experimentSpecSchema, []);
+    throw new SpecError([...wrong, ...known].slice(0, MAX_ISSUES));
   }
   const filled = withBaselinesOfTask(parsed.data, value);
   const named = checkCatalogues(filled, value, catalogues);
   const { spec, issues } = completeTune(named.spec, value);
-  const all = [...named.issues, ...issues, ...crossChecks(spec, value)];
+  const all = [...known, ...named.issues, ...issues, ...crossChecks(spec, value)];
   if (all.length > 0) throw new SpecError(all.slice(0, MAX_ISSUES));
   return withFittingConfidence(spec);
 }

@@ -129,7 +129,7 @@ describe('a version judged again', { skip: productMissing }, () => {
       model: 'pool',
       fit: 'pooled',
       data: { sources: [{ dataset: 'index-daily' }], instruments: ['^GSPC', '^IXIC'] },
-      label: { kind: 'threeClass', horizons: [5], threshold: 0.02 },
+      label: { kind: 'threeClass', horizons: [5] },
       family: 'logistic',
       baselines: ['majority'],
     };

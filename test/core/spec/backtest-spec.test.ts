@@ -5,10 +5,12 @@ import { parse } from 'yaml';
 import { calendarFor } from '../../../core/calendar/index.ts';
 import {
   backtestFolds,
+  backtestSpecSchema,
   foldExperiment,
   foldModel,
   parseBacktestSpec,
   SpecError,
+  type BacktestSpec,
 } from '../../../core/spec/index.ts';
 
 const example = (name: string): unknown =>
@@ -128,6 +130,25 @@ test('a walk forward has names that fit, and folds that can be counted', () => {
   ]);
   const every = { walkForward: { every: 'quarter', experiment: { family: 'ridge' } } };
   assert.deepEqual(told({ model: every, period: { from: '1900-01-01', to: '2000-02-01' } }), []);
+});
+
+test('a threshold without `by` is fixed in what is trained; of a stored backtest it is what it was', () => {
+  const of = (label: object) => ({
+    name: 'x',
+    data: { sources: [{ dataset: 'sp500-daily' }], instruments: ['^GSPC'] },
+    period: { from: '2010-01-01', to: '2012-12-31' },
+    model: { walkForward: { experiment: { family: 'logistic', label } } },
+    strategies: { model: { kind: 'model-signal', cuts: { buy: 0.05, strongBuy: 0.15 } } },
+  });
+  const label = { kind: 'threeClass', horizons: [5], threshold: 0.01 };
+  const trained = (spec: BacktestSpec): unknown =>
+    foldExperiment(spec, { trainTo: '2010-01-01', asOf: '2010-01-01T00:00:00.000Z' }).label['by'];
+  assert.equal(trained(parseBacktestSpec(of(label))), 'fixed');
+  assert.equal(trained(backtestSpecSchema.parse(of(label))), 'volatility');
+  assert.throws(
+    () => parseBacktestSpec(of({ ...label, by: 'volatility' })),
+    /^SpecError: model\.walkForward\.experiment\.label\.threshold: has no effect .* Write `by: fixed`/,
+  );
 });
 
 test('no strategy and no portfolio has the name of what stands beside an advised one', () => {
