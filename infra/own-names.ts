@@ -8,6 +8,8 @@ const HELD = /^(\s*)((?:(?:const|let|var) )?(#?[\w$]+)(?: =|:) )\/\* @__PURE__ \
 /** A function that was declared. */
 const DECLARED = /^\s*__name\(([\w$]+), "([^"]+)"\);$/;
 const MARK = /[;,]?$/;
+/** What it calls itself, perhaps another name that esbuild gave it. */
+const CALLS_ITSELF = /^(?:async )?(?:function\*? ?|class (?!extends\b))([\w$]+)/;
 
 /** Takes those calls of `__name` out of esbuild's output that change no name. Its lines stay where they are. */
 export function withoutNeedlessNames(code: string): string {
@@ -16,7 +18,7 @@ export function withoutNeedlessNames(code: string): string {
     const [, declared, itsName] = DECLARED.exec(lines[i]!) ?? [];
     if (declared !== undefined && declared === itsName) lines[i] = '';
     const [, indent, holder, name, begin] = HELD.exec(lines[i]!) ?? [];
-    if (begin === undefined) continue;
+    if (begin === undefined || (CALLS_ITSELF.exec(begin)?.[1] ?? name) !== name) continue;
     const end = `, ${JSON.stringify(name)})`;
     const mark = MARK.exec(begin)![0];
     if (begin.endsWith(end + mark)) {
@@ -25,7 +27,8 @@ export function withoutNeedlessNames(code: string): string {
     }
     // The first line that is no further to the right closes it, or tells nothing: text of several lines.
     const outer = new RegExp(`^ {0,${indent!.length}}[^ ]`);
-    const last = lines.findIndex((line, at) => at > i && outer.test(line));
+    let last = i + 1;
+    while (last < lines.length && !outer.test(lines[last]!)) last++;
     const [closing] = /^\s*[)\]}]+/.exec(lines[last] ?? '') ?? [];
     if (closing === undefined || !lines[last]!.startsWith(closing + end)) continue;
     lines[i] = `${indent}${holder}${begin}`;

@@ -23,11 +23,13 @@ const SOURCE = `
     function nested() { return inner; }
     return { inner, later, nested, held: () => [1, 2].map((n) => n), list: { deep: async (a) => one(a) } };
   }
+  const again = function again(n) { return n > 0 ? again(n - 1) : n; };
+  const kept = class kept { static made = new kept(); };
   const same2 = (z) => z, pair = (w) => w;
   const all = declared();
   const fault = new Fault();
   globalThis.made = [one, record, Fault, fault.seen, fault.seen(), declared, all.inner, all.later,
-    all.nested, all.held, all.list.deep, same, same2, pair, OtherFault];
+    all.nested, all.held, all.list.deep, same, same2, pair, OtherFault, again, kept];
   globalThis.said = [record(1).text, all.inner(), one(1)];
 `;
 const OTHER = `
