@@ -114,8 +114,8 @@ export class Graph {
   /** Puts a finished model in, its inputs replaced by values of this graph; gives its answer `y`. Names get a prefix. */
   embed(model: Uint8Array, inputs: Readonly<Record<string, string>>): string {
     const { nodes, initializers, output } = embeddable(model, `m${this.#count++}/`, inputs);
-    this.#nodes.push(...nodes);
-    this.#initializers.push(...initializers);
+    for (const node of nodes) this.#nodes.push(node);
+    for (const initializer of initializers) this.#initializers.push(initializer);
     return output;
   }
 

@@ -259,8 +259,11 @@ export function decodeMessage<M extends MessageName>(
       if (reading.unknownFields === 'skip') continue;
       throw malformed(`${message} has an unknown field ${Math.floor(tag / 8)}`);
     }
-    if (field.repeated) ((content[field.name] ??= []) as Value[]).push(...values);
-    else if (field.name in content) throw malformed(`${message}.${field.name} is there twice`);
+    if (field.repeated) {
+      const list = (content[field.name] ??= []) as Value[];
+      // One by one: trees have more numbers in a list than a call takes arguments.
+      for (const value of values) list.push(value);
+    } else if (field.name in content) throw malformed(`${message}.${field.name} is there twice`);
     else content[field.name] = values[0];
   }
   return content as Messages[M];

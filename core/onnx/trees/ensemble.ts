@@ -91,7 +91,10 @@ function columnsOf(ensemble: TreeEnsemble): Columns {
       c.mode.push(MODES[split.kind]);
       c.threshold.push(split.kind === 'oneOf' ? 0 : split.threshold);
       // Each list of members ends with NaN.
-      if (split.kind === 'oneOf') c.members.push(...split.members, NaN);
+      if (split.kind === 'oneOf') {
+        for (const member of split.members) c.members.push(member);
+        c.members.push(NaN);
+      }
       c.missingIsYes.push(Number(node.missingIsYes));
       c.yes.push(place(node.yes));
       c.yesIsLeaf.push(Number(node.yes < 0));

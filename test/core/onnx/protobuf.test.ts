@@ -31,6 +31,14 @@ test('negative and large whole numbers survive', () => {
   }
 });
 
+test('lists of more numbers than a call takes arguments survive', () => {
+  const ints = Array.from({ length: 200_000 }, (_, i) => i % 300);
+  const floats = ints.map((int) => int / 4);
+  const read = decodeMessage('Attribute', encodeMessage('Attribute', { ints, floats }));
+  assert.deepEqual(read.ints, ints);
+  assert.deepEqual(read.floats, floats);
+});
+
 test('unknown fields are skipped, unpacked lists are read', () => {
   const unknown = [0xf8, 0x06, 1, 0xf9, 0x06, 1, 2, 3, 4, 5, 6, 7, 8, 0xfa, 0x06, 1, 9];
   const dims = [0x08, 2, 0x08, 3];
