@@ -90,13 +90,13 @@ class GraphThread {
 
 /**
  * Graphs in worker threads, so that they never hold up other predictions: Monte-Carlo sampling, in one thread, and in a
- * second one once somebody waits for the first; and windows of ranges, while a thread has nothing else to do. A thread that
+ * second one once somebody waits for the first; and windows of ranges, while a thread draws no samples. A thread that
  * dies is replaced, and the graphs that were open are opened again.
  */
 export class GraphPool {
   #threads: readonly GraphThread[] = [];
   readonly #graphs = new Map<number, Graph>();
-  /** Samples that nobody waits for: one at a time, while nothing else is asked of the threads. */
+  /** Samples that nobody waits for: one at a time, while no others are asked of the threads. */
   readonly #background: (() => void)[] = [];
   #next = 1;
   #isGrowing = false;
@@ -117,14 +117,18 @@ export class GraphPool {
     };
   };
 
-  /** Opens verified bytes for windows; until that is done, and where it fails, there is no thread for them. */
+  /**
+   * Opens verified bytes for windows. There is no thread for them until that is done, nor where it fails, nor while somebody
+   * waits for samples; those of other ranges they wait for, some 4 ms of each.
+   */
   openWindows(bytes: Uint8Array, shape: WindowShape): WindowsRunner {
     const { graph, opening } = this.#open({ of: 'windows', bytes, shape });
     const settled = opening.catch(() => undefined);
     return {
       run: (windows) => {
-        const free = this.#threads.find((one) => one.waiting === 0 && one.graphs.has(graph));
-        return free?.ask({ kind: 'windows', graph, windows }).then(valuesOrNone);
+        const open = this.#threads.filter((one) => !one.isSampling && one.graphs.has(graph));
+        const [freest] = open.toSorted((a, b) => a.waiting - b.waiting);
+        return freest?.ask({ kind: 'windows', graph, windows }).then(valuesOrNone);
       },
       release: () => {
         void settled.then(() => this.#release(graph)).catch(() => undefined);
@@ -156,7 +160,7 @@ export class GraphPool {
     return this.#threads.reduce((sum, { waiting }) => sum + waiting, 0);
   }
 
-  /** Does it once the threads have nothing else to do. */
+  /** Does it once the threads have no samples to draw. */
   #later<T>(draw: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#background.push(() => {
@@ -171,7 +175,7 @@ export class GraphPool {
   }
 
   #giveWay(): void {
-    if (this.#waiting === 0) this.#background.shift()?.();
+    if (!this.#threads.some(({ isSampling }) => isSampling)) this.#background.shift()?.();
   }
 
   /** The threads there are; one begins where there is none. */

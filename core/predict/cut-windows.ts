@@ -20,7 +20,7 @@ export type CutValues = (windows: CutWindows) => Promise<Float64Array>;
 
 /** Runs the graph of a package over windows in another thread. */
 export interface WindowsRunner {
-  /** undefined: not now, because it is not open yet or has something else to do. */
+  /** undefined: not now, because it is not open yet, or others go first. */
   run(windows: CutWindows): Promise<Float64Array> | undefined;
   release(): void;
 }
