@@ -86,7 +86,10 @@ const moving = [
   ...each((i) => [...[...get(node(i)), ...loadI32(NODE.child), ...get(node(i)), I32_XOR], I32_OR]),
 ];
 
-/** Of trees much deeper than most of their leaves: leaves the levels (two blocks up) where no tree goes on. Looks now and then. */
+/**
+ * Of trees much deeper than most of their leaves: leaves the levels (two blocks up) where no tree goes on. Looks now and
+ * then.
+ */
 const EVERY = 16;
 const leaveIfDone = [
   ...[...BLOCK, ...get(level), ...constant(EVERY - 1), I32_AND, BRANCH_IF, 0],

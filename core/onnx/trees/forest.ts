@@ -23,12 +23,9 @@ function thresholdOf({ split }: TreeNode): number | undefined {
 }
 
 /** Are all questions of these trees whether a value is up to a threshold, and is there room for them? */
-export const isForest = ({ trees, features, targets }: TreeEnsemble): boolean =>
-  trees.every(({ nodes }) => nodes.every((node) => thresholdOf(node) !== undefined)) &&
-  8 * (features + targets) + trees.reduce((sum, tree) => sum + bytesOf(tree), 0) < BYTES_MAX;
-
-/** A node and a hole, so that two children lie in one line of the cache; room among terms and groups. */
-const bytesOf = ({ nodes }: Tree): number => 2 * NODE.bytes * (1 + nodes.length) + 32;
+export const isForest = (ensemble: TreeEnsemble): boolean =>
+  ensemble.trees.every(({ nodes }) => nodes.every((node) => thresholdOf(node) !== undefined)) &&
+  layoutOf(ensemble).end < BYTES_MAX;
 
 /** Splits between the root and the leaf farthest from it. */
 function depthOf({ nodes }: Tree): number {
@@ -62,7 +59,7 @@ function layoutOf({ features, targets, trees }: TreeEnsemble): Layout {
   const width = targets + (targets % 2);
   const counts = new Int32Array(width);
   for (const { target } of trees) counts[target]!++;
-  const rounds = Math.max(0, ...counts);
+  const rounds = counts.reduce((most, count) => Math.max(most, count), 0);
   // The row, and -Infinity behind it.
   const sums = 16 * Math.ceil((features + 1) / 2);
   const terms = sums + 8 * width;
@@ -70,6 +67,7 @@ function layoutOf({ features, targets, trees }: TreeEnsemble): Layout {
   const groups = terms + 8 * width * rounds + 16;
   const last = groups + GROUP.bytes * Math.ceil(trees.length / TOGETHER);
   const nodes = 64 * Math.ceil(last / 64);
+  // A node and a hole, so that two children lie in one line of the cache.
   const size = trees.reduce((sum, tree) => sum + 2 * NODE.bytes * (1 + tree.nodes.length), 0);
   return {
     features,

@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import { Graph } from '../../../../core/onnx/graph.ts';
 import { openRuntimeSession } from '../../../../core/onnx/session.impl.ts';
 import { addTreeEnsemble, type TreeEnsemble } from '../../../../core/onnx/trees/ensemble.ts';
-import { forestOf, isForest } from '../../../../core/onnx/trees/forest.ts';
+import { type Forest, forestOf, isForest } from '../../../../core/onnx/trees/forest.ts';
 import { plainSoftmax } from '../../../../core/onnx/trees/softmax.ts';
 import { seededUniform } from '../../../../core/seeded-uniform.ts';
+import { columnMemoryIfAny } from '../../../../core/wasm.ts';
 import { probingRows, randomTrees, type TreeShape } from '../../../support/random-trees.ts';
 
 const ROWS = 60;
@@ -25,15 +26,17 @@ async function runtimeSums(ensemble: TreeEnsemble, x: Float64Array): Promise<Flo
   }
 }
 
-function ownSums(ensemble: TreeEnsemble, x: Float64Array): Float64Array {
-  const forest = forestOf(ensemble);
+function sumsBy(forest: Forest, x: Float64Array, features: number): Float64Array {
   const out: number[] = [];
-  for (let from = 0; from < x.length; from += ensemble.features) {
+  for (let from = 0; from < x.length; from += features) {
     forest.ask(x, from);
     out.push(...forest.sums);
   }
   return Float64Array.from(out);
 }
+
+const ownSums = (ensemble: TreeEnsemble, x: Float64Array): Float64Array =>
+  sumsBy(forestOf(ensemble), x, ensemble.features);
 
 const uniform = seededUniform(21);
 const below = (most: number): number => 1 + Math.floor(uniform() * most);
@@ -81,6 +84,47 @@ test('other questions than thresholds make no forest', () => {
   ] as const) {
     assert.ok(!isForest(asking(split)));
     assert.throws(() => forestOf(asking(split)), { code: 'onnx.trees' });
+  }
+});
+
+test('trees whose terms alone have no room make no forest', () => {
+  const tree = { target: 0, nodes: [], leaves: [1] };
+  const of = (targets: number, trees: number): TreeEnsemble => ({
+    ...{ features: 1, targets, precision: 'float64', categorical: [] },
+    trees: new Array<typeof tree>(trees).fill(tree),
+  });
+  // A term of 8 bytes by target and round.
+  assert.ok(isForest(of(20_000, 4_000)));
+  assert.ok(!isForest(of(40_000, 4_000)));
+  assert.throws(() => forestOf(of(40_000, 4_000)), { code: 'onnx.trees' });
+});
+
+/** Without any memory for WebAssembly, as a limit of address space has it. */
+function withoutMemory<T>(work: () => T): T {
+  const wasm: { Memory: unknown } = Reflect.get(globalThis, 'WebAssembly');
+  const { Memory } = wasm;
+  wasm.Memory = class {
+    constructor() {
+      throw new RangeError('WebAssembly.Memory(): could not allocate memory');
+    }
+  };
+  try {
+    return work();
+  } finally {
+    wasm.Memory = Memory;
+  }
+}
+
+test('without memory for WebAssembly, sums have the same bits', () => {
+  for (const precision of ['float64', 'float32'] as const) {
+    const shape = { features: 5, targets: 3, trees: 50, leaves: 40, precision };
+    const ensemble = randomTrees(uniform, shape);
+    const x = probingRows(uniform, ensemble, ROWS);
+    const forest = withoutMemory(() => {
+      assert.equal(columnMemoryIfAny(1), undefined);
+      return forestOf(ensemble);
+    });
+    assert.deepEqual(sumsBy(forest, x, ensemble.features), ownSums(ensemble, x));
   }
 });
 
