@@ -17,6 +17,8 @@ import {
   program,
   type Program,
   ROW_BYTES,
+  type RowsCall,
+  rowsCalls,
   SET,
   simd,
   storeTwo,
@@ -43,13 +45,14 @@ const halves = (which: 0 | 1): readonly number[] => [
 const programs = Array.from({ length: PAIRS }, (_, i) => pairsProgram(i + 1));
 
 /**
- * The program that writes some pairs of columns: of the address in the first row and the columns' addresses, the bytes of a row, and
- * the number of rows. Two rows of two columns are two vectors that change halves.
+ * The program that writes some pairs of columns: of the address in the first row and the columns' addresses, the bytes of a row, those
+ * to the columns' first row, and the number of rows. Two rows of two columns are two vectors that change halves.
  */
 function pairsProgram(pairs: number): Program {
   const pointers = Array.from({ length: 2 * pairs }, (_, i) => i + 1);
   const width = 2 * pairs + 1;
-  const left = width + 1;
+  const from = width + 1;
+  const left = from + 1;
   const next = left + 1;
   const [a, b] = [next + 1, next + 2];
   const add = (to: number, ...what: readonly number[]): number[] => [
@@ -72,6 +75,7 @@ function pairsProgram(pairs: number): Program {
   const params = new Array<number>(left + 1).fill(I32);
   return program(params, [
     ...[2, 1, I32, 2, V128],
+    ...pointers.flatMap((pointer) => add(pointer, GET, ...unsigned(from))),
     ...[...BLOCK, ...LOOP, ...constant(2), GET, ...unsigned(left), I32_GT_S, BRANCH_IF, 1],
     ...[GET, 0, GET, ...unsigned(width), I32_ADD, SET, ...unsigned(next)],
     ...twoRows,
@@ -97,16 +101,15 @@ export function rowWriter(
   const width = columns.length;
   const tileRows = tile.length / width;
   const paired = width - (width % 2);
-  const writes: ((from: number, count: number) => void)[] = [];
+  const calls: RowsCall[] = [];
   for (let c = 0; c < paired; c += 2 * PAIRS) {
     const group = columns.slice(c, Math.min(paired, c + 2 * PAIRS));
-    const run = programs[group.length / 2 - 1]!(memory);
     const place = tile.byteOffset + c * ROW_BYTES;
     const starts = group.map(({ byteOffset }) => byteOffset);
-    writes.push((from, count) => {
-      run(place, ...starts.map((at) => at + from * ROW_BYTES), width * ROW_BYTES, count);
-    });
+    const args = [place, ...starts, width * ROW_BYTES];
+    calls.push({ program: programs[group.length / 2 - 1]!, args, first: 0 });
   }
+  const write = rowsCalls(memory, [calls])[0]!;
   const odd = columns[paired];
   const plain = plainRowWriter(columns);
   return (rows, values, at) => {
@@ -114,7 +117,7 @@ export function rowWriter(
     if (to - from < FEW_ROWS) return plain(rows, values, at);
     for (let row = from; row < to; row += tileRows) {
       const count = Math.min(tileRows, to - row);
-      for (const write of writes) write(row, count);
+      write(row, row + count);
       if (odd) for (let i = 0; i < count; i++) tile[i * width + paired] = odd[row + i]!;
       values.set(tile.subarray(0, count * width), at + (row - from) * width);
     }

@@ -51,6 +51,21 @@ const torch = ({ peer, device }: Workload, threads: number): Promise<Side> =>
 
 const CORES = 2;
 
+/**
+ * Short of its target by some 1.15 x. Of the 4.75 ms of a batch (one core with AVX-512, by samples):
+ *
+ *   matrix products        2.2 ms   579 MFLOP, 260 GFLOP/s, which is all that the core can:
+ *                                   2 x 117 for the inputs of the first layer, 9 x 38 for the rest
+ *   loops over elements    0.9 ms   of which tanh, 960,000 times, 0.2
+ *   what runs them         1.2 ms   2,900 calls: 4 loops of 60 steps with 9 or 15 each; copies
+ *   what is not compiled   0.3 ms   the call, random numbers, places and labels, losses
+ *
+ * Nothing was gained by: storing the slopes of each gate by itself in place of joining them (the
+ * same forwards, twice the time backwards, where they are copied), choosing by gate (not vector code
+ * any more), slopes in one pass behind the loop (+0.3 ms: they leave the cache), XLA's other
+ * schedulers and products. Vectors of 512 bits (`--xla_cpu_prefer_vector_width=512`) bring 0.2 ms;
+ * that option ends a process whose TensorFlow does not know it.
+ */
 export const trainLstm: Measure = {
   name: 'train-lstm',
   docs: `One training batch (${NETWORK}, recurrent dropout 0.2) on one core; Keras on one core or two, compiled by XLA, as a graph, or unrolled over time. Ours without the first and last batch of an epoch.`,
