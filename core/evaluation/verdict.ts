@@ -61,23 +61,29 @@ function againstChampion(version: number, { comparisons, tries, again }: Verdict
   if (comparison.test === null)
     return `not comparable with champion v${version}: a loss is not finite`;
   if (again) {
-    return `loss ${sideOf(comparison)} that of champion v${version}: weighted loss ${changeText(comparison)} (${pText(comparison.test.p)})`;
+    return `loss ${sideOf(comparison)} that of champion v${version}: weighted loss ${testedText(comparison, { p: pText(comparison.test.p) })}`;
   }
-  const figures = `weighted loss ${changeText(comparison)} (${pText(comparison.test.p)}, try ${tries.k})`;
+  const p = `${pText(comparison.test.p)}, try ${tries.k}`;
+  const figures = `weighted loss ${testedText(comparison, { p })}`;
   return provedBetter(comparison, tries.level)
     ? `proved better than champion v${version}: ${figures}`
     : `not proved better than champion v${version}: ${figures}`;
 }
 
 function againstReference(naive: EvaluatedComparison, facts: VerdictFacts): string {
-  const figures = `weighted loss ${changeText(naive)} than ${taskOf(facts.label).gateSays}`;
+  const than = ` than ${taskOf(facts.label).gateSays}`;
   const interval = intervalText(naive);
+  const figures = `weighted loss ${changeText(naive.servedRelativeDifference.value)}${than}`;
+  const tested = (p: string): string => `weighted loss ${testedText(naive, { than, interval, p })}`;
   if (facts.again) {
-    const test = naive.test === null ? independentText(naive) : pText(naive.test.p);
-    return `loss ${sideOf(naive)} that of ${NAIVE_BASELINE}: ${figures} (${interval}, ${test})`;
+    const said =
+      naive.test === null
+        ? `${figures} (${interval}, ${independentText(naive)})`
+        : tested(pText(naive.test.p));
+    return `loss ${sideOf(naive)} that of ${NAIVE_BASELINE}: ${said}`;
   }
   if (facts.beatsNaive) {
-    const proved = `better than ${NAIVE_BASELINE}: ${figures} (${interval}, ${pText(naive.test!.p)})`;
+    const proved = `better than ${NAIVE_BASELINE}: ${tested(pText(naive.test!.p))}`;
     if (facts.label.task === 'classification') return proved;
     const mean = facts.beatsTrainingMean
       ? 'and better than the training mean'
@@ -88,11 +94,11 @@ function againstReference(naive: EvaluatedComparison, facts: VerdictFacts): stri
     return `no better than ${NAIVE_BASELINE}: ${figures} (${interval})`;
   }
   if ((naive.meanDifference ?? -1) <= 0) {
-    return `no better than ${NAIVE_BASELINE}: ${figures} for the served seed (${interval}), not lower over all seeds`;
+    return `no better than ${NAIVE_BASELINE}: ${figures} as served (${interval}), not lower over all seeds`;
   }
   if (naive.test === null)
     return `not proved better than ${NAIVE_BASELINE}: ${independentText(naive)}`;
-  return `not proved better than ${NAIVE_BASELINE}: ${figures} (${interval}, ${pText(naive.test.p)})`;
+  return `not proved better than ${NAIVE_BASELINE}: ${tested(pText(naive.test.p))}`;
 }
 
 /** Where the loss lies, without a claim. */
@@ -101,9 +107,22 @@ function sideOf({ servedMeanDifference: saved }: EvaluatedComparison): string {
   return saved > 0 ? 'lower than' : 'higher than';
 }
 
-/** The served seed's loss relative to the other's. */
-function changeText({ servedRelativeDifference }: EvaluatedComparison): string {
-  const share = servedRelativeDifference.value;
+/**
+ * What is served, with its interval, and what was tested, which is all seeds, with its p: each difference stands beside its
+ * own figures. They are one where there is one seed. Ends with a bracket.
+ */
+function testedText(
+  { servedRelativeDifference, relativeDifference, seeds }: EvaluatedComparison,
+  { than = '', interval, p }: { than?: string; interval?: string; p: string },
+): string {
+  const served = `${changeText(servedRelativeDifference.value)}${than}`;
+  if (seeds === 1) return `${served} (${interval === undefined ? '' : `${interval}, `}${p})`;
+  const around = interval === undefined ? '' : ` (${interval})`;
+  return `${served} as served${around}, ${changeText(relativeDifference)} over ${seeds} seeds (${p})`;
+}
+
+/** A loss relative to the other's, from the share that it saves. */
+function changeText(share: number | null): string {
   if (share === null) return 'of unknown size';
   const size = 100 * Math.abs(share);
   return `${size.toFixed(size < 0.1 ? 2 : 1)} % ${share > 0 ? 'lower' : 'higher'}`;

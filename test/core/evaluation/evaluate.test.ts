@@ -124,7 +124,7 @@ test('against the champion: better, equal, and no common rows', () => {
   const better = evaluate({ ...input, champion: championOf(input, weak) });
   assert.match(
     better.verdict,
-    /^Proved better than champion v3: weighted loss .* lower \(p < 0\.001, try 1\); better than the naive baseline/,
+    /^Proved better than champion v3: weighted loss .* lower over 3 seeds \(p < 0\.001, try 1\); better than the naive baseline/,
   );
   const same = evaluate({ ...input, champion: championOf(input, input.seeds[1]!.predictions) });
   assert.match(same.verdict, /^Not proved better than champion v3: /);
@@ -223,6 +223,44 @@ test('a lucky best seed does not decide: the deployed one must be better by itse
   assert.equal(evaluation.servedSeed, 2);
   assert.ok(comparison.meanDifference! > 0 && comparison.servedMeanDifference! < 0);
   assert.match(evaluation.verdict, /^Not proved better than champion v3/);
+});
+
+test('a p stands beside the difference that was tested, and what is served is named as such', () => {
+  const planted = plant({ known: 0.01, rows: 240, forecast: { signal: 0.5, noise: 0.03 } }).input;
+  // The two that are not served are other models.
+  const input = {
+    ...planted,
+    seeds: planted.seeds.map((one, i) =>
+      i === 1 ? one : { ...one, predictions: one.predictions.map((x) => 0.6 * x) },
+    ),
+  };
+  const weak = input.rows.labels.map(() => 0);
+  const { verdict, comparisons } = evaluate({ ...input, champion: championOf(input, weak) });
+  const change = (share: number): string => {
+    const size = 100 * Math.abs(share);
+    return `${size.toFixed(size < 0.1 ? 2 : 1)} % ${share > 0 ? 'lower' : 'higher'}`;
+  };
+  const of = (against: string) => comparisons.find((c) => c.against === against)!;
+  const [champion, naive] = [of('champion'), of('naive')];
+  const p = (c: typeof naive): string => `p = ${c.test!.p.toFixed(3)}`;
+  const [served, all] = [
+    change(naive.servedRelativeDifference.value!),
+    change(naive.relativeDifference!),
+  ];
+  assert.notEqual(served, all, 'the served seed is another comparison');
+  assert.equal(
+    verdict.replace(/skill 95 % interval \S+ to \S+ %/, 'interval'),
+    `Not proved better than champion v3: weighted loss ${change(champion.servedRelativeDifference.value!)} as served, ` +
+      `${change(champion.relativeDifference!)} over 3 seeds (${p(champion)}, try 1); ` +
+      `not proved better than the naive baseline: weighted loss ${served} than "nothing changes" as served (interval), ` +
+      `${all} over 3 seeds (${p(naive)}).`,
+  );
+  const short = 'Not proved better than champion v3; not proved better than the naive baseline';
+  assert.equal(shortVerdict(verdict), short);
+  const one = evaluate({ ...input, seeds: input.seeds.slice(0, 1) });
+  const [only] = one.comparisons;
+  assert.match(one.verdict, new RegExp(`"nothing changes" \\(skill [^()]*, ${p(only!)}\\)\\.$`));
+  assert.doesNotMatch(one.verdict, /as served|seeds/);
 });
 
 test('a baseline that equals a reference is shown once, others each', () => {
