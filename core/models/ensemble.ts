@@ -6,7 +6,12 @@ import {
   type ModelTask,
   type ParamIssue,
 } from './model.ts';
-import { MODEL_TEMPLATE, type RegisteredName, type RegisteredVersion } from './registered.ts';
+import {
+  MODEL_TEMPLATE,
+  MODEL_TEMPLATE_RULE,
+  type RegisteredName,
+  type RegisteredVersion,
+} from './registered.ts';
 
 const MEMBERS_MAX = 8;
 
@@ -17,7 +22,7 @@ export type FittedHere = z.output<typeof fittedShape>;
 const registeredShape = z.strictObject({
   model: z
     .string()
-    .regex(MODEL_TEMPLATE, 'a name, or "prefix-{instrument}"')
+    .regex(MODEL_TEMPLATE, MODEL_TEMPLATE_RULE)
     .max(63)
     .describe('A registered model; {instrument} is that of the unit.'),
   version: z

@@ -5,6 +5,10 @@ import type { ExportContext } from './model.ts';
 
 /** Name of a model as a spec writes it: `{instrument}` stands for that of the unit. */
 export const MODEL_TEMPLATE = /^[a-z0-9][a-z0-9._-]*(\{instrument\})?[a-z0-9._-]*$/;
+/** What the template takes, for people. */
+export const MODEL_TEMPLATE_RULE =
+  'lower case letters, digits, ".", "_", "-", and {instrument} once where each has a model, as in "prefix-{instrument}"; ' +
+  'a letter or digit first, 63 at most';
 
 /** A version that is part of a fit, as hyperparameters name it. */
 export interface RegisteredName {

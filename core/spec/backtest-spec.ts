@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { backtestRulesSchema, twinNames } from '../backtest/index.ts';
 import { isDay } from '../calendar/day.ts';
-import { MODEL_TEMPLATE } from '../models/registered.ts';
+import { MODEL_TEMPLATE, MODEL_TEMPLATE_RULE } from '../models/registered.ts';
 import { adviceOf, needsModel, strategySpecSchema } from '../strategies/index.ts';
 import { PORTFOLIO_COLUMNS_MAX, portfolioSchema } from '../strategies/portfolio/index.ts';
 import { FOLD_EVERY } from './backtest-folds.ts';
@@ -27,7 +27,7 @@ const GIVEN = ['name', 'model', 'data', 'promotion', 'retrain', 'monitor'] as co
 export const askedModelSchema = z.strictObject({
   name: z
     .string()
-    .regex(MODEL_TEMPLATE, 'a model, or "prefix-{instrument}"')
+    .regex(MODEL_TEMPLATE, MODEL_TEMPLATE_RULE)
     .describe('A registered model, or one an instrument.'),
   version: z
     .union([z.int().min(1), z.enum(['champion', 'then'])])

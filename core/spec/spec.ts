@@ -10,7 +10,7 @@ import {
   type FeatureDeclaration,
   LEVELS,
 } from '../features/index.ts';
-import { MODEL_TEMPLATE } from '../models/registered.ts';
+import { MODEL_TEMPLATE, MODEL_TEMPLATE_RULE } from '../models/registered.ts';
 import { outlierRuleSchema, SCALER_KINDS } from '../scaling/index.ts';
 import { monitorSchema, refitSchema, retrainSchema, servingSchema } from './lifecycle-schema.ts';
 import { INSTRUMENT_PATTERN, nameSchema } from './names.ts';
@@ -22,7 +22,7 @@ import { splitSchema } from '../splits/index.ts';
 export { INSTRUMENT_PATTERN, NAME_PATTERN } from './names.ts';
 
 const name = nameSchema;
-const modelName = z.string().regex(MODEL_TEMPLATE, 'a name, or "prefix-{instrument}"').max(63);
+const modelName = z.string().regex(MODEL_TEMPLATE, MODEL_TEMPLATE_RULE).max(63);
 const instrumentId = z.string().regex(INSTRUMENT_PATTERN, 'an instrument id such as ^GSPC');
 /** An instant; any offset is read and written back as UTC, so that one instant has one spelling. */
 const isoInstant = z.iso

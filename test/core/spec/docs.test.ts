@@ -25,6 +25,13 @@ test('docs/spec.schema.json is current and knows every family', async () => {
   );
 });
 
+test('README names every family', () => {
+  const readme = readFileSync(new URL('../README.md', docs), 'utf8');
+  const [, list] = /^- \*\*Families\.\*\*([^]*?)^- /m.exec(readme)!;
+  const missing = modelFamilies.filter(({ name }) => !list!.includes(`\`${name}\``));
+  assert.deepEqual(missing, []);
+});
+
 test('every field has a meaning', () => {
   const rows = renderSpecDocs()
     .split('\n')

@@ -37,3 +37,10 @@ test('two instruments are never one model: they have names of their own, or the 
   }
   assert.ok(refused >= 10, `${refused} pairs`);
 });
+
+test("a model's name that cannot be is refused with the rule", () => {
+  assert.throws(
+    () => parseSpec(Object.assign({}, specOf(['^GSPC']), { model: 'Mine-{instrument}' })),
+    /^SpecError: model: lower case letters, digits, "\.", "_", "-", and \{instrument\} once .* a letter or digit first, 63 at most$/,
+  );
+});
