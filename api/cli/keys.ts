@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { openClient, type Json } from './http.ts';
+import { openClient, type ApiClient, type Json } from './http.ts';
 import { integer, list, segment } from './options.ts';
 import { CliError, EXIT, type CliContext } from './output.ts';
 
@@ -13,6 +13,43 @@ function checkId(id: string): void {
   throw new CliError(EXIT.usage, `${id.slice(0, 40)} is not the id of a key`, {
     hint: '`ratchet keys list` shows the ids; the id of rk_ID_SECRET is its middle part',
   });
+}
+
+interface CreateOptions {
+  readonly scopes: readonly string[];
+  readonly models?: readonly string[];
+  readonly expires?: string;
+}
+
+async function create(ctx: CliContext, name: string, options: CreateOptions): Promise<void> {
+  const client = await openClient(ctx);
+  const { scopes, models, expires: expiresAt } = options;
+  const body = { name, scopes, models, expiresAt };
+  const answer = await client.json('POST', '/api/v1/keys', { body });
+  ctx.out.data(answer);
+  ctx.out.line(String(answer['token']));
+  ctx.out.line('this is the only time it is shown');
+  for (const model of await missingModels(client, models)) {
+    ctx.out.warn(`there is no model ${model} yet: the key opens nothing of it until there is`);
+  }
+}
+
+/** Those that nobody made yet: a key may come before its model, or its name be mistyped. */
+async function missingModels(
+  client: ApiClient,
+  models: readonly string[] = [],
+): Promise<readonly string[]> {
+  const missing: string[] = [];
+  for (const model of new Set(models)) {
+    try {
+      await client.json('GET', `/api/v1/ml-models/${segment(model)}`);
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      // The key is made and shown: that nobody can look now is no failure of it.
+      if (error.exitCode === EXIT.notFound) missing.push(model);
+    }
+  }
+  return missing;
 }
 
 /** `keys create/list/rotate/revoke`. */
@@ -43,17 +80,7 @@ export function register(program: Command, ctx: CliContext): void {
     .requiredOption('-s, --scopes <scopes>', 'read,experiment,predict,promote,admin', list)
     .option('-m, --models <models>', 'only for these models', list)
     .option('-e, --expires <time>', 'a date, or ISO 8601 with a zone')
-    .action(
-      async (name: string, options: { scopes: string[]; models?: string[]; expires?: string }) => {
-        const client = await openClient(ctx);
-        const { scopes, models, expires: expiresAt } = options;
-        const body = { name, scopes, models, expiresAt };
-        const answer = await client.json('POST', '/api/v1/keys', { body });
-        ctx.out.data(answer);
-        ctx.out.line(String(answer['token']));
-        ctx.out.line('this is the only time it is shown');
-      },
-    );
+    .action((name: string, options: CreateOptions) => create(ctx, name, options));
   keys
     .command('rotate')
     .argument('<id>', 'the part after rk_, as `keys list` shows it')

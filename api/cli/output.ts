@@ -103,6 +103,8 @@ export interface Column<Row> {
 export interface Output {
   /** One line for a person; nothing under `--json`. */
   line(text?: string): void;
+  /** What a person should know beside the result, on stderr, also under `--json`. */
+  warn(text: string): void;
   /** The result under `--json` (one document on stdout); nothing otherwise. */
   data(value: unknown): void;
   /** One event of a stream under `--json` (one line, NDJSON); nothing otherwise. */
@@ -177,7 +179,7 @@ export function formatTable<Row>(
 }
 
 /**
- * Writes to `stdout`; `json()` is asked at each call because options are parsed late. For a terminal, lines and
+ * Writes to `stdout`, warnings to `stderr`; `json()` is asked at each call because options are parsed late. For a terminal, lines and
  * tables are fitted to its width; what goes to a file or a pipe is one line each.
  */
 export function createOutput(
@@ -187,6 +189,7 @@ export function createOutput(
     readonly rows?: number;
   },
   json: () => boolean,
+  stderr: NodeJS.WritableStream = process.stderr,
 ): Output {
   const live = new LiveLines(stdout);
   const width = (): number => (stdout.isTTY === true && stdout.columns) || Infinity;
@@ -197,6 +200,10 @@ export function createOutput(
   return {
     line: (text = '') => {
       if (!json()) for (const part of wrapped(text, width())) print(part);
+    },
+    warn: (text) => {
+      live.erase();
+      stderr.write(`warning: ${text}\n`);
     },
     data: (value) => {
       if (json()) print(JSON.stringify(value, undefined, 2));

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { createRoute, z } from '@hono/zod-openapi';
+import { createRoute, z, type RouteConfig } from '@hono/zod-openapi';
 import { HTTP, notFound } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { secured, type App } from '../secure.ts';
@@ -122,7 +122,7 @@ const headers = (type: string): Record<string, string> => ({
 
 /** The whole API from the schemas of its routes. */
 export function openApiDocument(app: App, version: string): object {
-  return app.getOpenAPI31Document({
+  const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
       title: 'Ratchet',
@@ -132,4 +132,23 @@ export function openApiDocument(app: App, version: string): object {
     },
     servers: [{ url: '/' }],
   });
+  // Its validator must run for routes to see defaults, so each is declared as required.
+  for (const { method, path } of bodiesLeftOut(app)) {
+    if (method !== 'post' && method !== 'put') continue;
+    const body = document.paths?.[path]?.[method]?.requestBody;
+    if (body !== undefined) Object.assign(body, { required: false, description: LEFT_OUT });
+  }
+  return document;
 }
+
+const LEFT_OUT = 'May be left out (then without a `Content-Type`): the same as `{}`.';
+
+/** Routes of whose body every field may be left out, and so the body. */
+const bodiesLeftOut = (app: App): readonly Pick<RouteConfig, 'method' | 'path'>[] =>
+  app.openAPIRegistry.definitions.flatMap((one) => {
+    if (one.type !== 'route') return [];
+    const json = one.route.request?.body?.content['application/json'];
+    const schema = json && 'schema' in json ? json.schema : undefined;
+    // Of any other kind the schema documents, and the route itself checks.
+    return schema instanceof z.ZodObject && schema.safeParse({}).success ? [one.route] : [];
+  });

@@ -169,6 +169,13 @@ describe('command line', () => {
     const key = await run(address, 'keys', 'create', 'notebook', '-s', 'read,predict', '-m', MODEL);
     const token = key.text.split('\n')[0]!;
     assert.match(token, /^rk_/);
+    assert.equal(key.warnings, '');
+    const early = ['keys', 'create', 'early', '-s', 'predict', '-m', `${MODEL},nonsense`];
+    for (const argv of [early, ['--json', ...early]]) {
+      const made = await run(address, ...argv);
+      assert.deepEqual([made.code, made.text.includes('rk_')], [0, true], made.error);
+      assert.match(made.warnings, /^warning: there is no model nonsense yet.*\n$/);
+    }
     assert.equal((await run({ ...address, key: token }, 'models')).code, 0);
     assert.match((await run(address, 'keys', 'list')).text, /notebook/);
     assert.equal((await run(address, 'keys', 'revoke', token.split('_')[1]!)).code, 0);

@@ -257,6 +257,20 @@ describe('who may do what', () => {
       ([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     );
     assert.deepEqual(documented.sort(), Object.keys(routeTable).sort());
+    const paths = body['paths'] as unknown as Record<string, Record<string, Documented>>;
+    const isRequired = (path: string) => paths[path]!['post']!.requestBody!.required;
+    const [predict, promote] = ['predict', 'promote'].map(
+      (word) => `/api/v1/ml-models/{name}/${word}`,
+    );
+    assert.deepEqual(
+      [predict!, promote!, '/api/v1/experiments', '/v2/models/{name}/infer'].map(isRequired),
+      [false, true, true, true],
+    );
+    const empty = await replica.app.request(`http://localhost/api/v1/ml-models/${MODEL}/predict`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ADMIN}` },
+    });
+    assert.equal(empty.status, 200);
     const root = await replica.app.request('http://localhost/');
     assert.deepEqual([root.status, root.headers.get('location')], [302, '/docs']);
     const page = await replica.app.request('http://localhost/docs');
@@ -289,4 +303,8 @@ async function predictions(replica: TestReplica): Promise<string> {
     .split('\n')
     .filter((line) => line.startsWith('ratchet_predictions_total'))
     .join();
+}
+
+interface Documented {
+  readonly requestBody?: { readonly required: boolean };
 }

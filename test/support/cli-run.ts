@@ -28,6 +28,8 @@ export interface Outcome {
   readonly code: number;
   readonly text: string;
   readonly error: string;
+  /** On stderr, beside an error. */
+  readonly warnings: string;
   readonly hint: string;
 }
 
@@ -61,18 +63,20 @@ export async function runProgram(
   const stdout = new PassThrough();
   const chunks: Buffer[] = [];
   stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const stderr = new PassThrough();
   const json = argv.includes('--json');
   const ctx: CliContext = {
     json,
     interactive: false,
     config: readConfig({}),
-    out: createOutput(stdout, () => json),
+    out: createOutput(stdout, () => json, stderr),
     signal: new AbortController().signal,
     connect,
   };
   const done = (code: number, error = '', hint = ''): Outcome => {
     const text = Buffer.concat(chunks).toString('utf8');
-    return { code, text, error, hint };
+    const warnings = String(stderr.read() ?? '');
+    return { code, text, error, hint, warnings };
   };
   try {
     await build(ctx).parseAsync(argv, { from: 'user' });
