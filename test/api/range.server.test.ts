@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, mock, test } from 'node:test';
 import { tableFromIPC } from 'apache-arrow';
 import { rangeRowSchema } from '../../api/range/schemas.ts';
+import { GraphPool } from '../../api/serving/graph-pool.ts';
 import { ARROW, NDJSON } from '../../api/range/stream.ts';
 import { calendarFor } from '../../core/calendar/index.ts';
 import { ARROW_COLUMNS, type RangeRow } from '../../core/ranges/index.ts';
@@ -92,6 +93,42 @@ test('each session of a range is answered as predict answers as of it', async ()
   const { body } = await api.call('GET', `/api/v1/ml-models/${MODEL}/predictions`);
   const recorded = Object.values(body).flat().length;
   assert.ok(recorded < 5, `nothing of it is recorded, but ${recorded}`);
+});
+
+test('a long range has the same answers from the thread of the graphs', async () => {
+  const range = { from: '2017-10-02', to: RANGE.to };
+  let [begun, released] = [0, 0];
+  const open = GraphPool.prototype.openWindows;
+  const spy = mock.method(GraphPool.prototype, 'openWindows', function (this: GraphPool, ...of) {
+    const { run, release } = open.apply(this, of);
+    const counting: ReturnType<GraphPool['openWindows']> = {
+      run(windows) {
+        const running = run(windows);
+        if (running) begun++;
+        return running;
+      },
+      release() {
+        released++;
+        release();
+      },
+    };
+    return counting;
+  } satisfies GraphPool['openWindows']);
+  try {
+    // The first one may be over before the graph is open there.
+    await eventually('the thread runs the graph', async () => {
+      const before = begun;
+      const { rows, end } = await rowsOf({ range });
+      assert.ok(rows.length > 500 && end.failed === 0, JSON.stringify(end));
+      for (const row of rows.filter((_, i) => i % 100 === 50)) await assertLikePredict(row);
+      return begun - before > 3;
+    });
+    assert.equal(released, spy.mock.callCount());
+    assert.equal((await rowsOf({ range: RANGE })).end.failed, 0);
+    assert.equal(released, spy.mock.callCount(), 'a short one is not worth it');
+  } finally {
+    spy.mock.restore();
+  }
 });
 
 test('a stream that was cut goes on behind its last row, without gap or repeat', async () => {
