@@ -1,6 +1,7 @@
 /**
- * esbuild's `keepNames` names each function again when it is made, with `Object.defineProperty`. Most have that name anyway,
- * from the variable, field or property that holds them, and naming those that a request makes takes longer than making them.
+ * esbuild's `keepNames` names each function again when it is made, with `Object.defineProperty`.
+ * Most have that name anyway, from the variable, field or property that holds them, and naming
+ * those that a request makes takes longer than making them.
  */
 
 /** A function that is named as soon as it is made: what holds it, and how it begins. */

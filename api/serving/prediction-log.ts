@@ -97,7 +97,8 @@ export class PredictionLog {
     if (!request.record) return written;
     const { role, trialId } = arm;
     const facts = { role, trialId, pairId: null, durationMs, basis: computed.basis };
-    // What was remembered comes one by one as requests are read; what was computed comes with the others of its run.
+    // What was remembered comes one by one as requests are read; what was computed comes with the
+    // others of its run.
     const together = computed.outcome === 'cached' ? 'turn' : 'run';
     const row = this.#row(request, written, facts, at);
     if (await this.#parts.spool.keep(row, together)) return written;

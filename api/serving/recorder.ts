@@ -74,8 +74,8 @@ export class Recorder {
   }
 
   async #drainAll(): Promise<void> {
-    // What comes meanwhile is for the next round: else, where answers never cease, each handful of them would be
-    // a file and a transaction of its own, and rounds would not end.
+    // What comes meanwhile is for the next round: else, where answers never cease, each handful of
+    // them would be a file and a transaction of its own, and rounds would not end.
     const { newest } = this.#spool;
     for (let s = this.#spool.take(newest); s !== undefined; s = this.#spool.take(newest)) {
       const { lines, damaged } = await this.#spool.read(s);

@@ -6,7 +6,7 @@ export const NEWLINE = 0x0a;
 export const CRC_BYTES = 9;
 /** Bytes of a character in UTF-8, at most, by unit of a string. */
 const CHAR_BYTES = 3;
-/** Some ten predictions; more is made where they come in larger groups, and given back behind a very large one. */
+/** Some ten predictions; more for larger groups, given back behind a very large one. */
 const ROOM_BYTES = 16 * 1024;
 const MAX_ROOM_BYTES = 256 * 1024;
 
@@ -17,7 +17,7 @@ export const crcOf = (json: Buffer): string => `${crc32(json).toString(16).padSt
 const jsonOf = ({ answer, ...row }: PredictionRow): string =>
   `${JSON.stringify(row).slice(0, -1)},"answer":${answer}}`;
 
-/** Lines of a spool that wait to be written, side by side as they will stand there: each is encoded once, in place. */
+/** Lines of a spool that wait to be written, as they will stand there: each is encoded once. */
 export class WaitingLines {
   #room = Buffer.allocUnsafeSlow(ROOM_BYTES);
   #bytes = 0;

@@ -116,8 +116,9 @@ export class Spool {
   }
 
   /**
-   * The same for an answer that has yet to go out. All that come in one `turn` of the event loop are written together;
-   * answers of one `run` of a network are all there as soon as what their promises led to is done, and wait no longer.
+   * The same for an answer that has yet to go out. All that come in one `turn` of the event loop
+   * are written together; answers of one `run` of a network are all there as soon as what their
+   * promises led to is done, and wait no longer.
    */
   keep(row: PredictionRow, together: 'turn' | 'run' = 'turn'): Promise<boolean> {
     const bytes = this.#lines.add(row);
