@@ -115,6 +115,7 @@ export interface ExperimentQuery {
   readonly limit: number;
   /** `nextCursor` of the page before. */
   readonly cursor?: string | undefined;
+  readonly name?: string | undefined;
   readonly model?: string | undefined;
   readonly status?: ExperimentStatus | undefined;
 }
@@ -128,7 +129,7 @@ export async function listExperiments(
   query: ExperimentQuery,
 ): Promise<{ items: Experiment[]; nextCursor: string | undefined }> {
   const limit = Math.min(query.limit, PAGE_MAX);
-  const { cursor, model, status } = query;
+  const { cursor, name, model, status } = query;
   let select = db.selectFrom('experiment').selectAll();
   if (cursor !== undefined) {
     if (!(await getExperiment(db, cursor))) throw unknownCursor(cursor);
@@ -136,6 +137,7 @@ export async function listExperiments(
     const last = sql`(SELECT created_at, id FROM experiment WHERE id = ${cursor})`;
     select = select.where(sql<boolean>`(created_at, id) < ${last}`);
   }
+  if (name !== undefined) select = select.where('name', '=', name);
   if (model !== undefined) select = select.where('model', '=', model);
   if (status !== undefined) select = select.where('status', '=', status);
   const rows = await select

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { followEvents } from './events.ts';
 import { openClient, type ApiClient, type Json } from './http.ts';
+import { askedExperiment, AN_EXPERIMENT } from './named-experiment.ts';
 import { idempotencyKey, integer } from './options.ts';
 import { CliError, EXIT, type CliContext, type ExitCode, shortened, toMinute } from './output.ts';
 import { failedModels, ProgressView, type FailedModel } from './progress.ts';
@@ -37,16 +38,22 @@ export function register(program: Command, ctx: CliContext): void {
 
   program
     .command('watch')
-    .argument('<experiment>', 'its id')
+    .argument('<experiment>', AN_EXPERIMENT)
     .description('show the progress of an experiment until it ends')
-    .action(async (id: string) => watch(ctx, await openClient(ctx), id));
+    .action(async (asked: string) => {
+      const client = await openClient(ctx);
+      const id = await askedExperiment(client, asked);
+      if (id !== asked) ctx.out.line(`experiment ${id}`);
+      await watch(ctx, client, id);
+    });
 
   program
     .command('cancel')
-    .argument('<experiment>', 'its id')
+    .argument('<experiment>', AN_EXPERIMENT)
     .description('stop an experiment')
-    .action(async (id: string) => {
+    .action(async (asked: string) => {
       const client = await openClient(ctx);
+      const id = await askedExperiment(client, asked);
       const answer = await client.json(
         'POST',
         `/api/v1/experiments/${encodeURIComponent(id)}/cancel`,

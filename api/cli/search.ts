@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { openClient, type Json } from './http.ts';
-import { segment } from './options.ts';
+import { askedExperiment, AN_EXPERIMENT } from './named-experiment.ts';
 import type { CliContext } from './output.ts';
 import { duration } from './progress.ts';
 import { lossWords, pointWords, spaceWords } from './search-words.ts';
@@ -9,23 +9,27 @@ import { lossWords, pointWords, spaceWords } from './search-words.ts';
 export function register(program: Command, ctx: CliContext): void {
   program
     .command('search')
-    .argument('<experiment>', 'its id')
+    .argument('<experiment>', AN_EXPERIMENT)
     .description('show its search of hyperparameters, trial by trial')
     .option('-m, --model <name>', 'of one of its models')
     .option('--best', 'the best trials first')
-    .action((id: string, options: { model?: string; best?: boolean }) => search(ctx, id, options));
+    .action((asked: string, options: { model?: string; best?: boolean }) =>
+      search(ctx, asked, options),
+    );
 }
 
 async function search(
   ctx: CliContext,
-  id: string,
+  asked: string,
   { model, best = false }: { model?: string; best?: boolean },
 ): Promise<void> {
   const client = await openClient(ctx);
+  const id = await askedExperiment(client, asked);
   const query = model === undefined ? {} : { model };
-  const answer = await client.json('GET', `/api/v1/experiments/${segment(id)}/search`, { query });
+  const answer = await client.json('GET', `/api/v1/experiments/${id}/search`, { query });
   ctx.out.data(answer);
   if (ctx.json) return;
+  if (id !== asked) ctx.out.line(`experiment ${id}`);
   const searches = answer['items'] as Json[];
   if (searches.length === 0) {
     ctx.out.line(

@@ -191,6 +191,7 @@ function readRoutes(app: App, parts: ApiParts): void {
       query: z.object({
         limit: limitQuery,
         cursor: cursorOf(ulidSchema),
+        name: modelName.optional(),
         model: modelName.optional(),
         status: z.enum(STATUSES).optional(),
       }),

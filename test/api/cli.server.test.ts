@@ -330,6 +330,8 @@ describe('command line', () => {
       /index-gspc seed 1: epoch 1\/3 loss 0\.5000, valid 0\.6000, at most 4s left/,
     );
     assert.match(watched.text, /completed: version 3/);
+    const { name } = JSON.parse(started.text) as { name: string };
+    assert.match((await run(address, 'watch', name)).text, new RegExp(`^experiment ${id}\n`));
     const failed = await run(address, '--json', 'run', join(folder, 'spec.yaml'));
     const second = (JSON.parse(failed.text) as { id: string }).id;
     await endExperiment(fixture.db, second, { status: 'failed', message: 'quality.failed: holes' });
@@ -337,6 +339,13 @@ describe('command line', () => {
     assert.equal(bad.code, EXIT.failed);
     assert.match(bad.error, /failed: quality\.failed: holes/);
     assert.match((await run(address, 'experiments', '-s', 'failed')).text, /holes/);
+    const newest = await run(address, 'watch', name);
+    assert.deepEqual(
+      [newest.code, newest.text.split('\n')[0]],
+      [EXIT.failed, `experiment ${second}`],
+    );
+    const cancelled = await run(address, 'cancel', name);
+    assert.deepEqual([cancelled.code, /has ended/.test(cancelled.error)], [EXIT.refused, true]);
   });
 
   it('ends as a failure where one of several models failed, and names it', async () => {

@@ -154,5 +154,9 @@ describe('a search of an experiment', () => {
     const json = JSON.parse(await cli('search', id, '--json')) as { items: unknown[] };
     assert.equal(json.items.length, 1);
     assert.match(await cli('search', other), /has searched nothing/);
+    const { body } = await replica.call('GET', '/api/v1/experiments');
+    const [newest] = body['items'] as unknown as { id: string; name: string }[];
+    const named = await cli('search', newest!.name);
+    assert.equal(named, `experiment ${newest!.id}\n${await cli('search', newest!.id)}`);
   });
 });

@@ -104,6 +104,9 @@ describe('an experiment', () => {
     );
     assert.equal(second.nextCursor, undefined);
     assert.equal((await listExperiments(db, { limit: 9, model: 'none' })).items.length, 0);
+    const { name } = first.items[0]!;
+    assert.equal((await listExperiments(db, { limit: 9, name })).items.length, 5);
+    assert.equal((await listExperiments(db, { limit: 9, name: `${name}-2` })).items.length, 0);
   });
 
   test('is listed by the time it was made at, whatever its id is', async () => {
