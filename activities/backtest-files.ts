@@ -3,13 +3,11 @@ import type { Bars } from '../core/bars/bars.ts';
 import { hashBars } from '../core/bars/hash.ts';
 import type { AnswerColumns, SimulatedStrategy } from '../core/backtest/index.ts';
 import {
-  adviceWarnings,
   backtestPlots,
   backtestText,
   equityCsv,
   modelAnswersOf,
   originText,
-  revisionWarnings,
   renderBacktest,
   settingsOf,
   tradesCsv,
@@ -21,7 +19,6 @@ import {
 } from '../core/backtest/report/index.ts';
 import { askedModel, modelOfUnit, type BacktestSpec } from '../core/spec/index.ts';
 import type { Backtest } from '../registry/backtests.ts';
-import type { RevisedBars } from '../registry/revised-bars.ts';
 import type { StoredFile } from '../registry/tables.ts';
 import { getVersion, versionsOfExperiment } from '../registry/versions.ts';
 import type { SimulateInput } from './contracts-backtest.ts';
@@ -37,7 +34,8 @@ export interface BacktestFacts {
   readonly answers: ReadonlyMap<string, AnswerColumns>;
   readonly results: readonly SimulatedStrategy[];
   readonly advice: readonly AdviceOrigin[];
-  readonly revised: readonly RevisedBars[];
+  /** The gravest first. */
+  readonly warnings: readonly string[];
 }
 
 /** The verdict, and the files that a backtest leaves: report (and what a terminal shows of it), origin, charts, and by strategy trades, curve and all figures. */
@@ -66,10 +64,9 @@ export async function backtestFiles(
 }
 
 async function reportInput(deps: ActivityDeps, facts: BacktestFacts): Promise<BacktestReportInput> {
-  const { row, spec, bars, answers, results } = facts;
+  const { row, spec, bars, answers, results, warnings } = facts;
   const [strategy, ...beside] = results;
   const through = await trainedThrough(deps, facts);
-  const warnings = [...adviceWarnings(facts.advice), ...revisionWarnings(facts.revised)];
   return {
     name: spec.name,
     strategy: strategy!,

@@ -2,6 +2,11 @@ import { setImmediate } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { backtestAdvice, backtestAdviceSchema, type BacktestAdvice } from '../core/advice/index.ts';
 import { simulate, type SimulatedStrategy } from '../core/backtest/index.ts';
+import {
+  adviceWarnings,
+  cutPeriodWarnings,
+  revisionWarnings,
+} from '../core/backtest/report/index.ts';
 import type { BacktestSpec } from '../core/spec/index.ts';
 import {
   appendBacktestEvent,
@@ -38,12 +43,18 @@ export function createBacktestSimulateActivities(deps: ActivityDeps) {
       );
       const results = await simulated(deps, row, spec, material, sizing);
       const stored = await storeResults(deps, row, results);
-      const { bars, answers } = material;
+      const { bars, answers, instruments } = material;
       const advice = sizing.origins(results);
       const revised = await revisedOf(deps, row, spec);
-      const found = { row, spec, folds, bars, answers, results, advice, revised };
+      const warnings = [
+        ...cutPeriodWarnings(spec.period, instruments),
+        ...adviceWarnings(advice),
+        ...revisionWarnings(revised),
+      ];
+      const found = { row, spec, folds, bars, answers, results, advice, warnings };
       const { verdict, files } = await backtestFiles(deps, found);
-      const end = { status: 'completed' as const, message: verdict, results: stored, files };
+      const said = { message: verdict, results: stored, files, warnings };
+      const end = { status: 'completed' as const, ...said };
       await endBacktest(deps.db, row.id, end);
       return { verdict };
     },

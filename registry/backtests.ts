@@ -124,6 +124,7 @@ export type BacktestEnd =
       readonly message: string;
       readonly results: readonly StoredStrategyResult[];
       readonly files: readonly StoredFile[];
+      readonly warnings: readonly string[];
     }
   | { readonly status: 'failed' | 'cancelled'; readonly message: string };
 
@@ -132,7 +133,11 @@ export function endBacktest(db: Db, id: string, end: BacktestEnd): Promise<void>
   const { status, message } = end;
   const found =
     end.status === 'completed'
-      ? { results: JSON.stringify(end.results), files: JSON.stringify(end.files) }
+      ? {
+          results: JSON.stringify(end.results),
+          files: JSON.stringify(end.files),
+          warnings: JSON.stringify(end.warnings),
+        }
       : {};
   return inTransaction(db, async (trx) => {
     const ended = await trx

@@ -28,6 +28,7 @@ export interface BacktestTable {
   message: Nullable<string>;
   results: NullableJson<readonly StoredStrategyResult[]>;
   files: NullableJson<readonly StoredFile[]>;
+  warnings: NullableJson<readonly string[]>;
   workflow_id: string;
   /** That it asks or trains. */
   models: Generated<string[]>;

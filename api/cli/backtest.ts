@@ -197,6 +197,9 @@ async function show(
     ctx.out.line(`${name}: ${isEmpty ? end : String(found['message'] ?? status)}`);
     const results = found['results'] as StrategyRow[];
     if (results.length > 0) figuresTable(ctx, results);
+    // Absent where the server is of before.
+    const { warnings = [] } = found as { readonly warnings?: readonly string[] };
+    for (const warning of warnings) ctx.out.warn(warning);
   }
   for (const path of written) ctx.out.line(path);
 }

@@ -53,6 +53,9 @@ export const backtestSchema = z
         trades: z.int(),
       }),
     ),
+    warnings: z
+      .array(z.string())
+      .describe('What to know before the figures, such as a period without bars for all of it.'),
     files: z.array(z.string()).describe('Names; `GET .../files/{file}` has each.'),
     specHash: z.string(),
     createdAt: z.string(),
@@ -72,6 +75,7 @@ export const backtestView = (row: Backtest): z.infer<typeof backtestSchema> => (
     ...{ strategy, finalEquity, trades },
     metrics: { ...metrics },
   })),
+  warnings: [...(row.warnings ?? [])],
   files: (row.files ?? []).map(({ name }) => name),
   specHash: row.spec_hash,
   createdAt: row.created_at.toISOString(),

@@ -40,14 +40,21 @@ test('bars of the period that had been known otherwise are counted in the warnin
     await environment().run(createBacktestPlanActivities(deps).planBacktest, { backtestId: id });
     const { simulateBacktest } = createBacktestSimulateActivities(deps);
     await environment().run(simulateBacktest, { backtestId: id, folds: [] });
-    const { files } = await backtestOrThrow(fixture.db, id);
+    const { files, warnings } = await backtestOrThrow(fixture.db, id);
     const { uri } = files!.find(({ name }) => name === 'origin.json')!;
     const sha256 = uri.slice(uri.lastIndexOf('/') + 1);
     const bytes = await deps.artifacts.get({ uri, sha256 });
     const origin = JSON.parse(new TextDecoder().decode(bytes)) as BacktestOrigin;
-    return origin.warnings ?? [];
+    assert.deepEqual(warnings, origin.warnings ?? []);
+    return warnings ?? [];
   };
   assert.deepEqual(await warningsOf('2013-06-28'), []);
+  const [beyond, ...others] = await warningsOf('2020-12-31');
+  assert.deepEqual(others, []);
+  assert.match(
+    beyond!,
+    /is 2013-01-02 to 2020-12-31; of \^GSPC there are bars from 2013-01-02 to /,
+  );
 
   const series = { instrument: INSTRUMENT, timeframe: '1d' as const };
   const bars = await barsAsOf(deps, {

@@ -41,7 +41,7 @@ describe('what was tried before', () => {
       ...{ strategy, metrics: { sharpeByBar }, finalEquity: 1, trades: 1, uri: 'cas/0' },
     }));
     return endBacktest(database.db, id, {
-      ...{ status: 'completed', message: 'done', results, files: [] },
+      ...{ status: 'completed', message: 'done', results, files: [], warnings: [] },
     });
   };
   const tried = async (change: object, sharpes: Readonly<Record<string, number | null>>) => {

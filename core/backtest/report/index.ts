@@ -9,6 +9,7 @@ export type {
   Settings,
 } from './input.ts';
 export { adviceWarnings } from './advice-section.ts';
+export { cutPeriodWarnings } from './cut-period.ts';
 export { EQUITY_COLUMNS, equityCsv, TRADE_COLUMNS, tradesCsv } from './csv.ts';
 export { backtestPlots } from './plots.ts';
 export { BACKTEST_SECTIONS, renderBacktest } from './render.ts';
