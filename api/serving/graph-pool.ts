@@ -7,7 +7,7 @@ import { ApiError } from '../errors.ts';
 import type { WindowShape } from '../../core/packages/golden.ts';
 import type { Graph, GraphCommand, GraphReply } from './graph-thread.ts';
 
-/** Sampling requests that may wait: 200 take some 2 s of the thread. */
+/** What may wait for the threads: 200 samplings take some 2 s of one. */
 const MAX_WAITING = 200;
 
 /** Each holds its own copy of every graph. */
@@ -28,6 +28,7 @@ class GraphThread {
   readonly #onReply: () => void;
   /** Graphs that are open there. */
   readonly graphs = new Set<number>();
+  readonly #opening = new Map<number, Promise<void>>();
   #next = 1;
 
   constructor(parts: {
@@ -59,9 +60,23 @@ class GraphThread {
     });
   }
 
-  async open(graph: number, opened: Graph): Promise<void> {
-    await this.ask({ kind: 'open', graph, opened });
-    this.graphs.add(graph);
+  /** Once, however often it is asked for meanwhile. */
+  open(graph: number, opened: Graph): Promise<void> {
+    const open = async (): Promise<void> => {
+      try {
+        await this.ask({ kind: 'open', graph, opened });
+        this.graphs.add(graph);
+      } finally {
+        this.#opening.delete(graph);
+      }
+    };
+    const opening = this.#opening.get(graph) ?? open();
+    this.#opening.set(graph, opening);
+    return opening;
+  }
+
+  async release(graph: number): Promise<void> {
+    if (this.graphs.delete(graph)) await this.ask({ kind: 'release', graph });
   }
 
   #answered(reply: GraphReply): void {
@@ -152,8 +167,7 @@ export class GraphPool {
 
   async #release(graph: number): Promise<void> {
     this.#graphs.delete(graph);
-    const open = this.#threads.filter((thread) => thread.graphs.delete(graph));
-    await Promise.all(open.map((thread) => thread.ask({ kind: 'release', graph })));
+    await Promise.all(this.#threads.map((thread) => thread.release(graph)));
   }
 
   get #waiting(): number {
@@ -199,12 +213,8 @@ export class GraphPool {
     this.#isGrowing = true;
     const thread = this.#start();
     try {
-      await Promise.all([...this.#graphs].map(([id, graph]) => thread.open(id, graph)));
-      // A graph that was opened meanwhile is not known there: it samples elsewhere.
-      for (const id of [...thread.graphs].filter((known) => !this.#graphs.has(known))) {
-        thread.graphs.delete(id);
-        await thread.ask({ kind: 'release', graph: id });
-      }
+      // Others may be opened and released meanwhile.
+      while (!this.#hasAll(thread)) await this.#equip(thread);
       if (!this.#closed) this.#threads = [...this.#threads, thread];
       else await thread.terminate();
     } catch {
@@ -215,6 +225,18 @@ export class GraphPool {
     }
   }
 
+  #hasAll({ graphs }: GraphThread): boolean {
+    return graphs.size === this.#graphs.size && [...graphs].every((id) => this.#graphs.has(id));
+  }
+
+  /** Opens there what is open in the pool, and lets go what is not any more. */
+  async #equip(thread: GraphThread): Promise<void> {
+    const lacking = [...this.#graphs].filter(([id]) => !thread.graphs.has(id));
+    await Promise.all(lacking.map(([id, graph]) => thread.open(id, graph)));
+    const gone = [...thread.graphs].filter((id) => !this.#graphs.has(id));
+    await Promise.all(gone.map((id) => thread.release(id)));
+  }
+
   #start(): GraphThread {
     return new GraphThread({
       onReply: () => this.#giveWay(),
@@ -222,16 +244,19 @@ export class GraphPool {
     });
   }
 
-  /** All that waited there fails; the graphs open again in a new thread where it was the only one. */
+  /** All that waited there fails; what it had alone opens in those that are left, or in a new one. */
   #lost(thread: GraphThread): void {
     thread.fail();
     if (!this.#threads.includes(thread)) return;
     this.#threads = this.#threads.filter((other) => other !== thread);
-    if (this.#threads.length === 0 && !this.#closed) {
-      const [next] = this.#running();
-      for (const [id, graph] of this.#graphs) next!.open(id, graph).catch(() => undefined);
+    if (!this.#closed) {
+      for (const other of this.#running()) this.#equip(other).catch(() => undefined);
     }
-    // They are refused, or begin once the graphs are open again.
+    this.#beginAll();
+  }
+
+  /** They are refused, or begin once the graphs are open again. */
+  #beginAll(): void {
     for (const begin of this.#background.splice(0)) begin();
   }
 
@@ -239,6 +264,7 @@ export class GraphPool {
     this.#closed = true;
     const threads = this.#threads;
     this.#threads = [];
+    this.#beginAll();
     await Promise.all(threads.map((thread) => thread.terminate()));
   }
 }

@@ -40,16 +40,16 @@ export function cutterOf(
     if (!ends.every((end) => end + 1 >= lookback && (end + 1) * features <= rows.length)) {
       throw new RatchetError('onnx.input', `a window has ${lookback} rows of ${features} values`);
     }
-    const room = free ?? new Float64Array(Math.min(RUN_WINDOWS, ends.length) * size);
+    const wanted = Math.min(RUN_WINDOWS, ends.length) * size;
+    const room = free && free.length >= wanted ? free : new Float64Array(wanted);
     free = undefined;
     const runs: Float64Array[] = [];
     for (let from = 0; from < ends.length; from += RUN_WINDOWS) {
       const some = ends.subarray(from, from + RUN_WINDOWS);
-      const x = room.length >= some.length * size ? room : new Float64Array(some.length * size);
       some.forEach((end, i) => {
-        x.set(rows.subarray((end + 1 - lookback) * features, (end + 1) * features), i * size);
+        room.set(rows.subarray((end + 1 - lookback) * features, (end + 1) * features), i * size);
       });
-      const windows = x.subarray(0, some.length * size);
+      const windows = room.subarray(0, some.length * size);
       const inputs = windowInputs(
         session,
         shape,

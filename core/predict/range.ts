@@ -125,18 +125,29 @@ interface Chunk {
   readonly running: Promise<Float64Array> | undefined;
 }
 
-/** The rows that windows are cut from, alone. */
+/** The rows that windows are cut from; windows far from each other side by side, without what lies between them. */
 function cutOf(
   pkg: VerifiedPackage,
   { values, names }: FeatureMatrix,
   windows: readonly MadeWindow[],
 ): CutWindows {
   const { lookback } = pkg.preprocessing;
+  const width = names.length;
+  const instrument = instrumentOf(pkg, windows[0]!);
   // Instants ascend, and so do the rows that are newest at them.
   const first = windows[0]!.row + 1 - lookback;
-  const rows = values.slice(first * names.length, (windows.at(-1)!.row + 1) * names.length);
-  const ends = Int32Array.from(windows, ({ row }) => row - first);
-  return { rows, ends, instrument: instrumentOf(pkg, windows[0]!) };
+  const behind = windows.at(-1)!.row + 1;
+  if (behind - first <= windows.length * lookback) {
+    const ends = Int32Array.from(windows, ({ row }) => row - first);
+    return { rows: values.slice(first * width, behind * width), ends, instrument };
+  }
+  const rows = new Float64Array(windows.length * lookback * width);
+  windows.forEach(({ row }, i) => {
+    const window = values.subarray((row + 1 - lookback) * width, (row + 1) * width);
+    rows.set(window, i * window.length);
+  });
+  const ends = Int32Array.from(windows, (_, i) => (i + 1) * lookback - 1);
+  return { rows, ends, instrument };
 }
 
 interface Asked {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { GraphPool } from '../../api/serving/graph-pool.ts';
+import { RatchetError } from '../../core/errors.ts';
 import { openSession } from '../../core/onnx/session.impl.ts';
 import { cutterOf, type CutWindows, type WindowsRunner } from '../../core/predict/cut-windows.ts';
 import { windowShape } from '../../core/predict/opened.ts';
@@ -44,6 +45,25 @@ describe('threads that run graphs', () => {
       for (const values of drawn) assert.deepEqual(values, drawn[0]);
     } finally {
       await pool.close();
+    }
+  });
+
+  it('refuse what waits when they are closed', async () => {
+    const built = await makePackage();
+    const verified = verifyPackage(built.files, testKeys, expectedOf(built));
+    const { noiseWidth } = verified.preprocessing.confidence;
+    const pool = new GraphPool();
+    const shape = { ...windowShape(verified), noiseWidth };
+    const runner = await pool.open(verified.monteCarlo!, shape);
+    const window = new Float64Array(shape.lookback * shape.features).fill(0.1);
+    const waiting = [false, true, true].map((background) =>
+      runner.sample({ window, samples: 20, noiseKey: 'key', background }),
+    );
+    const ended = Promise.allSettled(waiting);
+    await pool.close();
+    for (const one of (await ended).slice(1)) {
+      assert.ok(one.status === 'rejected' && one.reason instanceof RatchetError);
+      assert.equal(one.reason.code, 'onnx.closed');
     }
   });
 

@@ -4,6 +4,8 @@ import { sliceBars, type Bars } from '../../../core/bars/bars.ts';
 import { takeBars } from '../../../core/bars/build.ts';
 import { MISSING_POLICIES } from '../../../core/bars/index.ts';
 import { RatchetError } from '../../../core/errors.ts';
+import { cutterOf, type CutWindows } from '../../../core/predict/cut-windows.ts';
+import { windowShape } from '../../../core/predict/opened.ts';
 import { labelParamsOf } from '../../../core/labels/index.ts';
 import {
   forecastRange,
@@ -63,6 +65,27 @@ test('each answer of a range is that of the instant alone, warm-up and problems 
   await compare(pkg, bars, 90);
   const [first] = await collect(pkg, bars, instants(bars));
   assert.equal(said(first!), 'predict.too-few-bars');
+});
+
+test('of instants far from each other only their own windows go to another thread', async () => {
+  const { verified, session } = pkg;
+  const { lookback, featureNames } = verified.preprocessing;
+  const asOf = instants(bars).filter((_, i) => i > 100 && i % (3 * lookback) === 0);
+  assert.ok(asOf.length > 3);
+  const cut = cutterOf(session, windowShape(verified));
+  const windows: CutWindows[] = [];
+  const run = (some: CutWindows): Promise<Float64Array> => {
+    windows.push(some);
+    return cut(some);
+  };
+  const answers: RangeAnswer[] = [];
+  const elsewhere = { run, release: () => undefined };
+  for await (const chunk of forecastRange(pkg, bars, { asOf }, elsewhere)) answers.push(...chunk);
+  for (const answer of answers) {
+    assert.deepEqual(said(answer), await alone(pkg, bars, answer.asOf));
+  }
+  const sizes = windows.map(({ rows, ends }) => rows.length / ends.length);
+  assert.deepEqual(new Set(sizes), new Set([lookback * featureNames.length]));
 });
 
 const random = seeded(4);
