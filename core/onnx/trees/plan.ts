@@ -1,5 +1,6 @@
 import { RatchetError } from '../../errors.ts';
 import { readModel } from '../embed.ts';
+import { ML_DOMAIN } from '../graph.ts';
 import { ELEMENT_TYPES, type NodeProto, type TensorProto, type ValueInfo } from '../onnx-format.ts';
 import { valuesOf } from '../tensor-values.ts';
 import { joinEnsembles, type TreeEnsemble } from './ensemble.ts';
@@ -35,6 +36,24 @@ export interface TreePlan {
   /** Where the outputs are in the end. */
   readonly answer: Int32Array;
 }
+
+/** Operators that are computed here, and how many inputs each has. */
+const INPUTS: Readonly<Record<string, number>> = {
+  ...{ Identity: 1, Gather: 2, Cast: 1, TreeEnsemble: 1, Unsqueeze: 2, Reshape: 2, Split: 1 },
+  ...{ ReduceMax: 2, Floor: 1, Pow: 2, Add: 2, Sub: 2, Mul: 2, Div: 2, Min: 2 },
+};
+
+/** Throws for an operator that is another one than its name says here: of another domain, or with inputs beyond these. */
+function checkOperator({ opType = '', domain = '', input = [] }: NodeProto): void {
+  const known = Object.hasOwn(INPUTS, opType);
+  if (!known || domain !== (opType === 'TreeEnsemble' ? ML_DOMAIN : '')) {
+    throw refused(`operator ${domain}.${opType}`);
+  }
+  if (input.length !== INPUTS[opType]) throw refused(`${opType} of ${input.length} inputs`);
+}
+
+/** Most numbers of a row for each byte of the file. Trees of nothing but one leaf come to 1, others to much less. */
+const NUMBERS_A_BYTE = 4;
 
 const sizeOf = (dims: readonly number[]): number => dims.reduce((size, dim) => size * dim, 1);
 
@@ -72,20 +91,28 @@ class Reading {
   readonly sums: number[] = [];
   readonly #values = new Map<string, Value>();
   readonly #constants: ReadonlyMap<string, TensorProto>;
+  readonly #fileBytes: number;
 
-  constructor([, lookback = 0, features = 0]: readonly number[], tensors: readonly TensorProto[]) {
+  constructor(
+    [, lookback = 0, features = 0]: readonly number[],
+    tensors: readonly TensorProto[],
+    fileBytes: number,
+  ) {
     if (lookback < 1 || features < 1) throw refused('its windows have no size');
+    this.#fileBytes = fileBytes;
     this.lookback = lookback;
     this.features = features;
     this.#constants = new Map(tensors.map((tensor) => [tensor.name ?? '', tensor]));
     this.#values.set('x', { kind: 'windows' });
   }
 
-  /** Room for one row's numbers. */
+  /** Room for one row's numbers. Throws where a file says more of them than it can mean. */
   room(dims: readonly number[], numbers?: ArrayLike<number>): Slot & { readonly at: number } {
     const at = this.table.length;
-    for (let i = 0; i < sizeOf(dims); i++) this.table.push(numbers?.[i] ?? 0);
-    return { kind: 'slot', at, places: range(sizeOf(dims)).map((i) => at + i), dims };
+    const size = sizeOf(dims);
+    if (!(at + size <= NUMBERS_A_BYTE * this.#fileBytes)) throw refused('it is too wide');
+    for (let i = 0; i < size; i++) this.table.push(numbers?.[i] ?? 0);
+    return { kind: 'slot', at, places: range(size).map((i) => at + i), dims };
   }
 
   name(name: string, value: Value): void {
@@ -100,6 +127,7 @@ class Reading {
 
   read(node: NodeProto): void {
     const { input = [], output = [], opType = '' } = node;
+    checkOperator(node);
     const values = opType === 'Split' ? this.#split(node) : [this.#valueOf(node, opType, input)];
     if (output.length !== values.length) throw refused(`${opType} of other outputs`);
     output.forEach((name, i) => this.#values.set(name, values[i]!));
@@ -107,7 +135,7 @@ class Reading {
 
   #valueOf(node: NodeProto, opType: string, [first = '', second = '']: readonly string[]): Value {
     const value = this.#values.get(first);
-    if (opType in PAIRWISE) return this.#pairwise(PAIRWISE[opType]!, first, second);
+    if (Object.hasOwn(PAIRWISE, opType)) return this.#pairwise(PAIRWISE[opType]!, first, second);
     if (opType === 'Identity' && value) return value;
     if (opType === 'Gather' && value?.kind === 'windows') return this.#newest(node, second);
     if (opType === 'Cast' && value) return this.#cast(node, value);
@@ -145,11 +173,11 @@ class Reading {
   }
 
   #trees(node: NodeProto, rounded: boolean): Value {
-    const ensemble = readTreeEnsemble(node, this.features);
+    const ensemble = readTreeEnsemble(node, this.features, this.#fileBytes);
     if (rounded !== (ensemble.precision === 'float32')) throw refused('trees of another precision');
     this.ensembles.push(ensemble);
     const slot = this.room([ensemble.targets]);
-    this.sums.push(...slot.places);
+    for (const place of slot.places) this.sums.push(place);
     return slot;
   }
 
@@ -173,9 +201,10 @@ class Reading {
       if (own.some((dim) => dim !== 1 && dim !== most)) throw refused('its shapes');
       return most;
     });
+    // First, as it looks at the size.
+    const to = this.room(dims);
     const places = ({ slot }: typeof a): Int32Array =>
       Int32Array.from(stretched(slot.dims, dims), (at) => slot.places[at]!);
-    const to = this.room(dims);
     this.steps.push(loop(to.at, places(a), places(b)));
     return to;
   }
@@ -242,7 +271,7 @@ export function readTreePlan(bytes: Uint8Array): TreePlan {
   const { graph } = readModel(bytes);
   const inputs = new Map((graph.input ?? []).map((info) => [info.name ?? '', info]));
   const x = dimsOf(inputs.get('x'));
-  const reading = new Reading(x, graph.initializer ?? []);
+  const reading = new Reading(x, graph.initializer ?? [], bytes.length);
   const close = inputs.has('close') ? reading.room([1]) : undefined;
   if (close) reading.name('close', close);
   const other = [...inputs.keys()].find((name) => name !== 'x' && name !== 'close');

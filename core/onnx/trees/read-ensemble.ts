@@ -101,10 +101,14 @@ function treeAt(columns: Columns, root: number, features: number, targets: numbe
 }
 
 /**
- * The trees of an operator TreeEnsemble over rows of `features` columns, as `addTreeEnsemble` wrote them. Throws
- * `onnx.trees` for what it would not have written, and for categories.
+ * The trees of an operator TreeEnsemble over rows of `features` columns, as `addTreeEnsemble` wrote them, in a file of
+ * `fileBytes`. Throws `onnx.trees` for what it would not have written, and for categories.
  */
-export function readTreeEnsemble(node: NodeProto, features: number): TreeEnsemble {
+export function readTreeEnsemble(
+  node: NodeProto,
+  features: number,
+  fileBytes: number,
+): TreeEnsemble {
   const of: Attributes = new Map((node.attribute ?? []).map((one) => [one.name ?? '', one]));
   const unknown = [...of.keys()].find((name) => !KNOWN.has(name));
   if (unknown !== undefined) throw refused(`attribute ${unknown}`);
@@ -116,10 +120,17 @@ export function readTreeEnsemble(node: NodeProto, features: number): TreeEnsembl
   const precision = types[0] === ELEMENT_TYPES.float32 ? 'float32' : 'float64';
   if (types.some((type) => type !== ELEMENT_TYPES[precision])) throw refused('mixed precision');
   const targets = number('n_targets');
+  // Each has a tree at least.
+  if (!(targets >= 1 && targets <= fileBytes)) throw refused(`${targets} outputs`);
   const columns = columnsOf(of);
+  // Trees share no nodes, so that all of them take no more room than the file.
+  let left = columns.feature.length;
   const trees = ints(of, 'tree_roots').map((root) => {
     if (!(root >= 0 && root < columns.feature.length)) throw refused('a root that is not there');
-    return treeAt(columns, root, features, targets);
+    const tree = treeAt(columns, root, features, targets);
+    left -= tree.nodes.length;
+    if (left < 0) throw refused('trees that share nodes');
+    return tree;
   });
   return { features, targets, trees, precision, categorical: [] };
 }

@@ -1,6 +1,6 @@
 import { RatchetError } from '../../errors.ts';
 import type { OnnxSession, SessionInput, SessionInputs } from '../session.ts';
-import { forestOf } from './forest.ts';
+import { type Forest, forestOf } from './forest.ts';
 import { readTreePlan, type TreePlan } from './plan.ts';
 
 /** The input, if it is doubles of that shape; throws `onnx.input`. */
@@ -22,37 +22,41 @@ function doubles(
   throw new RatchetError('onnx.input', `${name}: not [${[n, ...dims].join(', ')}] doubles`);
 }
 
+/** What answers need of a plan and its trees: no node is an object here. */
+type Answering = Omit<TreePlan, 'ensemble'> & { readonly forest: Forest };
+
+function answeringOf(bytes: Uint8Array): Answering {
+  const { ensemble, ...plan } = readTreePlan(bytes);
+  return { ...plan, forest: forestOf(ensemble) };
+}
+
 /**
  * A graph of trees alone, answered here: an empty run of onnxruntime takes longer than 300 trees do. All that such a
  * graph computes is rounded in one way by IEEE 754, so answers have onnxruntime's bits. Throws `onnx.open` for any other graph.
  */
 export function openTreeSession(bytes: Uint8Array): OnnxSession {
-  let plan: TreePlan;
-  let forest: ReturnType<typeof forestOf>;
+  let answering: Answering | undefined;
   try {
-    plan = readTreePlan(bytes);
-    forest = forestOf(plan.ensemble);
+    answering = answeringOf(bytes);
   } catch (cause) {
     throw new RatchetError('onnx.open', 'the model is not the graph of trees that it says', {
       cause,
     });
   }
-  let open = true;
   return {
-    inputNames: plan.inputNames,
+    inputNames: answering.inputNames,
     run: async (inputs) => {
-      if (!open) throw new RatchetError('onnx.run', 'the session was released');
-      return answersOf(plan, forest, inputs);
+      if (!answering) throw new RatchetError('onnx.run', 'the session was released');
+      return answersOf(answering, inputs);
     },
     release: async () => {
-      open = false;
+      answering = undefined;
     },
   };
 }
 
 function answersOf(
-  { lookback, features, values, sums, steps, close, answer }: TreePlan,
-  forest: ReturnType<typeof forestOf>,
+  { lookback, features, values, sums, steps, close, answer, forest }: Answering,
   inputs: SessionInputs,
 ): Float64Array {
   const n = inputs['x']?.dims[0] ?? 0;

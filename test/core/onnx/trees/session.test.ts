@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { ExportContext } from '../../../../core/models/model.ts';
 import { readModel } from '../../../../core/onnx/embed.ts';
 import { EVALUATOR_KEY, evaluatorOf, TREE_EVALUATOR } from '../../../../core/onnx/evaluator.ts';
@@ -215,6 +217,48 @@ test('a graph of trees that was altered is refused, not answered', () => {
   }
   const empty = new Graph('empty').toModel();
   assert.throws(() => openTreeSession(empty), { code: 'onnx.open' });
+});
+
+const collect = (): number => {
+  setFlagsFromString('--expose-gc');
+  const gc: () => void = runInNewContext('gc');
+  gc();
+  gc();
+  return process.memoryUsage().heapUsed;
+};
+
+test('forests of 150,000 nodes are built, read and answered, and no node of them stays an object', async () => {
+  const [trees, depth] = [150, 1_000];
+  const ctx = treeContext(uniform, { features: FEATURES, ...TASKS.prices });
+  const chain = Array.from({ length: depth }, (_, i) => ({
+    ...{ feature: i % FEATURES, missingIsYes: false, no: ~(i + 1) },
+    split: { kind: 'atMost' as const, threshold: 1 - i / depth },
+    yes: i + 1 < depth ? i + 1 : ~0,
+  }));
+  const leaves = Array.from({ length: depth + 1 }, (_, i) => i / 8);
+  const tree = { target: 0, nodes: chain, leaves };
+  const graph = buildTreeGraph(
+    [
+      {
+        ...{ features: FEATURES, targets: 1, precision: 'float64', categorical: [] },
+        trees: new Array<typeof tree>(trees).fill(tree),
+      },
+    ],
+    ctx,
+  );
+  assert.equal(evaluatorOf(graph), TREE_EVALUATOR);
+  const before = collect();
+  const session = openTreeSession(graph);
+  // Its nodes lie outside of the heap.
+  const room = collect() - before;
+  assert.ok(room < 2e6, `${room} bytes of heap`);
+  const x = new Float64Array(ctx.lookback * FEATURES).fill(0.55);
+  const inputs = {
+    x: { data: x, dims: [1, ctx.lookback, FEATURES] },
+    close: { data: Float64Array.of(100), dims: [1, 1] },
+  };
+  const runtime = await using(await openRuntimeSession(graph), (own) => own.run(inputs));
+  checkEvaluators(await using(session, (own) => own.run(inputs)), runtime);
 });
 
 test('packaging refuses where the two do not agree to the last bit', () => {
