@@ -67,7 +67,7 @@ export async function proveEquality(
 }
 
 /**
- * Proves on the bundle's probes and the golden windows that the evaluator which the graph names says what onnxruntime says,
+ * Proves on the bundle's probes and the golden windows, with their closes, that the evaluator which the graph names says what onnxruntime says,
  * so that the file stays the model; see `checkEvaluators`. Nothing to prove where onnxruntime answers anyway.
  */
 export async function proveEvaluator(
@@ -78,8 +78,9 @@ export async function proveEvaluator(
   if (evaluatorOf(graphs.model) === undefined) return;
   const rows = Int32Array.from([...probes.rows, ...goldenRows(prepared)]);
   const instrument = (i: number): number => instrumentAt(prepared, rows[i]!);
+  const close = (i: number): number => prepared.close[rows[i]!]!;
   const windows = windowsAt(prepared, rows);
-  const inputs = windowInputs(session, shapeOf(prepared), windows, () => 1, instrument);
+  const inputs = windowInputs(session, shapeOf(prepared), windows, close, instrument);
   const runtime = await openRuntimeSession(graphs.model);
   try {
     checkEvaluators(await session.run(inputs), await runtime.run(inputs));

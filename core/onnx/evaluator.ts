@@ -8,7 +8,11 @@ import { chunksOf, decodeMessage } from './protobuf.ts';
  */
 export const EVALUATOR_KEY = 'evaluator';
 
-/** Ours, for graphs of trees alone (`trees/session.ts`). */
+/**
+ * Ours, for graphs of trees alone (`trees/session.ts`). Its operators are those of `INPUTS` in
+ * trees/plan.ts, each as onnxruntime's opsets 21 and ai.onnx.ml 5 have it, and that list is final: a graph
+ * that needs another one names another evaluator. (How a softmax is written is the graph's matter.)
+ */
 export const TREE_EVALUATOR = 'ratchet.trees.1';
 
 const METADATA = FIELDS.Model.find(({ name }) => name === 'metadataProps')!.number;
