@@ -66,7 +66,7 @@ const doubles = (dims: number[], ...values: number[]) => ({
   rawData: new Uint8Array(Float64Array.from(values).buffer),
 });
 
-const inTrees = (name: string, change: Partial<AttributeProto>) => (graph: GraphProto) => {
+const inTrees = (name: string, change: object) => (graph: GraphProto) => {
   Object.assign(attributeOf(graph, 'TreeEnsemble', name), change);
 };
 /** Changes one number of a list of whole numbers of the trees. */
