@@ -1,4 +1,8 @@
-"""LightGBM's own Python package on the same rows with the same parameters: lightgbm_trees.py FOLDER train|predict ROUNDS."""
+"""LightGBM's own Python package on the same rows with the same parameters: lightgbm_trees.py FOLDER train|predict|fast ROUNDS.
+
+`fast` is what C programs call for one row after another: prepared once, no Python package in between.
+"""
+import ctypes
 import json
 import statistics
 import sys
@@ -52,9 +56,44 @@ def ask(**threads):
     return statistics.median(times)
 
 
+def fast_call():
+    """One prepared call of the library for one row, and the answer it writes."""
+    library = ctypes.CDLL(str(Path(lgb.__file__).parent / "lib" / "lib_lightgbm.so"))
+    # The booster is of the library that the package loaded: the same file is the same library.
+    config, length = ctypes.c_void_p(), ctypes.c_int64()
+    answer = np.empty(params["num_class"])
+    normal, double, everything = 0, 1, -1
+    failed = library.LGBM_BoosterPredictForMatSingleRowFastInit(
+        booster._handle, normal, 0, everything, double, row.shape[1], b"num_threads=1", ctypes.byref(config)
+    )
+    assert failed == 0, "the fast call was refused"
+    call = library.LGBM_BoosterPredictForMatSingleRowFast
+    arguments = (
+        config,
+        row.ctypes.data_as(ctypes.c_void_p),
+        ctypes.byref(length),
+        answer.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
+    )
+    assert call(*arguments) == 0 and length.value == len(answer)
+    assert np.array_equal(answer, booster.predict(row)[0]), "the fast call says something else"
+    return call, arguments
+
+
+def ask_fast():
+    times = []
+    for _ in range(ASKED):
+        begin = time.perf_counter()
+        call(*arguments)
+        times.append(1e6 * (time.perf_counter() - begin))
+    return statistics.median(times)
+
+
 name = f"lightgbm {lgb.__version__}"
 if what == "train":
     serve(name, lambda: milliseconds(train, 1))
+elif what == "fast":
+    call, arguments = fast_call()
+    serve(f"{name} SingleRowFast", ask_fast)
 else:
     # One thread is the better of the two for one row, mostly: the best of both counts.
     serve(f"{name} booster.predict", lambda: min(ask(), ask(num_threads=1)))
