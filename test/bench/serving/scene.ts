@@ -9,6 +9,7 @@ import type { PredictionWindow } from '../../../core/predict/index.ts';
 import { artifactStoreOf } from '../../../infra/artifact-store.ts';
 import { readConfig } from '../../../infra/config.ts';
 import { loadDatasets } from '../../../infra/datasets.ts';
+import { API_FLAGS } from '../../../infra/stack/own.ts';
 import { projectRoot } from '../../../infra/project.ts';
 import { appendBars } from '../../../registry/bars.ts';
 import { finishCollection, seriesSource, startCollection } from '../../../registry/collections.ts';
@@ -142,7 +143,14 @@ async function startApi(env: Readonly<Record<string, string>>): Promise<Server> 
   const port = await freePort();
   const own = { RATCHET_API_PORT: String(port), RATCHET_REPLICA: `bench-${port}` };
   const main = join(projectRoot, 'dist/api/server.js');
-  return startHttp('the API', process.execPath, [main], { ...env, ...own }, port, '/readyz');
+  return startHttp(
+    'the API',
+    process.execPath,
+    [...API_FLAGS, main],
+    { ...env, ...own },
+    port,
+    '/readyz',
+  );
 }
 
 /** A server of HTTP on a port that its arguments name; it answers `path` when this resolves. */
