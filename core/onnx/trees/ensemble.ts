@@ -109,7 +109,9 @@ function columnsOf(ensemble: TreeEnsemble): Columns {
   return c;
 }
 
-/** Category codes without their fraction, towards zero: -0.5 is category 0, as a cast to int has it. */
+/**
+ * Category codes without their fraction, towards zero: -0.5 is category 0, as a cast to int has it.
+ */
 function wholeCategories(g: Graph, x: string, ensemble: TreeEnsemble): string {
   if (ensemble.categorical.length === 0) return x;
   const Real = ensemble.precision === 'float64' ? Float64Array : Float32Array;
@@ -122,8 +124,8 @@ function wholeCategories(g: Graph, x: string, ensemble: TreeEnsemble): string {
 
 /**
  * Adds the operator TreeEnsemble (ai.onnx.ml 5). x float64 [N, features] -> sums of leaves float64
- * [N, targets]. Comparisons and sums happen in the library's own precision and order, so that the sums are
- * its raw scores bit for bit (test/core/onnx/trees.test.ts).
+ * [N, targets]. Comparisons and sums happen in the library's own precision and order, so that the
+ * sums are its raw scores bit for bit (test/core/onnx/trees/bits.test.ts).
  */
 export function addTreeEnsemble(g: Graph, x: string, ensemble: TreeEnsemble): string {
   const { precision } = ensemble;

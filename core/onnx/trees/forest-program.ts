@@ -32,15 +32,22 @@ import {
 import type { TreeEnsemble } from './ensemble.ts';
 
 /**
- * Trees walked several at a time, without a branch that depends on the row: what a processor guesses wrong at every other
- * node of a new row is a computed address here, and while one tree's node is on its way from memory the others go on.
+ * Trees walked several at a time, without a branch that depends on the row: what a processor
+ * guesses wrong at every other node of a new row is a computed address here, and while one tree's
+ * node is on its way from memory the others go on.
  */
 
-/** Bytes of a node: its threshold (a leaf's value), the address of the value it looks at, the address of its first child. */
+/**
+ * Bytes of a node: its threshold (a leaf's value), the address of the value it looks at, the
+ * address of its first child.
+ */
 export const NODE = { bytes: 16, value: 8, child: 12 } as const;
 /** Trees that are walked at once. */
 export const TOGETHER = 8;
-/** A group of them: how many levels deep, a hole, and of each the addresses of its root and of what it adds. */
+/**
+ * A group of them: how many levels deep, a hole, and of each the addresses of its root and of what
+ * it adds.
+ */
 export const GROUP = { bytes: 8 + 8 * TOGETHER, root: 8, place: 12 } as const;
 
 const [group, groupsEnd, terms, termsEnd, stride, sums, sumsEnd] = [0, 1, 2, 3, 4, 5, 6];
@@ -87,8 +94,8 @@ const moving = [
 ];
 
 /**
- * Of trees much deeper than most of their leaves: leaves the levels (two blocks up) where no tree goes on. Looks now and
- * then.
+ * Of trees much deeper than most of their leaves: leaves the levels (two blocks up) where no tree
+ * goes on. Looks now and then.
  */
 const EVERY = 16;
 const leaveIfDone = [
@@ -110,7 +117,10 @@ const walk: readonly number[] = until(reached(group, groupsEnd), [
   ...forward(group, constant(GROUP.bytes)),
 ]);
 
-/** Two sums at a time, each in the order of its trees; `rounded`: what is done to both after each addition. */
+/**
+ * Two sums at a time, each in the order of its trees; `rounded`: what is done to both after each
+ * addition.
+ */
 const addUp = (rounded: readonly number[]): number[] =>
   until(reached(sums, sumsEnd), [
     ...[...simd(12), ...new Array<number>(16).fill(0), ...set(sum)],
@@ -136,9 +146,9 @@ const forestProgram = (rounded: readonly number[]): Program =>
   ]);
 
 /**
- * By the precision of the sums. Walks the groups from one address up to another, then adds up: the addresses of the terms and
- * behind them, bytes from one tree's terms to the next one's, the addresses of the sums and behind them. Terms and sums
- * come in pairs.
+ * By the precision of the sums. Walks the groups from one address up to another, then adds up: the
+ * addresses of the terms and behind them, bytes from one tree's terms to the next one's, the
+ * addresses of the sums and behind them. Terms and sums come in pairs.
  */
 export const FOREST_PROGRAMS: Readonly<Record<TreeEnsemble['precision'], Program>> = {
   float32: forestProgram(TO_FLOAT32),

@@ -22,7 +22,10 @@ function thresholdOf({ split }: TreeNode): number | undefined {
   return split.threshold === -Infinity ? undefined : below(split.threshold);
 }
 
-/** Are all questions of these trees whether a value is up to a threshold, and is there room for them? */
+/**
+ * Are all questions of these trees whether a value is up to a threshold, and is there room for
+ * them?
+ */
 export const isForest = (ensemble: TreeEnsemble): boolean =>
   ensemble.trees.every(({ nodes }) => nodes.every((node) => thresholdOf(node) !== undefined)) &&
   layoutOf(ensemble).end < BYTES_MAX;
@@ -117,11 +120,15 @@ function writeTree(views: Views, tree: Tree, root: number, layout: Layout): numb
   return next;
 }
 
-/** Writes trees, groups and the terms of no tree; trees of like depth stand together, so that few wait for others. */
+/**
+ * Writes trees, groups and the terms of no tree; trees of like depth stand together, so that few
+ * wait for others.
+ */
 function writeForest(views: Views, { trees }: TreeEnsemble, layout: Layout): void {
   const { terms, groups, nodes, width, rounds } = layout;
   views.real[layout.features] = -Infinity;
-  // What is added where a target has fewer trees than another: it changes no sum, not even the sign of 0.
+  // What is added where a target has fewer trees than another: it changes no sum, not even the sign
+  // of 0.
   views.real.fill(-0, terms / 8, terms / 8 + width * rounds);
   const counts = new Int32Array(width);
   let root = nodes + NODE.bytes;
@@ -150,13 +157,16 @@ function writeForest(views: Views, { trees }: TreeEnsemble, layout: Layout): voi
 export interface Forest {
   /** Of the row that was asked last, by target; written anew by the next question. */
   readonly sums: Float64Array;
-  /** Sums of the leaves for the row of `x` that begins at `from`: the bits of the operator TreeEnsemble. */
+  /**
+   * Sums of the leaves for the row of `x` that begins at `from`: the bits of the operator
+   * TreeEnsemble.
+   */
   ask(x: Float64Array, from: number): void;
 }
 
 /**
- * Trees whose sums have the bits of the operator TreeEnsemble: the same questions, leaves added in float32 or float64 in the
- * order of the trees. Throws `onnx.trees` where `isForest` does not hold.
+ * Trees whose sums have the bits of the operator TreeEnsemble: the same questions, leaves added in
+ * float32 or float64 in the order of the trees. Throws `onnx.trees` where `isForest` does not hold.
  */
 export function forestOf(ensemble: TreeEnsemble): Forest {
   if (!isForest(ensemble)) throw new RatchetError('onnx.trees', 'trees with other questions');

@@ -7,7 +7,10 @@ import { addTreeEnsemble, joinEnsembles, type TreeEnsemble } from './ensemble.ts
 import { isForest } from './forest.ts';
 import { plainSoftmax } from './softmax.ts';
 
-/** Log-odds [N, H] of the second of two classes as logits [N, 2 H]: 0 and the log-odds, horizon by horizon. */
+/**
+ * Log-odds [N, H] of the second of two classes as logits [N, 2 H]: 0 and the log-odds, horizon by
+ * horizon.
+ */
 function logitsOfLogOdds(g: Graph, scores: string, horizons: number): string {
   const logits = g.op('Mul', [
     g.op('Unsqueeze', [scores, g.ints(2)]),
@@ -29,10 +32,12 @@ function answersOf(g: Graph, raw: string, ctx: ExportContext): string {
 }
 
 /**
- * Boosted trees on the newest row of the window, one ensemble a horizon, all in one operator; features as they are, since
- * no monotone scaling changes a tree. The graph names our own evaluator where it has no categories.
+ * Boosted trees on the newest row of the window, one ensemble a horizon, all in one operator;
+ * features as they are, since no monotone scaling changes a tree. The graph names our own evaluator
+ * where it has no categories.
  *
- * Inputs and output as `buildForecasterGraph`. Throws `onnx.shape` where trees and context do not fit.
+ * Inputs and output as `buildForecasterGraph`. Throws `onnx.shape` where trees and context do not
+ * fit.
  */
 export function buildTreeGraph(byHorizon: readonly TreeEnsemble[], ctx: ExportContext): Uint8Array {
   checkContext(ctx);

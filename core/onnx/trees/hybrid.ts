@@ -7,9 +7,10 @@ import { addTreeEnsemble, joinEnsembles, type TreeEnsemble } from './ensemble.ts
 import { rawOutputs } from './graph.ts';
 
 /**
- * A network and boosted trees as one graph: the newest bar's features as they are, beside what the network's last shared
- * layer gives (rounded to float32 there, float64 from then on), into one ensemble a horizon. The same operators as in
- * `buildFeatureGraph`, so that trees that were trained on its answers decide here as they did there.
+ * A network and boosted trees as one graph: the newest bar's features as they are, beside what the
+ * network's last shared layer gives (rounded to float32 there, float64 from then on), into one
+ * ensemble a horizon. The same operators as in `buildFeatureGraph`, so that trees that were trained
+ * on its answers decide here as they did there.
  *
  * Inputs and output as `buildForecasterGraph`. Throws `onnx.shape` where the parts do not fit.
  */

@@ -2,9 +2,9 @@ import { RatchetError } from '../../errors.ts';
 import type { Tree, TreeEnsemble, TreeNode } from './ensemble.ts';
 
 /**
- * Reads the model text of LightGBM 4 (gradient boosted trees; no forests, linear trees or zero-as-missing:
- * no family of ours makes them, they are refused).
- * Reference: LightGBM's `Tree::ToString`, `Tree::NumericalDecision` and `Tree::CategoricalDecision`.
+ * Reads the model text of LightGBM 4 (gradient boosted trees; no forests, linear trees or
+ * zero-as-missing: no family of ours makes them, they are refused). Reference: LightGBM's
+ * `Tree::ToString`, `Tree::NumericalDecision` and `Tree::CategoricalDecision`.
  */
 
 const refused = (what: string): RatchetError =>
@@ -12,7 +12,9 @@ const refused = (what: string): RatchetError =>
 
 /** LightGBM reads every |x| up to this as 0 before it compares (kZeroThreshold). */
 const ZERO = Math.fround(1e-35);
-/** `decision_type`: categorical split, NaN goes left, and two bits for the kind of missing value. */
+/**
+ * `decision_type`: categorical split, NaN goes left, and two bits for the kind of missing value.
+ */
 const CATEGORICAL = 1;
 const DEFAULT_LEFT = 2;
 const MISSING = { none: 0, zero: 1, nan: 2 } as const;
@@ -115,8 +117,8 @@ function nodeOf(lists: TreeLists, i: number, features: number): TreeNode {
 }
 
 /**
- * The trees of a model text. Throws `onnx.trees` where the text is cut, altered in its structure, or of a
- * kind that has no equal ONNX form.
+ * The trees of a model text. Throws `onnx.trees` where the text is cut, altered in its structure,
+ * or of a kind that has no equal ONNX form.
  */
 export function readLightGbm(text: string): TreeEnsemble {
   const end = text.indexOf('\nend of trees');

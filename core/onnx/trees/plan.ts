@@ -1,14 +1,10 @@
-import { RatchetError } from '../../errors.ts';
 import { readModel } from '../embed.ts';
-import { ML_DOMAIN } from '../graph.ts';
 import { ELEMENT_TYPES, type NodeProto, type TensorProto, type ValueInfo } from '../onnx-format.ts';
 import { valuesOf } from '../tensor-values.ts';
 import { joinEnsembles, type TreeEnsemble } from './ensemble.ts';
+import { checkOperator, refused } from './operators.ts';
 import { readTreeEnsemble } from './read-ensemble.ts';
 import { floored, halved, largest, PAIRWISE, type Step } from './row-steps.ts';
-
-const refused = (what: string): RatchetError =>
-  new RatchetError('onnx.trees', `not a graph of trees alone: ${what}`);
 
 /** Numbers of one row, by their places in the table of values; `dims` without the axis of rows. */
 interface Slot {
@@ -37,22 +33,10 @@ export interface TreePlan {
   readonly answer: Int32Array;
 }
 
-/** Operators that are computed here, and how many inputs each has. */
-const INPUTS: Readonly<Record<string, number>> = {
-  ...{ Identity: 1, Gather: 2, Cast: 1, TreeEnsemble: 1, Unsqueeze: 2, Reshape: 2, Split: 1 },
-  ...{ ReduceMax: 2, Floor: 1, Pow: 2, Add: 2, Sub: 2, Mul: 2, Div: 2, Min: 2 },
-};
-
-/** Throws for an operator that is another one than its name says here: of another domain, or with inputs beyond these. */
-function checkOperator({ opType = '', domain = '', input = [] }: NodeProto): void {
-  const known = Object.hasOwn(INPUTS, opType);
-  if (!known || domain !== (opType === 'TreeEnsemble' ? ML_DOMAIN : '')) {
-    throw refused(`operator ${domain}.${opType}`);
-  }
-  if (input.length !== INPUTS[opType]) throw refused(`${opType} of ${input.length} inputs`);
-}
-
-/** Most numbers of a row for each byte of the file. Trees of nothing but one leaf come to 1, others to much less. */
+/**
+ * Most numbers of a row for each byte of the file. Trees of nothing but one leaf come to 1, others
+ * to much less.
+ */
 const NUMBERS_A_BYTE = 4;
 
 const sizeOf = (dims: readonly number[]): number => dims.reduce((size, dim) => size * dim, 1);
@@ -65,7 +49,10 @@ const dimsOf = (info: ValueInfo | undefined): number[] =>
 const attribute = (node: NodeProto, name: string) =>
   (node.attribute ?? []).find((one) => one.name === name);
 
-/** For each number of an array of shape `to`, the place in one of shape `from`, whose dimensions of 1 stretch. */
+/**
+ * For each number of an array of shape `to`, the place in one of shape `from`, whose dimensions of
+ * 1 stretch.
+ */
 function stretched(from: readonly number[], to: readonly number[]): number[] {
   const missing = to.length - from.length;
   return range(sizeOf(to)).map((flat) => {

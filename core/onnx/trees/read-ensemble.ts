@@ -101,8 +101,9 @@ function treeAt(columns: Columns, root: number, features: number, targets: numbe
 }
 
 /**
- * The trees of an operator TreeEnsemble over rows of `features` columns, as `addTreeEnsemble` wrote them, in a file of
- * `fileBytes`. Throws `onnx.trees` for what it would not have written, and for categories.
+ * The trees of an operator TreeEnsemble over rows of `features` columns, as `addTreeEnsemble` wrote
+ * them, in a file of `fileBytes`. Throws `onnx.trees` for what it would not have written, and for
+ * categories.
  */
 export function readTreeEnsemble(
   node: NodeProto,

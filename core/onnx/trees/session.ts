@@ -31,8 +31,9 @@ function answeringOf(bytes: Uint8Array): Answering {
 }
 
 /**
- * A graph of trees alone, answered here: an empty run of onnxruntime takes longer than 300 trees do. All that such a
- * graph computes is rounded in one way by IEEE 754, so answers have onnxruntime's bits. Throws `onnx.open` for any other graph.
+ * A graph of trees alone, answered here: an empty run of onnxruntime takes longer than 300 trees
+ * do. All that such a graph computes is rounded in one way by IEEE 754, so answers have
+ * onnxruntime's bits. Throws `onnx.open` for any other graph.
  */
 export function openTreeSession(bytes: Uint8Array): OnnxSession {
   let answering: Answering | undefined;

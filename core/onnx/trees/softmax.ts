@@ -1,6 +1,8 @@
 import type { Graph } from '../graph.ts';
 
-/** 2 B_2k / (2k)! for k = 6, 5, ..., 0, of Bernoulli's numbers: the series of r coth(r/2) in r^2. */
+/**
+ * 2 B_2k / (2k)! for k = 6, 5, ..., 0, of Bernoulli's numbers: the series of r coth(r/2) in r^2.
+ */
 const COTH = [-691 / 653_837_184_000, 1 / 23_950_080, -1 / 604_800, 1 / 15_120, -1 / 360, 1 / 6, 2];
 
 /** ln 2 as fdlibm parts it: whole multiples of the first, which ends in zeros, are exact. */
@@ -15,10 +17,10 @@ const FARTHEST = 1_000;
  * row or many. (The operator Softmax takes the exponential of whatever library it was built with,
  * of pairs and of single numbers by different ways.) Its power, 0.5 to a whole number, is exact.
  *
- * e^-d = 2^-n e^r with n = floor(d / ln 2 + 1/2) and r = n ln 2 - d, ln 2 in two parts;
- * e^r = 1 + 2 r / (r coth(r/2) - r). Of 54,000 shares (2 to 4 classes, logits up to 1,200
- * apart) the worst was off by 2.9 units in the last place, compared with 40 digits of the softmax of
- * the differences d as doubles have them.
+ * e^-d = 2^-n e^r with n = floor(d / ln 2 + 1/2) and r = n ln 2 - d, ln 2 in two parts; e^r = 1 + 2
+ * r / (r coth(r/2) - r). Of 54,000 shares (2 to 4 classes, logits up to 1,200 apart) the worst was
+ * off by 2.9 units in the last place, compared with 40 digits of the softmax of the differences d
+ * as doubles have them.
  */
 export function plainSoftmax(g: Graph, logits: string, classes: number): string {
   const number = (value: number): string => g.scalar(value, 'float64');

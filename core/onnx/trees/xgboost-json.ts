@@ -3,8 +3,9 @@ import { RatchetError } from '../../errors.ts';
 import type { Tree, TreeEnsemble, TreeNode } from './ensemble.ts';
 
 /**
- * Reads the JSON model of XGBoost 3 (gradient boosted trees with squared error, log loss or softmax).
- * Reference: XGBoost's JSON schema (doc/model.schema) and `RegTree::GetNext`. Everything is float32 there.
+ * Reads the JSON model of XGBoost 3 (gradient boosted trees with squared error, log loss or
+ * softmax). Reference: XGBoost's JSON schema (doc/model.schema) and `RegTree::GetNext`. Everything
+ * is float32 there.
  */
 
 const refused = (what: string, cause?: unknown): RatchetError =>
@@ -100,8 +101,9 @@ function treeOf(tree: JsonTree, target: number, features: number): Tree {
 }
 
 /**
- * The trees of a JSON model; each target begins with a tree of one leaf, the score that the library starts from, so that
- * sums are taken in its order. Throws `onnx.trees` where the text is cut, or of a kind that has no equal ONNX form.
+ * The trees of a JSON model; each target begins with a tree of one leaf, the score that the library
+ * starts from, so that sums are taken in its order. Throws `onnx.trees` where the text is cut, or
+ * of a kind that has no equal ONNX form.
  */
 export function readXgBoost(text: string): TreeEnsemble {
   let parsed: z.output<typeof modelSchema>;
