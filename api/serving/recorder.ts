@@ -5,11 +5,11 @@ import type { Log } from '../../activities/deps.ts';
 import { ensurePredictionMonth, insertPredictionJson } from '../../registry/predictions.ts';
 import type { Db } from '../../registry/in-transaction.ts';
 import { isDatabaseAway } from '../errors.ts';
-import type { Spool, SpooledLine } from './spool.ts';
+import { SEGMENT_BYTES, type Spool, type SpooledLine } from './spool.ts';
 
-/** Rows of one INSERT: some 500 kB, and 3 ms of the thread that also answers. */
-const BATCH_ROWS = 500;
 const DRAIN_MS = 500;
+/** A segment: so much comes within a tick only where thousands are answered a second. */
+const BEHIND_BYTES = SEGMENT_BYTES;
 /** No partition for the row: the months known here are not those of this database. */
 const NO_PARTITION = '23514';
 /** SQLSTATE classes that speak of the row itself: data exceptions and violated constraints. */
@@ -29,6 +29,7 @@ export class Recorder {
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #reported = '';
+  #stopped = false;
 
   constructor(parts: {
     readonly db: Db;
@@ -45,12 +46,18 @@ export class Recorder {
   start(): void {
     this.#timer = setInterval(() => {
       if (this.#running) return;
-      this.drain().then(
+      this.#catchUp().then(
         () => (this.#reported = ''),
         (error: unknown) => this.#report(error),
       );
     }, DRAIN_MS);
     this.#timer.unref();
+  }
+
+  /** A round; and others at once while so much waits that the spool might be full before the next tick. */
+  async #catchUp(): Promise<void> {
+    do await this.drain();
+    while (!this.#stopped && this.#spool.bytes >= BEHIND_BYTES);
   }
 
   /** An outage is no news; what else keeps predictions in the spool is told once. */
@@ -78,12 +85,13 @@ export class Recorder {
     // them would be a file and a transaction of its own, and rounds would not end.
     const { newest } = this.#spool;
     for (let s = this.#spool.take(newest); s !== undefined; s = this.#spool.take(newest)) {
-      const { lines, damaged } = await this.#spool.read(s);
+      let damaged = 0;
+      for await (const some of this.#spool.read(s)) {
+        damaged += some.damaged;
+        if (some.lines.length > 0) await this.#record(some.lines);
+      }
       if (damaged > 0) {
         this.#log.error({ segment: s, damaged }, 'lines of the prediction spool were damaged');
-      }
-      for (let from = 0; from < lines.length; from += BATCH_ROWS) {
-        await this.#record(lines.slice(from, from + BATCH_ROWS));
       }
       await this.#spool.remove(s);
     }
@@ -130,6 +138,7 @@ export class Recorder {
 
   /** Records what it can and stops; what is left stays in the spool. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     clearInterval(this.#timer);
     await this.drain().catch((error: unknown) =>
       this.#log.warn({ err: error }, 'predictions stay in the spool until the next start'),

@@ -16,7 +16,7 @@ import type { PredictionRow } from '../../registry/predictions.ts';
 import { CRC_BYTES, crcOf, NEWLINE, WaitingLines } from './spool-lines.ts';
 
 /** A segment larger than this is closed and the next one begun. */
-const SEGMENT_BYTES = 4 * 1024 * 1024;
+export const SEGMENT_BYTES = 4 * 1024 * 1024;
 /** All segments together: about 60,000 predictions; a full spool answers `recorded: false`. */
 export const SPOOL_BYTES = 64 * 1024 * 1024;
 /** What was scored beside an answer leaves the rest of the spool to the answers. */
@@ -25,6 +25,9 @@ const BESIDE_SHARE = 0.5;
 const SYNC_MS = 100;
 /** A disk that refused is asked again after this long, not for every prediction. */
 const RETRY_MS = 1_000;
+
+/** Lines read at a time: half a millisecond of the thread that also answers. */
+const READ_LINES = 128;
 
 const SEGMENT = /^(\d{10})\.ndjson$/;
 const nameOf = (sequence: number): string => `${String(sequence).padStart(10, '0')}.ndjson`;
@@ -45,6 +48,12 @@ export interface SpooledLine {
   readonly json: Buffer;
   /** ISO. */
   readonly at: string;
+}
+
+/** Some lines of a segment, and how many among them were no such. */
+export interface SpooledLines {
+  readonly lines: readonly SpooledLine[];
+  readonly damaged: number;
 }
 
 /**
@@ -233,11 +242,13 @@ export class Spool {
     return oldest !== undefined && oldest <= newest ? oldest : undefined;
   }
 
-  /** The predictions of a closed segment; torn or damaged lines are counted, not guessed. */
-  async read(sequence: number): Promise<{ lines: SpooledLine[]; damaged: number }> {
+  /**
+   * The predictions of a closed segment, some at a time; torn or damaged lines are counted, not guessed. What is done
+   * with some of them may take turns of the event loop, for this thread also answers.
+   */
+  async *read(sequence: number): AsyncGenerator<SpooledLines, void, undefined> {
     const bytes = await this.#bytesOf(sequence);
-    const lines: SpooledLine[] = [];
-    let damaged = 0;
+    let [lines, damaged]: [SpooledLine[], number] = [[], 0];
     for (let from = 0, end = 0; from < bytes.length; from = end + 1) {
       const newline = bytes.indexOf(NEWLINE, from);
       end = newline < 0 ? bytes.length : newline;
@@ -247,8 +258,12 @@ export class Spool {
       const crc = bytes.toString('latin1', from, from + CRC_BYTES);
       if (at !== undefined && crc === crcOf(json)) lines.push({ json, at });
       else damaged++;
+      if (lines.length === READ_LINES) {
+        yield { lines, damaged };
+        [lines, damaged] = [[], 0];
+      }
     }
-    return { lines, damaged };
+    yield { lines, damaged };
   }
 
   /** A segment that somebody removed is lost, and must not hold up those behind it. */

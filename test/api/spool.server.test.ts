@@ -5,9 +5,15 @@ import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { Recorder } from '../../api/serving/recorder.ts';
-import { Spool } from '../../api/serving/spool.ts';
+import {
+  SEGMENT_BYTES,
+  Spool,
+  type SpooledLine,
+  type SpooledLines,
+} from '../../api/serving/spool.ts';
 import { listPredictions, type PredictionRow } from '../../registry/predictions.ts';
 import { memoryLog } from '../support/api-fixture.ts';
 import { openTestDatabase } from '../support/postgres.ts';
@@ -22,6 +28,17 @@ const row = (n: number): PredictionRow => ({
   ...{ instrument: '^GSPC', as_of: '2026-11-19T00:00:00.000Z', request_id: 'request-1' },
   ...{ key_id: 'key', replica_id: 'replica', answer: JSON.stringify(ANSWER), duration_ms: 1.5 },
 });
+
+/** All that a segment holds. */
+async function linesOf(spool: Spool, sequence: number): Promise<SpooledLines> {
+  const all: SpooledLine[] = [];
+  let damaged = 0;
+  for await (const some of spool.read(sequence)) {
+    all.push(...some.lines);
+    damaged += some.damaged;
+  }
+  return { lines: all, damaged };
+}
 
 async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'ratchet-spool-'));
@@ -63,7 +80,7 @@ describe('answers in the spool', () => {
       assert.equal(ended, true);
       assert.equal(await spool.keep(row(5), 'run'), true);
       const sequence = spool.take();
-      assert.equal((await spool.read(sequence!)).lines.length, 5);
+      assert.equal((await linesOf(spool, sequence!)).lines.length, 5);
       spool.close();
     }));
 
@@ -82,7 +99,7 @@ describe('answers in the spool', () => {
       }
       let read = 0;
       for (let s = spool.take(); s !== undefined; s = spool.take()) {
-        const { lines, damaged } = await spool.read(s);
+        const { lines, damaged } = await linesOf(spool, s);
         assert.equal(damaged, 0);
         for (const { json } of lines) {
           const { id, answer } = JSON.parse(json.toString()) as {
@@ -142,7 +159,7 @@ describe('answers in the spool', () => {
           const told = await Promise.all([1, 2, 3, 4].map((n) => spool.keep(row(n))));
           const sequence = spool.take();
           assert.ok(sequence !== undefined);
-          const { lines, damaged } = await spool.read(sequence);
+          const { lines, damaged } = await linesOf(spool, sequence);
           assert.deepEqual(told, [true, false, false, false]);
           assert.deepEqual(
             lines.map(({ json }) => (JSON.parse(json.toString()) as { id: string }).id),
@@ -210,7 +227,7 @@ describe('answers in the spool', () => {
         let next = 1;
         const read = spool.read.bind(spool);
         // Answers that never cease.
-        t.mock.method(spool, 'read', async (sequence: number) => {
+        t.mock.method(spool, 'read', (sequence: number) => {
           assert.ok(spool.append(row(next++)));
           return read(sequence);
         });
@@ -225,6 +242,39 @@ describe('answers in the spool', () => {
         assert.equal(next, 5);
         assert.deepEqual(log.lines, []);
       } finally {
+        await close();
+      }
+      spool.close();
+    }));
+
+  it('goes on to the next round at once while a whole segment waits', (t) =>
+    withFolder(async (folder) => {
+      const spool = new Spool({ folder: join(folder, 'spool'), log: memoryLog() });
+      const large = { ...row(1), answer: JSON.stringify({ x: 'x'.repeat(SEGMENT_BYTES) }) };
+      const { db, close } = await openTestDatabase();
+      let tick = (): void => undefined;
+      t.mock.method(globalThis, 'setInterval', (told: () => void) => {
+        tick = told;
+        return { unref: () => undefined };
+      });
+      const recorder = new Recorder({ db, spool, log: memoryLog(), folder });
+      try {
+        recorder.start();
+        let next = 2;
+        const read = spool.read.bind(spool);
+        // More than a segment comes during the first two rounds.
+        t.mock.method(spool, 'read', (sequence: number) => {
+          if (next <= 3) assert.ok(spool.append({ ...large, id: row(next++).id }));
+          return read(sequence);
+        });
+        assert.ok(spool.append(large));
+        tick();
+        const until = performance.now() + 20_000;
+        while (spool.bytes > 0 && performance.now() < until) await pause(20);
+        assert.equal(spool.bytes, 0, 'nobody ticked again');
+        assert.equal((await listPredictions(db, { model: MODEL, limit: 10 })).length, 3);
+      } finally {
+        await recorder.stop();
         await close();
       }
       spool.close();
