@@ -43,7 +43,10 @@ describe('recorded figures', () => {
 
   it('of every measure stand in the README', async () => {
     const results = recordedResults();
-    assert.deepEqual(mergeResults(MEASURES, results, []), results);
+    assert.deepEqual(
+      results.map(({ name }) => name),
+      MEASURES.map(({ name }) => name),
+    );
     const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
     const table = await format(resultsTable(MEASURES, results), { parser: 'markdown' });
     assert.equal(tableOf(readme), table.trim());

@@ -178,3 +178,5 @@ try {
 } finally {
   await closeSharedStack();
 }
+// A measure that broke may have left a process that this one would wait for; all end with it.
+process.exit();
