@@ -59,7 +59,12 @@ describe('registered versions as members', () => {
     ['no version', spec([{ model: 'x' }, RIDGE]), 'members[0].version', /is missing|must be/],
     ['version 0', spec([{ model: 'x', version: 0 }, RIDGE]), 'members[0].version', />=1|must be/],
     ['another word', spec([{ model: 'x', version: 'newest' }, RIDGE]), 'members[0].version', /./],
-    ['a name that is none', spec([{ model: 'X!', version: 1 }, RIDGE]), 'members[0].model', /lower case letters/],
+    [
+      'a name that is none',
+      spec([{ model: 'X!', version: 1 }, RIDGE]),
+      'members[0].model',
+      /lower case letters/,
+    ],
     [
       'a family that is none',
       spec([KNOWN, { family: 'ridgee' }]),
