@@ -104,7 +104,7 @@ describe('backtests', { skip: productMissing }, () => {
     const cancelled = await product.request('POST', `/api/v1/backtests/${id}/cancel`);
     assert.deepEqual([cancelled.status, cancelled.body['code']], [409, 'backtest.ended']);
     // Each training takes long enough to be met while it runs.
-    const hyperparameters = { rounds: 600, earlyStopping: { patience: 600 } };
+    const hyperparameters = { rounds: 1_500, earlyStopping: { patience: 1_500 } };
     const trees = { ...foldOf(experiment), family: 'lightgbm', hyperparameters };
     const long = {
       ...spec,
