@@ -19,16 +19,22 @@ async function begun(runner: WindowsRunner, windows: CutWindows) {
   }
 }
 
+/** A pool in which the graph of a package is open for sampling, and a window to sample. */
+async function sampler() {
+  const built = await makePackage();
+  const verified = verifyPackage(built.files, testKeys, expectedOf(built));
+  const { noiseWidth } = verified.preprocessing.confidence;
+  const pool = new GraphPool();
+  const shape = { ...windowShape(verified), noiseWidth };
+  const runner = await pool.open(verified.monteCarlo!, shape);
+  const window = new Float64Array(shape.lookback * shape.features).fill(0.1);
+  return { verified, pool, shape, runner, window };
+}
+
 describe('threads that run graphs', () => {
   it('draw what somebody waits for before what nobody does, and the same numbers for both', async () => {
-    const built = await makePackage();
-    const verified = verifyPackage(built.files, testKeys, expectedOf(built));
-    const { noiseWidth } = verified.preprocessing.confidence;
-    const pool = new GraphPool();
+    const { pool, runner, window } = await sampler();
     try {
-      const shape = { ...windowShape(verified), noiseWidth };
-      const runner = await pool.open(verified.monteCarlo!, shape);
-      const window = new Float64Array(shape.lookback * shape.features).fill(0.1);
       const order: string[] = [];
       const draw = async (name: string, background: boolean): Promise<Float64Array> => {
         const request = { window, samples: 20, noiseKey: 'key', background };
@@ -49,13 +55,7 @@ describe('threads that run graphs', () => {
   });
 
   it('refuse what waits when they are closed', async () => {
-    const built = await makePackage();
-    const verified = verifyPackage(built.files, testKeys, expectedOf(built));
-    const { noiseWidth } = verified.preprocessing.confidence;
-    const pool = new GraphPool();
-    const shape = { ...windowShape(verified), noiseWidth };
-    const runner = await pool.open(verified.monteCarlo!, shape);
-    const window = new Float64Array(shape.lookback * shape.features).fill(0.1);
+    const { pool, runner, window } = await sampler();
     const waiting = [false, true, true].map((background) =>
       runner.sample({ window, samples: 20, noiseKey: 'key', background }),
     );
@@ -68,13 +68,7 @@ describe('threads that run graphs', () => {
   });
 
   it('draw the same numbers in whichever thread, and close while another one begins', async () => {
-    const built = await makePackage();
-    const verified = verifyPackage(built.files, testKeys, expectedOf(built));
-    const { noiseWidth } = verified.preprocessing.confidence;
-    const pool = new GraphPool();
-    const shape = { ...windowShape(verified), noiseWidth };
-    const runner = await pool.open(verified.monteCarlo!, shape);
-    const window = new Float64Array(shape.lookback * shape.features).fill(0.1);
+    const { verified, pool, shape, runner, window } = await sampler();
     const sample = () => runner.sample({ window, samples: 20, noiseKey: 'key' });
     const first = await sample();
     // Long enough for a second thread to begin, and to take its share.
