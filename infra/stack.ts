@@ -1,7 +1,6 @@
 /** The embedded stack: every server and process of the platform as supervised children. */
 import type { Server } from 'node:http';
-import { openDatabase } from '../registry/db.ts';
-import { migrate } from '../registry/migrate.ts';
+import { migrateDatabase } from '../registry/migrate.ts';
 import type { Log } from '../activities/deps.ts';
 import { readConfig, type Config } from './config.ts';
 import { Child } from './stack/child.ts';
@@ -199,13 +198,8 @@ class Supervisor implements Stack {
   }
 
   async #migrate(url: string): Promise<void> {
-    const db = openDatabase(url, { max: 1 });
-    try {
-      const applied = await migrate(db);
-      if (applied.length > 0) this.#note(`database migrated: ${applied.join(', ')}`);
-    } finally {
-      await db.destroy();
-    }
+    const applied = await migrateDatabase(url);
+    if (applied.length > 0) this.#note(`database migrated: ${applied.join(', ')}`);
   }
 
   async #startTemporal(): Promise<void> {

@@ -80,8 +80,19 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Kysely
     options.log?.warn({ err: error }, 'a database connection was lost');
   pool.on('error', report);
   pool.on('connect', (client) => void client.on('error', report));
-  return new Kysely<Database>({
+  const db = new Kysely<Database>({
     dialect: new PostgresDialect({ pool }),
     plugins: [bytesAsNumbers],
   });
+  pools.set(db, pool);
+  return db;
+}
+
+const pools = new WeakMap<Kysely<Database>, pg.Pool>();
+
+/** The connections of a database that `openDatabase` opened: for what is no query. */
+export function poolOf(db: Kysely<Database>): pg.Pool {
+  const pool = pools.get(db);
+  if (!pool) throw new Error('no pool: this is a transaction, or no database of openDatabase');
+  return pool;
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { sql, type Kysely } from 'kysely';
 import { RatchetError } from '../core/errors.ts';
+import { openDatabase, type DatabaseLog } from './db.ts';
 import type { Trx } from './in-transaction.ts';
 import type { Database } from './tables.ts';
 
@@ -58,6 +59,20 @@ export async function migrate(db: Kysely<Database>, dir?: URL): Promise<string[]
     for (const migration of missing) await apply(trx, migration);
     return missing.map(({ name }) => name);
   });
+}
+
+/** A table that is written anew takes some 25 s for each million of rows. */
+const MIGRATION_TIMEOUT_MS = 3_600_000;
+
+/** The same on a connection of its own, whose statements may take as long as large tables need. */
+export async function migrateDatabase(url: string, log?: DatabaseLog): Promise<string[]> {
+  const options = { max: 1, statementTimeoutMs: MIGRATION_TIMEOUT_MS, ...(log ? { log } : {}) };
+  const db = openDatabase(url, options);
+  try {
+    return await migrate(db);
+  } finally {
+    await db.destroy();
+  }
 }
 
 async function appliedMigrations(trx: Trx): Promise<Map<string, string>> {

@@ -45,8 +45,8 @@ const JSONB_ARRAY = Buffer.from('\u0001[');
 const [COMMA, END] = [Buffer.from(','), Buffer.from(']')];
 
 /**
- * The same of rows that are JSON already, as they lie in the spool: they travel as one parameter, and this thread, which also
- * answers, reads none of it. Their answers may be JSON or, as earlier releases spooled them, its text.
+ * The same of rows that are JSON already, which travel as one parameter. Their answers may be JSON or, as earlier releases
+ * spooled them, its text; jsonb refuses what no text of PostgreSQL can hold, which would fail who reads others.
  */
 export async function insertPredictionJson(
   db: Kysely<Database>,
@@ -60,7 +60,7 @@ export async function insertPredictionJson(
       replica_id, answer, duration_ms, role, input, pair_id, trial_id, error, asked_as_of, code_version)
     select
       id, at, batch_id, model, version, generation, package_digest, instrument, as_of, request_id, key_id,
-      replica_id, case jsonb_typeof(answer) when 'string' then (answer #>> '{}')::jsonb else answer end,
+      replica_id, case jsonb_typeof(answer) when 'string' then (answer #>> '{}')::jsonb else answer end::json,
       duration_ms, coalesce(role, 'champion'), coalesce(input, 'instrument'),
       pair_id, trial_id, error, asked_as_of, code_version
     from jsonb_to_recordset(${rows}::jsonb) as r (

@@ -42,7 +42,7 @@ export async function servedGroups(
     .select(sql<boolean>`input = 'instrument'`.as('own'))
     .select((eb) => eb.fn.countAll<string>().as('n'))
     .select(
-      sql<string>`count(*) FILTER (WHERE jsonb_typeof(answer #> '{horizons,0,relativeStd}') = 'number')`.as(
+      sql<string>`count(*) FILTER (WHERE json_typeof(answer #> '{horizons,0,relativeStd}') = 'number')`.as(
         'sampled',
       ),
     )

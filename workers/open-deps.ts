@@ -12,7 +12,7 @@ import { loadWebhooks } from '../infra/webhooks.ts';
 import type { Logger } from '../infra/telemetry.ts';
 import { openDatabase } from '../registry/db.ts';
 import { experimentEvents } from '../registry/experiments.ts';
-import { migrate } from '../registry/migrate.ts';
+import { migrateDatabase } from '../registry/migrate.ts';
 import { createSourceContext } from './source-context.ts';
 import { createTrainer } from './training-slot.ts';
 import { openAskedModels } from './asked-models.ts';
@@ -30,8 +30,8 @@ export async function openDeps(config: Config, log: Logger): Promise<ActivityDep
       'RATCHET_DATABASE_URL is not set; `ratchet up` sets it',
     );
   }
+  await migrateDatabase(config.databaseUrl, log);
   const db = openDatabase(config.databaseUrl, { max: DATABASE_CONNECTIONS, log });
-  await migrate(db);
   return {
     db,
     artifacts: artifactStoreOf(config),

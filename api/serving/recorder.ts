@@ -2,10 +2,12 @@ import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Log } from '../../activities/deps.ts';
-import { ensurePredictionMonth, insertPredictionJson } from '../../registry/predictions.ts';
 import type { Db } from '../../registry/in-transaction.ts';
+import { copyPredictions, predictionJson } from '../../registry/prediction-lines.ts';
+import { ensurePredictionMonth, insertPredictionJson } from '../../registry/predictions.ts';
 import { isDatabaseAway } from '../errors.ts';
-import { SEGMENT_BYTES, type Spool, type SpooledLine } from './spool.ts';
+import type { SpooledLine, SpooledLines } from './spool-segments.ts';
+import { SEGMENT_BYTES, type Spool } from './spool.ts';
 
 const DRAIN_MS = 500;
 /** A segment: so much comes within a tick only where thousands are answered a second. */
@@ -18,6 +20,18 @@ const WRONG_ROW = /^2[23]/;
 /** Of an ISO time in UTC. */
 const MONTH_CHARS = 'YYYY-MM'.length;
 const rejectedSchema = z.object({ id: z.string() });
+const NEWLINE = Buffer.from('\n');
+
+type Lines = Pick<SpooledLines, 'form' | 'lines'>;
+
+const jsonOf = ({ text }: SpooledLine, form: SpooledLines['form']): Buffer =>
+  form === 'ndjson' ? text : Buffer.from(predictionJson(text.toString('utf8')));
+
+/** SQLSTATE. */
+function codeOf(error: unknown): string | undefined {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code : undefined;
+}
 
 /** Moves predictions from the spool to PostgreSQL, in order, each exactly once by its id. */
 export class Recorder {
@@ -88,7 +102,7 @@ export class Recorder {
       let damaged = 0;
       for await (const some of this.#spool.read(s)) {
         damaged += some.damaged;
-        if (some.lines.length > 0) await this.#record(some.lines);
+        if (some.lines.length > 0) await this.#record(some);
       }
       if (damaged > 0) {
         this.#log.error({ segment: s, damaged }, 'lines of the prediction spool were damaged');
@@ -98,42 +112,53 @@ export class Recorder {
   }
 
   /** `fresh`: the months were just looked for anew. */
-  async #record(lines: readonly SpooledLine[], fresh = false): Promise<void> {
+  async #record({ lines, form }: Lines, fresh = false): Promise<void> {
     try {
-      await this.#insert(lines);
+      await this.#store({ lines, form });
     } catch (error) {
-      const code = (error as { code?: unknown }).code;
+      const code = codeOf(error);
       if (code === NO_PARTITION && !fresh) {
         this.#months = new Set();
-        await this.#record(lines, true);
+        await this.#record({ lines, form }, true);
         return;
       }
       // A full disk, a read-only server, a time-out: they pass, and the rows are as good as before.
-      if (typeof code !== 'string' || !WRONG_ROW.test(code)) throw error;
+      if (code === undefined || !WRONG_ROW.test(code)) throw error;
       if (lines.length > 1) {
-        for (const line of lines) await this.#record([line], fresh);
+        for (const line of lines) await this.#record({ lines: [line], form }, fresh);
         return;
       }
-      const { json } = lines[0]!;
+      const json = jsonOf(lines[0]!, form);
       // One row that the database will never take must not hold up all others.
       const { id } = rejectedSchema.parse(JSON.parse(json.toString('utf8')));
       this.#log.error({ err: error, id }, 'a prediction cannot be stored; set aside');
-      const line = Buffer.concat([json, Buffer.from('\n')]);
-      await appendFile(this.#rejected, line, { mode: 0o600 });
+      await appendFile(this.#rejected, Buffer.concat([json, NEWLINE]), { mode: 0o600 });
     }
   }
 
-  async #insert(lines: readonly SpooledLine[]): Promise<void> {
+  async #store({ lines, form }: Lines): Promise<void> {
     for (const { at } of lines) {
       const month = at.slice(0, MONTH_CHARS);
       if (this.#months.has(month)) continue;
       await ensurePredictionMonth(this.#db, new Date(at));
       this.#months.add(month);
     }
+    if (form === 'copy' && (await this.#copies(lines))) return;
     await insertPredictionJson(
       this.#db,
-      lines.map(({ json }) => json),
+      lines.map((line) => jsonOf(line, form)),
     );
+  }
+
+  /** False: one of them cannot be stored, or is there already, from a round that a crash ended. */
+  async #copies(lines: readonly SpooledLine[]): Promise<boolean> {
+    try {
+      await copyPredictions(this.#db, Buffer.concat(lines.flatMap(({ text }) => [text, NEWLINE])));
+      return true;
+    } catch (error) {
+      if (WRONG_ROW.test(codeOf(error) ?? '')) return false;
+      throw error;
+    }
   }
 
   /** Records what it can and stops; what is left stays in the spool. */

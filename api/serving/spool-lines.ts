@@ -1,21 +1,12 @@
-import { crc32 } from 'node:zlib';
+import { predictionLine } from '../../registry/prediction-lines.ts';
 import type { PredictionRow } from '../../registry/predictions.ts';
+import { CRC_BYTES, crcOf, NEWLINE } from './spool-segments.ts';
 
-export const NEWLINE = 0x0a;
-/** A CRC and a space before the JSON of each line. */
-export const CRC_BYTES = 9;
 /** Bytes of a character in UTF-8, at most, by unit of a string. */
 const CHAR_BYTES = 3;
 /** Some ten predictions; more for larger groups, given back behind a very large one. */
 const ROOM_BYTES = 16 * 1024;
 const MAX_ROOM_BYTES = 256 * 1024;
-
-/** What stands before the JSON of a line, for one who reads it. */
-export const crcOf = (json: Buffer): string => `${crc32(json).toString(16).padStart(8, '0')} `;
-
-/** The answer is JSON already: it is put in as it is. */
-const jsonOf = ({ answer, ...row }: PredictionRow): string =>
-  `${JSON.stringify(row).slice(0, -1)},"answer":${answer}}`;
 
 /** Lines of a spool that wait to be written, as they will stand there: each is encoded once. */
 export class WaitingLines {
@@ -29,11 +20,11 @@ export class WaitingLines {
 
   /** Puts a prediction behind the others, and gives the bytes of its line. */
   add(row: PredictionRow): number {
-    const json = jsonOf(row);
+    const text = predictionLine(row);
     const at = this.#bytes;
-    this.#makeRoom(at + CRC_BYTES + CHAR_BYTES * json.length + 1);
+    this.#makeRoom(at + CRC_BYTES + CHAR_BYTES * text.length + 1);
     const from = at + CRC_BYTES;
-    const end = from + this.#room.write(json, from);
+    const end = from + this.#room.write(text, from);
     this.#room.write(crcOf(this.#room.subarray(from, end)), at, 'latin1');
     this.#room[end] = NEWLINE;
     this.#bytes = end + 1;

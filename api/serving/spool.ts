@@ -13,7 +13,15 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../activities/deps.ts';
 import type { PredictionRow } from '../../registry/predictions.ts';
-import { CRC_BYTES, crcOf, NEWLINE, WaitingLines } from './spool-lines.ts';
+import { WaitingLines } from './spool-lines.ts';
+import {
+  NEWLINE,
+  newSegment,
+  segmentNamed,
+  spooledLines,
+  type NamedSegment,
+  type SpooledLines,
+} from './spool-segments.ts';
 
 /** A segment larger than this is closed and the next one begun. */
 export const SEGMENT_BYTES = 4 * 1024 * 1024;
@@ -26,14 +34,7 @@ const SYNC_MS = 100;
 /** A disk that refused is asked again after this long, not for every prediction. */
 const RETRY_MS = 1_000;
 
-/** Lines read, and rows of one INSERT: some quarter of a millisecond of the thread that also answers. */
-const READ_LINES = 64;
-
-const SEGMENT = /^(\d{10})\.ndjson$/;
-const nameOf = (sequence: number): string => `${String(sequence).padStart(10, '0')}.ndjson`;
-
-interface Segment {
-  readonly sequence: number;
+interface Segment extends NamedSegment {
   bytes: number;
 }
 
@@ -41,19 +42,6 @@ interface Segment {
 interface Kept {
   readonly bytes: number;
   readonly resolve: (kept: boolean) => void;
-}
-
-/** A prediction as it stands in a segment: the JSON of its row, whose answer is no text but JSON itself. */
-export interface SpooledLine {
-  readonly json: Buffer;
-  /** ISO. */
-  readonly at: string;
-}
-
-/** Some lines of a segment, and how many among them were no such. */
-export interface SpooledLines {
-  readonly lines: readonly SpooledLine[];
-  readonly damaged: number;
 }
 
 /**
@@ -97,11 +85,11 @@ export class Spool {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     let last = 0;
     for (const name of readdirSync(this.#folder).sort()) {
-      const match = SEGMENT.exec(name);
-      if (!match) continue;
-      const sequence = Number(match[1]);
+      const named = segmentNamed(name);
+      if (!named) continue;
+      const { sequence } = named;
       const { size } = statSync(join(this.#folder, name));
-      this.#closed.push({ sequence, bytes: size });
+      this.#closed.push({ ...named, bytes: size });
       this.#bytes += size;
       last = Math.max(last, sequence);
     }
@@ -196,9 +184,9 @@ export class Spool {
   }
 
   #open(): Segment & { readonly fd: number } {
-    const sequence = this.#next++;
-    const fd = openSync(join(this.#folder, nameOf(sequence)), 'wx', 0o600);
-    return { sequence, bytes: 0, fd };
+    const named = newSegment(this.#next++);
+    const fd = openSync(join(this.#folder, named.name), 'wx', 0o600);
+    return { ...named, bytes: 0, fd };
   }
 
   #close(): void {
@@ -206,11 +194,12 @@ export class Spool {
     if (!segment) return;
     this.#active = undefined;
     // A disk that is full may take no line and yet a file for each attempt.
-    if (segment.bytes === 0) rmSync(join(this.#folder, nameOf(segment.sequence)), { force: true });
-    else this.#closed.push({ sequence: segment.sequence, bytes: segment.bytes });
-    fdatasync(segment.fd, (error) => {
+    const { fd, ...closed } = segment;
+    if (segment.bytes === 0) rmSync(join(this.#folder, segment.name), { force: true });
+    else this.#closed.push(closed);
+    fdatasync(fd, (error) => {
       if (error) this.#log.error({ err: error }, 'the prediction spool cannot be synced');
-      closeSync(segment.fd);
+      closeSync(fd);
     });
   }
 
@@ -242,34 +231,16 @@ export class Spool {
     return oldest !== undefined && oldest <= newest ? oldest : undefined;
   }
 
-  /**
-   * The predictions of a closed segment, some at a time; torn or damaged lines are counted, not guessed. What is done
-   * with some of them may take turns of the event loop, for this thread also answers.
-   */
+  /** The predictions of a closed segment, some at a time; torn or damaged lines are counted, not guessed. */
   async *read(sequence: number): AsyncGenerator<SpooledLines, void, undefined> {
-    const bytes = await this.#bytesOf(sequence);
-    let [lines, damaged]: [SpooledLine[], number] = [[], 0];
-    for (let from = 0, end = 0; from < bytes.length; from = end + 1) {
-      const newline = bytes.indexOf(NEWLINE, from);
-      end = newline < 0 ? bytes.length : newline;
-      if (end === from) continue;
-      const json = bytes.subarray(from + CRC_BYTES, end);
-      const at = AT.exec(json.toString('latin1', 0, HEAD_BYTES))?.[1];
-      const crc = bytes.toString('latin1', from, from + CRC_BYTES);
-      if (at !== undefined && crc === crcOf(json)) lines.push({ json, at });
-      else damaged++;
-      if (lines.length === READ_LINES) {
-        yield { lines, damaged };
-        [lines, damaged] = [[], 0];
-      }
-    }
-    yield { lines, damaged };
+    const segment = this.#closed.find((one) => one.sequence === sequence);
+    if (segment) yield* spooledLines(await this.#bytesOf(segment), segment.form);
   }
 
   /** A segment that somebody removed is lost, and must not hold up those behind it. */
-  async #bytesOf(sequence: number): Promise<Buffer> {
+  async #bytesOf({ sequence, name }: Segment): Promise<Buffer> {
     try {
-      return await readFile(join(this.#folder, nameOf(sequence)));
+      return await readFile(join(this.#folder, name));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       this.#log.error({ segment: sequence }, 'a segment of the prediction spool is gone');
@@ -279,10 +250,12 @@ export class Spool {
 
   /** Forgets a segment whose rows are all recorded. */
   async remove(sequence: number): Promise<void> {
-    await rm(join(this.#folder, nameOf(sequence)), { force: true });
-    const index = this.#closed.findIndex((segment) => segment.sequence === sequence);
+    const segment = this.#closed.find((one) => one.sequence === sequence);
+    if (!segment) return;
+    await rm(join(this.#folder, segment.name), { force: true });
+    const index = this.#closed.indexOf(segment);
     if (index < 0) return;
-    this.#bytes -= this.#closed[index]!.bytes;
+    this.#bytes -= segment.bytes;
     this.#closed.splice(index, 1);
   }
 
@@ -293,7 +266,3 @@ export class Spool {
     this.#close();
   }
 }
-
-/** When a row was answered: its second field, behind an id, within these. */
-const AT = /^\{"id":"[^"]*","at":"([^"]+)"/;
-const HEAD_BYTES = 120;

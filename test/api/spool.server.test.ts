@@ -7,13 +7,11 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
+import { sql } from 'kysely';
 import { Recorder } from '../../api/serving/recorder.ts';
-import {
-  SEGMENT_BYTES,
-  Spool,
-  type SpooledLine,
-  type SpooledLines,
-} from '../../api/serving/spool.ts';
+import type { SpooledLine } from '../../api/serving/spool-segments.ts';
+import { SEGMENT_BYTES, Spool } from '../../api/serving/spool.ts';
+import { predictionJson } from '../../registry/prediction-lines.ts';
 import { listPredictions, type PredictionRow } from '../../registry/predictions.ts';
 import { memoryLog } from '../support/api-fixture.ts';
 import { openTestDatabase } from '../support/postgres.ts';
@@ -30,7 +28,10 @@ const row = (n: number): PredictionRow => ({
 });
 
 /** All that a segment holds. */
-async function linesOf(spool: Spool, sequence: number): Promise<SpooledLines> {
+async function linesOf(
+  spool: Spool,
+  sequence: number,
+): Promise<{ lines: SpooledLine[]; damaged: number }> {
   const all: SpooledLine[] = [];
   let damaged = 0;
   for await (const some of spool.read(sequence)) {
@@ -39,6 +40,9 @@ async function linesOf(spool: Spool, sequence: number): Promise<SpooledLines> {
   }
   return { lines: all, damaged };
 }
+
+const rowOf = ({ text }: SpooledLine): { id: string; answer: { words?: string } } =>
+  JSON.parse(predictionJson(text.toString())) as ReturnType<typeof rowOf>;
 
 async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'ratchet-spool-'));
@@ -101,11 +105,7 @@ describe('answers in the spool', () => {
       for (let s = spool.take(); s !== undefined; s = spool.take()) {
         const { lines, damaged } = await linesOf(spool, s);
         assert.equal(damaged, 0);
-        for (const { json } of lines) {
-          const { id, answer } = JSON.parse(json.toString()) as {
-            id: string;
-            answer: { words?: string };
-          };
+        for (const { id, answer } of lines.map(rowOf)) {
           const n = Number(id.slice(3)) % 1_000;
           const expected = n % 7 === 0 ? words : 'short';
           assert.equal(answer.words, n === 999 ? undefined : expected);
@@ -126,10 +126,14 @@ describe('answers in the spool', () => {
       const refused = [spool.keep(row(1)), spool.keep(row(2))];
       assert.deepEqual(await Promise.all(refused), [false, false]);
       spool.close();
-      const small = new Spool({ folder: join(folder, 'small'), log: memoryLog(), capacity: 1_200 });
+      const one = new Spool({ folder: join(folder, 'one'), log: memoryLog() });
+      assert.equal(await one.keep(row(1)), true);
+      const capacity = Math.round(2.5 * one.bytes);
+      one.close();
+      const small = new Spool({ folder: join(folder, 'small'), log: memoryLog(), capacity });
       const kept = await Promise.all([1, 2, 3, 4].map((n) => small.keep(row(n))));
       assert.deepEqual(kept, [true, true, false, false]);
-      assert.ok(small.bytes > 0 && small.bytes <= 1_200);
+      assert.ok(small.bytes > 0 && small.bytes <= capacity);
       small.close();
     }));
 
@@ -162,7 +166,7 @@ describe('answers in the spool', () => {
           const { lines, damaged } = await linesOf(spool, sequence);
           assert.deepEqual(told, [true, false, false, false]);
           assert.deepEqual(
-            lines.map(({ json }) => (JSON.parse(json.toString()) as { id: string }).id),
+            lines.map((line) => rowOf(line).id),
             [row(0).id, row(1).id],
           );
           assert.equal(damaged, truncates ? 0 : 1);
@@ -208,6 +212,88 @@ describe('answers in the spool', () => {
         );
         for (const { answer } of rows) assert.deepEqual(answer, ANSWER);
         assert.deepEqual(log.lines, []);
+      } finally {
+        await close();
+      }
+      spool.close();
+    }));
+
+  it('records each once where a crash left segments that are recorded already, whole or in part', () =>
+    withFolder(async (folder) => {
+      const log = memoryLog();
+      const spoolFolder = join(folder, 'spool');
+      const first = new Spool({ folder: spoolFolder, log });
+      for (let n = 0; n < 100; n++) assert.ok(first.append(row(n)));
+      const [left] = await readdir(spoolFolder);
+      const again = await readFile(join(spoolFolder, left!));
+      const { db, close } = await openTestDatabase();
+      const recorded = async () => {
+        const rows = await listPredictions(db, { model: MODEL, limit: 500 });
+        return rows.map(({ id }) => id).reverse();
+      };
+      try {
+        await new Recorder({ db, spool: first, log, folder }).drain();
+        first.close();
+        await writeFile(join(spoolFolder, '0000000002.copy'), again);
+        const second = new Spool({ folder: spoolFolder, log });
+        const rest = Array.from({ length: 60 }, (_, n) => second.keep(row(70 + n)));
+        assert.ok((await Promise.all(rest)).every(Boolean));
+        await new Recorder({ db, spool: second, log, folder }).drain();
+        second.close();
+        const all = Array.from({ length: 130 }, (_, n) => row(n).id);
+        assert.deepEqual(await recorded(), all);
+        assert.deepEqual(await readdir(spoolFolder), []);
+        assert.deepEqual(log.lines, []);
+      } finally {
+        await close();
+      }
+    }));
+
+  it('records what is in the way of a line to the letter, and sets aside only what no database takes', () =>
+    withFolder(async (folder) => {
+      const log = memoryLog();
+      const spool = new Spool({ folder: join(folder, 'spool'), log });
+      const odd = 'tab\t end\n \r back\\slash \\N \\. null \\t';
+      const rows: PredictionRow[] = [
+        { ...row(1), error: odd, request_id: '\\N', pair_id: '', role: 'shadow' },
+        { ...row(2), answer: JSON.stringify({ odd }), trial_id: '\\.', input: 'bars' },
+        { ...row(3), version: 2 ** 40 },
+        { ...row(4), asked_as_of: '2026-11-20T09:00:00.000Z', code_version: '1', error: null },
+        { ...row(5), request_id: 'zero\0' },
+        { ...row(6), answer: JSON.stringify({ zero: '0\0', half: '\uD83D', a: '\\u0000 \u0001' }) },
+      ];
+      for (const one of rows) assert.ok(spool.append(one));
+      const { db, close } = await openTestDatabase();
+      try {
+        await new Recorder({ db, spool, log, folder }).drain();
+        const stored = await db.selectFrom('prediction').selectAll().orderBy('id').execute();
+        assert.deepEqual(
+          stored.map(({ id }) => id),
+          [1, 2, 4, 6].map((n) => row(n).id),
+        );
+        const [first, second, third, fourth] = stored;
+        assert.equal(first!.error, odd);
+        assert.equal(first!.request_id, '\\N');
+        assert.equal(first!.pair_id, '');
+        assert.deepEqual([first!.role, first!.input], ['shadow', 'instrument']);
+        assert.deepEqual([first!.answer, second!.answer], [ANSWER, { odd }]);
+        assert.deepEqual(
+          [second!.role, second!.input, second!.trial_id],
+          ['champion', 'bars', '\\.'],
+        );
+        assert.equal(third!.asked_as_of?.toISOString(), '2026-11-20T09:00:00.000Z');
+        assert.deepEqual([third!.code_version, third!.error, third!.pair_id], ['1', null, null]);
+        const clean = { zero: '0\uFFFD', half: '\uFFFD', a: '\\u0000 \u0001' };
+        assert.deepEqual(fourth!.answer, clean);
+        const { rows: halves } = await sql<{ half: string }>`
+          select answer ->> 'half' as half from prediction order by id`.execute(db);
+        assert.deepEqual(halves.at(-1), { half: clean.half });
+        const aside = (await readFile(join(folder, 'rejected.ndjson'), 'utf8'))
+          .trimEnd()
+          .split('\n');
+        const ids = aside.map((line) => (JSON.parse(line) as { id: string }).id);
+        assert.deepEqual(ids, [row(3).id, row(5).id]);
+        assert.equal(log.lines.length, 2);
       } finally {
         await close();
       }
