@@ -12,6 +12,9 @@ import { Loop, type Maths } from './maths.ts';
  * where c' is the cell of the step before: `slopes` [T, B, 4U] has the four brackets, `cellSlope`
  * [T, B, U] is o (1 - tanh(c)^2), `forget` [T, B, U] is f. Gates i, f, g, o in the order of the
  * kernel's columns.
+ *
+ * XLA runs up to eight kernels of a body one behind the other, and more through a queue that several
+ * threads take from, which costs more than a small kernel does: a body should not be longer.
  */
 export interface LoopOutputs {
   readonly slopes: Ref;
@@ -101,11 +104,12 @@ export function lstmBackward(
     const [dhNext, dcNext, wide, cellSlopes, forgets, dhs, r] = carried as LoopValues;
     const t = step.sub(step.int(steps - 1), k);
     const dhAll = step.add(dhNext, step.at(dhs, t));
-    const dc = step.add(dcNext, step.mul(dhAll, step.at(cellSlopes, t)));
+    // There is none behind the last, where dcNext is 0: XLA takes the last row again.
+    const forgetNext = step.at(forgets, step.add(t, step.int(1)));
+    const dc = step.add(step.mul(dhAll, step.at(cellSlopes, t)), step.mul(dcNext, forgetNext));
     const d = step.mul(step.concat([dc, dc, dc, dhAll], 1), step.at(wide, t));
-    const dcBefore = step.mul(dc, step.at(forgets, t));
     // The gradients of the sums take the place of the slopes.
-    return [step.matMul(d, r), dcBefore, step.put(wide, t, d), cellSlopes, forgets, dhs, r];
+    return [step.matMul(d, r), dc, step.put(wide, t, d), cellSlopes, forgets, dhs, r];
   });
   const rows = steps * batch;
   const d = m.reshape(done[2]!, [rows, 4 * units]);
