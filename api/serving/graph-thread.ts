@@ -78,15 +78,18 @@ async function obey(command: GraphCommand): Promise<Float64Array | undefined> {
   return undefined;
 }
 
+async function answer(command: GraphCommand): Promise<GraphReply> {
+  const { id } = command;
+  try {
+    const values = await obey(command);
+    return { id, ok: true, ...(values ? { values } : {}) };
+  } catch (error) {
+    return { id, ok: false, message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** One after the other: noise is drawn just before its run, not for all that wait before the first of them is answered. */
+let last: Promise<void> = Promise.resolve();
 port.on('message', (command: GraphCommand) => {
-  obey(command).then(
-    (values) => {
-      const reply: GraphReply = { id: command.id, ok: true, ...(values ? { values } : {}) };
-      port.postMessage(reply);
-    },
-    (error: unknown) => {
-      const message = error instanceof Error ? error.message : String(error);
-      port.postMessage({ id: command.id, ok: false, message } satisfies GraphReply);
-    },
-  );
+  last = last.then(() => answer(command)).then((reply) => port.postMessage(reply));
 });

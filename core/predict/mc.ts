@@ -35,15 +35,33 @@ export interface MonteCarloShape extends WindowShape {
   readonly noiseWidth: number;
 }
 
+/** Where noise is laid, for one run after the other; runs at once have each their own. */
+class NoiseRoom {
+  #free: Float32Array | undefined;
+
+  /** `size` numbers of whatever value. */
+  take(size: number): Float32Array {
+    const free = this.#free;
+    this.#free = undefined;
+    return free?.length === size ? free : new Float32Array(size);
+  }
+
+  giveBack(room: Float32Array): void {
+    this.#free = room;
+  }
+}
+
 /** Samples by a session that is open in this thread; the same request gives the same bits. */
-export function drawSamples(
+export async function drawSamples(
   session: Pick<OnnxSession, 'inputNames' | 'run'>,
   shape: MonteCarloShape,
   { window, samples, noiseKey, instrument }: MonteCarloRequest,
+  rooms = new NoiseRoom(),
 ): Promise<Float64Array> {
   const key = { packageDigest: noiseKey, windowDigest: windowDigest(window) };
+  const room = rooms.take(samples * shape.noiseWidth);
   const noise = {
-    data: monteCarloNoise(key, samples, shape.noiseWidth),
+    data: monteCarloNoise(key, samples, shape.noiseWidth, room),
     dims: [samples, shape.noiseWidth],
   };
   // Close 1 gives learnt units (a ratio) where the graph would give a price.
@@ -54,7 +72,9 @@ export function drawSamples(
     () => 1,
     () => instrument,
   );
-  return session.run({ ...inputs, noise });
+  const drawn = await session.run({ ...inputs, noise });
+  rooms.giveBack(room);
+  return drawn;
 }
 
 /** What opens a runner: `openMonteCarlo` bound to an opener, or one that owns a worker thread. */
@@ -63,16 +83,17 @@ export type MonteCarloOpener = (
   shape: MonteCarloShape,
 ) => Promise<MonteCarloRunner>;
 
-/** A runner in this thread. `bytes` must be verified ones. */
-export const openMonteCarlo =
-  (openSession: SessionOpener): MonteCarloOpener =>
-  async (bytes, shape) => {
+/** Runners in this thread, which share the room for noise. `bytes` must be verified ones. */
+export function openMonteCarlo(openSession: SessionOpener): MonteCarloOpener {
+  const rooms = new NoiseRoom();
+  return async (bytes, shape) => {
     const session = await openSession(bytes);
     return {
-      sample: (request) => drawSamples(session, shape, request),
+      sample: (request) => drawSamples(session, shape, request, rooms),
       release: () => session.release(),
     };
   };
+}
 
 /** What the samples of one window say about one horizon. */
 export interface SampleSummary {
