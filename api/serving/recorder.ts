@@ -1,5 +1,6 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Log } from '../../activities/deps.ts';
 import type { Db } from '../../registry/in-transaction.ts';
@@ -10,8 +11,15 @@ import type { SpooledLine, SpooledLines } from './spool-segments.ts';
 import { SEGMENT_BYTES, type Spool } from './spool.ts';
 
 const DRAIN_MS = 500;
-/** A segment: so much comes within a tick only where thousands are answered a second. */
-const BEHIND_BYTES = SEGMENT_BYTES;
+/**
+ * What waits at a tick is recorded over most of the time until the next one: all at once it would have a core of the
+ * database's machine, which may be this one, and answers would wait for it.
+ */
+const SPREAD_MS = 400;
+/** What is left of a round that recorded little does not wait for the rest of that time. */
+const REST_MS = 20;
+/** A quarter of the spool: so much comes within a tick only where ten thousand are answered a second. */
+const BEHIND_BYTES = 4 * SEGMENT_BYTES;
 /** No partition for the row: the months known here are not those of this database. */
 const NO_PARTITION = '23514';
 /** SQLSTATE classes that speak of the row itself: data exceptions and violated constraints. */
@@ -23,6 +31,7 @@ const rejectedSchema = z.object({ id: z.string() });
 const NEWLINE = Buffer.from('\n');
 
 type Lines = Pick<SpooledLines, 'form' | 'lines'>;
+type Pace = 'at once' | 'spread';
 
 const jsonOf = ({ text }: SpooledLine, form: SpooledLines['form']): Buffer =>
   form === 'ndjson' ? text : Buffer.from(predictionJson(text.toString('utf8')));
@@ -44,6 +53,8 @@ export class Recorder {
   #timer: NodeJS.Timeout | undefined;
   #reported = '';
   #stopped = false;
+  /** Rounds at once that wait for their end. */
+  #hurried = 0;
 
   constructor(parts: {
     readonly db: Db;
@@ -60,7 +71,7 @@ export class Recorder {
   start(): void {
     this.#timer = setInterval(() => {
       if (this.#running) return;
-      this.#catchUp().then(
+      this.#keepUp().then(
         () => (this.#reported = ''),
         (error: unknown) => this.#report(error),
       );
@@ -68,10 +79,10 @@ export class Recorder {
     this.#timer.unref();
   }
 
-  /** A round; and others at once while so much waits that the spool might be full before the next tick. */
-  async #catchUp(): Promise<void> {
-    do await this.drain();
-    while (!this.#stopped && this.#spool.bytes >= BEHIND_BYTES);
+  /** A round at leisure; and others at once while so much waits that the spool might be full before the next tick. */
+  async #keepUp(): Promise<void> {
+    await this.#begin('spread');
+    while (!this.#stopped && this.#spool.bytes >= BEHIND_BYTES) await this.drain();
   }
 
   /** An outage is no news; what else keeps predictions in the spool is told once. */
@@ -83,9 +94,18 @@ export class Recorder {
   }
 
   /** Records all that waits by now; throws when the database does not take it (it then stays). */
-  drain(): Promise<void> {
+  async drain(): Promise<void> {
+    this.#hurried++;
+    try {
+      await this.#begin('at once');
+    } finally {
+      this.#hurried--;
+    }
+  }
+
+  #begin(pace: Pace): Promise<void> {
     const former = this.#running?.catch(() => undefined) ?? Promise.resolve();
-    const round = former.then(() => this.#drainAll());
+    const round = former.then(() => this.#drainAll(pace));
     this.#running = round;
     const ended = (): void => {
       if (this.#running === round) this.#running = undefined;
@@ -94,21 +114,36 @@ export class Recorder {
     return round;
   }
 
-  async #drainAll(): Promise<void> {
+  async #drainAll(pace: Pace): Promise<void> {
     // What comes meanwhile is for the next round: else, where answers never cease, each handful of
     // them would be a file and a transaction of its own, and rounds would not end.
-    const { newest } = this.#spool;
+    const { newest, bytes: waiting } = this.#spool;
+    const begin = performance.now();
+    let recorded = 0;
     for (let s = this.#spool.take(newest); s !== undefined; s = this.#spool.take(newest)) {
       let damaged = 0;
       for await (const some of this.#spool.read(s)) {
         damaged += some.damaged;
-        if (some.lines.length > 0) await this.#record(some);
+        if (some.lines.length === 0) continue;
+        await this.#record(some);
+        recorded += some.lines.reduce((sum, { text }) => sum + text.length, 0);
+        if (pace === 'spread') await this.#rest(begin + (SPREAD_MS * recorded) / waiting);
       }
       if (damaged > 0) {
         this.#log.error({ segment: s, damaged }, 'lines of the prediction spool were damaged');
       }
       await this.#spool.remove(s);
     }
+  }
+
+  /**
+   * Until so much of a round is due, ms of `performance.now`; not where another waits for it, nor
+   * where more came than one should leave.
+   */
+  async #rest(until: number): Promise<void> {
+    const ms = Math.min(until - performance.now(), REST_MS);
+    const hurries = this.#stopped || this.#hurried > 0 || this.#spool.bytes >= BEHIND_BYTES;
+    if (ms >= 1 && !hurries) await pause(ms);
   }
 
   /** `fresh`: the months were just looked for anew. */

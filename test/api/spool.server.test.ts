@@ -333,10 +333,10 @@ describe('answers in the spool', () => {
       spool.close();
     }));
 
-  it('goes on to the next round at once while a whole segment waits', (t) =>
+  it('goes on to the next round at once while very much waits, and else spreads a round over time', (t) =>
     withFolder(async (folder) => {
       const spool = new Spool({ folder: join(folder, 'spool'), log: memoryLog() });
-      const large = { ...row(1), answer: JSON.stringify({ x: 'x'.repeat(SEGMENT_BYTES) }) };
+      const large = { ...row(1), answer: JSON.stringify({ x: 'x'.repeat(4 * SEGMENT_BYTES) }) };
       const { db, close } = await openTestDatabase();
       let tick = (): void => undefined;
       t.mock.method(globalThis, 'setInterval', (told: () => void) => {
@@ -348,7 +348,7 @@ describe('answers in the spool', () => {
         recorder.start();
         let next = 2;
         const read = spool.read.bind(spool);
-        // More than a segment comes during the first two rounds.
+        // As much comes during the first two rounds.
         t.mock.method(spool, 'read', (sequence: number) => {
           if (next <= 3) assert.ok(spool.append({ ...large, id: row(next++).id }));
           return read(sequence);
@@ -359,6 +359,13 @@ describe('answers in the spool', () => {
         while (spool.bytes > 0 && performance.now() < until) await pause(20);
         assert.equal(spool.bytes, 0, 'nobody ticked again');
         assert.equal((await listPredictions(db, { model: MODEL, limit: 10 })).length, 3);
+        for (let n = 0; n < 640; n++) assert.ok(spool.append(row(100 + n)));
+        const begin = performance.now();
+        tick();
+        while (spool.bytes > 0 && performance.now() < until) await pause(5);
+        assert.equal(spool.bytes, 0);
+        // Ten times 64 rows, with as many rests; all at once they take a fifth of it.
+        assert.ok(performance.now() - begin > 150);
       } finally {
         await recorder.stop();
         await close();
