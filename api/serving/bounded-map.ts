@@ -1,28 +1,48 @@
-/** A map that forgets what was used longest ago once it holds `capacity` entries. */
+interface Entry<V> {
+  value: V;
+  /** Since it was last spared. */
+  used: boolean;
+}
+
+/**
+ * A map that holds at most `capacity` entries: a new one takes the place of the oldest that was not used since it came, or since
+ * it was spared (second chance). To move an entry at each use would leave a hole each time in a Map, which then is rebuilt
+ * every few uses.
+ */
 export class BoundedMap<K, V> {
   readonly #capacity: number;
-  readonly #entries = new Map<K, V>();
+  readonly #entries = new Map<K, Entry<V>>();
 
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
   get(key: K): V | undefined {
-    const value = this.#entries.get(key);
-    if (value !== undefined) {
-      this.#entries.delete(key);
-      this.#entries.set(key, value);
-    }
-    return value;
+    const entry = this.#entries.get(key);
+    if (!entry) return undefined;
+    entry.used = true;
+    return entry.value;
   }
 
   set(key: K, value: V): void {
-    this.#entries.delete(key);
-    if (this.#entries.size >= this.#capacity) {
-      const oldest = this.#entries.keys().next();
-      if (!oldest.done) this.#entries.delete(oldest.value);
+    const entry = this.#entries.get(key);
+    if (entry) {
+      entry.value = value;
+      entry.used = true;
+      return;
     }
-    this.#entries.set(key, value);
+    if (this.#entries.size >= this.#capacity) this.#forgetOne();
+    this.#entries.set(key, { value, used: false });
+  }
+
+  /** Those that are spared go behind all others, where the search comes by again. */
+  #forgetOne(): void {
+    for (const [key, entry] of this.#entries) {
+      this.#entries.delete(key);
+      if (!entry.used) return;
+      entry.used = false;
+      this.#entries.set(key, entry);
+    }
   }
 
   delete(key: K): void {

@@ -58,6 +58,12 @@ export class Slot {
   }
 }
 
+interface Held {
+  readonly slot: Promise<Slot>;
+  /** Greater: later. */
+  lastUse: number;
+}
+
 /** Verified bytes of a version: from the local cache or the artifact store. */
 export type PackageLoader = (version: ServableVersion) => Promise<VerifiedPackage>;
 
@@ -70,8 +76,8 @@ export class PackageSlots {
   readonly #openers: Openers;
   readonly #onBatch: (size: number) => void;
   readonly limit: number;
-  /** In order of last use. */
-  readonly #slots = new Map<string, Promise<Slot>>();
+  readonly #slots = new Map<string, Held>();
+  #uses = 0;
 
   constructor(parts: {
     readonly load: PackageLoader;
@@ -100,16 +106,15 @@ export class PackageSlots {
     const digest = version.packageDigest;
     const known = this.#slots.get(digest);
     if (known) {
-      this.#slots.delete(digest);
-      this.#slots.set(digest, known);
-      return known;
+      known.lastUse = this.#uses++;
+      return known.slot;
     }
     const slot = this.#open(version);
     // A failure is not remembered: the store may be back at the next try.
     slot.catch(() => {
-      if (this.#slots.get(digest) === slot) this.#slots.delete(digest);
+      if (this.#slots.get(digest)?.slot === slot) this.#slots.delete(digest);
     });
-    this.#slots.set(digest, slot);
+    this.#slots.set(digest, { slot, lastUse: this.#uses++ });
     this.#evict(serving());
     return slot;
   }
@@ -121,11 +126,12 @@ export class PackageSlots {
   }
 
   #evict(serving: ReadonlySet<string>): void {
-    const open = [...this.#slots.keys()];
+    const byUse = [...this.#slots].toSorted(([, a], [, b]) => a.lastUse - b.lastUse);
+    const open = byUse.map(([digest]) => digest);
     const served = open.filter((digest) => serving.has(digest));
     const spare = open.filter((digest) => !serving.has(digest));
     for (const digest of [...oldest(served, this.limit), ...oldest(spare, SPARE_SLOTS)]) {
-      const slot = this.#slots.get(digest)!;
+      const { slot } = this.#slots.get(digest)!;
       this.#slots.delete(digest);
       slot.then(
         (s) => s.evict(),
@@ -135,7 +141,7 @@ export class PackageSlots {
   }
 
   async close(): Promise<void> {
-    for (const slot of this.#slots.values()) {
+    for (const { slot } of this.#slots.values()) {
       await slot.then(
         (s) => s.evict(),
         () => undefined,

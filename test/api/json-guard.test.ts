@@ -79,13 +79,20 @@ describe('keys', () => {
   });
 });
 
-it('a bounded map forgets what was used longest ago', () => {
+it('a bounded map forgets the oldest that was not used since it came or was spared', () => {
   const map = new BoundedMap<string, number>(2);
   map.set('a', 1);
   map.set('b', 2);
   map.get('a');
   map.set('c', 3);
   assert.deepEqual([map.get('a'), map.get('b'), map.get('c')], [1, undefined, 3]);
+  // Both are used: both are spared, and the oldest goes.
+  map.set('d', 4);
+  assert.deepEqual([map.get('a'), map.get('c'), map.get('d'), map.size], [undefined, 3, 4, 2]);
+  map.set('d', 5);
+  map.set('e', 6);
+  map.delete('nobody');
+  assert.deepEqual([map.get('c'), map.get('d'), map.get('e'), map.size], [undefined, 5, 6, 2]);
 });
 
 it('the least number of training days follows from horizon and test size', () => {
