@@ -50,20 +50,30 @@ export class Batcher {
     this.#onBatch = onBatch;
   }
 
-  /** Forecast of one window in learnt label units [horizons]. */
-  forecast(window: PredictionWindow): Promise<Float64Array> {
-    if (this.#waiting.length >= MAX_WAITING) {
-      throw new ApiError('unavailable', 'predict.overloaded', 'Too many predictions wait.', {
-        retryAfterS: 1,
-      });
-    }
+  /**
+   * Forecast of one window in learnt label units [horizons]. With `beside` nobody needs it before that is settled: until
+   * then the window waits for others that it can share a run with.
+   */
+  forecast(window: PredictionWindow, beside?: Promise<unknown>): Promise<Float64Array> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ window, resolve, reject });
-      if (this.#running) return;
-      this.#running = true;
-      // Whatever else arrived in this turn of the event loop joins the same run.
-      setImmediate(() => void this.#run());
+      if (this.#waiting.length >= MAX_WAITING) {
+        throw new ApiError('unavailable', 'predict.overloaded', 'Too many predictions wait.', {
+          retryAfterS: 1,
+        });
+      }
+      const waiting = { window, resolve, reject };
+      this.#waiting.push(waiting);
+      const begin = (): void => this.#begin(waiting);
+      if (beside) beside.then(begin, begin);
+      else begin();
     });
+  }
+
+  /** Whatever else arrived until the end of this turn of the event loop joins the run; it may be in one already. */
+  #begin(one: Waiting): void {
+    if (this.#running || !this.#waiting.includes(one)) return;
+    this.#running = true;
+    setImmediate(() => void this.#run());
   }
 
   async #run(): Promise<void> {

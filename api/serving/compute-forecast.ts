@@ -57,8 +57,9 @@ export async function computeForecast(
   const pkg = slot.opened.verified;
   const { mode, purpose, log, facts } = options;
   try {
-    const values = await slot.batcher.forecast(window);
-    const summaries = mode === 'mc' ? await summarise(slot, window, values, options) : undefined;
+    const drawing = mode === 'mc' ? draw(slot, window, options) : undefined;
+    const [values, samples] = await Promise.all([slot.batcher.forecast(window, drawing), drawing]);
+    const summaries = samples && summarise(slot, window, { values, samples }, options);
     const forecast = forecastFrom(pkg, window, values, summaries, facts?.());
     const fields = fieldsOf(forecast);
     return { forecast, fields, fallback: null, fallbackReason: null, outcome: 'computed' };
@@ -76,39 +77,60 @@ export async function computeForecast(
 
 const fieldsOf = (forecast: Forecast): string => JSON.stringify(forecast).slice(1, -1);
 
-/**
- * What Monte-Carlo samples say of a forecast that stands. Where they fail the answer is the forecast without
- * confidence, marked: the fallback in its place would throw away the better half of it.
- */
-async function summarise(
+/** Monte-Carlo samples of the window, where its package has confidence by them; see `failed` for those that fail. */
+async function draw(
   { opened }: Slot,
   window: PredictionWindow,
-  values: Float64Array,
-  { purpose, log }: ComputeOptions,
-): Promise<Summaries> {
+  options: ComputeOptions,
+): Promise<Float64Array | 'failed' | undefined> {
   const { verified, monteCarlo } = opened;
   const { confidence, label } = verified.preprocessing;
-  const kind = labelKindOrThrow(label.kind);
   // Classes are as sure as their probabilities: nothing is sampled.
-  if (!monteCarlo || confidence.method === 'none' || kind.task === 'classification') {
-    return undefined;
-  }
+  const isOfClasses = labelKindOrThrow(label.kind).task === 'classification';
+  if (!monteCarlo || confidence.method === 'none' || isOfClasses) return undefined;
   try {
-    const samples = await monteCarlo.sample({
+    return await monteCarlo.sample({
       window: window.values,
       samples: confidence.samples,
       instrument: instrumentOf(verified, window),
       noiseKey: verified.packageDigest,
-      background: purpose === 'shadow',
+      background: options.purpose === 'shadow',
     });
+  } catch (error) {
+    return failed(verified, error, options);
+  }
+}
+
+/** What the samples say of a forecast. */
+function summarise(
+  { opened: { verified } }: Slot,
+  window: PredictionWindow,
+  { values, samples }: { readonly values: Float64Array; readonly samples: Float64Array | 'failed' },
+  options: ComputeOptions,
+): Summaries {
+  if (samples === 'failed') return samples;
+  const kind = labelKindOrThrow(verified.preprocessing.label.kind);
+  if (kind.task === 'classification') return undefined;
+  try {
     return summariseSamples(samples, values, kind, scalersOf(verified, window).labels);
   } catch (error) {
-    // `ApiError`: too many wait; the caller can ask again, or without confidence.
-    if (error instanceof ApiError || purpose !== 'answer') throw error;
-    const { model, version } = verified.manifest;
-    log.error({ err: error, model, version }, 'the confidence of a forecast cannot be computed');
-    return 'failed';
+    return failed(verified, error, options);
   }
+}
+
+/**
+ * Where the samples of a forecast that stands fail, the answer is the forecast without confidence, marked: the fallback in
+ * its place would throw away the better half of it.
+ */
+function failed(
+  { manifest: { model, version } }: VerifiedPackage,
+  error: unknown,
+  { purpose, log }: ComputeOptions,
+): 'failed' {
+  // `ApiError`: too many wait; the caller can ask again, or without confidence.
+  if (error instanceof ApiError || purpose !== 'answer') throw error;
+  log.error({ err: error, model, version }, 'the confidence of a forecast cannot be computed');
+  return 'failed';
 }
 
 const PROBLEMS: Readonly<Record<FallbackReason, { code: string; words: string }>> = {
