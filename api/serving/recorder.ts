@@ -7,7 +7,7 @@ import type { Db } from '../../registry/in-transaction.ts';
 import { copyPredictions, predictionJson } from '../../registry/prediction-lines.ts';
 import { ensurePredictionMonth, insertPredictionJson } from '../../registry/predictions.ts';
 import { isDatabaseAway } from '../errors.ts';
-import type { SpooledLine, SpooledLines } from './spool-segments.ts';
+import { eachLine, type SpooledLines } from './spool-segments.ts';
 import { SEGMENT_BYTES, type Spool } from './spool.ts';
 
 const DRAIN_MS = 500;
@@ -25,22 +25,22 @@ const NO_PARTITION = '23514';
 /** SQLSTATE classes that speak of the row itself: data exceptions and violated constraints. */
 const WRONG_ROW = /^2[23]/;
 
-/** Of an ISO time in UTC. */
-const MONTH_CHARS = 'YYYY-MM'.length;
+/** Of a line. */
+const END = Buffer.from('\n');
 const rejectedSchema = z.object({ id: z.string() });
-const NEWLINE = Buffer.from('\n');
 
-type Lines = Pick<SpooledLines, 'form' | 'lines'>;
 type Pace = 'at once' | 'spread';
 
-const jsonOf = ({ text }: SpooledLine, form: SpooledLines['form']): Buffer =>
-  form === 'ndjson' ? text : Buffer.from(predictionJson(text.toString('utf8')));
+const jsonOf = (line: Buffer, form: SpooledLines['form']): Buffer =>
+  form === 'ndjson' ? line : Buffer.from(predictionJson(line.toString('utf8')));
 
 /** SQLSTATE. */
 function codeOf(error: unknown): string | undefined {
   const { code } = error as { code?: unknown };
   return typeof code === 'string' ? code : undefined;
 }
+
+const isWrongRow = (code: string | undefined): boolean => WRONG_ROW.test(code ?? '');
 
 /** Moves predictions from the spool to PostgreSQL, in order, each exactly once by its id. */
 export class Recorder {
@@ -124,9 +124,9 @@ export class Recorder {
       let damaged = 0;
       for await (const some of this.#spool.read(s)) {
         damaged += some.damaged;
-        if (some.lines.length === 0) continue;
+        if (some.count === 0) continue;
         await this.#record(some);
-        recorded += some.lines.reduce((sum, { text }) => sum + text.length, 0);
+        recorded += some.text.length;
         if (pace === 'spread') await this.#rest(begin + (SPREAD_MS * recorded) / waiting);
       }
       if (damaged > 0) {
@@ -147,51 +147,54 @@ export class Recorder {
   }
 
   /** `fresh`: the months were just looked for anew. */
-  async #record({ lines, form }: Lines, fresh = false): Promise<void> {
+  async #record(lines: SpooledLines, fresh = false): Promise<void> {
     try {
-      await this.#store({ lines, form });
+      await this.#store(lines);
     } catch (error) {
       const code = codeOf(error);
       if (code === NO_PARTITION && !fresh) {
         this.#months = new Set();
-        await this.#record({ lines, form }, true);
+        await this.#record(lines, true);
         return;
       }
       // A full disk, a read-only server, a time-out: they pass, and the rows are as good as before.
-      if (code === undefined || !WRONG_ROW.test(code)) throw error;
-      if (lines.length > 1) {
-        for (const line of lines) await this.#record({ lines: [line], form }, fresh);
+      if (!isWrongRow(code)) throw error;
+      if (lines.count > 1) {
+        for (const line of eachLine(lines.text)) {
+          const text = Buffer.concat([line, END]);
+          await this.#record({ ...lines, text, count: 1 }, fresh);
+        }
         return;
       }
-      const json = jsonOf(lines[0]!, form);
+      const [line] = eachLine(lines.text);
+      const json = jsonOf(line!, lines.form);
       // One row that the database will never take must not hold up all others.
       const { id } = rejectedSchema.parse(JSON.parse(json.toString('utf8')));
       this.#log.error({ err: error, id }, 'a prediction cannot be stored; set aside');
-      await appendFile(this.#rejected, Buffer.concat([json, NEWLINE]), { mode: 0o600 });
+      await appendFile(this.#rejected, Buffer.concat([json, END]), { mode: 0o600 });
     }
   }
 
-  async #store({ lines, form }: Lines): Promise<void> {
-    for (const { at } of lines) {
-      const month = at.slice(0, MONTH_CHARS);
+  async #store({ form, text, months }: SpooledLines): Promise<void> {
+    for (const month of months) {
       if (this.#months.has(month)) continue;
-      await ensurePredictionMonth(this.#db, new Date(at));
+      await ensurePredictionMonth(this.#db, new Date(`${month}-01T00:00:00Z`));
       this.#months.add(month);
     }
-    if (form === 'copy' && (await this.#copies(lines))) return;
+    if (form === 'copy' && (await this.#copies(text))) return;
     await insertPredictionJson(
       this.#db,
-      lines.map((line) => jsonOf(line, form)),
+      Array.from(eachLine(text), (line) => jsonOf(line, form)),
     );
   }
 
   /** False: one of them cannot be stored, or is there already, from a round that a crash ended. */
-  async #copies(lines: readonly SpooledLine[]): Promise<boolean> {
+  async #copies(text: Buffer): Promise<boolean> {
     try {
-      await copyPredictions(this.#db, Buffer.concat(lines.flatMap(({ text }) => [text, NEWLINE])));
+      await copyPredictions(this.#db, text);
       return true;
     } catch (error) {
-      if (WRONG_ROW.test(codeOf(error) ?? '')) return false;
+      if (isWrongRow(codeOf(error))) return false;
       throw error;
     }
   }

@@ -9,7 +9,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../activities/deps.ts';
 import type { PredictionRow } from '../../registry/predictions.ts';
@@ -18,7 +18,7 @@ import {
   NEWLINE,
   newSegment,
   segmentNamed,
-  spooledLines,
+  SegmentReader,
   type NamedSegment,
   type SpooledLines,
 } from './spool-segments.ts';
@@ -68,6 +68,7 @@ export class Spool {
   readonly #lines = new WaitingLines();
   /** Of one that waits for nothing. */
   readonly #beside = new WaitingLines();
+  readonly #reader = new SegmentReader();
   /** Before this turn ends. */
   #flushesSoon = false;
 
@@ -231,20 +232,15 @@ export class Spool {
     return oldest !== undefined && oldest <= newest ? oldest : undefined;
   }
 
-  /** The predictions of a closed segment, some at a time; torn or damaged lines are counted, not guessed. */
+  /** The predictions of a closed segment, some at a time. One that somebody removed must not hold up those behind it. */
   async *read(sequence: number): AsyncGenerator<SpooledLines, void, undefined> {
     const segment = this.#closed.find((one) => one.sequence === sequence);
-    if (segment) yield* spooledLines(await this.#bytesOf(segment), segment.form);
-  }
-
-  /** A segment that somebody removed is lost, and must not hold up those behind it. */
-  async #bytesOf({ sequence, name }: Segment): Promise<Buffer> {
+    if (!segment) return;
     try {
-      return await readFile(join(this.#folder, name));
+      yield* this.#reader.lines(join(this.#folder, segment.name), segment.form);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       this.#log.error({ segment: sequence }, 'a segment of the prediction spool is gone');
-      return Buffer.alloc(0);
     }
   }
 

@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { sql } from 'kysely';
 import { Recorder } from '../../api/serving/recorder.ts';
-import type { SpooledLine } from '../../api/serving/spool-segments.ts';
+import { eachLine } from '../../api/serving/spool-segments.ts';
 import { SEGMENT_BYTES, Spool } from '../../api/serving/spool.ts';
 import { predictionJson } from '../../registry/prediction-lines.ts';
 import { listPredictions, type PredictionRow } from '../../registry/predictions.ts';
@@ -27,22 +27,23 @@ const row = (n: number): PredictionRow => ({
   ...{ key_id: 'key', replica_id: 'replica', answer: JSON.stringify(ANSWER), duration_ms: 1.5 },
 });
 
-/** All that a segment holds. */
-async function linesOf(
-  spool: Spool,
-  sequence: number,
-): Promise<{ lines: SpooledLine[]; damaged: number }> {
-  const all: SpooledLine[] = [];
-  let damaged = 0;
-  for await (const some of spool.read(sequence)) {
-    all.push(...some.lines);
-    damaged += some.damaged;
-  }
-  return { lines: all, damaged };
+interface Spooled {
+  readonly id: string;
+  readonly answer: { readonly words?: string };
 }
 
-const rowOf = ({ text }: SpooledLine): { id: string; answer: { words?: string } } =>
-  JSON.parse(predictionJson(text.toString())) as ReturnType<typeof rowOf>;
+/** All that a segment holds. */
+async function heldBy(spool: Spool, sequence: number) {
+  const rows: Spooled[] = [];
+  let damaged = 0;
+  for await (const some of spool.read(sequence)) {
+    const lines = Array.from(eachLine(some.text), (line) => predictionJson(line.toString()));
+    assert.equal(lines.length, some.count);
+    rows.push(...lines.map((line) => JSON.parse(line) as Spooled));
+    damaged += some.damaged;
+  }
+  return { rows, damaged };
+}
 
 async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'ratchet-spool-'));
@@ -84,7 +85,7 @@ describe('answers in the spool', () => {
       assert.equal(ended, true);
       assert.equal(await spool.keep(row(5), 'run'), true);
       const sequence = spool.take();
-      assert.equal((await linesOf(spool, sequence!)).lines.length, 5);
+      assert.equal((await heldBy(spool, sequence!)).rows.length, 5);
       spool.close();
     }));
 
@@ -103,14 +104,14 @@ describe('answers in the spool', () => {
       }
       let read = 0;
       for (let s = spool.take(); s !== undefined; s = spool.take()) {
-        const { lines, damaged } = await linesOf(spool, s);
+        const { rows, damaged } = await heldBy(spool, s);
         assert.equal(damaged, 0);
-        for (const { id, answer } of lines.map(rowOf)) {
+        for (const { id, answer } of rows) {
           const n = Number(id.slice(3)) % 1_000;
           const expected = n % 7 === 0 ? words : 'short';
           assert.equal(answer.words, n === 999 ? undefined : expected);
         }
-        read += lines.length;
+        read += rows.length;
         await spool.remove(s);
       }
       assert.equal(read, 3 + 400 + 2 + 30 + 4);
@@ -163,10 +164,10 @@ describe('answers in the spool', () => {
           const told = await Promise.all([1, 2, 3, 4].map((n) => spool.keep(row(n))));
           const sequence = spool.take();
           assert.ok(sequence !== undefined);
-          const { lines, damaged } = await linesOf(spool, sequence);
+          const { rows, damaged } = await heldBy(spool, sequence);
           assert.deepEqual(told, [true, false, false, false]);
           assert.deepEqual(
-            lines.map((line) => rowOf(line).id),
+            rows.map(({ id }) => id),
             [row(0).id, row(1).id],
           );
           assert.equal(damaged, truncates ? 0 : 1);
@@ -359,12 +360,13 @@ describe('answers in the spool', () => {
         while (spool.bytes > 0 && performance.now() < until) await pause(20);
         assert.equal(spool.bytes, 0, 'nobody ticked again');
         assert.equal((await listPredictions(db, { model: MODEL, limit: 10 })).length, 3);
-        for (let n = 0; n < 640; n++) assert.ok(spool.append(row(100 + n)));
+        const common = { ...row(1), answer: JSON.stringify({ x: 'x'.repeat(1_100) }) };
+        for (let n = 0; n < 640; n++) assert.ok(spool.append({ ...common, id: row(100 + n).id }));
         const begin = performance.now();
         tick();
         while (spool.bytes > 0 && performance.now() < until) await pause(5);
         assert.equal(spool.bytes, 0);
-        // Ten times 64 rows, with as many rests; all at once they take a fifth of it.
+        // Ten times some rows, with as many rests; all at once they take a fifth of it.
         assert.ok(performance.now() - begin > 150);
       } finally {
         await recorder.stop();
