@@ -29,10 +29,10 @@ const ONE_THREAD = {
 /** Megabytes of V8's young generation: what a step leaves behind is small, and grown to its default it holds dozens. */
 const YOUNG_HEAP = '--max-semi-space-size=4';
 /**
- * V8 collects and compiles on threads of its own, four of them, which spin while they wait for one another. Beside a child
- * on every core they take from the others a quarter of what a short training costs, and save it nothing.
+ * V8 would collect on four threads, which spin while they wait for one another: where every core has a child, they take
+ * from the others up to a quarter of what a short training costs, and a child alone ends no later without them.
  */
-const ONE_THREAD_OF_V8 = ['--single-threaded-gc', '--no-concurrent-recompilation'];
+const ONE_COLLECTOR = '--single-threaded-gc';
 
 /** How often a job tells its activity that it lives; far more often than a heartbeat time-out. */
 const ALIVE_INTERVAL_MS = 1000;
@@ -83,14 +83,10 @@ function startChild(environment: NodeJS.ProcessEnv | undefined): ChildProcess {
   const typescript = import.meta.url.endsWith('.ts');
   const script = new URL(typescript ? './train-process.ts' : './train-process.js', import.meta.url);
   const loader = typescript ? ['--import', import.meta.resolve('tsx')] : [];
-  return spawn(
-    process.execPath,
-    [YOUNG_HEAP, ...ONE_THREAD_OF_V8, ...loader, fileURLToPath(script)],
-    {
-      stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
-      env: { ...environmentOf(PASSED_ON, environment), ...ONE_THREAD },
-    },
-  );
+  return spawn(process.execPath, [YOUNG_HEAP, ONE_COLLECTOR, ...loader, fileURLToPath(script)], {
+    stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
+    env: { ...environmentOf(PASSED_ON, environment), ...ONE_THREAD },
+  });
 }
 
 /** One job with one child, from the first frame to the end of the process. */
