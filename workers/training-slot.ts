@@ -193,6 +193,8 @@ class Conversation {
         return;
       case 'done':
         this.#result = payload;
+        // It has nothing left to say, and TensorFlow takes its time to take itself down.
+        this.#child.kill('SIGKILL');
         return;
       case 'failed': {
         const { code, message: text, permanent, details } = message;

@@ -74,12 +74,15 @@ export const servedExperiment: object = {
   hyperparameters: { ...INDEX_NETWORK, epochs: 1 },
 };
 
-/** A search of small networks: every trial trains for about a second in a process of its own. */
+/**
+ * A search of small networks: every trial trains in a process of its own for about as long as that process takes to start,
+ * to read its data and to compile. A real one trains for minutes.
+ */
 export const sweptExperiment = (model: string, seed: number, trials: number): object => ({
   ...smallExperiment(model, seed),
   hyperparameters: {
     ...smallSpec.hyperparameters,
-    ...{ epochs: 2, earlyStopping: { patience: 2 } },
+    ...{ epochs: 6, earlyStopping: { patience: 6 } },
   },
   tune: {
     ...{ search: 'random', trials, parallel: 4, pruner: 'none', seed },

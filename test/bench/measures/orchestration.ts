@@ -1,6 +1,7 @@
 /** What the workflows cost beside the work that they order, and how far more processes carry. */
+import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { join } from 'node:path';
 import { projectRoot } from '../../../infra/project.ts';
 import { workflowIds } from '../../../workflows/messages.ts';
@@ -81,20 +82,32 @@ export const trainJobs: Measure = {
 
 const TRIALS = 30;
 
-/** A worker process of the stack that is no part of it, with one training at a time. */
-function startWorker({ stack }: BenchStack, queues: readonly string[]): ChildProcess {
-  return spawn(process.execPath, [join(projectRoot, 'dist/workers/run.js'), ...queues], {
+/** A worker process of the stack that is no part of it, with one training at a time. Resolves once it polls. */
+async function startWorker(
+  { stack }: BenchStack,
+  queues: readonly string[],
+): Promise<ChildProcess> {
+  const script = join(projectRoot, 'dist/workers/run.js');
+  const worker = spawn(process.execPath, [script, ...queues], {
     env: {
       ...process.env,
       ...stack.env,
-      ...{ NODE_ENV: 'production', RATCHET_LOG_LEVEL: 'error', RATCHET_TRAINING_SLOTS: '1' },
+      ...{ NODE_ENV: 'production', RATCHET_LOG_LEVEL: 'info', RATCHET_TRAINING_SLOTS: '1' },
       RATCHET_METRICS_PORT: '0',
       RATCHET_SIGNING_KEY_FILE: stack.keys.signing,
       RATCHET_VERIFY_KEY_FILE: stack.keys.verify,
     },
     // It ends with its standard input.
-    stdio: ['pipe', 'inherit', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
+  let said = '';
+  for await (const [chunk] of on(worker.stdout, 'data', { close: ['end'] })) {
+    said += String(chunk);
+    if (said.includes('"msg":"polling"')) break;
+  }
+  assert.ok(said.includes('"msg":"polling"'), `a worker ended: ${said}`);
+  worker.stdout.resume();
+  return worker;
 }
 
 async function end(worker: ChildProcess): Promise<void> {
@@ -103,11 +116,13 @@ async function end(worker: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** Trials per second of a search by so many training workers. */
+/** Trials per second of a search by so many training workers, which stand ready; nobody asks how far it is. */
 async function searchRate(stack: BenchStack, workers: number): Promise<number> {
-  const training = Array.from({ length: workers }, () => startWorker(stack, ['training']));
+  const ready = Array.from({ length: workers }, () => startWorker(stack, ['training']));
+  const training = await Promise.all(ready);
   try {
-    const { id } = await stack.complete(sweptExperiment('swept', ++seed, TRIALS));
+    const id = await stack.start(sweptExperiment('swept', ++seed, TRIALS));
+    await stack.temporal.workflow.result(workflowIds.experiment(id));
     const { wallMs } = await timesOf(stack.temporal, workflowIds.sweep(id, 'swept'));
     await retire(stack, 'swept');
     return (1_000 * TRIALS) / wallMs;
@@ -128,7 +143,7 @@ export const sweepScaling: Measure = {
     await closeSharedStack();
     // No training worker of the stack's own may take a trial.
     const stack = await openStack(['postgres', 'temporal', 's3', 'api']);
-    const general = startWorker(stack, ['orchestration', 'general']);
+    const general = await startWorker(stack, ['orchestration', 'general']);
     return {
       ours: {
         name: 'two workers',
