@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -30,17 +29,6 @@ function start(
   return { child, result: trainer.train(job, callbacks(changes), signal) };
 }
 
-/** Time on a core by thread, ns. */
-function busyThreads(pid: number): Map<string, number> {
-  const tasks = `/proc/${pid}/task`;
-  return new Map(
-    readdirSync(tasks).map((thread) => {
-      const [ns] = readFileSync(`${tasks}/${thread}/schedstat`, 'utf8').split(' ');
-      return [thread, Number(ns)];
-    }),
-  );
-}
-
 describe('training child', { skip: withoutTensorflow }, () => {
   it('gives what the same fit gives in this process, and is gone afterwards', async () => {
     const prepared = plantedPrepared();
@@ -59,24 +47,6 @@ describe('training child', { skip: withoutTensorflow }, () => {
     assert.equal(bundle.libraries['node'], process.version);
     assert.ok(bundle.libraries['tensorflow']);
   });
-
-  it(
-    'computes on one thread',
-    { skip: existsSync('/proc/self/task') ? false : 'no /proc' },
-    async () => {
-      let busyNs = new Map<string, number>();
-      const { child, result } = start(lstmJob({ epochs: 8 }), {
-        onEpoch: ({ epoch }) => {
-          if (epoch === 8) busyNs = busyThreads(child.pid);
-        },
-      });
-      await result;
-      const main = busyNs.get(`${child.pid}`)!;
-      const all = [...busyNs.values()].reduce((sum, ns) => sum + ns, 0);
-      // The loader of TypeScript has a thread of its own.
-      assert.ok(all < 1.3 * main, `${all / main} of what the first thread took`);
-    },
-  );
 
   it('goes on from a checkpoint that it is given', async () => {
     let checkpoint: Uint8Array | undefined;
