@@ -7,7 +7,7 @@ import { ApiError } from '../errors.ts';
 import type { WindowShape } from '../../core/packages/golden.ts';
 import type { Graph, GraphCommand, GraphReply } from './graph-thread.ts';
 
-/** What may wait for the threads: 200 samplings take some 2 s of one. */
+/** What may wait for the threads: 200 samplings take some 1.1 s of one. */
 const MAX_WAITING = 200;
 
 /** Each holds its own copy of every graph. */
