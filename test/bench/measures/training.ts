@@ -52,19 +52,27 @@ const torch = ({ peer, device }: Workload, threads: number): Promise<Side> =>
 const CORES = 2;
 
 /**
- * Short of its target by some 1.15 x. Of the 4.75 ms of a batch (one core with AVX-512, by samples):
+ * Short of its target by some 1.05 x. Of the 4.8 ms of a batch (one core with AVX-512, shares by
+ * samples on a machine that others worked on as well):
  *
- *   matrix products        2.2 ms   579 MFLOP, 260 GFLOP/s, which is all that the core can:
- *                                   2 x 117 for the inputs of the first layer, 9 x 38 for the rest
- *   loops over elements    0.9 ms   of which tanh, 960,000 times, 0.2
- *   what runs them         1.2 ms   2,900 calls: 4 loops of 60 steps with 9 or 15 each; copies
- *   what is not compiled   0.3 ms   the call, random numbers, places and labels, losses
+ *   matrix products        2.4 ms   579 MFLOP: 2 x 117 for the inputs of the first layer, 9 x 38 for
+ *                                   the rest
+ *   loops over elements    1.4 ms   of which tanh, 960,000 times, 0.4; filling what is overwritten
+ *                                   afterwards 0.1
+ *   what runs them         0.8 ms   2,900 calls: 4 loops of 60 steps with 8 (backward) or 15 (forward)
+ *                                   each; copies
+ *   what is not compiled   0.2 ms   half of it random numbers; places and labels, losses
  *
  * Nothing was gained by: storing the slopes of each gate by itself in place of joining them (the
  * same forwards, twice the time backwards, where they are copied), choosing by gate (not vector code
  * any more), slopes in one pass behind the loop (+0.3 ms: they leave the cache), XLA's other
- * schedulers and products. Vectors of 512 bits (`--xla_cpu_prefer_vector_width=512`) bring 0.2 ms;
- * that option ends a process whose TensorFlow does not know it.
+ * schedulers and products; two or four steps a turn of the loops, forward or all (the same time, and
+ * compiling takes a second longer); a forward loop of 8 kernels, which then has no queue either, but
+ * leaves the slopes to the backward one (+0.2 ms); all that a step keeps joined in one array (+2 ms:
+ * no vector code). XLA makes none of a kernel that reads a row at a changing place twice, and drops
+ * optimisation barriers before it forms kernels. Vectors of 512 bits
+ * (`--xla_cpu_prefer_vector_width=512`) bring 0.1 to 0.2 ms and other last bits; that option ends a
+ * process whose TensorFlow does not know it.
  */
 export const trainLstm: Measure = {
   name: 'train-lstm',
