@@ -61,6 +61,15 @@ function entry(file: string): string {
  */
 export const API_FLAGS = ['--enable-source-maps', '--max-semi-space-size=4'] as const;
 
+/**
+ * Node's flags of a process of workers. The one that trains collects on its own thread: it only carries bytes, and helpers
+ * that wait for one another take from the cores on which its children compute.
+ */
+export const workerFlags = (queues: readonly string[]): readonly string[] => [
+  '--enable-source-maps',
+  ...(queues.join() === 'training' ? ['--single-threaded-gc'] : []),
+];
+
 function ownSpec(
   name: string,
   title: string,
@@ -71,7 +80,7 @@ function ownSpec(
     name,
     title,
     command: process.execPath,
-    args: ['--enable-source-maps', ...args],
+    args,
     env: { ...plainEnvironment(passedOn()), NODE_ENV: 'production', ...env },
     // Where `ratchet up` was called: ratchet.config.yaml is looked for there first.
     cwd: process.cwd(),
@@ -114,7 +123,7 @@ export function workerSpecs(
     const url = `http://127.0.0.1:${port}/metrics`;
     const title = `worker (${queues.join(', ')})`;
     return {
-      ...ownSpec(name, title, [run, ...queues], env),
+      ...ownSpec(name, title, [...workerFlags(queues), run, ...queues], env),
       probe: () => probeHttp(url),
       port,
       url,
@@ -141,8 +150,7 @@ export function apiSpec(
     RATCHET_ADMIN_KEY_FILE: keys.admin,
   };
   return {
-    ...ownSpec('api', 'API', [entry('api/server.js')], env),
-    args: [...API_FLAGS, entry('api/server.js')],
+    ...ownSpec('api', 'API', [...API_FLAGS, entry('api/server.js')], env),
     probe: () => probeHttp(`${url}/livez`),
     port: ports.api,
     url,
