@@ -10,8 +10,8 @@ import { startPeerServer, SYMBOL, type PeerServer } from '../serving/peers.ts';
 import { INSTRUMENT, LOOKBACK, openServingScene, type ServingScene } from '../serving/scene.ts';
 
 const ROUND_SECONDS = 1.5;
-/** Before anything counts: both sides compile what they run often, which with samples is not so often. */
-const WARM_UP_SECONDS = { none: 4, mc: 12 };
+/** Before anything counts: both sides compile what they run often. */
+const WARM_UP_SECONDS = 4;
 const WARM_UP_CLIENTS = 32;
 /** What a round may leave in the spool is recorded within this. */
 const RECORDED_WITHIN_MS = 30_000;
@@ -28,6 +28,8 @@ interface Asked {
   readonly confidence?: 'none' | 'mc';
   /** The features are in the request. */
   readonly window?: true;
+  /** Default: 4. */
+  readonly warmUpSeconds?: number;
   readonly target: number;
   /** Also a lower 99 % quantile of the time to an answer is promised. */
   readonly p99?: true;
@@ -66,7 +68,7 @@ interface Clients extends Side {
 /** The same clients for each side: requests answered a second. */
 function clientsOf(
   generator: LoadGenerator,
-  { clients, confidence = 'none' }: Asked,
+  { clients, warmUpSeconds = WARM_UP_SECONDS }: Asked,
   side: {
     readonly name: string;
     readonly ports: readonly number[];
@@ -85,7 +87,7 @@ function clientsOf(
   };
   return {
     ...{ name: side.name, results, close: side.close },
-    warmUp: async () => void (await load(WARM_UP_SECONDS[confidence], WARM_UP_CLIENTS)),
+    warmUp: async () => void (await load(warmUpSeconds, WARM_UP_CLIENTS)),
     async round() {
       const result = await load(ROUND_SECONDS, clients);
       results.push(result);
@@ -244,6 +246,8 @@ export const HTTP_MEASURES: readonly Measure[] = [
     ...computed,
     ...many,
     confidence: 'mc' as const,
+    // A few hundred answers a second: what makes them is compiled later than that of thousands.
+    warmUpSeconds: 12,
   },
   {
     name: 'http-predict-mc-cached',
