@@ -82,7 +82,11 @@ export class Recorder {
   /** A round at leisure; and others at once while so much waits that the spool might be full before the next tick. */
   async #keepUp(): Promise<void> {
     await this.#begin('spread');
-    while (!this.#stopped && this.#spool.bytes >= BEHIND_BYTES) await this.drain();
+    while (!this.#stopped && this.#isBehind) await this.drain();
+  }
+
+  get #isBehind(): boolean {
+    return this.#spool.bytes >= BEHIND_BYTES;
   }
 
   /** An outage is no news; what else keeps predictions in the spool is told once. */
@@ -122,7 +126,7 @@ export class Recorder {
     let recorded = 0;
     for (let s = this.#spool.take(newest); s !== undefined; s = this.#spool.take(newest)) {
       let damaged = 0;
-      for await (const some of this.#spool.read(s)) {
+      for await (const some of this.#spool.read(s, this.#isBehind)) {
         damaged += some.damaged;
         if (some.count === 0) continue;
         await this.#record(some);
@@ -142,7 +146,7 @@ export class Recorder {
    */
   async #rest(until: number): Promise<void> {
     const ms = Math.min(until - performance.now(), REST_MS);
-    const hurries = this.#stopped || this.#hurried > 0 || this.#spool.bytes >= BEHIND_BYTES;
+    const hurries = this.#stopped || this.#hurried > 0 || this.#isBehind;
     if (ms >= 1 && !hurries) await pause(ms);
   }
 

@@ -8,6 +8,11 @@ export const CRC_BYTES = 9;
 
 /** Read at once, and of one statement: some 64 lines, a tenth of a millisecond of the thread that also answers. */
 const READ_BYTES = 96 * 1024;
+/**
+ * The same where one must catch up: a statement takes turns of the event loop, each of which answers all that came
+ * meanwhile, so that small ones are no more than some ten thousand rows a second.
+ */
+const MUCH_READ_BYTES = 8 * READ_BYTES;
 
 /** Lines of COPY, or, by earlier releases, JSON. Those look at no file of a form that they do not know. */
 export type SpoolForm = 'copy' | 'ndjson';
@@ -66,9 +71,17 @@ export const crcOf = (text: Buffer): string => `${crc32(text).toString(16).padSt
 export class SegmentReader {
   #room = Buffer.allocUnsafeSlow(READ_BYTES);
 
-  /** The lines of the segment at `path`, some at a time: what is done with them may take turns of the event loop. */
-  async *lines(path: string, form: SpoolForm): AsyncGenerator<SpooledLines, void, undefined> {
+  /**
+   * The lines of the segment at `path`, some or `much` at a time: what is done with them may take turns of the event
+   * loop.
+   */
+  async *lines(
+    path: string,
+    form: SpoolForm,
+    much: boolean,
+  ): AsyncGenerator<SpooledLines, void, undefined> {
     const file = await open(path);
+    if (much) this.#room = Buffer.allocUnsafeSlow(MUCH_READ_BYTES);
     try {
       let held = 0;
       for (let isEnd = false; !isEnd;) {
@@ -81,7 +94,8 @@ export class SegmentReader {
         const whole = this.#room.subarray(0, held).lastIndexOf(NEWLINE) + 1;
         const rest = Buffer.from(this.#room.subarray(whole, held));
         if (whole > 0) yield wholeLines(this.#room.subarray(0, whole), form);
-        else if (held > READ_BYTES / 2) this.#room = Buffer.allocUnsafeSlow(2 * this.#room.length);
+        else if (2 * held > this.#room.length)
+          this.#room = Buffer.allocUnsafeSlow(2 * this.#room.length);
         held = rest.copy(this.#room);
       }
     } finally {

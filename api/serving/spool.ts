@@ -25,7 +25,7 @@ import {
 
 /** A segment larger than this is closed and the next one begun. */
 export const SEGMENT_BYTES = 4 * 1024 * 1024;
-/** All segments together: about 60,000 predictions; a full spool answers `recorded: false`. */
+/** All segments together: some 40,000 predictions; a full spool answers `recorded: false`. */
 export const SPOOL_BYTES = 64 * 1024 * 1024;
 /** What was scored beside an answer leaves the rest of the spool to the answers. */
 const BESIDE_SHARE = 0.5;
@@ -232,12 +232,12 @@ export class Spool {
     return oldest !== undefined && oldest <= newest ? oldest : undefined;
   }
 
-  /** The predictions of a closed segment, some at a time. One that somebody removed must not hold up those behind it. */
-  async *read(sequence: number): AsyncGenerator<SpooledLines, void, undefined> {
+  /** The predictions of a closed segment, some or `much` at a time. One that somebody removed must not hold up those behind it. */
+  async *read(sequence: number, much = false): AsyncGenerator<SpooledLines, void, undefined> {
     const segment = this.#closed.find((one) => one.sequence === sequence);
     if (!segment) return;
     try {
-      yield* this.#reader.lines(join(this.#folder, segment.name), segment.form);
+      yield* this.#reader.lines(join(this.#folder, segment.name), segment.form, much);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       this.#log.error({ segment: sequence }, 'a segment of the prediction spool is gone');

@@ -75,14 +75,14 @@ export const servedExperiment: object = {
 };
 
 /**
- * A search of small networks: every trial trains in a process of its own for about as long as that process takes to start,
- * to read its data and to compile. A real one trains for minutes.
+ * A search of small networks: every trial trains in a process of its own for some two seconds, longer than that process
+ * takes to start, to read its data and to compile. A real one trains for minutes.
  */
 export const sweptExperiment = (model: string, seed: number, trials: number): object => ({
   ...smallExperiment(model, seed),
   hyperparameters: {
     ...smallSpec.hyperparameters,
-    ...{ epochs: 6, earlyStopping: { patience: 6 } },
+    ...{ epochs: 10, earlyStopping: { patience: 10 } },
   },
   tune: {
     ...{ search: 'random', trials, parallel: 4, pruner: 'none', seed },

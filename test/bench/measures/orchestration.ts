@@ -133,10 +133,10 @@ async function searchRate(stack: BenchStack, workers: number): Promise<number> {
 }
 
 /**
- * Two cores bound it: with one worker a trial takes 1.9 to 2.05 s, for much of which the second core idles; with two it costs
+ * Two cores bound it. Of trials of 6 epochs (here they have 10): with one worker one takes 1.9 to 2.05 s, for much of which the second core idles; with two it costs
  * 2.45 core seconds, of which its child 2.1 (.2 of them V8's compiler, on another core while there is one), its worker .15,
  * everything else .15 (Temporal .04, activities and API .06, PostgreSQL and the store .03). No slot waits for longer than
- * 10 ms. Hence 1.55 to 1.6: whatever else runs on the machine takes from the two workers alone.
+ * 10 ms. Hence 1.55 to 1.6, and more the longer a trial is: whatever else runs on the machine takes from the two workers alone.
  */
 export const sweepScaling: Measure = {
   name: 'sweep-scaling',
