@@ -9,6 +9,8 @@ import type { Database } from './tables.ts';
 /** Beside this file, in the source tree as in dist/. */
 export const MIGRATIONS_DIR = new URL('./migrations/', import.meta.url);
 const FILE_PATTERN = /^(\d{4})-[a-z0-9-]+\.sql$/;
+/** For whoever has a table in use: a backup of it, say. */
+const LOCK_TIMEOUT = '10s';
 /** One migrator at a time; any number that nothing else locks. */
 const MIGRATION_LOCK = 7_283_441;
 
@@ -50,6 +52,8 @@ export async function migrate(db: Kysely<Database>, dir?: URL): Promise<string[]
   const migrations = await readMigrations(dir);
   return db.transaction().execute(async (trx) => {
     await sql`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`.execute(trx);
+    // Behind one that waits for a table, all others wait for it too: rather fail, and be started again.
+    await sql`SELECT set_config('lock_timeout', ${LOCK_TIMEOUT}, true)`.execute(trx);
     await sql`CREATE TABLE IF NOT EXISTS schema_migration (
       name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
     )`.execute(trx);

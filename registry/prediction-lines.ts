@@ -3,7 +3,10 @@ import { copyField, copyFields, copyIn, type CopyValue } from './copy-in.ts';
 import type { Db } from './in-transaction.ts';
 import type { PredictionRow } from './predictions.ts';
 
-/** In the order of a line's values. */
+/**
+ * In the order of a line's values. The lines of an earlier release have theirs in this order: a new column comes at the end,
+ * and none goes.
+ */
 const COLUMNS = [
   ...(['id', 'at', 'batch_id', 'model', 'version', 'generation', 'package_digest'] as const),
   ...(['instrument', 'as_of', 'request_id', 'key_id', 'replica_id', 'answer'] as const),
@@ -29,7 +32,7 @@ export function predictionLine(row: PredictionRow): string {
 const ABSENT: Readonly<Record<string, string>> = { role: 'champion', input: 'instrument' };
 
 /**
- * JSON whose texts PostgreSQL can hold: a zero character and half a surrogate pair, which JSON writes as escapes, become
+ * JSON whose texts (its keys are ours) PostgreSQL can hold: a zero character and half a surrogate pair, which JSON writes as escapes, become
  * U+FFFD. Stored, they would fail whoever reads a field of any answer.
  */
 const storable = (json: string): string =>

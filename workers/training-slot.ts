@@ -34,7 +34,7 @@ const YOUNG_HEAP = '--max-semi-space-size=4';
  */
 const ONE_COLLECTOR = '--single-threaded-gc';
 /**
- * Bytes of code that a function runs before V8 compiles it anew, a good twice its default: half of what it would compile
+ * Bytes of code that a function runs before V8 compiles it anew, more than four times its default: half of what it would compile
  * is used for the start alone, on another core than the child's own.
  */
 const COMPILE_LATER = '--interrupt-budget=300000';

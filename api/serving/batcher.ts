@@ -14,6 +14,8 @@ interface Waiting {
   readonly window: PredictionWindow;
   readonly resolve: (values: Float64Array) => void;
   readonly reject: (error: unknown) => void;
+  /** Somebody waits for nothing else. */
+  isNeeded: boolean;
 }
 
 /**
@@ -51,8 +53,9 @@ export class Batcher {
   }
 
   /**
-   * Forecast of one window in learnt label units [horizons]. With `beside` nobody needs it before that is settled: until
-   * then the window waits for others that it can share a run with.
+   * Forecast of one window in learnt label units [horizons]. With `beside` nobody needs it before that is there: until then
+   * the window waits for others that it can share a run with; and nobody at all needs it where that fails, which is then
+   * its failure too.
    */
   forecast(window: PredictionWindow, beside?: Promise<unknown>): Promise<Float64Array> {
     return new Promise((resolve, reject) => {
@@ -61,24 +64,42 @@ export class Batcher {
           retryAfterS: 1,
         });
       }
-      const waiting = { window, resolve, reject };
+      const waiting: Waiting = { window, resolve, reject, isNeeded: false };
       this.#waiting.push(waiting);
       const begin = (): void => this.#begin(waiting);
-      if (beside) beside.then(begin, begin);
+      if (beside) beside.then(begin, (error: unknown) => this.#forget(waiting, error));
       else begin();
     });
   }
 
   /** Whatever else arrived until the end of this turn of the event loop joins the run; it may be in one already. */
   #begin(one: Waiting): void {
+    one.isNeeded = true;
     if (this.#running || !this.#waiting.includes(one)) return;
     this.#running = true;
     setImmediate(() => void this.#run());
   }
 
+  /** One that is in a run already gets that one's answer. */
+  #forget(one: Waiting, error: unknown): void {
+    const at = this.#waiting.indexOf(one);
+    if (at < 0) return;
+    this.#waiting.splice(at, 1);
+    one.reject(error);
+  }
+
+  /** Those that are needed, and, where they leave room, others. */
+  #next(): readonly Waiting[] {
+    const needed = this.#waiting.filter(({ isNeeded }) => isNeeded);
+    const others = this.#waiting.filter(({ isNeeded }) => !isNeeded);
+    const inOrder = [...needed, ...others];
+    this.#waiting = inOrder.slice(MAX_BATCH);
+    return inOrder.slice(0, MAX_BATCH);
+  }
+
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, MAX_BATCH);
+    while (this.#waiting.some(({ isNeeded }) => isNeeded)) {
+      const batch = this.#next();
       this.#onBatch(batch.length);
       await this.#answer(batch);
     }

@@ -4,6 +4,9 @@ interface Entry<V> {
   used: boolean;
 }
 
+/** For one that comes: the thread that looks for its place also answers. */
+const MAX_SPARED = 32;
+
 /**
  * A map that holds at most `capacity` entries: a new one takes the place of the oldest that was not used since it came, or since
  * it was spared (second chance). To move an entry at each use would leave a hole each time in a Map, which then is rebuilt
@@ -35,11 +38,12 @@ export class BoundedMap<K, V> {
     this.#entries.set(key, { value, used: false });
   }
 
-  /** Those that are spared go behind all others, where the search comes by again. */
+  /** Those that are spared go behind all others; where all are in use, few are, and the next one goes. */
   #forgetOne(): void {
+    let spared = 0;
     for (const [key, entry] of this.#entries) {
       this.#entries.delete(key);
-      if (!entry.used) return;
+      if (!entry.used || spared++ >= MAX_SPARED) return;
       entry.used = false;
       this.#entries.set(key, entry);
     }

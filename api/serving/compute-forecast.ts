@@ -58,7 +58,10 @@ export async function computeForecast(
   const { mode, purpose, log, facts } = options;
   try {
     const drawing = mode === 'mc' ? draw(slot, window, options) : undefined;
-    const [values, samples] = await Promise.all([slot.batcher.forecast(window, drawing), drawing]);
+    // Where it fails so does the forecast, which is awaited first: the package is in use until both are over.
+    drawing?.catch(() => undefined);
+    const values = await slot.batcher.forecast(window, drawing);
+    const samples = await drawing;
     const summaries = samples && summarise(slot, window, { values, samples }, options);
     const forecast = forecastFrom(pkg, window, values, summaries, facts?.());
     const fields = fieldsOf(forecast);

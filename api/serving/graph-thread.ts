@@ -48,7 +48,7 @@ export type GraphReply =
 
 const port = parentPort;
 if (!port) throw new Error('graph-thread.ts runs as a worker thread only');
-/** What a hundred samples take is used again by the next graph's, and not faulted in anew: this costs no time. */
+/** With no arena of its own: memory that one graph gives back serves the next one's hundred samples, and costs no time. */
 const openSamples = openMonteCarlo((bytes) => openSession(bytes, { keepsMemory: false }));
 const sampling = new Map<number, MonteCarloRunner>();
 const cutting = new Map<number, { readonly values: CutValues; readonly session: OnnxSession }>();

@@ -18,7 +18,7 @@ const DRAIN_MS = 500;
 const SPREAD_MS = 400;
 /** What is left of a round that recorded little does not wait for the rest of that time. */
 const REST_MS = 20;
-/** A quarter of the spool: so much comes within a tick only where ten thousand are answered a second. */
+/** A quarter of the spool: so much comes within a tick only where twenty thousand are answered a second. */
 const BEHIND_BYTES = 4 * SEGMENT_BYTES;
 /** No partition for the row: the months known here are not those of this database. */
 const NO_PARTITION = '23514';
@@ -53,6 +53,8 @@ export class Recorder {
   #timer: NodeJS.Timeout | undefined;
   #reported = '';
   #stopped = false;
+  /** The last round: over a slow connection large statements might never end in time. */
+  #hasFailed = false;
   /** Rounds at once that wait for their end. */
   #hurried = 0;
 
@@ -111,10 +113,14 @@ export class Recorder {
     const former = this.#running?.catch(() => undefined) ?? Promise.resolve();
     const round = former.then(() => this.#drainAll(pace));
     this.#running = round;
-    const ended = (): void => {
+    const ended = (hasFailed: boolean): void => {
+      this.#hasFailed = hasFailed;
       if (this.#running === round) this.#running = undefined;
     };
-    round.then(ended, ended);
+    round.then(
+      () => ended(false),
+      () => ended(true),
+    );
     return round;
   }
 
@@ -126,7 +132,7 @@ export class Recorder {
     let recorded = 0;
     for (let s = this.#spool.take(newest); s !== undefined; s = this.#spool.take(newest)) {
       let damaged = 0;
-      for await (const some of this.#spool.read(s, this.#isBehind)) {
+      for await (const some of this.#spool.read(s, this.#isBehind && !this.#hasFailed)) {
         damaged += some.damaged;
         if (some.count === 0) continue;
         await this.#record(some);

@@ -49,11 +49,12 @@ export interface SpooledLines {
   readonly damaged: number;
 }
 
-/** The lines of a text, without their ends. */
+/** The lines of a text, each of which has its end, without it. */
 export function* eachLine(text: Buffer): Generator<Buffer, void, undefined> {
-  for (let from = 0, end = 0; from < text.length; from = end + 1) {
-    end = text.indexOf(NEWLINE, from);
+  let from = 0;
+  for (let end = text.indexOf(NEWLINE); end >= 0; end = text.indexOf(NEWLINE, from)) {
     yield text.subarray(from, end);
+    from = end + 1;
   }
 }
 

@@ -191,8 +191,8 @@ describe('causes that lie in the process that served', () => {
     const span = await serve({ asOf: '2019-10-03T21:00:00Z' });
     await execute(sql`UPDATE prediction SET code_version = '0.0.0-former' WHERE ${servedIn(span)}`);
     await assertSame(span, 1);
-    await execute(sql`UPDATE prediction SET answer = jsonb_set(answer, '{horizons,0,change}',
-      to_jsonb((answer #>> '{horizons,0,change}')::float8 * 1.001)) WHERE ${servedIn(span)}`);
+    await execute(sql`UPDATE prediction SET answer = jsonb_set(answer::jsonb, '{horizons,0,change}',
+      to_jsonb((answer #>> '{horizons,0,change}')::float8 * 1.001))::json WHERE ${servedIn(span)}`);
     const found = await only('other-code', span);
     assert.deepEqual(fieldsOf(found), [`h${HORIZONS[0]}.change`]);
     assert.match(found.words, /Code 0.0.0-former answered; 0.0.0-test replays/);
@@ -201,8 +201,8 @@ describe('causes that lie in the process that served', () => {
   test('samples that were others', async () => {
     const span = await serve({ asOf: '2019-10-04T21:00:00Z', confidence: 'mc' });
     await assertSame(span, 1);
-    await execute(sql`UPDATE prediction SET answer = jsonb_set(answer, '{horizons,0,probabilityUp}',
-      to_jsonb(0.123)) WHERE ${servedIn(span)}`);
+    await execute(sql`UPDATE prediction SET answer = jsonb_set(answer::jsonb, '{horizons,0,probabilityUp}',
+      to_jsonb(0.123))::json WHERE ${servedIn(span)}`);
     const found = await only('samples', span);
     assert.deepEqual(fieldsOf(found), [`h${HORIZONS[0]}.probabilityUp`]);
   });

@@ -30,23 +30,25 @@ async function batching() {
   return { opened, batcher, runs, windowOf };
 }
 
+/** Of the event loop, more than one run takes. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 it('windows whose forecasts wait for something else share one run once the first needs its own', async () => {
   const { opened, batcher, runs, windowOf } = await batching();
   const windows = [1, 2, 3, 4].map(windowOf);
   const settle: (() => void)[] = [];
-  const later = windows.slice(0, 3).map((window, k) => {
-    const beside = new Promise<void>((resolve, reject) => {
-      // One of them fails: its forecast is needed all the same.
-      settle.push(() => (k === 1 ? reject(new Error('no samples')) : resolve()));
-    });
+  const later = windows.slice(0, 3).map((window) => {
+    const beside = new Promise<void>((resolve) => settle.push(resolve));
     return batcher.forecast(window, beside);
   });
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await turns();
   assert.deepEqual(runs, []);
   settle[1]!();
   const values = await Promise.all(later);
   for (const one of settle) one();
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await turns();
   assert.deepEqual(runs, [3]);
 
   const patient = batcher.forecast(windows[0]!, new Promise(() => undefined));
@@ -55,5 +57,33 @@ it('windows whose forecasts wait for something else share one run once the first
   for (const [k, forecast] of [...values, asked].entries()) {
     assert.deepEqual(forecast, await forecastValues(opened, [windows[k]!]));
   }
+  await opened.release();
+});
+
+it('a window whose other half fails fails with it and is in no run', async () => {
+  const { opened, batcher, runs, windowOf } = await batching();
+  const failure = new Error('no samples');
+  const beside = Promise.reject(failure);
+  await assert.rejects(batcher.forecast(windowOf(1), beside), failure);
+  await turns();
+  assert.deepEqual(runs, []);
+  await batcher.forecast(windowOf(2));
+  assert.deepEqual(runs, [1]);
+  await opened.release();
+});
+
+it('windows that are needed are not behind those that are not yet', async () => {
+  const { opened, batcher, runs, windowOf } = await batching();
+  const never = new Promise(() => undefined);
+  const ended: string[] = [];
+  const forecast = async (name: string, beside?: Promise<unknown>): Promise<void> => {
+    await batcher.forecast(windowOf(1), beside);
+    ended.push(name);
+  };
+  for (let n = 0; n < 70; n++) void forecast('later', never);
+  await forecast('now');
+  await turns();
+  assert.equal(ended[0], 'now');
+  assert.deepEqual(runs, [32], 'no run for those that nobody needs');
   await opened.release();
 });

@@ -33,10 +33,10 @@ interface Spooled {
 }
 
 /** All that a segment holds. */
-async function heldBy(spool: Spool, sequence: number) {
+async function heldBy(spool: Spool, sequence: number, much?: boolean) {
   const rows: Spooled[] = [];
   let damaged = 0;
-  for await (const some of spool.read(sequence)) {
+  for await (const some of spool.read(sequence, much)) {
     const lines = Array.from(eachLine(some.text), (line) => predictionJson(line.toString()));
     assert.equal(lines.length, some.count);
     rows.push(...lines.map((line) => JSON.parse(line) as Spooled));
@@ -105,6 +105,7 @@ describe('answers in the spool', () => {
       let read = 0;
       for (let s = spool.take(); s !== undefined; s = spool.take()) {
         const { rows, damaged } = await heldBy(spool, s);
+        assert.deepEqual(await heldBy(spool, s, true), { rows, damaged });
         assert.equal(damaged, 0);
         for (const { id, answer } of rows) {
           const n = Number(id.slice(3)) % 1_000;
@@ -348,11 +349,13 @@ describe('answers in the spool', () => {
       try {
         recorder.start();
         let next = 2;
+        const pieces: (boolean | undefined)[] = [];
         const read = spool.read.bind(spool);
         // As much comes during the first two rounds.
-        t.mock.method(spool, 'read', (sequence: number) => {
+        t.mock.method(spool, 'read', (sequence: number, much?: boolean) => {
+          pieces.push(much);
           if (next <= 3) assert.ok(spool.append({ ...large, id: row(next++).id }));
-          return read(sequence);
+          return read(sequence, much);
         });
         assert.ok(spool.append(large));
         tick();
@@ -360,6 +363,7 @@ describe('answers in the spool', () => {
         while (spool.bytes > 0 && performance.now() < until) await pause(20);
         assert.equal(spool.bytes, 0, 'nobody ticked again');
         assert.equal((await listPredictions(db, { model: MODEL, limit: 10 })).length, 3);
+        assert.deepEqual(pieces, [true, true, true]);
         const common = { ...row(1), answer: JSON.stringify({ x: 'x'.repeat(1_100) }) };
         for (let n = 0; n < 640; n++) assert.ok(spool.append({ ...common, id: row(100 + n).id }));
         const begin = performance.now();

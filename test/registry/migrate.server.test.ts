@@ -6,7 +6,13 @@ import { after, before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { sql } from 'kysely';
 import { openDatabase } from '../../registry/db.ts';
-import { migrate, MIGRATIONS_DIR, readMigrations } from '../../registry/migrate.ts';
+import {
+  migrate,
+  migrateDatabase,
+  MIGRATIONS_DIR,
+  readMigrations,
+} from '../../registry/migrate.ts';
+import { ensurePredictionMonth } from '../../registry/predictions.ts';
 import { sharedPostgres, type TestPostgres } from '../support/postgres.ts';
 
 describe('migrations', () => {
@@ -31,6 +37,41 @@ describe('migrations', () => {
     const all = (await readMigrations()).map(({ name }) => name);
     assert.deepEqual(await migrate(db), all);
     assert.deepEqual(await migrate(db), []);
+  });
+
+  test('answers of an earlier release stay what they were', async (t) => {
+    const url = await server.createDatabase();
+    const db = openDatabase(url, { max: 1 });
+    t.after(() => db.destroy());
+    const all = await readMigrations();
+    const before = all.filter(({ name }) => name < '0023');
+    for (const migration of before) {
+      await sql.raw(migration.sql).execute(db);
+    }
+    await sql`CREATE TABLE schema_migration (
+      name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`.execute(
+      db,
+    );
+    for (const { name, sha256 } of before) {
+      await sql`INSERT INTO schema_migration (name, sha256) VALUES (${name}, ${sha256})`.execute(
+        db,
+      );
+    }
+    const at = new Date('2026-11-20T10:00:00Z');
+    await ensurePredictionMonth(db, at);
+    const answer = { horizons: [{ change: -1e-7, words: '"\\ Ä' }], fallback: null };
+    await sql`INSERT INTO prediction (id, at, batch_id, model, version, generation, package_digest, instrument, as_of,
+        request_id, key_id, replica_id, answer, duration_ms)
+      VALUES ('p', ${at}, 'p', 'm', 1, 1, 'd', 'i', ${at}, 'r', 'k', 'x', ${JSON.stringify(answer)}::jsonb, 1)`.execute(
+      db,
+    );
+    assert.deepEqual(
+      await migrateDatabase(url),
+      all.slice(before.length).map(({ name }) => name),
+    );
+    const rows = await db.selectFrom('prediction').select(['id', 'answer']).execute();
+    assert.deepEqual(rows, [{ id: 'p', answer }]);
+    assert.deepEqual(await migrateDatabase(url), []);
   });
 
   test('processes that start together migrate once', async (t) => {

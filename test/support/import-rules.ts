@@ -32,7 +32,7 @@ const IMPURE_CORE = /^core\/(sources|models|onnx)\/.*\.impl\.ts$/;
 const IMPURE_NODE =
   /^node:(fs|net|http|https|http2|tls|dns|child_process|worker_threads|os|process)/;
 const SERVERS =
-  /^(hono|@hono\/|@temporalio\/|kysely|pg$|minio|commander|pino|prom-client|@opentelemetry\/)/;
+  /^(hono|@hono\/|@temporalio\/|kysely|pg(?:-copy-streams)?$|minio|commander|pino|prom-client|@opentelemetry\/)/;
 
 /** Names and shapes of what goes to workflows and back. */
 const MESSAGES = /^workflows\/(lifecycle-)?messages\.ts$/;
@@ -92,7 +92,8 @@ const activityRule: Rule = ({ to, kind }) => {
   if (under(to, 'workflows') && !MESSAGES.test(to)) {
     return 'of workflows/ only messages.ts';
   }
-  if (/^(kysely|pg$|minio|hono|@hono\/)/.test(to)) return 'SQL, S3 and HTTP are not written here';
+  if (/^(kysely|pg(?:-copy-streams)?$|minio|hono|@hono\/)/.test(to))
+    return 'SQL, S3 and HTTP are not written here';
   const temporal = to.startsWith('@temporalio/') && !/^@temporalio\/(activity|common)$/.test(to);
   if (temporal) return 'of Temporal only @temporalio/activity and common';
   // Plots are drawn where the evaluation is: nothing of it reaches core or the API.
@@ -106,7 +107,7 @@ const apiRule: Rule = ({ to, kind }) => {
   if (under(to, 'workflows') && !MESSAGES.test(to)) {
     return 'of workflows/ only messages.ts';
   }
-  if (/^(pg$|minio)/.test(to)) return 'SQL and S3 lie in registry/';
+  if (/^(pg(?:-copy-streams)?$|minio)/.test(to)) return 'SQL and S3 lie in registry/';
   if (to.startsWith('@temporalio/') && !/^@temporalio\/(client|common)$/.test(to)) {
     return 'of Temporal only @temporalio/client and common';
   }

@@ -123,7 +123,8 @@ async function searchRate(stack: BenchStack, workers: number): Promise<number> {
   const training = await Promise.all(ready);
   try {
     const id = await stack.start(sweptExperiment('swept', ++seed, TRIALS));
-    await stack.temporal.workflow.result(workflowIds.experiment(id));
+    const ended: unknown = await stack.temporal.workflow.result(workflowIds.experiment(id));
+    assert.equal((ended as { status?: unknown }).status, 'completed');
     const { wallMs } = await timesOf(stack.temporal, workflowIds.sweep(id, 'swept'));
     await retire(stack, 'swept');
     return (1_000 * TRIALS) / wallMs;
@@ -133,14 +134,15 @@ async function searchRate(stack: BenchStack, workers: number): Promise<number> {
 }
 
 /**
- * Two cores bound it. Of trials of 6 epochs (here they have 10): with one worker one takes 1.9 to 2.05 s, for much of which the second core idles; with two it costs
- * 2.45 core seconds, of which its child 2.1 (.2 of them V8's compiler, on another core while there is one), its worker .15,
- * everything else .15 (Temporal .04, activities and API .06, PostgreSQL and the store .03). No slot waits for longer than
- * 10 ms. Hence 1.55 to 1.6, and more the longer a trial is: whatever else runs on the machine takes from the two workers alone.
+ * Two cores bound it. With 6 epochs a trial took 1.9 to 2.05 s with one worker, for much of which the second core idled; with
+ * two it cost 2.45 core seconds, of which its child 2.1 (.2 of them V8's compiler, on another core while there is one), its
+ * worker .15, everything else .15 (Temporal .04, activities and API .06, PostgreSQL and the store .03), and no slot waited
+ * for longer than 10 ms: 1.56 (with 2 epochs 1.54). What a trial costs beside its training weighs less the longer it is:
+ * here it has 10. Whatever else runs on the machine takes from the two workers alone.
  */
 export const sweepScaling: Measure = {
   name: 'sweep-scaling',
-  docs: `Trials per second of a search of ${TRIALS} small networks, two training workers that stand ready beside one.`,
+  docs: `Trials per second of a search of ${TRIALS} small networks of 10 epochs, two training workers that stand ready beside one.`,
   unit: 'trials/s',
   better: 'higher',
   target: 1.6,

@@ -25,7 +25,7 @@ const scale = (kind: string): OutcomeScale => ({
   costOfSide: 0.0007,
 });
 
-/** As jsonb gives an answer back: its keys in another order than the label's classes. */
+/** As jsonb, of earlier releases, gives an answer back: its keys in another order than the label's classes. */
 const said = (threshold: number | null): HorizonForecast => {
   const [forecast] = forecastsOf({
     asOf: new Date(0).toISOString(),
