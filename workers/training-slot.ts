@@ -27,7 +27,7 @@ const ONE_THREAD = {
   MALLOC_ARENA_MAX: '1',
 };
 /** Megabytes of V8's young generation: what a step leaves behind is small, and grown to its default it holds dozens. */
-const YOUNG_HEAP = '--max-semi-space-size=4';
+const YOUNG_HEAP = '--max-semi-space-size=2';
 /**
  * V8 would collect on four threads, which spin while they wait for one another: where every core has a child, they take
  * from the others up to a quarter of what a short training costs, and a child alone ends no later without them.

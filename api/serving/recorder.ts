@@ -1,6 +1,5 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Log } from '../../activities/deps.ts';
 import type { Db } from '../../registry/in-transaction.ts';
@@ -11,13 +10,6 @@ import { eachLine, type SpooledLines } from './spool-segments.ts';
 import { SEGMENT_BYTES, type Spool } from './spool.ts';
 
 const DRAIN_MS = 500;
-/**
- * What waits at a tick is recorded over most of the time until the next one: all at once it would have a core of the
- * database's machine, which may be this one, and answers would wait for it.
- */
-const SPREAD_MS = 400;
-/** What is left of a round that recorded little does not wait for the rest of that time. */
-const REST_MS = 20;
 /** A quarter of the spool: so much comes within a tick only where twenty thousand are answered a second. */
 const BEHIND_BYTES = 4 * SEGMENT_BYTES;
 /** No partition for the row: the months known here are not those of this database. */
@@ -28,8 +20,6 @@ const WRONG_ROW = /^2[23]/;
 /** Of a line. */
 const END = Buffer.from('\n');
 const rejectedSchema = z.object({ id: z.string() });
-
-type Pace = 'at once' | 'spread';
 
 const jsonOf = (line: Buffer, form: SpooledLines['form']): Buffer =>
   form === 'ndjson' ? line : Buffer.from(predictionJson(line.toString('utf8')));
@@ -55,8 +45,6 @@ export class Recorder {
   #stopped = false;
   /** The last round: over a slow connection large statements might never end in time. */
   #hasFailed = false;
-  /** Rounds at once that wait for their end. */
-  #hurried = 0;
 
   constructor(parts: {
     readonly db: Db;
@@ -81,10 +69,10 @@ export class Recorder {
     this.#timer.unref();
   }
 
-  /** A round at leisure; and others at once while so much waits that the spool might be full before the next tick. */
+  /** A round; and others at once while so much waits that the spool might be full before the next tick. */
   async #keepUp(): Promise<void> {
-    await this.#begin('spread');
-    while (!this.#stopped && this.#isBehind) await this.drain();
+    do await this.drain();
+    while (!this.#stopped && this.#isBehind);
   }
 
   get #isBehind(): boolean {
@@ -100,18 +88,9 @@ export class Recorder {
   }
 
   /** Records all that waits by now; throws when the database does not take it (it then stays). */
-  async drain(): Promise<void> {
-    this.#hurried++;
-    try {
-      await this.#begin('at once');
-    } finally {
-      this.#hurried--;
-    }
-  }
-
-  #begin(pace: Pace): Promise<void> {
+  drain(): Promise<void> {
     const former = this.#running?.catch(() => undefined) ?? Promise.resolve();
-    const round = former.then(() => this.#drainAll(pace));
+    const round = former.then(() => this.#drainAll());
     this.#running = round;
     const ended = (hasFailed: boolean): void => {
       this.#hasFailed = hasFailed;
@@ -124,36 +103,22 @@ export class Recorder {
     return round;
   }
 
-  async #drainAll(pace: Pace): Promise<void> {
+  async #drainAll(): Promise<void> {
     // What comes meanwhile is for the next round: else, where answers never cease, each handful of
     // them would be a file and a transaction of its own, and rounds would not end.
-    const { newest, bytes: waiting } = this.#spool;
-    const begin = performance.now();
-    let recorded = 0;
+    const { newest } = this.#spool;
     for (let s = this.#spool.take(newest); s !== undefined; s = this.#spool.take(newest)) {
       let damaged = 0;
-      for await (const some of this.#spool.read(s, this.#isBehind && !this.#hasFailed)) {
+      const much = this.#isBehind && !this.#hasFailed;
+      for await (const some of this.#spool.read(s, much)) {
         damaged += some.damaged;
-        if (some.count === 0) continue;
-        await this.#record(some);
-        recorded += some.text.length;
-        if (pace === 'spread') await this.#rest(begin + (SPREAD_MS * recorded) / waiting);
+        if (some.count > 0) await this.#record(some);
       }
       if (damaged > 0) {
         this.#log.error({ segment: s, damaged }, 'lines of the prediction spool were damaged');
       }
       await this.#spool.remove(s);
     }
-  }
-
-  /**
-   * Until so much of a round is due, ms of `performance.now`; not where another waits for it, nor
-   * where more came than one should leave.
-   */
-  async #rest(until: number): Promise<void> {
-    const ms = Math.min(until - performance.now(), REST_MS);
-    const hurries = this.#stopped || this.#hurried > 0 || this.#isBehind;
-    if (ms >= 1 && !hurries) await pause(ms);
   }
 
   /** `fresh`: the months were just looked for anew. */
