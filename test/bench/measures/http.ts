@@ -178,11 +178,10 @@ export const HTTP_MEASURES: readonly Measure[] = [
    * the peer's run takes too; reading the request 38 (parser 14, its headers and streams 20); the
    * answer's way out 27 (of which the kernel, with the waking of the client, 20); its line in the
    * spool 12 (of which the write 8); the forecast as JSON, checks and metrics 25; garbage 5 (a
-   * scavenge of 1.6 ms every 330 answers, 48 kB each). PostgreSQL takes 50 us a row of the other
-   * core (30 to read the JSON, 21 for the row in five indexes), and while it does, some 20 % of the
-   * time, an answer takes longer: with recording put off, 5,041 requests/s and a p99 of .5 ms
-   * became 4,041 and 1.4 (busy machine). COPY of lines that are spooled in its format takes 35 us a
-   * row.
+   * scavenge of .4 ms every 98 answers, 41 kB each, which is more than one in a hundred).
+   * PostgreSQL takes 18 to 20 us a row of the other core (42 before lines were copied as they are
+   * spooled and answers kept as text), and while it does an answer takes longer: 4,900 requests/s
+   * without recording, 3,500 with it (busy machine).
    */
   { name: 'http-predict-alone', docs: `${WAY}; each computed; a client.`, ...computed, ...one },
   {
