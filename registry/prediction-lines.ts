@@ -32,8 +32,9 @@ export function predictionLine(row: PredictionRow): string {
 const ABSENT: Readonly<Record<string, string>> = { role: 'champion', input: 'instrument' };
 
 /**
- * JSON whose texts (its keys are ours) PostgreSQL can hold: a zero character and half a surrogate pair, which JSON writes as escapes, become
- * U+FFFD. Stored, they would fail whoever reads a field of any answer.
+ * JSON whose texts (its keys are ours) PostgreSQL can hold: a zero character and half a surrogate
+ * pair, which JSON writes as escapes, become U+FFFD. Stored, they would fail whoever reads a field
+ * of any answer.
  */
 const storable = (json: string): string =>
   json.includes('\\u')

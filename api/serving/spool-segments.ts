@@ -92,12 +92,11 @@ export class SegmentReader {
         held += bytesRead;
         isEnd = bytesRead === 0;
         if (isEnd && held > 0 && this.#room[held - 1] !== NEWLINE) this.#room[held++] = NEWLINE;
-        const whole = this.#room.subarray(0, held).lastIndexOf(NEWLINE) + 1;
-        const rest = Buffer.from(this.#room.subarray(whole, held));
-        if (whole > 0) yield wholeLines(this.#room.subarray(0, whole), form);
-        else if (2 * held > this.#room.length)
-          this.#room = Buffer.allocUnsafeSlow(2 * this.#room.length);
-        held = rest.copy(this.#room);
+        const room = this.#room;
+        const whole = room.subarray(0, held).lastIndexOf(NEWLINE) + 1;
+        if (whole > 0) yield wholeLines(room.subarray(0, whole), form);
+        else if (2 * held > room.length) this.#room = Buffer.allocUnsafeSlow(2 * room.length);
+        held = room.copy(this.#room, 0, whole, held);
       }
     } finally {
       await file.close();
