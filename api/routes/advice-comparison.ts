@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { compareHistory, backtestRules, type BacktestResult } from '../../core/backtest/index.ts';
+import { compareHistory, backtestRules, type BacktestFigures } from '../../core/backtest/index.ts';
 import { calendarFor } from '../../core/calendar/index.ts';
 import { givenAdvice } from '../../registry/advice.ts';
 import { requireModel } from '../auth.ts';
@@ -40,7 +40,7 @@ const comparisonSchema = z
   })
   .openapi('AdviceComparison');
 
-const side = ({ finalEquity, metrics }: BacktestResult): z.infer<typeof sideSchema> => ({
+const side = ({ finalEquity, metrics }: BacktestFigures): z.infer<typeof sideSchema> => ({
   finalEquity,
   figures: Object.fromEntries(FIGURES.map((name) => [name, metrics[name] ?? null])),
 });

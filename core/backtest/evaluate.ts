@@ -32,34 +32,65 @@ export interface EvaluateOptions {
   readonly sensitivity?: boolean;
 }
 
+/** A result without its rows. */
+export type BacktestFigures = Omit<BacktestResult, 'curve'>;
+
 /**
  * Runs targets over bars with and without costs and beside buy-and-hold, and computes every figure of the catalogue.
  * Bars that warm a strategy up are to be cut off first (`startingAt`). The result is plain JSON.
  * Throws what `runBacktest` and `monteCarlo` throw.
  */
-export function evaluateBacktest(
+export const evaluateBacktest = (
   given: readonly InstrumentSeries[],
   rules: BacktestRules,
   options: EvaluateOptions = {},
-): BacktestResult {
-  return columns.during((column) => {
+): BacktestResult => evaluated(given, rules, options, curveOf);
+
+/**
+ * The same but for the rows: of many bars their lists are a quarter of the work, in vain where strategies are only compared.
+ */
+export function evaluateFigures(
+  given: readonly InstrumentSeries[],
+  rules: BacktestRules,
+  options: EvaluateOptions = {},
+): BacktestFigures {
+  const { curve: _, ...figures } = evaluated(given, rules, options, () => undefined);
+  return figures;
+}
+
+/** What is made of the rows of a run, and of those of buy-and-hold, before others take their place. */
+type RowsTo<C> = (run: FiguresRun, held: FiguresRun) => C;
+
+type Evaluated<C> = BacktestFigures & { readonly curve: C };
+
+const evaluated = <C>(
+  given: readonly InstrumentSeries[],
+  rules: BacktestRules,
+  options: EvaluateOptions,
+  rowsTo: RowsTo<C>,
+): Evaluated<C> =>
+  columns.during((column) => {
     const prepared = prepare(given, column);
     const holding = heldSeries(prepared, column);
     return withScratch(prepared.time.length, (scratch) =>
-      evaluatePrepared({ prepared, holding }, rules, options, scratch),
+      evaluatePrepared({ prepared, holding, rowsTo }, rules, options, scratch),
     );
   });
-}
 
 /** Instants, and what buy-and-hold wants: of an evaluation nothing but its result stays. */
 const columns = new SpareColumns();
 
-function evaluatePrepared(
-  { prepared, holding }: { readonly prepared: Prepared; readonly holding: Prepared },
+function evaluatePrepared<C>(
+  given: {
+    readonly prepared: Prepared;
+    readonly holding: Prepared;
+    readonly rowsTo: RowsTo<C>;
+  },
   rules: BacktestRules,
   options: EvaluateOptions,
   scratch: Scratch,
-): BacktestResult {
+): Evaluated<C> {
+  const { prepared, holding, rowsTo } = given;
   const { series } = prepared;
   const { riskFreePerYear = 0, tries = { count: 1 }, seed = 1 } = options;
   const year = yearOf(
@@ -100,16 +131,7 @@ function evaluatePrepared(
     sharpeInterval: sharpeInterval(facts, seed, resamples),
     deepestDrawdown: spanOf(facts.drawdowns.deepest, run.time),
     longestDrawdown: spanOf(facts.drawdowns.longest, run.time),
-    curve: {
-      time: listOf(run.time),
-      equity: listOf(run.equity),
-      drawdown: drawdownCurve(run.equity, run.initialEquity),
-      exposure: listOf(run.exposure),
-      costs: soFar(run.costs),
-      // A full rotation trades twice what it turns over.
-      turnover: soFar(run.traded, 0.5),
-      buyAndHold: listOf(benchmark.equity),
-    },
+    curve: rowsTo(run, benchmark),
     months: monthlyReturns(run.time, run.equity, run.initialEquity),
     trades: [...run.trades],
     monteCarlo: paths > 0 ? monteCarlo(facts, { paths, seed }) : null,
@@ -121,6 +143,17 @@ function evaluatePrepared(
     ],
   };
 }
+
+const curveOf = (run: FiguresRun, held: FiguresRun): BacktestResult['curve'] => ({
+  time: listOf(run.time),
+  equity: listOf(run.equity),
+  drawdown: drawdownCurve(run.equity, run.initialEquity),
+  exposure: listOf(run.exposure),
+  costs: soFar(run.costs),
+  // A full rotation trades twice what it turns over.
+  turnover: soFar(run.traded, 0.5),
+  buyAndHold: listOf(held.equity),
+});
 
 /** Running sums, each value times `scale`. */
 function soFar(column: Float64Array, scale = 1): number[] {

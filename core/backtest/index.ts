@@ -10,7 +10,13 @@ export {
 } from './answers.ts';
 export { buyAndHold } from './benchmark.ts';
 export { runBacktest, type BacktestRun } from './engine.ts';
-export { evaluateBacktest, sharpeInterval, type EvaluateOptions } from './evaluate.ts';
+export {
+  evaluateBacktest,
+  evaluateFigures,
+  sharpeInterval,
+  type BacktestFigures,
+  type EvaluateOptions,
+} from './evaluate.ts';
 export { BacktestFacts, yearOf, type FactOptions, type Tries } from './facts.ts';
 export { sized, sizesFromHistory, type GivenAdvice, type HistorySizes } from './given-sizes.ts';
 export { backtestMetrics, metricValues } from './metrics/index.ts';

@@ -2,9 +2,8 @@ import { SIZE_MAX, SIZE_MIN } from '../advice/size.ts';
 import { barCount, sliceBars, type Bars } from '../bars/bars.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import { RatchetError } from '../errors.ts';
-import { evaluateBacktest, type EvaluateOptions } from './evaluate.ts';
+import { evaluateFigures, type BacktestFigures, type EvaluateOptions } from './evaluate.ts';
 import { sized, sizesFromHistory, type GivenAdvice } from './given-sizes.ts';
-import type { BacktestResult } from './result.ts';
 import type { BacktestRules } from './rules.ts';
 import type { InstrumentSeries } from './series.ts';
 
@@ -17,17 +16,17 @@ export interface SizedSeries extends Omit<InstrumentSeries, 'targets'> {
 
 export interface SizeComparison {
   /** Every position at `fixedSize`. */
-  readonly fixed: BacktestResult;
+  readonly fixed: BacktestFigures;
   /** Every position at the mean advised size: what merely holding less, or more, would have brought. */
-  readonly sameMean: BacktestResult;
-  readonly advised: BacktestResult;
+  readonly sameMean: BacktestFigures;
+  readonly advised: BacktestFigures;
   /** Mean of the sizes over bars with a position that the rules let be held; `fixedSize` where there is none. */
   readonly meanSize: number;
 }
 
 /**
  * The same positions, bars, rules and costs with a fixed size and with the advised one. Advice that beats `fixed` and not
- * `sameMean` chose a size, not moments. Throws what `evaluateBacktest` and `sized` throw.
+ * `sameMean` chose a size, not moments. Throws what `evaluateFigures` and `sized` throw.
  */
 export function compareSizes(
   given: readonly SizedSeries[],
@@ -36,8 +35,8 @@ export function compareSizes(
 ): SizeComparison {
   const { fixedSize = SIZE_MAX, ...evaluate } = options;
   const meanSize = meanOf(given, rules) ?? fixedSize;
-  const run = (sizesOf: (series: SizedSeries) => Float64Array): BacktestResult =>
-    evaluateBacktest(
+  const run = (sizesOf: (series: SizedSeries) => Float64Array): BacktestFigures =>
+    evaluateFigures(
       given.map(({ positions, sizes, ...series }) => ({
         ...series,
         targets: sized(positions, sizesOf({ ...series, positions, sizes })),

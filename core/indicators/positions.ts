@@ -120,13 +120,16 @@ class Rows implements GrowingPositions {
     const { index } = this;
     // Where bars follow one another without end, the next one is one further: no need to ask for it.
     const bar = this.#calendar.alwaysOpen ? TIMEFRAME_MS[this.#timeframe] : NaN;
+    let blockEnds = from > 0 ? blockEnd(index[from - 1]!) : -Infinity;
     for (let row = from; row < rows; row++) {
       const follows = row > 0 && openTime[row]! - openTime[row - 1]! === bar;
       const at = follows
         ? index[row - 1]! + 1
         : this.#calendar.indexOf(openTime[row]!, this.#timeframe);
       index[row] = at;
-      if (row > 0 && blockOf(at) !== blockOf(index[row - 1]!)) this.anchors.push(row);
+      if (at < blockEnds) continue;
+      blockEnds = blockEnd(at);
+      if (row > 0) this.anchors.push(row);
     }
     this.#rows = rows;
     if (rows === from) return;
@@ -140,7 +143,8 @@ class Rows implements GrowingPositions {
   }
 }
 
-const blockOf = (index: number): number => Math.floor(index / ANCHOR_BARS);
+/** The first multiple of `ANCHOR_BARS` after a bar. */
+const blockEnd = (index: number): number => (Math.floor(index / ANCHOR_BARS) + 1) * ANCHOR_BARS;
 
 /** Where columns lie. */
 export interface ColumnStore {

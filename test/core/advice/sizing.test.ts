@@ -10,7 +10,7 @@ import {
   backtestRules,
   compareHistory,
   compareSizes,
-  evaluateBacktest,
+  evaluateFigures,
   sized,
   sizesFromHistory,
 } from '../../../core/backtest/index.ts';
@@ -125,7 +125,7 @@ describe('fixed against advised', () => {
     const options = { resamples: 0 };
     const { fixed, sameMean, advised, meanSize } = compareSizes([series], rules, options);
     const run = (targets: Float64Array) =>
-      evaluateBacktest([{ bars, calendar, targets }], rules, options);
+      evaluateFigures([{ bars, calendar, targets }], rules, options);
     assert.deepEqual(fixed, run(positions));
     assert.deepEqual(advised, run(sized(positions, sizes)));
     assert.ok(meanSize > 0.05 && meanSize < 1);
@@ -175,7 +175,7 @@ describe('what was really advised', () => {
     const targets = cut.close.map(() => NaN);
     targets[0] = 0.5;
     targets[20] = -0.25;
-    const advised = evaluateBacktest([{ bars: cut, calendar, targets }], rules);
+    const advised = evaluateFigures([{ bars: cut, calendar, targets }], rules);
     assert.deepEqual(found.advised, advised);
     assert.equal(found.advised.trades.length, 2);
     assert.ok(found.fixed.metrics['exposure']! > found.advised.metrics['exposure']!);

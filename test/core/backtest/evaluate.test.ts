@@ -7,6 +7,7 @@ import {
   backtestRules,
   drawdownsOf,
   evaluateBacktest,
+  evaluateFigures,
   metricValues,
   monteCarlo,
   monthlyReturns,
@@ -208,6 +209,13 @@ describe('a result', () => {
     assert.ok(Math.abs(result.buyAndHold['beta']! - 1) < 1e-12);
     assert.ok(Math.abs(result.buyAndHold['alpha']!) < 1e-12);
     assert.equal(result.finalEquity, result.curve.equity.at(-1));
+  });
+
+  test('has the same figures where nobody asks for its rows', () => {
+    const options = { paths: 20, sensitivity: true };
+    const { curve: rows, ...figures } = evaluateBacktest(scene(), ruled, options);
+    assert.equal(rows.time.length, figures.rows);
+    assert.deepEqual(evaluateFigures(scene(), ruled, options), figures);
   });
 
   test('its curve adds costs and turnover up to those of the figures', () => {
