@@ -22,8 +22,8 @@ const SAMPLED = 40;
 
 /**
  * Where its time goes (runtime's own profile, one thread): the two LSTM kernels 76 of 92 us, which is 7.25 MFLOP at
- * 95 GFLOP/s; batch norms 4, the rest is small operators and the call. Recurrent
- * weights that the runtime does not pack beforehand: 16 us more; no arena of memory: 1 to 2 us less; two threads: the same. The peer takes 33 GFLOP/s.
+ * 95 GFLOP/s; batch norms 4, the rest is small operators and the call. Recurrent weights that the runtime does not pack
+ * beforehand take 16 us more, memory without an arena 0 to 2 less. The peer takes 33 GFLOP/s.
  */
 export const predict1: Measure = {
   name: 'predict-1',
