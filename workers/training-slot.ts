@@ -15,6 +15,8 @@ import {
 
 /** Enough for a stack trace and what a native library says before it gives up. */
 const STDERR_TAIL_CHARS = 4000;
+/** What Node prints of an error that nobody caught; the code that threw it, and the way there, stand around it. */
+const UNCAUGHT = /^(?:Uncaught )?\w*Error\b.{0,300}/m;
 /** What a child needs of our environment; keys of databases and stores stay here. */
 const PASSED_ON = ['PATH', 'HOME', 'TMPDIR', 'LD_LIBRARY_PATH', 'NODE_OPTIONS', 'LANG'];
 /** One core a child: two of them train twice as much in an hour as one on two cores (NATIVE.md). */
@@ -235,9 +237,11 @@ class Conversation {
       );
     }
     const hint = signal === 'SIGKILL' ? ' (the kernel does that when memory runs out)' : '';
+    const uncaught = UNCAUGHT.exec(this.#stderrTail)?.[0];
+    const why = uncaught === undefined ? '' : `: ${uncaught}`;
     return new TrainingProcessError(
       'training.process-died',
-      `the training process ended ${how}${hint} before it was done`,
+      `the training process ended ${how}${hint} before it was done${why}`,
       { permanent: false, details },
     );
   }

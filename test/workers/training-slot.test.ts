@@ -98,6 +98,16 @@ describe('training child', { skip: withoutTensorflow }, () => {
     });
   });
 
+  it('that ends by an error of its own says which', async () => {
+    const environment = { ...process.env, NODE_OPTIONS: '--require ./no-such-module.cjs' };
+    const trainer = createTrainer({ log: { debug: () => {} }, environment });
+    const result = trainer.train(lstmJob(), callbacks(), never);
+    await assert.rejects(result, {
+      code: 'training.process-died',
+      message: /with exit code 1 before it was done: Error: Cannot find module '.*no-such-module/,
+    });
+  });
+
   it('that hangs is killed, after it was called alive for as long as it spoke', async () => {
     let alive = 0;
     let pid = 0;
