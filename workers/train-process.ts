@@ -38,8 +38,12 @@ function send(message: FromChild, payload?: Uint8Array): void {
   for (const piece of encodeFrame(message, payload)) channel.write(piece);
 }
 
-/** Sends the last message and goes once it is in the pipe. */
+const alive = setInterval(() => send({ type: 'alive' }), ALIVE_INTERVAL_MS);
+alive.unref();
+
+/** Sends the last message and goes once it is in the pipe; nothing may follow it, however slowly it is read. */
 function finish(message: FromChild, payload?: Uint8Array): void {
+  clearInterval(alive);
   send(message, payload);
   channel.end(() => process.exit(0));
 }
@@ -124,4 +128,3 @@ setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 endWithParent();
 const reader = new FrameReader<ToChild>();
 process.stdin.on('data', (chunk: Buffer) => reader.push(chunk).forEach(receive));
-setInterval(() => send({ type: 'alive' }), ALIVE_INTERVAL_MS).unref();
