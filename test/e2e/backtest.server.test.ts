@@ -23,7 +23,7 @@ const strategies = {
   cross: { kind: 'sma-cross', fast: 20, slow: 100 },
 };
 
-/** Folds of a backtest that train at the same time. */
+/** Folds of a backtest that train at the same time: `FOLDS_AT_ONCE` of workflows/backtest.ts, which runs in a sandbox only. */
 const AT_ONCE = 4;
 
 interface Row {

@@ -238,7 +238,8 @@ export const HTTP_MEASURES: readonly Measure[] = [
    * GFLOP/s); sigmoid and tanh .7; products, sums, splits and some 1,700 calls of operators the rest. What does not help,
    * with the same bits: chunks (1.9 ms for 25 samples, 3.0 for 50), samples of two windows in one run (10.15 ms for both),
    * two to six steps a turn of the Scan (0), the LSTM operator for each step (+.35), the bias as rows (0) or left out (.1, a
-   * bound), no memory patterns, other levels of optimisation (0), garbage collected in one thread (0). Fewer FLOP would: a fifth of a layer's inputs is dropped, which is multiplied by zero here.
+   * bound), no memory patterns, other levels of optimisation (0), garbage collected in one thread (0). Fewer FLOP
+   * would: a fifth of a layer's inputs is dropped, which is multiplied by zero here.
    */
   {
     name: 'http-predict-mc',

@@ -52,8 +52,8 @@ const torch = ({ peer, device }: Workload, threads: number): Promise<Side> =>
 const CORES = 2;
 
 /**
- * Keras takes 14 to 20 ms in runs of different days, hence .29 to .35. Of the 4.8 ms of a batch (one core with AVX-512, shares by
- * samples on a machine that others worked on as well):
+ * Keras takes 14 to 20 ms in runs of different days, hence .29 to .35. Of the 4.8 ms of a batch (one core with
+ * AVX-512, shares by samples on a machine that others worked on as well):
  *
  *   matrix products        2.4 ms   579 MFLOP: 2 x 117 for the inputs of the first layer, 9 x 38 for
  *                                   the rest
